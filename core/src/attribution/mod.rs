@@ -1,0 +1,1 @@
+//! Which touch earned the conversion? Rules, Markov chains and Shapley values.

@@ -1,0 +1,1 @@
+//! What is each customer worth, and are they still alive?

@@ -1,0 +1,1 @@
+//! Who is this? Identifiers stitched into customers.

@@ -1,0 +1,1 @@
+//! What happened, in what order? Touchpoints and conversions made into journeys.

@@ -1,0 +1,1 @@
+//! A market whose truth is known.
