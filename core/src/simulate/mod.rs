@@ -1,1 +1,52 @@
 //! A market whose truth is known.
+//!
+//! People enter the market, are reached by channels, carry several cookies,
+//! devices and e-mail addresses, share devices within households, buy, and
+//! drop out. Everything that the other pillars estimate is known here:
+//!
+//! * **who is who**: each identifier with the people who used it;
+//! * **what caused each order**: baseline orders happen anyway; every touch
+//!   causes one more order with the probability `effect` of its channel, after
+//!   a delay with the half-life `carry_over`. So incremental orders are known
+//!   one by one, and channels that merely accompany intent (branded search,
+//!   retargeting, direct) show up as such;
+//! * **what customers are worth**: baseline orders follow the BG/NBD process
+//!   (Fader, Hardie & Lee 2005) and amounts the Gamma-Gamma model (Fader &
+//!   Hardie 2013), and the process goes on after the observed days, so that
+//!   forecasts can be checked.
+//!
+//! A market is a function of its [`MarketOptions`] alone: one seed gives the
+//! same bits for any number of threads, any batch size and in each language. A
+//! person's life is keyed by (seed, person), so a larger market begins with
+//! the people of the smaller one. [`Market::batches`] holds one batch in
+//! memory at a time.
+//!
+//! ```
+//! use headwater::Run;
+//! use headwater::simulate::{Market, MarketOptions};
+//!
+//! let market = Market::new(MarketOptions { people: 2_000, days: 90, ..MarketOptions::default() })?;
+//! let mut batches = market.batches(&Run::new());
+//! let mut events = 0;
+//! for batch in &mut batches {
+//!     events += batch?.events.rows();
+//! }
+//! assert_eq!(batches.truth().events as usize, events);
+//! let channels = batches.truth().channels();
+//! assert_eq!(channels.text("channel", 0).as_deref(), Some("paid_search"));
+//! # Ok::<(), headwater::Error>(())
+//! ```
+
+mod block;
+mod market;
+mod options;
+mod person;
+mod render;
+mod sample;
+mod truth;
+
+pub use market::{Batches, Market, MarketBatch, MarketData, generate};
+pub use options::{
+    ChannelKind, ChannelOptions, IdentityBehaviour, MarketOptions, PurchaseProcess, default_channels,
+};
+pub use truth::{ChannelTruth, MarketTruth};
