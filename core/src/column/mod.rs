@@ -4,10 +4,26 @@
 //! amounts. This floor makes them from whatever the caller has, checks them,
 //! and counts what it drops.
 
+mod amount;
+#[cfg(feature = "arrow")]
+mod arrow;
+mod data;
+mod dedupe;
 mod duration;
+mod flaw;
+mod intake;
+mod intern;
 mod names;
+mod strings;
 mod table;
+mod time;
 
+#[cfg(feature = "arrow")]
+pub use arrow::ColumnsBuilder;
+pub use data::{Columns, Data, Kind};
 pub use duration::{DAY, Duration};
+pub use intake::{DropReason, Dropped, Intake, Kept, OnInvalid, Sign, names_together};
+pub use intern::{intern, intern_ints};
 pub use names::{Labels, NULL, Names, Text};
 pub use table::{Column, Table, Values};
+pub use time::{MAX_TIME, MIN_TIME, TimeUnit, parse_time};

@@ -56,6 +56,11 @@ impl Text {
     pub fn parts(&self) -> (&str, &[usize]) {
         (&self.bytes, &self.ends)
     }
+
+    /// All strings end to end, and where each ends, by value.
+    pub fn into_parts(self) -> (String, Vec<usize>) {
+        (self.bytes, self.ends)
+    }
 }
 
 impl<S: AsRef<str>> FromIterator<S> for Text {
