@@ -1,1 +1,239 @@
-//! What happened, in what order? Touchpoints and conversions made into journeys.
+//! What happened, in order: journeys from raw events, or from path tables.
+//!
+//! A journey is the touches of one customer inside the lookback window before
+//! a conversion, in time order; touches that led to none form open (null)
+//! journeys. Journeys are kept as ranges into one array of touches sorted by
+//! customer and time, so a customer with 100,000 touches and 1,000 conversions
+//! costs 101,000 entries, and no path is ever written out as a string.
+//!
+//! | policy | option | default |
+//! | --- | --- | --- |
+//! | how far a conversion looks back | `lookback` | 30 days; the window is `(t − lookback, t]` |
+//! | touches of one customer at the same time | `ties` | by channel label, so the order of rows has no meaning |
+//! | a touch at the instant of the conversion | `at_conversion` | included |
+//! | a touch that could serve several conversions | `shared_touch` | each conversion looks back on its own |
+//! | the row of a conversion flag is itself a touch | `flagged_row` | it is |
+//! | touches that led to no conversion | `open` | they form open journeys |
+//!
+//! Channels stand in the order of their labels everywhere, so that results do
+//! not depend on the order of rows or parts.
+//!
+//! ```
+//! use headwater::Run;
+//! use headwater::column::Columns;
+//! use headwater::journey::{EventOptions, Journeys};
+//!
+//! let touches = Columns::new()
+//!     .with("customer", vec!["ann", "ann", "bob"])
+//!     .with("time", vec!["2024-01-01", "2024-01-05", "2024-01-06"])
+//!     .with("channel", vec!["search", "email", "email"]);
+//! let orders = Columns::new()
+//!     .with("customer", vec!["ann"])
+//!     .with("time", vec!["2024-01-07"])
+//!     .with("value", vec![40.0]);
+//! let options = EventOptions { value: Some("value".into()), ..EventOptions::default() };
+//! let journeys = Journeys::from_events(&touches, Some(&orders), &options, &Run::new())?;
+//! let paths = journeys.paths(&Run::new())?;
+//! assert_eq!(paths.text("path", 0).as_deref(), Some("search > email"));
+//! assert_eq!(paths.f64s("value"), Some(&[40.0, 0.0][..]));
+//! # Ok::<(), headwater::Error>(())
+//! ```
+
+mod build;
+mod chain;
+mod counts;
+mod options;
+mod read;
+mod report;
+mod sort;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+pub use build::{Conversions, Policies, Touches};
+pub use chain::{Chain, Repeats};
+pub use counts::PathCounts;
+pub use options::{AtConversion, EventOptions, FlaggedRow, Moment, Open, PathOptions, SharedTouch, Ties};
+
+use crate::column::{Dropped, Labels};
+use crate::math::ExactSum;
+
+/// The label of credit that no channel can have: conversions without a touch.
+pub const UNATTRIBUTED: &str = "(unattributed)";
+
+/// Journeys, ready to be counted, attributed and reported.
+///
+/// Made by [`Journeys::from_events`], [`Journeys::from_paths`],
+/// [`Journeys::build`] or [`Journeys::from_counts`].
+#[derive(Clone, Debug, Default)]
+pub struct Journeys {
+    /// Channel labels in their own order; codes are positions in it.
+    pub(crate) channels: Option<Arc<Labels>>,
+    pub(crate) channel_count: usize,
+    /// Channels of the touches, sorted by customer and time.
+    pub(crate) steps: Vec<u32>,
+    /// Times of the touches; empty when journeys come from paths.
+    pub(crate) times: Vec<i64>,
+    /// Where each journey starts in `steps`, and how many touches it has.
+    pub(crate) start: Vec<u32>,
+    pub(crate) len: Vec<u32>,
+    /// What each journey counts for.
+    pub(crate) conversions: Vec<f64>,
+    pub(crate) nulls: Vec<f64>,
+    pub(crate) value: Vec<f64>,
+    /// Customer and end (conversion, or last touch) of each journey; empty
+    /// when journeys come from paths.
+    pub(crate) customer: Vec<u32>,
+    pub(crate) end: Vec<i64>,
+    pub(crate) customers: Option<Arc<Labels>>,
+    pub(crate) timed: bool,
+    pub(crate) has_value: bool,
+    /// Cost of each channel, of all its touches.
+    pub(crate) cost: Option<Vec<f64>>,
+    pub(crate) late_touches: u64,
+    pub(crate) late_conversions: u64,
+    pub(crate) dropped: Dropped,
+}
+
+/// Touches and journeys in one piece of parallel work.
+const PIECE: usize = 65_536;
+
+impl Journeys {
+    /// How many journeys there are, open ones and conversions without a touch included.
+    pub fn len(&self) -> usize {
+        self.start.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.start.is_empty()
+    }
+
+    /// How many channels there are.
+    pub fn channel_count(&self) -> usize {
+        self.channel_count
+    }
+
+    /// The label of a channel; its code where journeys were built from codes alone.
+    pub fn channel_label(&self, code: u32) -> String {
+        match &self.channels {
+            Some(labels) => labels.get(code).into_owned(),
+            None => code.to_string(),
+        }
+    }
+
+    /// The labels of all channels in the order of their codes.
+    pub fn channel_labels(&self) -> Vec<String> {
+        (0..self.channel_count as u32).map(|code| self.channel_label(code)).collect()
+    }
+
+    /// The channel codes of one journey, in time order; empty for a
+    /// conversion without a touch and past the end.
+    pub fn path(&self, journey: usize) -> &[u32] {
+        self.steps.get(self.range(journey)).unwrap_or_default()
+    }
+
+    /// The touch times of one journey; empty when journeys come from paths.
+    pub fn touch_times(&self, journey: usize) -> &[i64] {
+        self.times.get(self.range(journey)).unwrap_or_default()
+    }
+
+    /// When a journey ended: its conversion, or its last touch while open.
+    pub fn end_time(&self, journey: usize) -> Option<i64> {
+        self.end.get(journey).copied()
+    }
+
+    /// The customer code of a journey.
+    pub fn customer(&self, journey: usize) -> Option<u32> {
+        self.customer.get(journey).copied()
+    }
+
+    /// How many conversions each journey counts for.
+    pub fn conversions(&self) -> &[f64] {
+        &self.conversions
+    }
+
+    /// How many open journeys each journey counts for.
+    pub fn nulls(&self) -> &[f64] {
+        &self.nulls
+    }
+
+    /// The value of each journey's conversions.
+    pub fn values(&self) -> &[f64] {
+        &self.value
+    }
+
+    /// Whether touches carry times: they do unless journeys come from paths.
+    pub fn has_times(&self) -> bool {
+        self.timed
+    }
+
+    /// Whether conversions carry values.
+    pub fn has_value(&self) -> bool {
+        self.has_value
+    }
+
+    /// What each channel cost, where cost is known: the cost of all touches
+    /// that were kept, whether they led to a conversion or not.
+    pub fn cost(&self) -> Option<&[f64]> {
+        self.cost.as_deref()
+    }
+
+    /// All conversions, those without a touch included; rounded once.
+    pub fn total_conversions(&self) -> f64 {
+        total(&self.conversions)
+    }
+
+    /// The value of all conversions, those without a touch included; rounded once.
+    pub fn total_value(&self) -> f64 {
+        total(&self.value)
+    }
+
+    /// All open journeys.
+    pub fn total_nulls(&self) -> f64 {
+        total(&self.nulls)
+    }
+
+    /// Conversions without any touch, and their value.
+    pub fn unattributed(&self) -> (f64, f64) {
+        let (mut conversions, mut value) = (ExactSum::new(), ExactSum::new());
+        for j in (0..self.len()).filter(|j| self.len[*j] == 0) {
+            conversions.add(self.conversions[j]);
+            value.add(self.value[j]);
+        }
+        (conversions.value(), value.value())
+    }
+
+    /// The rows that were dropped, and why.
+    pub fn dropped(&self) -> &Dropped {
+        &self.dropped
+    }
+
+    fn range(&self, journey: usize) -> Range<usize> {
+        match (self.start.get(journey), self.len.get(journey)) {
+            (Some(start), Some(len)) => *start as usize..*start as usize + *len as usize,
+            _ => 0..0,
+        }
+    }
+
+    /// Journeys cut into pieces of about equal work.
+    pub(crate) fn pieces(&self) -> Vec<Range<usize>> {
+        let mut pieces = Vec::new();
+        let (mut first, mut load) = (0, 0);
+        for (j, len) in self.len.iter().enumerate() {
+            load += *len as usize + 1;
+            if load >= PIECE {
+                pieces.push(first..j + 1);
+                (first, load) = (j + 1, 0);
+            }
+        }
+        if first < self.len() {
+            pieces.push(first..self.len());
+        }
+        pieces
+    }
+}
+
+fn total(numbers: &[f64]) -> f64 {
+    crate::math::exact_sum(numbers.iter().copied())
+}

@@ -5,12 +5,15 @@
 //! `core/tests/math.rs` compares each function with an arbitrary-precision
 //! oracle; the accuracy stated at each is what was measured there.
 
+mod exact;
 mod gamma;
 mod hyper;
 pub mod newton;
 mod normal;
+pub mod solve;
 mod sum;
 
+pub use exact::{ExactSum, exact_sum};
 pub use gamma::{digamma, digamma_rise, ln_beta, ln_gamma, ln_gamma_rise, trigamma, trigamma_rise};
 pub use hyper::hyp2f1;
 pub use libm::{exp, exp2, expm1 as exp_m1, log as ln, log1p as ln_1p, log2, log10, pow};

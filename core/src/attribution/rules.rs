@@ -1,0 +1,208 @@
+//! The rules: a journey's credit from its own touches alone.
+
+use super::Model;
+use crate::journey::Journeys;
+use crate::math::{ExactSum, exp2};
+use crate::run::Run;
+use crate::{Error, Result};
+
+/// A rule made ready for these journeys' channels.
+#[derive(Clone, Debug)]
+pub(super) enum Kernel {
+    First,
+    Last,
+    LastNon(Vec<bool>),
+    Linear,
+    Position {
+        first: f64,
+        last: f64,
+    },
+    Decay {
+        half_life: f64,
+    },
+    /// An equal share to each distinct channel, split over its repeats.
+    Distinct,
+    /// In proportion to a weight of the channel.
+    Weighted(Vec<f64>),
+}
+
+/// What one journey's touches are worth, adding up to 1.
+pub(super) enum Shares<'a> {
+    One(usize),
+    Equal(f64),
+    Each(&'a [f64]),
+}
+
+/// Room that is used again for each journey.
+pub(super) struct Scratch {
+    weights: Vec<f64>,
+    /// For each channel the last journey it was seen in, and how often.
+    seen: Vec<(u32, u32)>,
+    turn: u32,
+}
+
+impl Scratch {
+    pub(super) fn new(channels: usize) -> Self {
+        Self { weights: Vec::new(), seen: vec![(0, 0); channels], turn: 0 }
+    }
+}
+
+impl Kernel {
+    pub(super) fn new(model: &Model, journeys: &Journeys) -> Result<Self> {
+        model.check()?;
+        Ok(match model {
+            Model::First => Self::First,
+            Model::Last => Self::Last,
+            Model::LastNonDirect { direct } => {
+                let is_direct = |label: &String| direct.iter().any(|d| d.eq_ignore_ascii_case(label));
+                Self::LastNon(journeys.channel_labels().iter().map(is_direct).collect())
+            }
+            Model::Linear => Self::Linear,
+            Model::PositionBased { first, last } => Self::Position { first: *first, last: *last },
+            Model::TimeDecay { half_life } => {
+                if !journeys.has_times() {
+                    return Err(Error::option(
+                        "time_decay",
+                        "needs the times of touches, and these journeys come from paths: build them with from_events",
+                    ));
+                }
+                Self::Decay { half_life: half_life.micros() as f64 }
+            }
+            Model::Shapley => Self::Distinct,
+            Model::Markov(_) => {
+                return Err(Error::option(
+                    "model",
+                    "a Markov chain is fitted to all journeys: use Markov::fit",
+                ));
+            }
+        })
+    }
+
+    /// The shares of a journey with at least one touch.
+    pub(super) fn shares<'s>(&self, path: &[u32], times: &[i64], scratch: &'s mut Scratch) -> Shares<'s> {
+        let n = path.len();
+        let w = &mut scratch.weights;
+        match self {
+            Self::First => Shares::One(0),
+            Self::Last => Shares::One(n - 1),
+            Self::LastNon(direct) => {
+                let earned = path.iter().rposition(|c| !direct.get(*c as usize).copied().unwrap_or(false));
+                Shares::One(earned.unwrap_or(n - 1))
+            }
+            Self::Linear => Shares::Equal(1.0 / n as f64),
+            Self::Position { first, last } => match n {
+                1 => Shares::One(0),
+                2 => {
+                    let ends = first + last;
+                    w.clear();
+                    w.extend(if ends > 0.0 { [first / ends, last / ends] } else { [0.5, 0.5] });
+                    Shares::Each(w)
+                }
+                _ => {
+                    w.clear();
+                    w.resize(n, (1.0 - first - last).max(0.0) / (n - 2) as f64);
+                    (w[0], w[n - 1]) = (*first, *last);
+                    Shares::Each(w)
+                }
+            },
+            Self::Decay { half_life } => {
+                // Measured from the last touch: the distance from there to the
+                // conversion cancels out, and could underflow all weights to 0.
+                let newest = times.last().copied().unwrap_or(0);
+                w.clear();
+                w.extend(times.iter().map(|t| exp2(-(newest.saturating_sub(*t) as f64) / half_life)));
+                normalise(w);
+                Shares::Each(w)
+            }
+            Self::Distinct => {
+                scratch.turn += 1;
+                let mut distinct = 0_u32;
+                for c in path {
+                    let (turn, times) = &mut scratch.seen[*c as usize];
+                    if *turn != scratch.turn {
+                        (*turn, *times) = (scratch.turn, 0);
+                        distinct += 1;
+                    }
+                    *times += 1;
+                }
+                w.clear();
+                let share = |c: &u32| 1.0 / (f64::from(distinct) * f64::from(scratch.seen[*c as usize].1));
+                w.extend(path.iter().map(share));
+                Shares::Each(w)
+            }
+            Self::Weighted(weights) => {
+                w.clear();
+                w.extend(path.iter().map(|c| weights.get(*c as usize).copied().unwrap_or(0.0)));
+                if w.iter().any(|x| *x > 0.0) {
+                    normalise(w);
+                    Shares::Each(w)
+                } else {
+                    Shares::Equal(1.0 / n as f64)
+                }
+            }
+        }
+    }
+}
+
+fn normalise(weights: &mut [f64]) {
+    let total: f64 = weights.iter().sum();
+    for w in weights {
+        *w /= total;
+    }
+}
+
+/// Bytes that the accumulators of all workers may take together.
+const BUDGET: usize = 256 << 20;
+
+/// The credits of all rules in one pass: kernels by channels, conversions and
+/// value. Sums are exact, so the bits do not depend on how the work is cut.
+pub(super) fn totals(journeys: &Journeys, kernels: &[&Kernel], run: &Run) -> Result<Vec<Vec<[f64; 2]>>> {
+    let channels = journeys.channel_count();
+    if kernels.is_empty() || channels == 0 {
+        return Ok(vec![vec![[0.0; 2]; channels]; kernels.len()]);
+    }
+    let measures = 1 + usize::from(journeys.has_value());
+    let size = kernels.len() * channels * measures;
+    let pieces = journeys.pieces();
+    let workers = (BUDGET / (size * size_of::<ExactSum>())).clamp(1, 16).min(pieces.len().max(1));
+    run.stage("attribute by rules", journeys.len() as u64)?;
+    let parts = run.map_items(workers, |worker| {
+        let mut sums = vec![ExactSum::new(); size];
+        let mut scratch = Scratch::new(channels);
+        for piece in pieces.iter().skip(worker).step_by(workers) {
+            for j in piece.clone() {
+                let (conversions, value) = (journeys.conversions()[j], journeys.values()[j]);
+                let path = journeys.path(j);
+                if path.is_empty() || (conversions == 0.0 && value == 0.0) {
+                    continue;
+                }
+                for (k, kernel) in kernels.iter().enumerate() {
+                    let sums = &mut sums[k * channels * measures..(k + 1) * channels * measures];
+                    let mut add = |channel: u32, share: f64| {
+                        let at = channel as usize * measures;
+                        sums[at].add(conversions * share);
+                        if measures == 2 {
+                            sums[at + 1].add(value * share);
+                        }
+                    };
+                    match kernel.shares(path, journeys.touch_times(j), &mut scratch) {
+                        Shares::One(i) => add(path[i], 1.0),
+                        Shares::Equal(share) => path.iter().for_each(|c| add(*c, share)),
+                        Shares::Each(shares) => path.iter().zip(shares).for_each(|(c, s)| add(*c, *s)),
+                    }
+                }
+            }
+            run.advance(piece.len() as u64)?;
+        }
+        Ok(sums)
+    })?;
+    let mut parts = parts.into_iter();
+    let mut sums = parts.next().unwrap_or_default();
+    for part in parts {
+        for (a, b) in sums.iter_mut().zip(&part) {
+            a.merge(b);
+        }
+    }
+    let read = |s: &[ExactSum]| [s[0].value(), s.get(1).map_or(0.0, ExactSum::value)];
+    Ok(sums.chunks(channels * measures).map(|rows| rows.chunks(measures).map(read).collect()).collect())
+}

@@ -1,0 +1,147 @@
+//! Credit of single touches.
+
+use std::sync::Arc;
+
+use super::Model;
+use super::rules::{Kernel, Scratch, Shares};
+use crate::Result;
+use crate::column::{Names, Table, Values};
+use crate::journey::Journeys;
+use crate::run::Run;
+
+/// The credit of each touch of each converting journey, one row a touch and
+/// journey: journey, position (from 1), customer, time, channel,
+/// conversion_time, conversions, value. customer, time and conversion_time are
+/// there when journeys come from events. A touch in the journeys of several
+/// conversions has a row in each; conversions without a touch have none.
+///
+/// Rules give what they give. A Markov chain's view of one journey is its
+/// conversions split in proportion to the removal effects of its touches'
+/// channels; the channels' sums then differ from the removal shares of
+/// [`attribute`](super::attribute), which splits all conversions at once.
+/// Shapley splits a channel's equal share over its touches.
+pub fn touch_credits(journeys: &Journeys, model: &Model, run: &Run) -> Result<Table> {
+    let kernels = match model {
+        Model::Markov(markov) => {
+            let fitted = markov.fit(journeys, run)?;
+            let value = Kernel::Weighted(fitted.removal_effects_value().to_vec());
+            [fitted.kernel(), value]
+        }
+        rule => [Kernel::new(rule, journeys)?, Kernel::new(rule, journeys)?],
+    };
+    let by_value = matches!(model, Model::Markov(_)) && journeys.has_value();
+    let pieces = journeys.pieces();
+    run.stage("credit touches", journeys.len() as u64)?;
+    let parts = run.map_items(pieces.len(), |p| {
+        let mut scratch = Scratch::new(journeys.channel_count());
+        let mut part = Part::default();
+        for j in pieces[p].clone() {
+            let (conversions, value) = (journeys.conversions()[j], journeys.values()[j]);
+            let path = journeys.path(j);
+            if path.is_empty() || (conversions == 0.0 && value == 0.0) {
+                continue;
+            }
+            part.journeys.push((j as u32, path.len() as u32));
+            let times = journeys.touch_times(j);
+            split(&kernels[0], path, times, conversions, &mut scratch, &mut part.conversions);
+            if journeys.has_value() {
+                split(&kernels[usize::from(by_value)], path, times, value, &mut scratch, &mut part.value);
+            }
+        }
+        run.advance(pieces[p].len() as u64)?;
+        Ok(part)
+    })?;
+    let rows = parts.iter().map(|p| p.conversions.len()).sum();
+    let (mut journey, mut position) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
+    let (mut channel, mut time) = (Vec::with_capacity(rows), Vec::new());
+    let (mut customer, mut end) = (Vec::new(), Vec::new());
+    for (j, len) in parts.iter().flat_map(|p| p.journeys.iter().copied()) {
+        let (j, n) = (j as usize, len as usize);
+        journey.extend(std::iter::repeat_n(j as i64, n));
+        position.extend(1..=i64::from(len));
+        channel.extend_from_slice(journeys.path(j));
+        time.extend_from_slice(journeys.touch_times(j));
+        if let (Some(c), Some(t)) = (journeys.customer(j), journeys.end_time(j)) {
+            customer.extend(std::iter::repeat_n(c, n));
+            end.extend(std::iter::repeat_n(t, n));
+        }
+    }
+    run.check()?;
+    let mut table =
+        Table::new().with("journey", Values::I64(journey)).with("position", Values::I64(position));
+    if journeys.has_times() {
+        let customer = match &journeys.customers {
+            Some(labels) => Values::Names(Names { codes: customer, labels: Arc::clone(labels) }),
+            None => Values::I64(customer.into_iter().map(i64::from).collect()),
+        };
+        table = table.with("customer", customer).with("time", Values::Time(time));
+    }
+    let channel = match &journeys.channels {
+        Some(labels) => Values::Names(Names { codes: channel, labels: Arc::clone(labels) }),
+        None => Values::I64(channel.into_iter().map(i64::from).collect()),
+    };
+    table = table.with("channel", channel);
+    if journeys.has_times() {
+        table = table.with("conversion_time", Values::Time(end));
+    }
+    let conversions: Vec<f64> = parts.iter().flat_map(|p| p.conversions.iter().copied()).collect();
+    let table = table.with("conversions", Values::F64(conversions));
+    Ok(if journeys.has_value() {
+        table.with("value", Values::F64(parts.into_iter().flat_map(|p| p.value).collect()))
+    } else {
+        table.with_optional("value", std::iter::repeat_n(None, rows))
+    })
+}
+
+#[derive(Default)]
+struct Part {
+    journeys: Vec<(u32, u32)>,
+    conversions: Vec<f64>,
+    value: Vec<f64>,
+}
+
+fn split(
+    kernel: &Kernel,
+    path: &[u32],
+    times: &[i64],
+    total: f64,
+    scratch: &mut Scratch,
+    out: &mut Vec<f64>,
+) {
+    match kernel.shares(path, times, scratch) {
+        Shares::One(i) => out.extend((0..path.len()).map(|k| if k == i { total } else { 0.0 })),
+        Shares::Equal(share) => out.extend(path.iter().map(|_| total * share)),
+        Shares::Each(shares) => out.extend(shares.iter().map(|s| total * s)),
+    }
+}
+
+/// The credit of each touch of one journey by a rule, adding up to 1: the
+/// channels in time order, and the times of the touches in microseconds
+/// (needed by time decay alone, may be empty otherwise).
+///
+/// ```
+/// use headwater::attribution::{Model, score};
+///
+/// let credit = score(&"position_based".parse::<Model>()?, &["search", "email", "search"], &[])?;
+/// assert_eq!(credit, [0.4, 0.19999999999999996, 0.4]);
+/// # Ok::<(), headwater::Error>(())
+/// ```
+pub fn score<S: AsRef<str>>(model: &Model, path: &[S], times: &[i64]) -> Result<Vec<f64>> {
+    if path.is_empty() {
+        return Ok(Vec::new());
+    }
+    let channel: Names = path.iter().collect();
+    if matches!(model, Model::TimeDecay { .. }) && (times.len() != path.len() || !times.is_sorted()) {
+        return Err(crate::Error::option("times", "time decay needs the time of each touch, in order"));
+    }
+    let journeys = Journeys {
+        channel_count: channel.labels.len(),
+        channels: Some(channel.labels),
+        timed: true,
+        ..Journeys::default()
+    };
+    let kernel = Kernel::new(model, &journeys)?;
+    let mut out = Vec::with_capacity(path.len());
+    split(&kernel, &channel.codes, times, 1.0, &mut Scratch::new(journeys.channel_count), &mut out);
+    Ok(out)
+}

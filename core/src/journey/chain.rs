@@ -1,0 +1,296 @@
+//! What follows what: the transition counts of order k.
+
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+
+use serde::{Deserialize, Serialize};
+
+use super::Journeys;
+use crate::column::{Table, Text, Values};
+use crate::run::Run;
+use crate::{Error, Result};
+
+/// The same state several times in a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Repeats {
+    /// Counts once. The default.
+    #[default]
+    Collapse,
+    /// Counts as a transition from the state to itself. Such a loop only
+    /// delays: removal effects are the same either way.
+    Keep,
+}
+
+/// The highest order.
+pub(super) const MAX_ORDER: usize = 5;
+
+/// Transition counts between states of up to `order` channels.
+///
+/// The states of a path are its windows of `order` channels, without padding;
+/// a path shorter than that is one short state. A path of weight
+/// `w = conversions + nulls` adds `w` to the transition from the start, and to
+/// each one inside; its last state then converts `conversions` times and ends
+/// in null `nulls` times. Conversions without a touch are no part of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Chain {
+    pub(crate) order: usize,
+    pub(crate) channels: usize,
+    /// The channels of each state, as digits to the base `channels + 1`.
+    pub(crate) keys: Vec<u64>,
+    /// Transitions (from, to, weight), sorted.
+    pub(crate) edges: Vec<(u32, u32, f64)>,
+    pub(crate) start: Vec<f64>,
+    pub(crate) conversions: Vec<f64>,
+    pub(crate) nulls: Vec<f64>,
+    pub(crate) value: Vec<f64>,
+}
+
+/// A multiplicative hasher: keys are small dense numbers, and no result
+/// depends on the order in which the map is walked.
+#[derive(Default)]
+struct Mix(u64);
+
+impl std::hash::Hasher for Mix {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        for b in bytes {
+            self.write_u64(u64::from(*b));
+        }
+    }
+    fn write_u64(&mut self, x: u64) {
+        let product =
+            u128::from(self.0 ^ x ^ 0x9e37_79b9_7f4a_7c15) * 0xd6e8_feb8_6659_fd93_d6e8_feb8_6659_fd93;
+        self.0 = (product as u64) ^ ((product >> 64) as u64);
+    }
+}
+
+type Map<K, V> = HashMap<K, V, BuildHasherDefault<Mix>>;
+
+/// Counts of some journeys; the start is state 0, which no path can be.
+#[derive(Default)]
+struct Counts {
+    edges: Map<(u64, u64), f64>,
+    ends: Map<u64, [f64; 3]>,
+}
+
+/// At most this many channels are counted in a dense matrix at order 1.
+const DENSE: usize = 192;
+
+impl Chain {
+    /// Counts the transitions of all journeys. `order` is 1 to 5.
+    pub fn count(journeys: &Journeys, order: usize, repeats: Repeats, run: &Run) -> Result<Self> {
+        if !(1..=MAX_ORDER).contains(&order) {
+            return Err(Error::option("order", format!("must be 1 to {MAX_ORDER}, not {order}")));
+        }
+        let channels = journeys.channel_count;
+        let base = channels as u64 + 1;
+        if base.checked_pow(order as u32 + 1).is_none() {
+            return Err(Error::option(
+                "order",
+                format!("{channels} channels are too many for order {order}: lower it"),
+            ));
+        }
+        let pieces = journeys.pieces();
+        run.stage("count transitions", journeys.steps.len() as u64)?;
+        let parts = run.map_items(pieces.len(), |p| {
+            let counts = if order == 1 && channels <= DENSE {
+                dense(journeys, pieces[p].clone(), repeats)
+            } else {
+                sparse(journeys, pieces[p].clone(), order, base, repeats)
+            };
+            run.advance(pieces[p].clone().map(|j| u64::from(journeys.len[j])).sum())?;
+            Ok(counts)
+        })?;
+        let mut whole = Counts::default();
+        for part in parts {
+            run.check()?;
+            // Within a part every key occurs once, so the order of adding is the order of the parts.
+            for (key, w) in part.edges {
+                *whole.edges.entry(key).or_default() += w;
+            }
+            for (key, w) in part.ends {
+                let end = whole.ends.entry(key).or_default();
+                for (a, b) in end.iter_mut().zip(w) {
+                    *a += b;
+                }
+            }
+        }
+        Ok(Self::from_counts(whole, order, channels))
+    }
+
+    fn from_counts(counts: Counts, order: usize, channels: usize) -> Self {
+        let mut keys: Vec<u64> =
+            counts.edges.keys().map(|(_, to)| *to).chain(counts.ends.keys().copied()).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let place: Map<u64, u32> = keys.iter().enumerate().map(|(i, k)| (*k, i as u32)).collect();
+        let at = |key: &u64| place.get(key).copied().unwrap_or_default();
+        let n = keys.len();
+        let mut out = Self {
+            order,
+            channels,
+            keys,
+            edges: Vec::with_capacity(counts.edges.len()),
+            start: vec![0.0; n],
+            conversions: vec![0.0; n],
+            nulls: vec![0.0; n],
+            value: vec![0.0; n],
+        };
+        for ((from, to), weight) in &counts.edges {
+            if *from == 0 {
+                out.start[at(to) as usize] = *weight;
+            } else {
+                out.edges.push((at(from), at(to), *weight));
+            }
+        }
+        out.edges.sort_unstable_by_key(|(from, to, _)| (*from, *to));
+        for (key, [conversions, nulls, value]) in &counts.ends {
+            let i = at(key) as usize;
+            (out.conversions[i], out.nulls[i], out.value[i]) = (*conversions, *nulls, *value);
+        }
+        out
+    }
+
+    /// How many states there are.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// The order of the chain.
+    pub fn order(&self) -> usize {
+        self.order
+    }
+
+    /// The channels of a state, oldest first.
+    pub fn state(&self, state: usize) -> Vec<u32> {
+        let base = self.channels as u64 + 1;
+        let mut key = self.keys.get(state).copied().unwrap_or(0);
+        let mut out = Vec::with_capacity(self.order);
+        while key > 0 {
+            out.push((key % base) as u32 - 1);
+            key /= base;
+        }
+        out.reverse();
+        out
+    }
+
+    /// The transitions as a table: from, to, count, probability. `labels` are
+    /// the channels'; the channels of one state are joined by `" > "`.
+    pub fn table(&self, labels: &[String]) -> Table {
+        let name = |i: usize| {
+            let state = self.state(i);
+            let parts: Vec<&str> =
+                state.iter().map(|c| labels.get(*c as usize).map_or("", String::as_str)).collect();
+            parts.join(" > ")
+        };
+        let names: Vec<String> = (0..self.len()).map(name).collect();
+        let (mut from, mut to) = (Text::new(), Text::new());
+        let (mut count, mut probability) = (Vec::new(), Vec::new());
+        let mut push = |a: &str, b: &str, weight: f64, total: f64| {
+            if weight > 0.0 {
+                from.push(a);
+                to.push(b);
+                count.push(weight);
+                probability.push(weight / total);
+            }
+        };
+        let starts: f64 = self.start.iter().sum();
+        for (i, weight) in self.start.iter().enumerate() {
+            push("(start)", &names[i], *weight, starts);
+        }
+        let mut edges = self.edges.iter().peekable();
+        for (i, name) in names.iter().enumerate() {
+            let mut row = Vec::new();
+            while let Some(edge) = edges.next_if(|e| e.0 as usize == i) {
+                row.push(edge);
+            }
+            let total = row.iter().map(|e| e.2).sum::<f64>() + self.conversions[i] + self.nulls[i];
+            for (_, j, weight) in row {
+                push(name, &names[*j as usize], *weight, total);
+            }
+            push(name, "(conversion)", self.conversions[i], total);
+            push(name, "(null)", self.nulls[i], total);
+        }
+        Table::new()
+            .with("from", Values::Text(from))
+            .with("to", Values::Text(to))
+            .with("count", Values::F64(count))
+            .with("probability", Values::F64(probability))
+    }
+}
+
+fn sparse(
+    journeys: &Journeys,
+    range: std::ops::Range<usize>,
+    order: usize,
+    base: u64,
+    repeats: Repeats,
+) -> Counts {
+    let mut out = Counts::default();
+    let modulus = base.pow(order as u32);
+    for j in range {
+        let path = journeys.path(j);
+        let weight = journeys.conversions[j] + journeys.nulls[j];
+        if path.is_empty() || weight <= 0.0 {
+            continue;
+        }
+        let head = path.len().min(order);
+        let mut state = path[..head].iter().fold(0, |key, c| key * base + u64::from(*c) + 1);
+        *out.edges.entry((0, state)).or_default() += weight;
+        for c in &path[head..] {
+            let next = (state * base + u64::from(*c) + 1) % modulus;
+            if next != state || repeats == Repeats::Keep {
+                *out.edges.entry((state, next)).or_default() += weight;
+            }
+            state = next;
+        }
+        let end = out.ends.entry(state).or_default();
+        end[0] += journeys.conversions[j];
+        end[1] += journeys.nulls[j];
+        end[2] += journeys.value[j];
+    }
+    out
+}
+
+/// Order 1 with few channels: a matrix instead of a map.
+fn dense(journeys: &Journeys, range: std::ops::Range<usize>, repeats: Repeats) -> Counts {
+    let n = journeys.channel_count + 1;
+    let mut matrix = vec![0.0; n * n];
+    let mut ends = vec![[0.0; 3]; n];
+    for j in range {
+        let path = journeys.path(j);
+        let weight = journeys.conversions[j] + journeys.nulls[j];
+        if path.is_empty() || weight <= 0.0 {
+            continue;
+        }
+        let mut state = 0;
+        for c in path {
+            let next = *c as usize + 1;
+            matrix[state * n + next] += weight;
+            state = next;
+        }
+        let end = &mut ends[state];
+        end[0] += journeys.conversions[j];
+        end[1] += journeys.nulls[j];
+        end[2] += journeys.value[j];
+    }
+    let mut out = Counts::default();
+    for (at, weight) in matrix.into_iter().enumerate() {
+        let (from, to) = (at / n, at % n);
+        if weight > 0.0 && (from != to || repeats == Repeats::Keep) {
+            out.edges.insert((from as u64, to as u64), weight);
+        }
+    }
+    for (key, end) in ends.into_iter().enumerate().filter(|(_, e)| e[0] + e[1] > 0.0) {
+        out.ends.insert(key as u64, end);
+    }
+    out
+}
