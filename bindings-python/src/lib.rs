@@ -1,1 +1,34 @@
+//! The Python face's native half: converts frames, releases the interpreter,
+//! calls the core, converts back. It computes nothing.
+#![deny(unsafe_code)]
 
+mod capsule;
+mod errors;
+mod frame;
+mod run;
+mod simulate;
+
+use pyo3::prelude::*;
+
+/// The native half of the package `headwater`.
+#[pymodule(gil_used = false)]
+mod _core {
+    use pyo3::prelude::*;
+    use pyo3::types::PyDict;
+
+    #[pymodule_export]
+    use crate::frame::Frame;
+    #[pymodule_export]
+    use crate::simulate::{MarketBatches, simulate_market};
+
+    /// What this module was built from, for bug reports.
+    #[pyfunction]
+    fn build_info(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+        let info = PyDict::new(py);
+        info.set_item("version", env!("CARGO_PKG_VERSION"))?;
+        info.set_item("profile", if cfg!(debug_assertions) { "debug" } else { "release" })?;
+        info.set_item("target", format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS))?;
+        info.set_item("threads", headwater::Run::new().thread_count())?;
+        Ok(info)
+    }
+}

@@ -1,0 +1,55 @@
+"""Customer analytics: who a customer is, what brought them, what they are worth, who they resemble.
+
+Frames of any kind go in (pandas, Polars, PyArrow, DuckDB, anything with the
+Arrow PyCapsule interface, or a dict of columns), and results come out in the
+same kind. Long calls take ``progress=True`` and stop on Ctrl-C; the same seed
+gives the same bits for any number of threads, and in Rust and Node too.
+"""
+
+from __future__ import annotations
+
+import os as _os
+import warnings as _warnings
+
+from . import errors, simulate
+from ._core import build_info
+from ._frames import Frame
+from .errors import (
+    CancelledError,
+    ColumnError,
+    FileError,
+    HeadwaterError,
+    InternalError,
+    ModelFileError,
+    NotConvergedError,
+    NotEnoughDataError,
+    OptionError,
+    RowError,
+)
+
+__all__ = [
+    "CancelledError",
+    "ColumnError",
+    "FileError",
+    "Frame",
+    "HeadwaterError",
+    "InternalError",
+    "ModelFileError",
+    "NotConvergedError",
+    "NotEnoughDataError",
+    "OptionError",
+    "RowError",
+    "build_info",
+    "errors",
+    "simulate",
+]
+
+__version__: str = build_info()["version"]
+
+if build_info()["profile"] == "debug" and not _os.environ.get("HEADWATER_ALLOW_DEBUG"):
+    _warnings.warn(
+        "headwater was built without optimisation and is slow; build it with `maturin develop --release`, "
+        "or set HEADWATER_ALLOW_DEBUG=1",
+        RuntimeWarning,
+        stacklevel=2,
+    )

@@ -1,0 +1,101 @@
+"""How the face calls the core: options as JSON, and the run's seed, threads and progress."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+from .errors import OptionError
+
+#: ``True`` for a tqdm bar, or a function called with (stage, done, total).
+Progress = bool | Callable[[str, int, int], object] | None
+#: A span of time: ``"30d"``, ``"12h"``, a timedelta, or a number of days.
+Span = str | float | dt.timedelta
+#: A moment: an ISO string, a date, a datetime or a pandas Timestamp.
+Moment = str | dt.date
+Run = tuple[int, int, Callable[[str, int, int], object] | None]
+
+
+def moment(value: Moment | None) -> str | None:
+    """A moment as the ISO string that the core reads."""
+    if value is None or isinstance(value, str):
+        return value
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    return str(value)  # numpy.datetime64
+
+
+def options(values: Mapping[str, Any]) -> str:
+    """Options as JSON; what is None keeps the core's default."""
+    return "{" + ",".join(f'"{k}":{_dump(k, v)}' for k, v in values.items() if v is not None) + "}"
+
+
+def _dump(name: str, value: Any) -> str:
+    try:
+        return json.dumps(value, default=_plain, allow_nan=False)
+    except OptionError as error:
+        raise OptionError(f"option `{name}`: {error}") from None
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"option `{name}`: {value!r} cannot be used: {error}") from None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dt.timedelta):
+        return f"{value // dt.timedelta(microseconds=1)}us"
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    if hasattr(value, "_options"):
+        return value._options()
+    for method in ("item", "tolist"):  # numpy scalars and arrays
+        if hasattr(value, method):
+            return getattr(value, method)()
+    if isinstance(value, (set, frozenset, tuple)):
+        return list(value)
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    raise OptionError(f"a `{type(value).__name__}` is no value for an option")
+
+
+def run(seed: int = 0, threads: int | None = None, progress: Progress = None) -> Run:
+    """The run's arguments, checked, as the native functions take them."""
+    if not isinstance(seed, int) or not 0 <= seed < 2**64:
+        raise OptionError(f"option `seed`: {seed!r} is not an integer from 0 to 2**64 - 1")
+    if threads is not None and (not isinstance(threads, int) or not 0 <= threads <= 4096):
+        raise OptionError(f"option `threads`: {threads!r} is not a number of threads")
+    if progress is True:
+        progress = _Bar()
+    elif progress is not None and progress is not False and not callable(progress):
+        raise OptionError("option `progress`: pass True, or a function of (stage, done, total)")
+    return seed, threads or 0, progress or None
+
+
+class _Bar:
+    """A tqdm bar for each stage."""
+
+    def __init__(self) -> None:
+        try:
+            self._tqdm = import_module("tqdm.auto").tqdm
+        except ImportError as error:
+            raise ImportError('progress=True needs tqdm: pip install "headwater[progress]"') from error
+        self._bar: Any = None
+        self._stage = ""
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        if stage != self._stage or self._bar is None:
+            self.close()
+            self._stage = stage
+            self._bar = self._tqdm(desc=stage, total=total or None, file=sys.stderr, unit_scale=True)
+        self._bar.total = total or None
+        self._bar.update(done - self._bar.n)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def __del__(self) -> None:
+        self.close()

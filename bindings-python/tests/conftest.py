@@ -1,0 +1,3 @@
+import os
+
+os.environ.setdefault("HEADWATER_ALLOW_DEBUG", "1")
