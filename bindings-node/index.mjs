@@ -1,0 +1,4 @@
+import headwater from './index.js'
+
+export default headwater
+export const { Frame, HeadwaterError, simulate } = headwater

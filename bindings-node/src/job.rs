@@ -1,0 +1,263 @@
+//! The one way in: every long call is a [`start`], every short one a [`now`].
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use headwater::run::{Monitor, Run};
+use napi::bindgen_prelude::{
+    External, JsObjectValue, JsValue, Object, PromiseRaw, ToNapiValue, TypeName, Unknown,
+};
+use napi::{Env, Error, Result, Task};
+use napi_derive::napi;
+use serde::de::DeserializeOwned;
+
+use crate::face;
+use crate::intake::Input;
+
+/// Options as they came: those of the run apart, the rest as JSON for the core.
+pub(crate) struct Call<'e> {
+    env: &'e Env,
+    raw: Unknown<'e>,
+    json: String,
+    pub(crate) settings: Settings,
+}
+
+/// Seed and threads, where they were given.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Settings {
+    seed: Option<u64>,
+    threads: Option<usize>,
+}
+
+impl Settings {
+    /// These, or where they are silent, the others.
+    pub(crate) fn or(self, other: Self) -> Self {
+        Self { seed: self.seed.or(other.seed), threads: self.threads.or(other.threads) }
+    }
+
+    pub(crate) fn run(self) -> Run {
+        Run::new().seed(self.seed.unwrap_or_default()).threads(self.threads.unwrap_or_default())
+    }
+}
+
+impl<'e> Call<'e> {
+    /// Reads the options object of a call; `undefined` is an empty one.
+    pub(crate) fn open(env: &'e Env, options: Unknown<'e>) -> Result<Self> {
+        let split: Object<'e> = face::call(env, "options", (options,))?;
+        let seed: Option<String> = split.get("seed")?;
+        let threads: Option<f64> = split.get("threads")?;
+        let settings =
+            Settings { seed: seed.and_then(|s| s.parse().ok()), threads: threads.map(|t| t as usize) };
+        Ok(Self { env, raw: options, json: split.get_named_property("json")?, settings })
+    }
+
+    /// The options as the core's struct.
+    pub(crate) fn options<T: DeserializeOwned>(&self) -> Result<T> {
+        headwater::options::parse(&self.json).map_err(|e| face::thrown(self.env, &e))
+    }
+
+    /// The options as a struct of the core that has a `seed` of its own.
+    pub(crate) fn seeded_options<T: DeserializeOwned>(&self) -> Result<T> {
+        let json = match (self.settings.seed, self.json.strip_prefix('{')) {
+            (Some(seed), Some("}")) => format!("{{\"seed\":{seed}}}"),
+            (Some(seed), Some(rest)) => format!("{{\"seed\":{seed},{rest}"),
+            _ => self.json.clone(),
+        };
+        headwater::options::parse(&json).map_err(|e| face::thrown(self.env, &e))
+    }
+
+    /// A value other than the options as a struct of the core.
+    pub(crate) fn value<T: DeserializeOwned>(&self, value: Unknown<'e>) -> Result<T> {
+        let json: String = face::call(self.env, "json", (value,))?;
+        headwater::options::parse(&json).map_err(|e| face::thrown(self.env, &e))
+    }
+
+    /// A frame of the caller, copied.
+    pub(crate) fn columns(&self, value: Unknown<'e>) -> Result<Input> {
+        Input::open(self.env, value)
+    }
+
+    /// A frame, or nothing where the caller gave nothing.
+    pub(crate) fn optional_columns(&self, value: Unknown<'e>) -> Result<Option<Input>> {
+        use napi::ValueType::{Null, Undefined};
+        if matches!(value.get_type()?, Undefined | Null) { Ok(None) } else { self.columns(value).map(Some) }
+    }
+}
+
+enum Failure {
+    Core(headwater::Error),
+    Panic(String),
+}
+
+impl Failure {
+    fn thrown(&self, env: &Env) -> Error {
+        match self {
+            Self::Core(error) => face::thrown(env, error),
+            Self::Panic(message) => face::panicked(env, message),
+        }
+    }
+}
+
+fn contain<T>(work: impl FnOnce() -> headwater::Result<T>) -> std::result::Result<T, Failure> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result.map_err(Failure::Core),
+        Err(panic) => Err(Failure::Panic(message(panic.as_ref()))),
+    }
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(text), _) => (*text).to_owned(),
+        (_, Some(text)) => text.clone(),
+        _ => "panic".to_owned(),
+    }
+}
+
+/// Runs a call of microseconds where it stands.
+pub(crate) fn now<T>(env: &Env, work: impl FnOnce() -> headwater::Result<T>) -> Result<T> {
+    contain(work).map_err(|failure| failure.thrown(env))
+}
+
+/// Asks a running job to stop; `face/follow.js` holds its monitor.
+#[napi(skip_typescript)]
+pub fn cancel_job(monitor: &External<Arc<Monitor>>) {
+    monitor.cancel();
+}
+
+/// A running job's stage, what is done of it, and its total.
+#[napi(skip_typescript)]
+pub fn job_progress(monitor: &External<Arc<Monitor>>) -> (String, f64, f64) {
+    let at = monitor.progress();
+    (at.stage.to_owned(), at.done as f64, at.total as f64)
+}
+
+struct Job<W, C> {
+    work: Option<W>,
+    wrap: Option<C>,
+    run: Run,
+}
+
+/// A cell between the job's closures; a job never runs twice.
+impl<W, C, T, J> Task for Job<(W, std::marker::PhantomData<fn() -> T>), C>
+where
+    W: FnOnce(&Run) -> headwater::Result<T> + Send,
+    C: FnOnce(T) -> J + Send,
+    T: Send + 'static,
+    J: ToNapiValue + TypeName,
+{
+    type Output = std::result::Result<T, Failure>;
+    type JsValue = J;
+
+    fn compute(&mut self) -> Result<Self::Output> {
+        let Some((work, _)) = self.work.take() else { return Err(Error::from_reason("the job ran already")) };
+        Ok(contain(|| {
+            self.run.check()?;
+            work(&self.run)
+        }))
+    }
+
+    fn resolve(&mut self, env: Env, output: Self::Output) -> Result<J> {
+        match (output, self.wrap.take()) {
+            (Ok(value), Some(wrap)) => Ok(wrap(value)),
+            (Err(failure), _) => Err(failure.thrown(&env)),
+            (Ok(_), None) => Err(Error::from_reason("the job ran already")),
+        }
+    }
+}
+
+/// Starts a job on a worker thread and returns its promise.
+///
+/// `prepare` runs at once, on the event loop's thread: it reads options and
+/// copies columns, and returns the work. `wrap` turns the work's result into
+/// what the promise resolves to. Whatever goes wrong rejects the promise;
+/// nothing is thrown.
+pub(crate) fn start<'e, P, W, T, C, J>(
+    env: &'e Env,
+    options: Unknown<'e>,
+    prepare: P,
+    wrap: C,
+) -> Result<Unknown<'e>>
+where
+    P: FnOnce(&Call<'e>) -> Result<W>,
+    W: FnOnce(&Run) -> headwater::Result<T> + Send + 'static,
+    C: FnOnce(T) -> J + Send + 'static,
+    T: Send + 'static,
+    J: ToNapiValue + TypeName + 'static,
+{
+    start_with(env, options, Start::default(), prepare, wrap)
+}
+
+/// What a job may begin with.
+#[derive(Default)]
+pub(crate) struct Start<'e> {
+    /// Seed and threads of a configured model; the call's own go first.
+    pub(crate) defaults: Settings,
+    /// What the promise resolves to in place of the result.
+    pub(crate) this: Option<Object<'e>>,
+    /// The monitor, where it outlives the job.
+    pub(crate) monitor: Option<Arc<Monitor>>,
+}
+
+/// [`start`], beginning with more.
+pub(crate) fn start_with<'e, P, W, T, C, J>(
+    env: &'e Env,
+    options: Unknown<'e>,
+    start: Start<'e>,
+    prepare: P,
+    wrap: C,
+) -> Result<Unknown<'e>>
+where
+    P: FnOnce(&Call<'e>) -> Result<W>,
+    W: FnOnce(&Run) -> headwater::Result<T> + Send + 'static,
+    C: FnOnce(T) -> J + Send + 'static,
+    T: Send + 'static,
+    J: ToNapiValue + TypeName + 'static,
+{
+    let begun = Call::open(env, options).and_then(|call| {
+        let work = prepare(&call)?;
+        let monitor = start.monitor.unwrap_or_default();
+        let run = call.settings.or(start.defaults).run().monitor(Arc::clone(&monitor));
+        let job = Job { work: Some((work, std::marker::PhantomData::<fn() -> T>)), wrap: Some(wrap), run };
+        let promise = env.spawn(job)?.promise_object();
+        face::call(env, "follow", (promise.to_unknown(), External::new(monitor), call.raw, start.this))
+    });
+    match begun {
+        Ok(promise) => Ok(promise),
+        Err(error) => Ok(PromiseRaw::<Unknown<'e>>::reject(env, error)?.to_unknown()),
+    }
+}
+
+/// What a model class holds: nothing until `fit` is done.
+pub(crate) struct Slot<M>(Arc<Mutex<Option<Arc<M>>>>);
+
+impl<M> Clone for Slot<M> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<M> Default for Slot<M> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<M> Slot<M> {
+    pub(crate) fn of(model: M) -> Self {
+        Self(Arc::new(Mutex::new(Some(Arc::new(model)))))
+    }
+
+    pub(crate) fn set(&self, model: M) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(model));
+    }
+
+    /// The fitted model.
+    pub(crate) fn get(&self) -> headwater::Result<Arc<M>> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+            .ok_or_else(|| headwater::Error::option("model", "is not fitted yet: `await model.fit(…)` first"))
+    }
+}
