@@ -204,7 +204,9 @@ fn slow(text: &str) -> Option<i64> {
     } else {
         // A string with an offset or a zone that is not a time with one must
         // not count as a time without.
-        if text.contains(['[', 'Z', 'z']) || text.get(10..).is_some_and(|rest| rest.contains(['+', '-'])) {
+        if text.contains(['[', 'Z', 'z'])
+            || text.split_once(['T', 't', ' ']).is_some_and(|(_, rest)| rest.contains(['+', '-']))
+        {
             return None;
         }
         let time = text.parse::<civil::DateTime>().ok()?;
@@ -294,4 +296,131 @@ pub(crate) fn read<'a>(
         }
     })?;
     Ok((Cow::Owned(times), flaws))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn at(text: &str) -> Option<i64> {
+        let parsed = parse_time(text);
+        // Everything that the fast path takes means the same to jiff, whose
+        // instants end a day and a bit before the year 9999 does.
+        if let Some(quick) = fast(text.trim().as_bytes()).filter(|_| !text.contains("9999-")) {
+            assert_eq!(slow(text.trim()), Some(quick), "{text}");
+        }
+        parsed
+    }
+
+    #[test]
+    fn spellings_of_one_instant() {
+        for text in [
+            "2024-02-29T12:30:00Z",
+            "2024-02-29 12:30:00",
+            "2024-02-29t12:30z",
+            " 2024-02-29T12:30 ",
+            "2024-02-29 12:30:00 UTC",
+            "2024-02-29T14:00:00.000+01:30",
+            "2024-02-29T14:00+0130",
+            "2024-02-29 05:30:00,000000000-07",
+            "2024-02-29T13:30:00+01:00[Europe/Paris]",
+            "20240229T123000Z",
+        ] {
+            assert_eq!(at(text), Some(1_709_209_800_000_000), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_time() {
+        for text in [
+            "",
+            "today",
+            "2023-02-29",
+            "2024-13-01",
+            "2024-00-10",
+            "2024-01-00",
+            "20241301",
+            "2024-01-01T24:01:00Z",
+            "2024-01-01T12:60",
+            "2024-01-01T12:00:00+24:60",
+            "2024-01-01T12:00:00.",
+            "2024-01-01T12:00:00Zulu",
+            "2024-01-01T12:00:00+01:00:",
+            "1/2/2024",
+            "12345",
+            "2024-01-01T12:00:00[Nowhere/Land]",
+            "２０２４-01-01",
+            "-9999-01-01T00:00:00+99:99",
+        ] {
+            assert_eq!(at(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_ends_of_time() {
+        assert_eq!(at("9999-12-31T23:59:59.999999999Z"), Some(MAX_TIME));
+        assert_eq!(at("9999-12-31T23:59:59.999999"), Some(MAX_TIME));
+        assert_eq!(at("-009999-01-01T00:00:00"), Some(MIN_TIME));
+        assert_eq!(TimeUnit::Second.micros(i64::MAX), None);
+        assert_eq!(TimeUnit::Day.micros(i64::MIN), None);
+        assert_eq!(TimeUnit::Nanosecond.micros(-1), Some(-1));
+        assert_eq!(TimeUnit::Microsecond.micros(MAX_TIME + 1), None);
+        assert_eq!(TimeUnit::Ymd.micros(19_970_101), parse_time("1997-01-01"));
+        assert_eq!(TimeUnit::Second.micros_f64(1.5), Some(1_500_000));
+        assert_eq!(TimeUnit::Second.micros_f64(f64::INFINITY), None);
+        assert_eq!(TimeUnit::Ymd.micros_f64(19_970_101.5), None);
+    }
+
+    #[test]
+    fn a_leap_second_is_the_second_before() {
+        assert_eq!(at("2016-12-31T23:59:60Z"), at("2016-12-31T23:59:59Z"));
+    }
+
+    proptest! {
+        #[test]
+        fn the_calendar_is_that_of_jiff(
+            date in (0i16..=9999, 1i8..=13, 0i8..=32),
+            clock in (0i8..=25, 0i8..=61, 0i8..=59, 0u32..1_000_000_000, 0usize..=9),
+            offset in -1439i32..=1439,
+            layout in 0usize..5,
+        ) {
+            let (y, m, d) = date;
+            let (hh, mm, ss, nanos, places) = clock;
+            let fraction = format!("{nanos:09}");
+            let fraction = if places == 0 { String::new() } else { format!(".{}", &fraction[..places]) };
+            let sign = if offset < 0 { '-' } else { '+' };
+            let (oh, om) = (offset.abs() / 60, offset.abs() % 60);
+            let text = match layout {
+                0 => format!("{y:04}-{m:02}-{d:02}"),
+                1 => format!("{y:04}{m:02}{d:02}"),
+                2 => format!("{y:04}-{m:02}-{d:02} {hh:02}:{mm:02}"),
+                3 => format!("{y:04}-{m:02}-{d:02}T{hh:02}:{mm:02}:{ss:02}{fraction}Z"),
+                _ => format!("{y:04}-{m:02}-{d:02}T{hh:02}:{mm:02}:{ss:02}{fraction}{sign}{oh:02}:{om:02}"),
+            };
+            let expected = civil::Date::new(y, m, d).ok().and_then(|date| {
+                let clock = match layout {
+                    0 | 1 => civil::Time::midnight(),
+                    2 => civil::Time::new(hh, mm, 0, 0).ok()?,
+                    _ => {
+                        let cut = 10i32.pow(9 - places as u32);
+                        let nanos = if places == 0 { 0 } else { nanos as i32 / cut * cut };
+                        civil::Time::new(hh, mm, ss, nanos).ok()?
+                    }
+                };
+                let shift = if layout == 4 { i128::from(offset) * 60_000_000 } else { 0 };
+                let zoned = date.to_datetime(clock).to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+                let micros = zoned.timestamp().as_nanosecond().div_euclid(1_000) - shift;
+                in_range(i64::try_from(micros).ok()?)
+            });
+            if y < 9999 {
+                prop_assert_eq!(at(&text), expected, "{}", text);
+            }
+        }
+
+        #[test]
+        fn any_string_is_a_time_or_none(text in "[-0-9TtZz:.,+ \\[\\]A-Za-z/é]{0,40}") {
+            at(&text);
+        }
+    }
 }
