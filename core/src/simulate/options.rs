@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::column::{DAY, Duration};
+use crate::column::{DAY, Duration, parse_time};
 use crate::{Error, Result};
 
 /// Whether a channel is bought.
@@ -267,19 +267,9 @@ pub(super) const MAX_PEOPLE: u64 = 1 << 29;
 impl MarketOptions {
     /// The first instant in microseconds.
     pub(super) fn start_micros(&self) -> Result<i64> {
-        let text = self.start.trim();
-        let instant = if let Ok(stamp) = text.parse::<jiff::Timestamp>() {
-            stamp.as_microsecond()
-        } else if let Ok(date) = text.parse::<jiff::civil::Date>() {
-            let zoned = date.to_zoned(jiff::tz::TimeZone::UTC);
-            zoned.map_err(|e| Error::option("start", e.to_string()))?.timestamp().as_microsecond()
-        } else {
-            return Err(Error::option(
-                "start",
-                format!("`{text}` is not a day; write for example \"2025-01-01\""),
-            ));
-        };
-        Ok(instant)
+        parse_time(&self.start).ok_or_else(|| {
+            Error::option("start", format!("`{}` is not a day; write for example \"2025-01-01\"", self.start))
+        })
     }
 
     /// Checks every option.
