@@ -17,6 +17,7 @@
 //!   change it.
 //! - [`pairwise`] and [`evaluate`] compare a stitching with the truth.
 
+mod assign;
 mod book;
 mod edit;
 mod file;
@@ -31,6 +32,7 @@ mod score;
 mod space;
 mod stitch;
 
+pub use assign::AssignOptions;
 pub use book::{Identifier, Link, explain_table};
 pub use edit::Change;
 pub use forest::components;

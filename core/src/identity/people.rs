@@ -56,6 +56,8 @@ pub struct People {
     pub(super) blocked: Vec<BlockedValue>,
     kept: Kept,
     rows: usize,
+    /// The columns of the stitching and their namespaces.
+    pub(super) given: Vec<(String, String)>,
     index: OnceLock<(RandomState, HashTable<u32>)>,
     /// Where the rows of each customer begin, and the rows by customer.
     by_customer: OnceLock<(Vec<u32>, Vec<u32>)>,
@@ -83,12 +85,14 @@ impl People {
             blocked: Vec::new(),
             kept: Kept::default(),
             rows: 0,
+            given: Vec::new(),
             index: OnceLock::new(),
             by_customer: OnceLock::new(),
         }
     }
 
-    pub(super) fn with_kept(mut self, kept: Kept, rows: usize) -> Self {
+    pub(super) fn with_kept(mut self, kept: Kept, rows: usize, given: Vec<(String, String)>) -> Self {
+        self.given = given;
         self.kept = kept;
         self.rows = rows;
         self
@@ -276,7 +280,7 @@ impl People {
         (*space, node - start, pool)
     }
 
-    fn lookup(&self, namespace: &str, raw: &str) -> Option<u32> {
+    pub(super) fn lookup(&self, namespace: &str, raw: &str) -> Option<u32> {
         let space = self.spaces.find(namespace)?;
         let value = self.spaces.clean(space, raw).ok()?;
         let (hasher, table) = self.index.get_or_init(|| {

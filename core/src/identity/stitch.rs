@@ -109,7 +109,9 @@ pub fn stitch(events: &Columns, options: &StitchOptions, run: &Run) -> Result<Pe
     Spaces::new(&options.rules)?;
     let seen = read(events, options, run)?;
     let people = stitch_names(seen.columns, seen.times, seen.sources, &options.rules, run)?;
-    Ok(people.with_kept(seen.kept, events.rows()))
+    let namespace = |c: &String| options.namespaces.get(c).unwrap_or(c).clone();
+    let given = options.identifiers.iter().map(|c| (c.clone(), namespace(c))).collect();
+    Ok(people.with_kept(seen.kept, events.rows(), given))
 }
 
 /// [`stitch`] on codes: for each namespace a column of names ([`NULL`] for
