@@ -1,1 +1,58 @@
-//! What is each customer worth, and are they still alive?
+//! What are customers worth?
+//!
+//! For customers who come and go without saying so (no contract): from a
+//! transaction log to repeat counts, from those to expected purchases and the
+//! probability that a customer is still alive, from the mean spend to a
+//! discounted lifetime value.
+//!
+//! | step | here | source |
+//! | --- | --- | --- |
+//! | transactions → x, t_x, T, z̄ | [`summarize`] → [`Rfm`] | Fader & Hardie 2005 |
+//! | purchases and dropout | [`BetaGeo`] → [`BetaGeoModel`] | Fader, Hardie & Lee 2005, BG/NBD |
+//! | spend per purchase | [`GammaGamma`] → [`GammaGammaModel`] | Fader & Hardie 2013, note 025 |
+//! | value | [`lifetime_value`] | the two together, discounted |
+//! | forecast beside fact | [`tracking`], [`forecast_errors`] | |
+//!
+//! Likelihoods have analytic gradients and Hessians and are maximised by
+//! Newton's method on log parameters, over distinct rows with weights: a
+//! million customers take milliseconds. Nothing depends on the unit of time.
+//!
+//! ```
+//! use headwater::Run;
+//! use headwater::clv::{BetaGeo, RfmSlices};
+//!
+//! // Seven kinds of customer, with how many there are of each; in weeks.
+//! let rfm = RfmSlices {
+//!     frequency: &[0.0, 1.0, 1.0, 2.0, 2.0, 6.0, 6.0],
+//!     recency: &[0.0, 4.0, 24.0, 9.0, 30.0, 13.0, 36.0],
+//!     age: &[35.0, 38.0, 38.0, 39.0, 39.0, 38.0, 38.0],
+//!     weight: Some(&[1400.0, 300.0, 200.0, 100.0, 100.0, 10.0, 90.0]),
+//!     period: None,
+//! };
+//! let model = BetaGeo::new().fit(&rfm, &Run::new())?;
+//! let regular = model.expected_purchases(6.0, 36.0, 38.0, 39.0)?;
+//! let once = model.expected_purchases(0.0, 0.0, 35.0, 39.0)?;
+//! assert!(regular > 10.0 * once);
+//! # Ok::<(), headwater::Error>(())
+//! ```
+
+mod beta_geo;
+mod estimates;
+mod frames;
+mod gamma_gamma;
+mod lifetime;
+mod rows;
+mod summarize;
+mod tracking;
+
+pub use beta_geo::{BetaGeo, BetaGeoModel, Prediction};
+pub use estimates::{Estimates, Verdict};
+pub use frames::{
+    BetaGeoOptions, CustomerPrediction, GammaGammaOptions, PredictOptions, SpendPredictOptions,
+    SpendPrediction, beta_geo, gamma_gamma,
+};
+pub use gamma_gamma::{GammaGamma, GammaGammaModel, SpendSlices};
+pub use lifetime::{Lifetime, LifetimeOptions, lifetime_value};
+pub use rows::RfmSlices;
+pub use summarize::{Accounting, Holdout, Refunds, Rfm, SummarizeOptions, When, summarize, summarize_slices};
+pub use tracking::{ForecastErrors, Tracking, TrackingOptions, forecast_errors, tracking};

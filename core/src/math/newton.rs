@@ -53,6 +53,11 @@ pub struct Optimum<const N: usize> {
     pub converged: bool,
 }
 
+/// No entry moves further than this in one step.
+const LONGEST: f64 = 2.0;
+/// This close to a bound is on it.
+const AT_BOUND: f64 = 1e-9;
+
 /// Maximises a function of `N` variables inside a box.
 ///
 /// `evaluate` may return non-finite numbers far from the data; such a step is
@@ -108,10 +113,27 @@ where
             });
         }
         let longest = step.iter().fold(0.0_f64, |m, s| m.max(s.abs()));
-        let mut length = if longest > 2.0 { 2.0 / longest } else { 1.0 };
+        let mut length = if longest > LONGEST { LONGEST / longest } else { 1.0 };
+        // A bound in the way ends the step, so that the others keep their direction.
+        for i in 0..N {
+            let room = if step[i] > 0.0 { bounds[i].1 - at[i] } else { at[i] - bounds[i].0 };
+            if room < length * step[i].abs() {
+                length = room / step[i].abs();
+            }
+        }
         let mut moved = false;
         for _ in 0..50 {
-            let next = clamp(std::array::from_fn(|i| at[i] + length * step[i]));
+            let next = std::array::from_fn(|i| {
+                let next = at[i] + length * step[i];
+                let (low, high) = bounds[i];
+                if next <= low + AT_BOUND {
+                    low
+                } else if next >= high - AT_BOUND {
+                    high
+                } else {
+                    next
+                }
+            });
             let found = evaluate(&next)?;
             // Near the top the value no longer tells; then the gradient must.
             let noise = 1e-13 * local.value.abs();

@@ -1,0 +1,246 @@
+//! The BG/NBD likelihood with its gradient and Hessian.
+//!
+//! Legend: r, α shape and rate of the purchase rate; a, b of the dropout
+//! probability; x, t_x, T as everywhere. With x whole, every ln Γ and ψ is a
+//! sum over x terms that all customers share, so a customer costs two
+//! logarithms and one exponential. The Hessian is Louis's: a customer is alive
+//! (A) or has dropped out after the last purchase (D), and
+//! H = w H_A + (1 − w) H_D + w (1 − w)(s_A − s_D)(s_A − s_D)ᵀ, w = P(alive).
+
+use crate::clv::rows::Unique;
+use crate::math::newton::Local;
+use crate::math::{Sum, digamma_rise, exp, ln, ln_1p, ln_gamma_rise, trigamma_rise};
+use crate::{Result, Run};
+
+/// Rows in a piece of work; part of the numeric contract, as the sums go by it.
+const PIECE: usize = 8192;
+/// Up to this many steps of x the sums are taken term by term.
+const STEPS: u32 = 64;
+
+/// What all customers with the same x share.
+#[derive(Clone, Copy, Debug)]
+struct Shared {
+    /// lnΓ(r+x) − lnΓ(r) + lnB(a,b+x) − lnB(a,b)
+    ln: f64,
+    /// ψ(r+x) − ψ(r), and its derivative
+    r: f64,
+    rr: f64,
+    /// ψ(a+b) − ψ(a+b+x), and its derivative, which is also d²/da db
+    a: f64,
+    aa: f64,
+    /// ψ(b+x) − ψ(b) + ψ(a+b) − ψ(a+b+x), and its derivative
+    b: f64,
+    bb: f64,
+}
+
+fn shared(counts: &[u32], [r, _, a, b]: [f64; 4]) -> Vec<Shared> {
+    let mut sums = [Sum::default(); 7];
+    let mut at = 0;
+    counts
+        .iter()
+        .map(|x| {
+            if x - at <= STEPS {
+                for j in at..*x {
+                    let j = j as f64;
+                    let (r, b, c) = (1.0 / (r + j), 1.0 / (b + j), 1.0 / (a + b + j));
+                    sums[0].add(-ln(r) - ln_1p(a * b));
+                    sums[1].add(r);
+                    sums[2].add(-r * r);
+                    sums[3].add(-c);
+                    sums[4].add(c * c);
+                    sums[5].add(a * b * c);
+                    sums[6].add(-a * b * c * (b + c));
+                }
+            } else {
+                let (j, d) = (at as f64, (x - at) as f64);
+                let (rj, bj, cj) = (r + j, b + j, a + b + j);
+                sums[0].add(ln_gamma_rise(rj, d) + ln_gamma_rise(bj, d) - ln_gamma_rise(cj, d));
+                sums[1].add(digamma_rise(rj, d));
+                sums[2].add(trigamma_rise(rj, d));
+                sums[3].add(-digamma_rise(cj, d));
+                sums[4].add(-trigamma_rise(cj, d));
+                sums[5].add(digamma_rise(bj, d) - digamma_rise(cj, d));
+                sums[6].add(trigamma_rise(bj, d) - trigamma_rise(cj, d));
+            }
+            at = *x;
+            let [ln, r, rr, a, aa, b, bb] = sums.map(Sum::value);
+            Shared { ln, r, rr, a, aa, b, bb }
+        })
+        .collect()
+}
+
+/// ln of the odds that a customer with x > 0 has dropped out.
+#[inline]
+pub(super) fn ln_odds_dead([r, alpha, a, b]: [f64; 4], x: f64, t_x: f64, t: f64) -> f64 {
+    ln(a) - ln(b + (x - 1.0)) + (r + x) * ln_1p((t - t_x) / (alpha + t_x))
+}
+
+/// The distinct rows, ready for evaluation.
+pub(super) struct Likelihood<'a> {
+    rows: &'a Unique,
+    counts: Vec<u32>,
+    index: Vec<u32>,
+    /// Weight of each distinct x.
+    weights: Vec<f64>,
+    /// Weight of all rows.
+    pub(super) customers: f64,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Part {
+    value: Sum,
+    gradient: [Sum; 4],
+    // Natural parameters; entries (0,1) (1,1) and the two diagonal ones of H_D, then w(1−w) d dᵀ.
+    hessian: [[f64; 4]; 4],
+}
+
+impl<'a> Likelihood<'a> {
+    pub(super) fn new(rows: &'a Unique) -> Self {
+        let (counts, index) = rows.counts();
+        let mut weights = vec![Sum::default(); counts.len()];
+        let mut customers = Sum::default();
+        for (i, w) in index.iter().zip(&rows.weight) {
+            weights[*i as usize].add(*w);
+            customers.add(*w);
+        }
+        let weights = weights.into_iter().map(Sum::value).collect();
+        Self { rows, counts, index, weights, customers: customers.value() }
+    }
+
+    /// Value, gradient and Hessian with respect to the logarithms of (r, α, a, b).
+    pub(super) fn evaluate(&self, parameters: [f64; 4], run: &Run) -> Result<Local<4>> {
+        let [r, alpha, a, b] = parameters;
+        let shared = shared(&self.counts, parameters);
+        let n = self.rows.len();
+        let parts = run.map_items(n.div_ceil(PIECE), |piece| {
+            Ok(self.piece(piece * PIECE..n.min((piece + 1) * PIECE), parameters))
+        })?;
+        let mut total = Part::default();
+        for part in parts {
+            total.value.merge(part.value);
+            for (t, p) in total.gradient.iter_mut().zip(part.gradient) {
+                t.merge(p);
+            }
+            for (t, p) in total.hessian.iter_mut().flatten().zip(part.hessian.iter().flatten()) {
+                *t += p;
+            }
+        }
+        let Part { mut value, mut gradient, hessian: mut h } = total;
+        for (s, w) in shared.iter().zip(&self.weights) {
+            value.add(w * s.ln);
+            gradient[0].add(w * s.r);
+            gradient[2].add(w * s.a);
+            gradient[3].add(w * s.b);
+            h[0][0] += w * s.rr;
+            h[2][2] += w * s.aa;
+            h[2][3] += w * s.aa;
+            h[3][3] += w * s.bb;
+        }
+        let n = self.customers;
+        value.add(n * r * ln(alpha));
+        gradient[0].add(n * ln(alpha));
+        gradient[1].add(n * r / alpha);
+        h[0][1] += n / alpha;
+        h[1][1] -= n * r / (alpha * alpha);
+        // To logarithms: g_i θ_i, and H_ij θ_i θ_j with g_i θ_i on the diagonal.
+        let theta = [r, alpha, a, b];
+        let gradient: [f64; 4] = std::array::from_fn(|i| gradient[i].value() * theta[i]);
+        let hessian = std::array::from_fn(|i| {
+            std::array::from_fn(|j| {
+                let natural = if i <= j { h[i][j] } else { h[j][i] };
+                natural * theta[i] * theta[j] + if i == j { gradient[i] } else { 0.0 }
+            })
+        });
+        Ok(Local { value: value.value(), gradient, hessian })
+    }
+
+    /// The terms in which customers with the same x differ.
+    fn piece(&self, rows: std::ops::Range<usize>, [r, alpha, a, b]: [f64; 4]) -> Part {
+        let mut part = Part::default();
+        let ln_a = ln(a);
+        let (mut last, mut ln_b, mut inverse_b) = (u32::MAX, 0.0, 0.0);
+        for row in rows {
+            let (t_x, t, weight) = (self.rows.recency[row], self.rows.age[row], self.rows.weight[row]);
+            let count = self.counts[self.index[row] as usize];
+            let x = count as f64;
+            let shape = r + x;
+            let ln_end = ln(alpha + t);
+            let at_end = 1.0 / (alpha + t);
+            if count == 0 {
+                part.value.add(-weight * shape * ln_end);
+                part.gradient[0].add(-weight * ln_end);
+                part.gradient[1].add(-weight * shape * at_end);
+                part.hessian[0][1] -= weight * at_end;
+                part.hessian[1][1] += weight * shape * at_end * at_end;
+                continue;
+            }
+            if count != last {
+                let before = b + (x - 1.0);
+                (last, ln_b, inverse_b) = (count, ln(before), 1.0 / before);
+            }
+            let at_last = 1.0 / (alpha + t_x);
+            let idle = ln_1p((t - t_x) * at_last); // ln(α+T) − ln(α+t_x)
+            let odds = ln_a - ln_b + shape * idle;
+            let e = exp(-odds.abs());
+            let (small, large) = (e / (1.0 + e), 1.0 / (1.0 + e));
+            let (alive, dead) = if odds > 0.0 { (small, large) } else { (large, small) };
+            part.value.add(weight * (odds.max(0.0) + ln_1p(e) - shape * ln_end));
+            let mean = alive * at_end + dead * at_last;
+            part.gradient[0].add(weight * (dead * idle - ln_end));
+            part.gradient[1].add(-weight * shape * mean);
+            part.gradient[2].add(weight * dead / a);
+            part.gradient[3].add(-weight * dead * inverse_b);
+            part.hessian[0][1] -= weight * mean;
+            part.hessian[1][1] += weight * shape * (alive * at_end * at_end + dead * at_last * at_last);
+            part.hessian[2][2] -= weight * dead / (a * a);
+            part.hessian[3][3] += weight * dead * inverse_b * inverse_b;
+            let spread = weight * alive * dead;
+            let d = [-idle, shape * (at_last - at_end), -1.0 / a, inverse_b];
+            for i in 0..4 {
+                for j in i..4 {
+                    part.hessian[i][j] += spread * d[i] * d[j];
+                }
+            }
+        }
+        part
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clv::RfmSlices;
+
+    #[test]
+    fn the_derivatives_are_those_of_the_value() {
+        let run = Run::new().threads(1);
+        let rows = RfmSlices {
+            frequency: &[0.0, 1.0, 2.0, 7.0, 7.0, 300.0],
+            recency: &[0.0, 3.0, 20.0, 38.0, 12.0, 33.0],
+            age: &[30.0, 39.0, 35.0, 38.5, 39.0, 36.0],
+            weight: Some(&[5.0, 2.0, 1.0, 1.5, 3.0, 0.5]),
+            period: None,
+        };
+        let unique = Unique::of(&rows, &run).unwrap();
+        let likelihood = Likelihood::new(&unique);
+        let at = |log: [f64; 4]| likelihood.evaluate(log.map(exp), &run).unwrap();
+        let log = [-0.7, 1.9, 0.2, 1.1];
+        let here = at(log);
+        for i in 0..4 {
+            let mut up = log;
+            let mut down = log;
+            up[i] += 1e-5;
+            down[i] -= 1e-5;
+            let (up, down) = (at(up), at(down));
+            let slope = (up.value - down.value) / 2e-5;
+            assert!(
+                (slope - here.gradient[i]).abs() < 1e-6 * here.gradient[i].abs().max(1.0),
+                "gradient {i}"
+            );
+            for j in 0..4 {
+                let slope = (up.gradient[j] - down.gradient[j]) / 2e-5;
+                assert!((slope - here.hessian[i][j]).abs() < 1e-6 * slope.abs().max(1.0), "hessian {i} {j}");
+            }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! What every fitted model reports about its estimates.
+
+use serde::{Deserialize, Serialize};
+
+use crate::column::{Table, Text, Values};
+use crate::math::{exp, normal_quantile};
+use crate::{Error, Result};
+
+/// Whether the likelihood has its maximum at finite parameters, and if not,
+/// which simpler model the data ask for.
+///
+/// Predictions are finite and right in every case; parameters that ran off
+/// carry no standard error.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Verdict {
+    /// An ordinary maximum.
+    #[default]
+    Interior,
+    /// The data show no dropout: the model is the NBD limit (b/a → ∞).
+    NoDropout,
+    /// All customers drop out with one probability (a, b → ∞ in proportion).
+    EqualDropout,
+    /// Dropout is certain, at once or for some customers (b → 0 or a/b → ∞).
+    CertainDropout,
+    /// A customer drops out at the first chance or never (a, b → 0 in proportion).
+    PolarisedDropout,
+    /// All customers buy at one rate (r, α → ∞ in proportion).
+    EqualRates,
+    /// All customers spend alike (q, v → ∞ in proportion), or each always the same (p → ∞).
+    EqualSpend,
+    /// Another parameter lies on the edge of what can be represented.
+    Boundary,
+}
+
+impl Verdict {
+    /// The name in tables and in the other languages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Interior => "interior",
+            Self::NoDropout => "no_dropout",
+            Self::EqualDropout => "equal_dropout",
+            Self::CertainDropout => "certain_dropout",
+            Self::PolarisedDropout => "polarised_dropout",
+            Self::EqualRates => "equal_rates",
+            Self::EqualSpend => "equal_spend",
+            Self::Boundary => "boundary",
+        }
+    }
+}
+
+/// The estimates of a model and how they were reached.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Estimates {
+    /// The parameters' names.
+    pub names: Vec<String>,
+    /// The parameters.
+    pub values: Vec<f64>,
+    /// Covariance of the *logarithms* of the parameters, from the observed
+    /// information; rows and columns of `fixed` parameters are 0.
+    pub covariance: Vec<Vec<f64>>,
+    /// Parameters that the data do not identify, held where the search left them.
+    pub fixed: Vec<bool>,
+    /// The maximised log-likelihood, without the penalty.
+    pub log_likelihood: f64,
+    /// Customers fitted: the sum of the weights.
+    pub customers: f64,
+    /// Distinct rows among them.
+    pub distinct: u64,
+    /// Newton steps taken.
+    pub iterations: u64,
+    /// Greatest absolute entry of the gradient on log parameters, per customer.
+    pub gradient_norm: f64,
+    /// Whether this is an ordinary maximum.
+    pub verdict: Verdict,
+}
+
+impl Estimates {
+    /// The variance on the log scale; `None` where the parameter is not identified.
+    fn variance(&self, i: usize) -> Option<f64> {
+        let variance = *self.covariance.get(i)?.get(i)?;
+        (!*self.fixed.get(i)? && variance > 0.0).then_some(variance)
+    }
+
+    /// Standard errors of the parameters (delta method: value × standard error
+    /// of the logarithm); `None` where the data do not identify the parameter.
+    pub fn standard_errors(&self) -> Vec<Option<f64>> {
+        (0..self.values.len()).map(|i| self.variance(i).map(|v| self.values[i] * v.sqrt())).collect()
+    }
+
+    /// A frame: parameter, estimate, standard_error, low, high.
+    ///
+    /// The interval is symmetric on the log scale, so it stays positive.
+    pub fn table(&self, level: f64) -> Result<Table> {
+        let z = interval_quantile(level)?;
+        let edge = |sign: f64| -> Vec<Option<f64>> {
+            (0..self.values.len())
+                .map(|i| self.variance(i).map(|v| self.values[i] * exp(sign * z * v.sqrt())))
+                .collect()
+        };
+        Ok(Table::new()
+            .with("parameter", Values::Text(self.names.iter().collect::<Text>()))
+            .with("estimate", Values::F64(self.values.clone()))
+            .with_optional("standard_error", self.standard_errors())
+            .with_optional("low", edge(-1.0))
+            .with_optional("high", edge(1.0)))
+    }
+
+    /// One row on the fit: log_likelihood, customers, distinct, iterations,
+    /// gradient_norm, aic, bic, verdict.
+    pub fn fit_table(&self) -> Table {
+        let k = self.values.len() as f64;
+        Table::new()
+            .with("log_likelihood", Values::F64(vec![self.log_likelihood]))
+            .with("customers", Values::F64(vec![self.customers]))
+            .with("distinct", Values::I64(vec![self.distinct as i64]))
+            .with("iterations", Values::I64(vec![self.iterations as i64]))
+            .with("gradient_norm", Values::F64(vec![self.gradient_norm]))
+            .with("aic", Values::F64(vec![2.0 * k - 2.0 * self.log_likelihood]))
+            .with("bic", Values::F64(vec![k * crate::math::ln(self.customers) - 2.0 * self.log_likelihood]))
+            .with("verdict", Values::Text([self.verdict.name()].into_iter().collect()))
+    }
+
+    /// What a loaded model must satisfy.
+    pub(crate) fn check(&self, names: &[&str]) -> Result<()> {
+        let n = names.len();
+        let sound = self.names == names
+            && self.values.len() == n
+            && self.values.iter().all(|v| v.is_finite() && *v > 0.0)
+            && self.covariance.len() == n
+            && self.covariance.iter().all(|row| row.len() == n && row.iter().all(|c| c.is_finite()))
+            && self.fixed.len() == n
+            && self.log_likelihood.is_finite()
+            && self.customers.is_finite()
+            && self.customers > 0.0
+            && self.gradient_norm.is_finite();
+        if sound {
+            Ok(())
+        } else {
+            Err(Error::model_file(format!(
+                "its estimates are not {n} positive numbers {names:?} with their covariance; fit and save the model again"
+            )))
+        }
+    }
+}
+
+/// The normal quantile of a two-sided interval of this level.
+pub(crate) fn interval_quantile(level: f64) -> Result<f64> {
+    if level > 0.0 && level < 1.0 {
+        Ok(normal_quantile(0.5 + 0.5 * level))
+    } else {
+        Err(Error::option("interval", format!("{level} is not a level between 0 and 1, such as 0.95")))
+    }
+}

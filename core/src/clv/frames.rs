@@ -1,0 +1,376 @@
+//! The models on frames: roles, options, and tables out.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use super::beta_geo::{BetaGeo, BetaGeoModel, Prediction};
+use super::estimates::Estimates;
+use super::gamma_gamma::{GammaGamma, GammaGammaModel, SpendSlices};
+use super::rows::{Fault, RfmSlices, fault};
+use crate::column::{Columns, Dropped, Duration, Intake, Names, OnInvalid, Sign, Table, Values};
+use crate::{Result, Run};
+
+/// Roles and options of [`beta_geo`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BetaGeoOptions {
+    /// Column of repeat purchases.
+    pub frequency: String,
+    /// Column of the age at the last purchase, in periods.
+    pub recency: String,
+    /// Column of the age at the end of observation, in periods.
+    #[serde(rename = "T")]
+    pub age: String,
+    /// Column of weights: how many customers a row stands for. None by default.
+    pub weight: Option<String>,
+    /// The unit of recency and T, to be kept with the model and checked later.
+    pub period: Option<Duration>,
+    /// What happens to rows that cannot be.
+    pub on_invalid: OnInvalid,
+    /// See [`BetaGeo::penalty`].
+    pub penalty: f64,
+    /// See [`BetaGeo::max_iterations`].
+    pub max_iterations: usize,
+    /// See [`BetaGeo::tolerance`].
+    pub tolerance: f64,
+}
+
+impl Default for BetaGeoOptions {
+    fn default() -> Self {
+        let BetaGeo { penalty, max_iterations, tolerance } = BetaGeo::default();
+        Self {
+            frequency: "frequency".to_owned(),
+            recency: "recency".to_owned(),
+            age: "T".to_owned(),
+            weight: None,
+            period: None,
+            on_invalid: OnInvalid::Error,
+            penalty,
+            max_iterations,
+            tolerance,
+        }
+    }
+}
+
+/// Fits a [`BetaGeo`] on a frame such as [`summarize`](super::summarize) gives.
+///
+/// Rows dropped under `on_invalid="drop"` are returned beside the model.
+pub fn beta_geo(frame: &Columns, options: &BetaGeoOptions, run: &Run) -> Result<(BetaGeoModel, Dropped)> {
+    let roles = Roles {
+        customer: None,
+        frequency: &options.frequency,
+        recency: &options.recency,
+        age: &options.age,
+        weight: options.weight.as_deref(),
+        monetary_value: None,
+    };
+    let history = History::read(frame, roles, options.on_invalid, run)?;
+    let config = BetaGeo {
+        penalty: options.penalty,
+        max_iterations: options.max_iterations,
+        tolerance: options.tolerance,
+    };
+    let model = config.fit(&RfmSlices { period: options.period, ..history.slices() }, run)?;
+    Ok((model, history.dropped))
+}
+
+/// Roles and options of [`BetaGeoModel::predict_columns`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PredictOptions {
+    /// Column of customers.
+    pub customer: String,
+    /// Column of repeat purchases.
+    pub frequency: String,
+    /// Column of the age at the last purchase, in periods.
+    pub recency: String,
+    /// Column of the age at the end of observation, in periods.
+    #[serde(rename = "T")]
+    pub age: String,
+    /// How many periods ahead, a number from 0; 1 by default. The unit is the model's period.
+    pub periods: f64,
+    /// Level of an interval for the uncertainty of the parameters, such as 0.95; none by default.
+    pub interval: Option<f64>,
+    /// The unit of recency and T, where it is known; it must then be the model's.
+    pub period: Option<Duration>,
+    /// What happens to rows that cannot be.
+    pub on_invalid: OnInvalid,
+}
+
+impl Default for PredictOptions {
+    fn default() -> Self {
+        Self {
+            customer: "customer".to_owned(),
+            frequency: "frequency".to_owned(),
+            recency: "recency".to_owned(),
+            age: "T".to_owned(),
+            periods: 1.0,
+            interval: None,
+            period: None,
+            on_invalid: OnInvalid::Error,
+        }
+    }
+}
+
+/// Predictions beside their customers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CustomerPrediction {
+    customer: Names,
+    prediction: Prediction,
+    dropped: Dropped,
+}
+
+impl CustomerPrediction {
+    /// A frame: customer, expected_purchases, p_alive, and `_low` and `_high`
+    /// of both where an interval was asked for.
+    pub fn table(&self) -> Table {
+        let table = Table::new().with("customer", Values::Names(self.customer.clone()));
+        self.prediction.clone().columns(table)
+    }
+
+    /// The numbers.
+    pub fn prediction(&self) -> &Prediction {
+        &self.prediction
+    }
+
+    /// The rows that were dropped.
+    pub fn dropped(&self) -> &Dropped {
+        &self.dropped
+    }
+}
+
+impl BetaGeoModel {
+    /// [`BetaGeoModel::predict`] on a frame.
+    pub fn predict_columns(
+        &self,
+        frame: &Columns,
+        options: &PredictOptions,
+        run: &Run,
+    ) -> Result<CustomerPrediction> {
+        let roles = Roles {
+            customer: Some(&options.customer),
+            frequency: &options.frequency,
+            recency: &options.recency,
+            age: &options.age,
+            weight: None,
+            monetary_value: None,
+        };
+        let history = History::read(frame, roles, options.on_invalid, run)?;
+        let rows = RfmSlices { period: options.period, ..history.slices() };
+        let prediction = self.predict(&rows, options.periods, options.interval, run)?;
+        Ok(CustomerPrediction {
+            prediction,
+            customer: history.customer.unwrap_or_else(|| Names::from_iter([""; 0])),
+            dropped: history.dropped,
+        })
+    }
+
+    /// A frame of the parameters: parameter, estimate, standard_error, low, high (95 %).
+    pub fn table(&self) -> Result<Table> {
+        Estimates::table(self.estimates(), 0.95)
+    }
+}
+
+/// Roles and options of [`gamma_gamma`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GammaGammaOptions {
+    /// Column of repeat purchases.
+    pub frequency: String,
+    /// Column of their mean value.
+    pub monetary_value: String,
+    /// Column of weights: how many customers a row stands for. None by default.
+    pub weight: Option<String>,
+    /// What happens to rows that cannot be.
+    pub on_invalid: OnInvalid,
+    /// See [`GammaGamma::max_iterations`].
+    pub max_iterations: usize,
+    /// See [`GammaGamma::tolerance`].
+    pub tolerance: f64,
+}
+
+impl Default for GammaGammaOptions {
+    fn default() -> Self {
+        let GammaGamma { max_iterations, tolerance } = GammaGamma::default();
+        Self {
+            frequency: "frequency".to_owned(),
+            monetary_value: "monetary_value".to_owned(),
+            weight: None,
+            on_invalid: OnInvalid::Error,
+            max_iterations,
+            tolerance,
+        }
+    }
+}
+
+/// Fits a [`GammaGamma`] on a frame such as [`summarize`](super::summarize) gives.
+///
+/// Rows dropped under `on_invalid="drop"` are returned beside the model.
+pub fn gamma_gamma(
+    frame: &Columns,
+    options: &GammaGammaOptions,
+    run: &Run,
+) -> Result<(GammaGammaModel, Dropped)> {
+    let mut intake = Intake::new(frame, options.on_invalid, run);
+    let frequency = intake.amounts(&options.frequency, Sign::NonNegative)?;
+    let money = intake.amounts(&options.monetary_value, Sign::NonNegative)?;
+    let weight = options.weight.as_deref().map(|w| intake.amounts(w, Sign::NonNegative)).transpose()?;
+    let kept = intake.finish()?;
+    let (frequency, money) = (kept.values(frequency), kept.values(money));
+    let weight = weight.map(|w| kept.values(w));
+    let config = GammaGamma { max_iterations: options.max_iterations, tolerance: options.tolerance };
+    let rows = SpendSlices { frequency: &frequency, monetary_value: &money, weight: weight.as_deref() };
+    Ok((config.fit(&rows, run)?, kept.into_dropped()))
+}
+
+/// Roles of [`GammaGammaModel::predict_columns`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SpendPredictOptions {
+    /// Column of customers.
+    pub customer: String,
+    /// Column of repeat purchases.
+    pub frequency: String,
+    /// Column of their mean value.
+    pub monetary_value: String,
+    /// What happens to rows that cannot be.
+    pub on_invalid: OnInvalid,
+}
+
+impl Default for SpendPredictOptions {
+    fn default() -> Self {
+        Self {
+            customer: "customer".to_owned(),
+            frequency: "frequency".to_owned(),
+            monetary_value: "monetary_value".to_owned(),
+            on_invalid: OnInvalid::Error,
+        }
+    }
+}
+
+/// Expected spend beside its customers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SpendPrediction {
+    customer: Names,
+    /// Expected spend per purchase; `None` where the model has no mean.
+    pub expected_spend: Vec<Option<f64>>,
+    dropped: Dropped,
+}
+
+impl SpendPrediction {
+    /// A frame: customer, expected_spend.
+    pub fn table(&self) -> Table {
+        Table::new()
+            .with("customer", Values::Names(self.customer.clone()))
+            .with_optional("expected_spend", self.expected_spend.iter().copied())
+    }
+
+    /// The rows that were dropped.
+    pub fn dropped(&self) -> &Dropped {
+        &self.dropped
+    }
+}
+
+impl GammaGammaModel {
+    /// [`GammaGammaModel::predict`] on a frame.
+    pub fn predict_columns(
+        &self,
+        frame: &Columns,
+        options: &SpendPredictOptions,
+        run: &Run,
+    ) -> Result<SpendPrediction> {
+        let mut intake = Intake::new(frame, options.on_invalid, run);
+        let customer = intake.names(&options.customer)?;
+        let frequency = intake.amounts(&options.frequency, Sign::NonNegative)?;
+        let money = intake.amounts(&options.monetary_value, Sign::NonNegative)?;
+        let kept = intake.finish()?;
+        let (frequency, money) = (kept.values(frequency), kept.values(money));
+        let rows = SpendSlices { frequency: &frequency, monetary_value: &money, weight: None };
+        Ok(SpendPrediction {
+            expected_spend: self.predict(&rows)?,
+            customer: kept.names(customer),
+            dropped: kept.into_dropped(),
+        })
+    }
+
+    /// A frame of the parameters: parameter, estimate, standard_error, low, high (95 %).
+    pub fn table(&self) -> Result<Table> {
+        Estimates::table(self.estimates(), 0.95)
+    }
+}
+
+/// Which columns a [`History`] is read from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Roles<'a> {
+    pub customer: Option<&'a str>,
+    pub frequency: &'a str,
+    pub recency: &'a str,
+    pub age: &'a str,
+    pub weight: Option<&'a str>,
+    pub monetary_value: Option<(&'a str, Sign)>,
+}
+
+/// Checked columns of purchase histories.
+#[derive(Clone, Debug)]
+pub(crate) struct History<'a> {
+    pub customer: Option<Names>,
+    pub frequency: Cow<'a, [f64]>,
+    pub recency: Cow<'a, [f64]>,
+    pub age: Cow<'a, [f64]>,
+    pub weight: Option<Cow<'a, [f64]>>,
+    pub monetary_value: Option<Cow<'a, [f64]>>,
+    pub dropped: Dropped,
+}
+
+impl<'a> History<'a> {
+    pub(crate) fn read(
+        frame: &'a Columns,
+        roles: Roles<'_>,
+        on_invalid: OnInvalid,
+        run: &'a Run,
+    ) -> Result<Self> {
+        let mut intake = Intake::new(frame, on_invalid, run);
+        let customer = roles.customer.map(|c| intake.names(c)).transpose()?;
+        let frequency = intake.amounts(roles.frequency, Sign::NonNegative)?;
+        let recency = intake.amounts(roles.recency, Sign::NonNegative)?;
+        let age = intake.amounts(roles.age, Sign::NonNegative)?;
+        let weight = roles.weight.map(|w| intake.amounts(w, Sign::NonNegative)).transpose()?;
+        let monetary_value = roles.monetary_value.map(|(m, sign)| intake.amounts(m, sign)).transpose()?;
+        // What single columns cannot tell; rows that they refused are skipped.
+        let sound =
+            |row: usize| [frequency[row], recency[row], age[row]].iter().all(|v| v.is_finite() && *v >= 0.0);
+        let faults: Vec<(usize, Fault)> = (0..frequency.len())
+            .filter(|row| sound(*row))
+            .filter_map(|row| fault(frequency[row], recency[row], age[row], 1.0).map(|f| (row, f)))
+            .collect();
+        for kind in [Fault::Frequency, Fault::RecencyAfterEnd, Fault::RecencyWithoutRepeat] {
+            let name = if kind == Fault::Frequency { roles.frequency } else { roles.recency };
+            intake.reject(
+                name,
+                kind.text().1,
+                faults.iter().filter(|(_, f)| *f == kind).map(|(row, _)| *row),
+            );
+        }
+        let kept = intake.finish()?;
+        Ok(Self {
+            customer: customer.map(|c| kept.names(c)),
+            frequency: kept.values(frequency),
+            recency: kept.values(recency),
+            age: kept.values(age),
+            weight: weight.map(|w| kept.values(w)),
+            monetary_value: monetary_value.map(|m| kept.values(m)),
+            dropped: kept.into_dropped(),
+        })
+    }
+
+    pub(crate) fn slices(&self) -> RfmSlices<'_> {
+        RfmSlices {
+            frequency: &self.frequency,
+            recency: &self.recency,
+            age: &self.age,
+            weight: self.weight.as_deref(),
+            period: None,
+        }
+    }
+}

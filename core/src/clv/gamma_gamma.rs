@@ -1,0 +1,428 @@
+//! Gamma-gamma: how much customers spend per purchase.
+//!
+//! Fader & Hardie (2013), "The gamma-gamma model of monetary value", note 025.
+//! A customer's purchases have values Gamma(p, ν) with ν ~ Gamma(q, v), so the
+//! mean of x of them is informative in proportion to x. The model takes spend
+//! to be independent of frequency; the correlation is reported with the fit.
+
+use serde::{Deserialize, Serialize};
+
+use super::estimates::{Estimates, Verdict};
+use crate::math::newton::{Local, Stop, covariance, maximise};
+use crate::math::{Sum, digamma, exp, ln, ln_gamma, ln_gamma_rise, sum, trigamma};
+use crate::model::Model;
+use crate::{Error, Result, Run};
+
+const MODEL: &str = "GammaGamma";
+const PIECE: usize = 8192;
+const EDGE: f64 = 1e6;
+pub(crate) const NAMES: [&str; 3] = ["p", "q", "v"];
+
+/// Mean spend of each customer.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SpendSlices<'a> {
+    /// Repeat purchases, the number of values in the mean.
+    pub frequency: &'a [f64],
+    /// Mean value of those purchases.
+    pub monetary_value: &'a [f64],
+    /// How many customers a row stands for; one each when `None`.
+    pub weight: Option<&'a [f64]>,
+}
+
+impl SpendSlices<'_> {
+    fn check(&self) -> Result<()> {
+        let n = self.frequency.len();
+        for (name, len) in
+            [("monetary_value", self.monetary_value.len()), ("weight", self.weight.map_or(n, <[f64]>::len))]
+        {
+            if len != n {
+                return Err(Error::column(name, format!("has {len} rows, and `frequency` has {n}")));
+            }
+        }
+        let amount = |v: f64| v.is_finite() && v >= 0.0;
+        for (name, column) in [
+            ("frequency", Some(self.frequency)),
+            ("monetary_value", Some(self.monetary_value)),
+            ("weight", self.weight),
+        ] {
+            let Some(column) = column else { continue };
+            let bad = || column.iter().enumerate().filter(|(_, v)| !amount(**v));
+            if let Some((row, _)) = bad().next() {
+                return Err(Error::Row {
+                    column: name.to_owned(),
+                    row: row as u64,
+                    reason: "is not a finite number from 0".to_owned(),
+                    count: bad().count() as u64,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How to fit a gamma-gamma model.
+///
+/// ```
+/// use headwater::Run;
+/// use headwater::clv::{GammaGamma, SpendSlices};
+///
+/// let spend = SpendSlices {
+///     frequency: &[1.0, 2.0, 5.0, 1.0, 3.0, 8.0],
+///     monetary_value: &[10.0, 35.0, 22.0, 60.0, 18.0, 41.0],
+///     weight: None,
+/// };
+/// let model = GammaGamma::new().fit(&spend, &Run::new())?;
+/// let (few, many) = (model.expected_spend(1.0, 60.0)?, model.expected_spend(50.0, 60.0)?);
+/// assert!(few < many && many < Some(60.0)); // more purchases, less shrinkage to the mean
+/// # Ok::<(), headwater::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GammaGamma {
+    /// Most Newton steps; 200 by default.
+    pub max_iterations: usize,
+    /// The fit has converged when no entry of the gradient, per customer and
+    /// on log parameters, exceeds this; 1e-9 by default.
+    pub tolerance: f64,
+}
+
+impl Default for GammaGamma {
+    fn default() -> Self {
+        Self { max_iterations: 200, tolerance: 1e-9 }
+    }
+}
+
+impl GammaGamma {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the most Newton steps.
+    #[must_use]
+    pub fn max_iterations(mut self, max_iterations: usize) -> Self {
+        self.max_iterations = max_iterations;
+        self
+    }
+
+    /// Sets the tolerance on the gradient.
+    #[must_use]
+    pub fn tolerance(mut self, tolerance: f64) -> Self {
+        self.tolerance = tolerance;
+        self
+    }
+
+    /// Fits the model by maximum likelihood on the rows with a repeat purchase
+    /// and a mean value above 0; [`GammaGammaModel::excluded`] counts the others.
+    ///
+    /// Errors: [`Error::Row`] for negative or non-finite numbers,
+    /// [`Error::NotEnoughData`] with fewer than three different means,
+    /// [`Error::NotConverged`].
+    pub fn fit(&self, rows: &SpendSlices<'_>, run: &Run) -> Result<GammaGammaModel> {
+        if !(self.tolerance > 0.0 && self.tolerance < 1.0) {
+            return Err(Error::option("tolerance", "must lie between 0 and 1; the default is 1e-9"));
+        }
+        if self.max_iterations == 0 {
+            return Err(Error::option("max_iterations", "must be 1 or more"));
+        }
+        rows.check()?;
+        let data = Data::of(rows);
+        let n = data.customers;
+        let mut values: Vec<f64> = data.rows.iter().map(|r| r.mean).collect();
+        values.sort_unstable_by(f64::total_cmp);
+        values.dedup();
+        if values.len() < 3 {
+            return Err(Error::not_enough_data(format!(
+                "GammaGamma needs three or more different mean values among customers with a repeat purchase and a positive mean; there are {}",
+                values.len()
+            )));
+        }
+        let mean = sum(data.rows.iter().map(|r| r.weight * r.mean)) / n;
+        run.stage("fitting GammaGamma", 0)?;
+        let centre = [0.0, 0.0, ln(mean)];
+        let edge = ln(EDGE);
+        let bounds: [(f64, f64); 3] = std::array::from_fn(|i| (centre[i] - edge, centre[i] + edge));
+        let stop = Stop { max_iterations: self.max_iterations, gradient: self.tolerance * n };
+        // p v / (q − 1) = mean
+        let start = [ln(2.0), ln(3.0), ln(mean)];
+        let found = maximise(start, &bounds, stop, |log| {
+            run.check()?;
+            data.evaluate(log.map(exp), run)
+        })?;
+        if !found.converged {
+            return Err(Error::NotConverged {
+                model: MODEL,
+                iterations: found.iterations,
+                gradient_norm: found.gradient_norm / n,
+                hint: "raise max_iterations; or are all mean values nearly equal?".to_owned(),
+            });
+        }
+        let mut fixed = found.bound;
+        let covariance = covariance(&found.local.hessian, fixed).unwrap_or_else(|| {
+            fixed = [true; 3];
+            [[0.0; 3]; 3]
+        });
+        let verdict = if !found.bound.contains(&true) {
+            Verdict::Interior
+        } else if (0..3).any(|i| found.bound[i] && found.at[i] > centre[i]) {
+            Verdict::EqualSpend
+        } else {
+            Verdict::Boundary
+        };
+        let estimates = Estimates {
+            names: NAMES.map(str::to_owned).to_vec(),
+            values: found.at.map(exp).to_vec(),
+            covariance: covariance.iter().map(|row| row.to_vec()).collect(),
+            fixed: fixed.to_vec(),
+            log_likelihood: found.local.value,
+            customers: n,
+            distinct: data.rows.len() as u64,
+            iterations: found.iterations as u64,
+            gradient_norm: found.gradient_norm / n,
+            verdict,
+        };
+        Ok(GammaGammaModel { estimates, excluded: data.excluded, correlation: data.correlation() })
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    x: f64,
+    mean: f64,
+    weight: f64,
+}
+
+/// The distinct rows by x, then mean.
+struct Data {
+    rows: Vec<Row>,
+    /// First row of each distinct x, and the end.
+    starts: Vec<usize>,
+    customers: f64,
+    excluded: u64,
+    /// Σ w x ln m and Σ w x ln x, Σ w ln m: constants of the likelihood.
+    x_ln_total: f64,
+    ln_mean: f64,
+}
+
+impl Data {
+    fn of(rows: &SpendSlices<'_>) -> Self {
+        let weight = |i: usize| rows.weight.map_or(1.0, |w| w[i]);
+        let mut kept: Vec<Row> = Vec::new();
+        let mut excluded = 0;
+        for (i, (x, mean)) in rows.frequency.iter().zip(rows.monetary_value).enumerate() {
+            if *x > 0.0 && *mean > 0.0 && weight(i) > 0.0 {
+                kept.push(Row { x: *x, mean: *mean, weight: weight(i) });
+            } else {
+                excluded += 1;
+            }
+        }
+        kept.sort_by(|a, b| a.x.total_cmp(&b.x).then(a.mean.total_cmp(&b.mean)));
+        kept.dedup_by(|next, row| {
+            let same = next.x == row.x && next.mean == row.mean;
+            if same {
+                row.weight += next.weight;
+            }
+            same
+        });
+        let mut starts: Vec<usize> =
+            (0..kept.len()).filter(|i| *i == 0 || kept[*i].x != kept[*i - 1].x).collect();
+        starts.push(kept.len());
+        let total = |f: &dyn Fn(&Row) -> f64| sum(kept.iter().map(|r| r.weight * f(r)));
+        Self {
+            customers: total(&|_| 1.0),
+            x_ln_total: total(&|r| r.x * ln(r.x * r.mean)),
+            ln_mean: total(&|r| ln(r.mean)),
+            rows: kept,
+            starts,
+            excluded,
+        }
+    }
+
+    /// Value, gradient and Hessian with respect to ln p, ln q, ln v.
+    fn evaluate(&self, [p, q, v]: [f64; 3], run: &Run) -> Result<Local<3>> {
+        let n = self.rows.len();
+        // Σ over rows of f(x m + v): [ln, 1/·, 1/·², x ln, x /·, x² …] per piece.
+        let parts = run.map_items(n.div_ceil(PIECE), |piece| {
+            let mut sums = [Sum::default(); 6];
+            for row in &self.rows[piece * PIECE..n.min((piece + 1) * PIECE)] {
+                let total = row.x * row.mean + v;
+                let (log, inverse) = (ln(total), 1.0 / total);
+                let (w, wx) = (row.weight, row.weight * row.x);
+                sums[0].add(w * log);
+                sums[1].add(wx * log);
+                sums[2].add(w * inverse);
+                sums[3].add(wx * inverse);
+                sums[4].add(w * inverse * inverse);
+                sums[5].add(wx * inverse * inverse);
+            }
+            Ok(sums)
+        })?;
+        let mut sums = [Sum::default(); 6];
+        for part in parts {
+            for (s, p) in sums.iter_mut().zip(part) {
+                s.merge(p);
+            }
+        }
+        let [log, x_log, inverse, x_inverse, square, x_square] = sums.map(Sum::value);
+        let c = self.customers;
+        let (ln_v, psi_q, psi1_q) = (ln(v), digamma(q), trigamma(q));
+        let mut value = Sum::default();
+        let mut g = [Sum::default(); 3];
+        let mut h = [[0.0; 3]; 3];
+        for group in self.starts.windows(2) {
+            let rows = &self.rows[group[0]..group[1]];
+            let x = rows[0].x;
+            let w = sum(rows.iter().map(|r| r.weight));
+            let px = p * x;
+            value.add(w * ln_gamma_rise(px, q));
+            let psi = digamma(px + q);
+            let rise = crate::math::digamma_rise(px, q);
+            g[0].add(w * x * rise);
+            g[1].add(w * psi);
+            h[0][0] += w * x * x * crate::math::trigamma_rise(px, q);
+            let psi1 = trigamma(px + q);
+            h[0][1] += w * x * psi1;
+            h[1][1] += w * psi1;
+        }
+        value.extend([
+            c * (q * ln_v - ln_gamma(q)),
+            p * self.x_ln_total,
+            -self.ln_mean,
+            -p * x_log,
+            -q * log,
+        ]);
+        g[0].extend([self.x_ln_total, -x_log]);
+        g[1].extend([c * (ln_v - psi_q), -log]);
+        g[2].extend([c * q / v, -p * x_inverse, -q * inverse]);
+        h[0][2] = -x_inverse;
+        h[1][1] -= c * psi1_q;
+        h[1][2] = c / v - inverse;
+        h[2][2] = -c * q / (v * v) + p * x_square + q * square;
+        let theta = [p, q, v];
+        let gradient: [f64; 3] = std::array::from_fn(|i| g[i].value() * theta[i]);
+        let hessian = std::array::from_fn(|i| {
+            std::array::from_fn(|j| {
+                let natural = if i <= j { h[i][j] } else { h[j][i] };
+                natural * theta[i] * theta[j] + if i == j { gradient[i] } else { 0.0 }
+            })
+        });
+        Ok(Local { value: value.value(), gradient, hessian })
+    }
+
+    /// Pearson's correlation of frequency and mean value.
+    fn correlation(&self) -> f64 {
+        let n = self.customers;
+        let total = |f: &dyn Fn(&Row) -> f64| sum(self.rows.iter().map(|r| r.weight * f(r)));
+        let (x, m) = (total(&|r| r.x) / n, total(&|r| r.mean) / n);
+        let both = total(&|r| (r.x - x) * (r.mean - m));
+        let scale = (total(&|r| (r.x - x) * (r.x - x)) * total(&|r| (r.mean - m) * (r.mean - m))).sqrt();
+        if scale > 0.0 { both / scale } else { 0.0 }
+    }
+}
+
+/// A fitted gamma-gamma model: parameters p, q, v.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GammaGammaModel {
+    estimates: Estimates,
+    excluded: u64,
+    correlation: f64,
+}
+
+impl Model for GammaGammaModel {
+    const KIND: &'static str = "clv.GammaGamma";
+
+    fn check(&self) -> Result<()> {
+        self.estimates.check(&NAMES)?;
+        if self.correlation.is_finite() {
+            Ok(())
+        } else {
+            Err(Error::model_file("the correlation is not a number"))
+        }
+    }
+}
+
+impl GammaGammaModel {
+    /// A model with given parameters: no fit, no errors.
+    pub fn from_parameters(p: f64, q: f64, v: f64) -> Result<Self> {
+        for (name, value) in NAMES.iter().zip([p, q, v]) {
+            if !(value.is_finite() && value > 0.0) {
+                return Err(Error::option(*name, "must be a finite number greater than 0"));
+            }
+        }
+        let estimates = Estimates {
+            names: NAMES.map(str::to_owned).to_vec(),
+            values: vec![p, q, v],
+            covariance: vec![vec![0.0; 3]; 3],
+            fixed: vec![true; 3],
+            log_likelihood: 0.0,
+            customers: 1.0,
+            distinct: 0,
+            iterations: 0,
+            gradient_norm: 0.0,
+            verdict: Verdict::Interior,
+        };
+        Ok(Self { estimates, excluded: 0, correlation: 0.0 })
+    }
+
+    /// Parameters, standard errors, log-likelihood, verdict.
+    pub fn estimates(&self) -> &Estimates {
+        &self.estimates
+    }
+
+    /// [p, q, v]; v is in the unit of the amounts.
+    pub fn params(&self) -> [f64; 3] {
+        let v = &self.estimates.values;
+        std::array::from_fn(|i| v.get(i).copied().unwrap_or(f64::NAN))
+    }
+
+    /// Standard errors of [p, q, v]; `None` where not identified.
+    pub fn standard_errors(&self) -> Vec<Option<f64>> {
+        self.estimates.standard_errors()
+    }
+
+    /// The maximised log-likelihood.
+    pub fn log_likelihood(&self) -> f64 {
+        self.estimates.log_likelihood
+    }
+
+    /// Rows that took no part in the fit: no repeat purchase, or a mean value of 0.
+    pub fn excluded(&self) -> u64 {
+        self.excluded
+    }
+
+    /// Pearson's correlation of frequency and mean value in the rows fitted.
+    /// The model assumes none; beyond ±0.3 its spend and a frequency model's
+    /// purchases should not simply be multiplied.
+    pub fn correlation(&self) -> f64 {
+        self.correlation
+    }
+
+    /// Mean spend per purchase over all customers, p v / (q − 1); `None` where
+    /// q ≤ 1, as the distribution then has no mean.
+    pub fn mean_spend(&self) -> Option<f64> {
+        let [p, q, v] = self.params();
+        (q > 1.0).then(|| p * v / (q - 1.0))
+    }
+
+    /// Expected spend per purchase of a customer whose `frequency` repeat
+    /// purchases had this mean (eq. 5 of note 025): the population's mean for a customer
+    /// without one. `None` where the mean does not exist, p x + q ≤ 1.
+    pub fn expected_spend(&self, frequency: f64, monetary_value: f64) -> Result<Option<f64>> {
+        SpendSlices { frequency: &[frequency], monetary_value: &[monetary_value], weight: None }.check()?;
+        Ok(self.spend(frequency, monetary_value))
+    }
+
+    /// Expected spend per purchase of every row.
+    pub fn predict(&self, rows: &SpendSlices<'_>) -> Result<Vec<Option<f64>>> {
+        rows.check()?;
+        Ok(rows.frequency.iter().zip(rows.monetary_value).map(|(x, m)| self.spend(*x, *m)).collect())
+    }
+
+    pub(crate) fn spend(&self, x: f64, m: f64) -> Option<f64> {
+        let [p, q, v] = self.params();
+        let total = if x > 0.0 { x * m } else { 0.0 };
+        let divisor = p * x + (q - 1.0);
+        (divisor > 0.0).then(|| p * (v + total) / divisor)
+    }
+}

@@ -1,0 +1,136 @@
+//! Lifetime value: expected purchases times expected spend, discounted.
+
+use serde::{Deserialize, Serialize};
+
+use super::beta_geo::{BetaGeoModel, discount_weights};
+use super::frames::{History, Roles};
+use super::gamma_gamma::GammaGammaModel;
+use super::rows::{RfmSlices, Unique};
+use crate::column::{Columns, Dropped, Duration, Names, OnInvalid, Sign, Table, Values};
+use crate::{Error, Result, Run};
+
+/// Roles and options of [`lifetime_value`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LifetimeOptions {
+    /// Column of customers.
+    pub customer: String,
+    /// Column of repeat purchases.
+    pub frequency: String,
+    /// Column of the age at the last purchase, in periods.
+    pub recency: String,
+    /// Column of the age at the end of observation, in periods.
+    #[serde(rename = "T")]
+    pub age: String,
+    /// Column of the mean value of the repeat purchases.
+    pub monetary_value: String,
+    /// How many periods ahead are valued, 1 to 100,000; the unit is the model's period. Default 52.
+    pub periods: usize,
+    /// Discount rate per period, from 0 (the default).
+    pub discount_rate: f64,
+    /// Share of the spend that is profit, from 0; 1 by default.
+    pub margin: f64,
+    /// The unit of recency and T, where it is known; it must then be the model's.
+    pub period: Option<Duration>,
+    /// What happens to rows that cannot be.
+    pub on_invalid: OnInvalid,
+}
+
+impl Default for LifetimeOptions {
+    fn default() -> Self {
+        Self {
+            customer: "customer".to_owned(),
+            frequency: "frequency".to_owned(),
+            recency: "recency".to_owned(),
+            age: "T".to_owned(),
+            monetary_value: "monetary_value".to_owned(),
+            periods: 52,
+            discount_rate: 0.0,
+            margin: 1.0,
+            period: None,
+            on_invalid: OnInvalid::Error,
+        }
+    }
+}
+
+/// The value of every customer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lifetime {
+    customer: Names,
+    /// Expected purchases over all the periods, undiscounted.
+    pub expected_purchases: Vec<f64>,
+    /// Probability that the customer has not dropped out.
+    pub p_alive: Vec<f64>,
+    /// Expected spend per purchase; `None` where the spend model has no mean.
+    pub expected_spend: Vec<Option<f64>>,
+    /// Discounted margin; `None` where the spend model has no mean.
+    pub lifetime_value: Vec<Option<f64>>,
+    dropped: Dropped,
+}
+
+impl Lifetime {
+    /// A frame: customer, expected_purchases, p_alive, expected_spend, lifetime_value.
+    pub fn table(&self) -> Table {
+        Table::new()
+            .with("customer", Values::Names(self.customer.clone()))
+            .with("expected_purchases", Values::F64(self.expected_purchases.clone()))
+            .with("p_alive", Values::F64(self.p_alive.clone()))
+            .with_optional("expected_spend", self.expected_spend.iter().copied())
+            .with_optional("lifetime_value", self.lifetime_value.iter().copied())
+    }
+
+    /// The rows that were dropped.
+    pub fn dropped(&self) -> &Dropped {
+        &self.dropped
+    }
+}
+
+/// The discounted value of every customer's coming `periods`:
+/// Σ_t margin · E\[spend\] · (E\[Y(t)\] − E\[Y(t−1)\]) / (1 + d)^t, t = 1 … periods.
+///
+/// Purchases of a period are discounted as if made at its end.
+pub fn lifetime_value(
+    model: &BetaGeoModel,
+    spend: &GammaGammaModel,
+    frame: &Columns,
+    options: &LifetimeOptions,
+    run: &Run,
+) -> Result<Lifetime> {
+    if options.periods == 0 || options.periods > 100_000 {
+        return Err(Error::option("periods", "must be a whole number from 1 to 100,000"));
+    }
+    for (name, value) in [("discount_rate", options.discount_rate), ("margin", options.margin)] {
+        if !(value.is_finite() && value >= 0.0) {
+            return Err(Error::option(name, "must be a finite number from 0"));
+        }
+    }
+    model.same_unit(options.period)?;
+    let roles = Roles {
+        customer: Some(&options.customer),
+        frequency: &options.frequency,
+        recency: &options.recency,
+        age: &options.age,
+        weight: None,
+        monetary_value: Some((&options.monetary_value, Sign::NonNegative)),
+    };
+    let history = History::read(frame, roles, options.on_invalid, run)?;
+    let rows = RfmSlices { period: options.period, ..history.slices() };
+    let unique = Unique::of(&rows, run)?;
+    let weights = discount_weights(options.periods, options.discount_rate);
+    let valued = unique.spread(&model.weighted(&unique, &weights, run)?);
+    let money = history.monetary_value.as_deref().unwrap_or_default();
+    let expected_spend: Vec<Option<f64>> =
+        rows.frequency.iter().zip(money).map(|(x, m)| spend.spend(*x, *m)).collect();
+    Ok(Lifetime {
+        expected_purchases: valued.iter().map(|v| v.1).collect(),
+        p_alive: valued.iter().map(|v| v.2).collect(),
+        lifetime_value: valued
+            .iter()
+            .zip(&expected_spend)
+            .map(|(v, spend)| spend.map(|spend| options.margin * spend * v.0))
+            .collect(),
+        expected_spend,
+        customer: history.customer.unwrap_or_else(|| Names::from_iter([""; 0])),
+        dropped: history.dropped,
+    })
+}

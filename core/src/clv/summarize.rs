@@ -1,0 +1,637 @@
+//! From a transaction log to x, t_x, T and z̄.
+//!
+//! Fader & Hardie (2005), "RFM and CLV": a customer's first purchase is when
+//! life begins; `frequency` counts the later ones, `recency` is the age at the
+//! last, `T` the age at the end of observation, `monetary_value` the mean of
+//! the later purchases. Ages are counted from grain to grain (days by default),
+//! and orders within one grain are one purchase.
+
+use serde::{Deserialize, Serialize};
+
+use super::rows::RfmSlices;
+use crate::column::{
+    Columns, DropReason, Dropped, Duration, Intake, NULL, Names, OnInvalid, Sign, Table, TimeUnit, Values,
+    parse_time,
+};
+use crate::{Error, Result, Run};
+
+/// Customers in one piece of work.
+const PIECE: usize = 16_384;
+
+/// What becomes of negative amounts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refunds {
+    /// They are invalid, as any negative amount is. The default.
+    #[default]
+    Error,
+    /// They are left out, and counted.
+    Drop,
+    /// A refund is set against the customer's latest purchases up to it; a
+    /// purchase that is refunded wholly is none. What exceeds all purchases is
+    /// left out. A refund after `calibration_end` touches the holdout only.
+    Net,
+}
+
+/// A moment: an ISO 8601 string such as `"1997-09-30"`, or microseconds since the epoch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum When {
+    /// Microseconds since the epoch, UTC.
+    Micros(i64),
+    /// ISO 8601; a date is its first moment, UTC.
+    Text(String),
+}
+
+impl When {
+    pub(crate) fn micros(&self, option: &str) -> Result<i64> {
+        match self {
+            Self::Micros(micros) => Ok(*micros),
+            Self::Text(text) => parse_time(text).ok_or_else(|| {
+                Error::option(
+                    option,
+                    format!("`{text}` is not a time; write ISO 8601, for example 1997-09-30"),
+                )
+            }),
+        }
+    }
+}
+
+impl From<&str> for When {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+/// Roles and options of [`summarize`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SummarizeOptions {
+    /// Column of customers.
+    pub customer: String,
+    /// Column of times.
+    pub time: String,
+    /// Column of amounts; without one there is no `monetary_value`.
+    pub value: Option<String>,
+    /// The unit of recency and T; `"1d"` by default.
+    pub period: Duration,
+    /// Orders of one customer within one grain are one purchase, and ages are
+    /// counted from grain to grain; `"1d"` (calendar days, UTC) by default.
+    pub grain: Duration,
+    /// The last moment observed, its grain included; the last order by default.
+    pub observation_end: Option<When>,
+    /// The end of calibration, its grain included: later orders become holdout columns.
+    pub calibration_end: Option<When>,
+    /// Whether the first purchase counts in `monetary_value`; no by default. It
+    /// never counts in `frequency`.
+    pub include_first: bool,
+    /// What becomes of negative amounts.
+    pub refunds: Refunds,
+    /// The unit of times that are plain numbers.
+    pub time_unit: Option<TimeUnit>,
+    /// What happens to rows that cannot be.
+    pub on_invalid: OnInvalid,
+}
+
+impl Default for SummarizeOptions {
+    fn default() -> Self {
+        Self {
+            customer: "customer".to_owned(),
+            time: "time".to_owned(),
+            value: Some("value".to_owned()),
+            period: Duration::from_days(1),
+            grain: Duration::from_days(1),
+            observation_end: None,
+            calibration_end: None,
+            include_first: false,
+            refunds: Refunds::Error,
+            time_unit: None,
+            on_invalid: OnInvalid::Error,
+        }
+    }
+}
+
+/// What the holdout held.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Holdout {
+    /// Purchases after calibration.
+    pub frequency: Vec<f64>,
+    /// Their mean value, 0 where there is none; `None` without amounts.
+    pub monetary_value: Option<Vec<f64>>,
+    /// Its length in periods.
+    pub duration: f64,
+}
+
+/// How many orders and customers went where.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Accounting {
+    /// Orders that were read.
+    pub orders: u64,
+    /// Orders merged into an earlier one of the same grain.
+    pub merged: u64,
+    /// Refunds dropped or netted.
+    pub refunds: u64,
+    /// Purchases cancelled by refunds.
+    pub cancelled: u64,
+    /// Orders after the end of observation.
+    pub after_end: u64,
+    /// Customers whose first purchase lies in the holdout; they are in no row.
+    pub new_in_holdout: u64,
+    /// Customers without any purchase; they are in no row.
+    pub without_purchase: u64,
+}
+
+/// Customers with their frequency, recency, T and monetary value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rfm {
+    /// Customers, in the order in which they are first seen.
+    pub customer: Names,
+    /// Repeat purchases.
+    pub frequency: Vec<f64>,
+    /// Age at the last purchase, in periods.
+    pub recency: Vec<f64>,
+    /// Age at the end of calibration or observation, in periods.
+    pub age: Vec<f64>,
+    /// Mean value of the repeat purchases, 0 where there is none; `None` without amounts.
+    pub monetary_value: Option<Vec<f64>>,
+    /// The holdout, where `calibration_end` was given.
+    pub holdout: Option<Holdout>,
+    /// The unit of recency and T.
+    pub period: Duration,
+    /// Orders and customers that are in no row, or not in one of their own.
+    pub accounting: Accounting,
+    dropped: Dropped,
+}
+
+impl Rfm {
+    /// A frame: customer, frequency, recency, T, monetary_value; with a holdout
+    /// also frequency_holdout, monetary_value_holdout, duration_holdout.
+    pub fn table(&self) -> Table {
+        let whole = |v: &[f64]| Values::I64(v.iter().map(|x| *x as i64).collect());
+        let mut table = Table::new()
+            .with("customer", Values::Names(self.customer.clone()))
+            .with("frequency", whole(&self.frequency))
+            .with("recency", Values::F64(self.recency.clone()))
+            .with("T", Values::F64(self.age.clone()));
+        if let Some(money) = &self.monetary_value {
+            table = table.with("monetary_value", Values::F64(money.clone()));
+        }
+        if let Some(holdout) = &self.holdout {
+            table = table.with("frequency_holdout", whole(&holdout.frequency));
+            if let Some(money) = &holdout.monetary_value {
+                table = table.with("monetary_value_holdout", Values::F64(money.clone()));
+            }
+            table = table.with("duration_holdout", Values::F64(vec![holdout.duration; self.len()]));
+        }
+        table
+    }
+
+    /// One row: where orders and customers went, by the names of [`Accounting`].
+    pub fn accounting_table(&self) -> Table {
+        let a = &self.accounting;
+        [
+            ("orders", a.orders),
+            ("merged", a.merged),
+            ("refunds", a.refunds),
+            ("cancelled", a.cancelled),
+            ("after_end", a.after_end),
+            ("new_in_holdout", a.new_in_holdout),
+            ("without_purchase", a.without_purchase),
+        ]
+        .into_iter()
+        .fold(Table::new(), |table, (name, count)| table.with(name, Values::I64(vec![count as i64])))
+    }
+
+    /// The rows for a model.
+    pub fn slices(&self) -> RfmSlices<'_> {
+        RfmSlices {
+            frequency: &self.frequency,
+            recency: &self.recency,
+            age: &self.age,
+            weight: None,
+            period: Some(self.period),
+        }
+    }
+
+    /// How many customers there are.
+    pub fn len(&self) -> usize {
+        self.frequency.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.frequency.is_empty()
+    }
+
+    /// Orders that were left out: invalid ones, dropped refunds, those after the end.
+    pub fn dropped(&self) -> &Dropped {
+        &self.dropped
+    }
+}
+
+/// Summarizes a frame of orders, one row each.
+///
+/// ```
+/// use headwater::Run;
+/// use headwater::clv::{SummarizeOptions, summarize};
+/// use headwater::column::Columns;
+///
+/// let orders = Columns::new()
+///     .with("customer", vec!["ann", "bob", "ann", "ann"])
+///     .with("time", vec!["2024-01-01", "2024-01-03", "2024-01-08", "2024-01-11"])
+///     .with("value", vec![10.0, 20.0, 30.0, 50.0]);
+/// let rfm = summarize(&orders, &SummarizeOptions::default(), &Run::new())?;
+/// assert_eq!(rfm.frequency, [2.0, 0.0]);
+/// assert_eq!(rfm.recency, [10.0, 0.0]);
+/// assert_eq!(rfm.age, [10.0, 8.0]);
+/// assert_eq!(rfm.monetary_value.as_deref(), Some(&[40.0, 0.0][..]));
+/// # Ok::<(), headwater::Error>(())
+/// ```
+pub fn summarize(orders: &Columns, options: &SummarizeOptions, run: &Run) -> Result<Rfm> {
+    let read = Orders::read(
+        orders,
+        [&options.customer, &options.time],
+        options.value.as_deref(),
+        options.refunds,
+        options.time_unit,
+        options.on_invalid,
+        run,
+    )?;
+    let Orders { customer, times, values, row, mut dropped } = read;
+    let mut rfm = summarize_slices(&customer, &times, values.as_deref(), options, run)?;
+    let mut left_out = |column: &str, reason: &str, is: &dyn Fn(usize) -> bool, count: u64| {
+        if let Some(first) = (count > 0).then(|| (0..times.len()).find(|i| is(*i))).flatten() {
+            dropped.rows += count;
+            dropped.reasons.push(DropReason {
+                column: column.to_owned(),
+                reason: reason.to_owned(),
+                count,
+                first_row: row(first) as u64,
+            });
+        }
+    };
+    if options.refunds == Refunds::Drop
+        && let (Some(name), Some(values)) = (&options.value, &values)
+    {
+        left_out(name, "refund", &|i| values[i] < 0.0, rfm.accounting.refunds);
+    }
+    if let Some(end) = &options.observation_end {
+        let last = end.micros("observation_end")?.div_euclid(options.grain.micros());
+        let after = |i: usize| times[i].div_euclid(options.grain.micros()) > last;
+        left_out(&options.time, "after observation_end", &after, rfm.accounting.after_end);
+    }
+    rfm.dropped = dropped;
+    Ok(rfm)
+}
+
+/// Checked columns of orders.
+pub(crate) struct Orders<'a> {
+    pub customer: Names,
+    pub times: std::borrow::Cow<'a, [i64]>,
+    pub values: Option<std::borrow::Cow<'a, [f64]>>,
+    pub row: Box<dyn Fn(usize) -> usize + 'a>,
+    pub dropped: Dropped,
+}
+
+impl<'a> Orders<'a> {
+    pub(crate) fn read(
+        orders: &'a Columns,
+        [customer, time]: [&str; 2],
+        value: Option<&str>,
+        refunds: Refunds,
+        time_unit: Option<TimeUnit>,
+        on_invalid: OnInvalid,
+        run: &'a Run,
+    ) -> Result<Self> {
+        let mut intake = Intake::new(orders, on_invalid, run);
+        intake.int_unit(time_unit);
+        let customer = intake.names(customer)?;
+        let times = intake.times(time)?;
+        let values = value.map(|v| intake.amounts(v, Sign::Any)).transpose()?;
+        if let (Some(name), Some(values), Refunds::Error) = (value, &values, refunds) {
+            let negative = (0..values.len()).filter(|i| values[*i] < 0.0);
+            intake.reject(
+                name,
+                "the amount is negative; if it is a refund, pass refunds=\"net\" or \"drop\"",
+                negative,
+            );
+        }
+        let kept = intake.finish()?;
+        Ok(Self {
+            customer: kept.names(customer),
+            times: kept.values(times),
+            values: values.map(|v| kept.values(v)),
+            dropped: kept.dropped().clone(),
+            row: Box::new(move |i| kept.row(i)),
+        })
+    }
+}
+
+/// [`summarize`] on slices: codes with labels, microseconds, amounts.
+///
+/// Errors: [`Error::Row`] for a negative amount under [`Refunds::Error`] or one
+/// that is not finite; [`Error::NotEnoughData`] when no order lies before the end.
+pub fn summarize_slices(
+    customer: &Names,
+    times: &[i64],
+    values: Option<&[f64]>,
+    options: &SummarizeOptions,
+    run: &Run,
+) -> Result<Rfm> {
+    let (period, grain) = (options.period.micros(), options.grain.micros());
+    for (name, micros) in [("period", period), ("grain", grain)] {
+        if micros == 0 {
+            return Err(Error::option(name, "must be longer than 0"));
+        }
+    }
+    let end = match &options.observation_end {
+        Some(when) => when.micros("observation_end")?,
+        None => times.iter().copied().max().unwrap_or_default(),
+    };
+    let end = end.div_euclid(grain);
+    let split = match &options.calibration_end {
+        None => None,
+        Some(when) => {
+            let split = when.micros("calibration_end")?.div_euclid(grain);
+            if split >= end {
+                return Err(Error::option(
+                    "calibration_end",
+                    "must lie before the end of observation, or there is no holdout",
+                ));
+            }
+            Some(split)
+        }
+    };
+    let events = Events::sort(customer, times, values, grain, end, run)?;
+    check_values(values, options)?;
+    if events.rows.is_empty() {
+        return Err(Error::not_enough_data("there are no orders up to the end of observation"));
+    }
+
+    let groups = events.starts.len() - 1;
+    run.stage("summarizing customers", groups as u64)?;
+    let pieces = run.map_items(groups.div_ceil(PIECE), |piece| {
+        let mut out = Piece::default();
+        let mut visits = Visits::default();
+        for code in piece * PIECE..groups.min((piece + 1) * PIECE) {
+            let events = events.of(code);
+            if !events.is_empty() {
+                visits.fill(events, options.refunds, split);
+                out.push(code as u32, &visits, split.unwrap_or(end), options.include_first);
+            }
+        }
+        run.advance(PIECE as u64)?;
+        Ok(out)
+    })?;
+
+    let unit = grain as f64 / period as f64;
+    // Whole grains times micros stay exact; one division rounds once.
+    let age = |grains: i64| {
+        let micros = grains.checked_mul(grain);
+        micros.map_or(grains as f64 * unit, |m| m as f64 / period as f64)
+    };
+    let total: usize = pieces.iter().map(|p| p.code.len()).sum();
+    let mut codes = Vec::with_capacity(total);
+    let (mut frequency, mut recency, mut t, mut money) =
+        (Vec::with_capacity(total), Vec::with_capacity(total), Vec::with_capacity(total), Vec::new());
+    let (mut holdout_frequency, mut holdout_money) = (Vec::new(), Vec::new());
+    let mut accounting =
+        Accounting { orders: times.len() as u64, after_end: events.after_end, ..Accounting::default() };
+    for piece in pieces {
+        codes.extend(piece.code);
+        frequency.extend(piece.repeats.iter().map(|x| f64::from(*x)));
+        recency.extend(piece.recency.iter().map(|g| age(*g)));
+        t.extend(piece.age.iter().map(|g| age(*g)));
+        money.extend(piece.money);
+        holdout_frequency.extend(piece.holdout.iter().map(|x| f64::from(*x)));
+        holdout_money.extend(piece.holdout_money);
+        accounting.merged += piece.accounting.merged;
+        accounting.refunds += piece.accounting.refunds;
+        accounting.cancelled += piece.accounting.cancelled;
+        accounting.new_in_holdout += piece.accounting.new_in_holdout;
+        accounting.without_purchase += piece.accounting.without_purchase;
+    }
+    if codes.is_empty() {
+        return Err(Error::not_enough_data(
+            "no customer has a purchase up to the end of calibration or observation",
+        ));
+    }
+    Ok(Rfm {
+        customer: Names { codes, labels: customer.labels.clone() },
+        frequency,
+        recency,
+        age: t,
+        monetary_value: values.map(|_| money),
+        holdout: split.map(|split| Holdout {
+            frequency: holdout_frequency,
+            monetary_value: values.map(|_| holdout_money),
+            duration: age(end - split),
+        }),
+        period: options.period,
+        accounting,
+        dropped: Dropped::default(),
+    })
+}
+
+fn check_values(values: Option<&[f64]>, options: &SummarizeOptions) -> Result<()> {
+    let Some(values) = values else { return Ok(()) };
+    let bad = |v: &f64| !v.is_finite() || *v < 0.0 && options.refunds == Refunds::Error;
+    let count = values.iter().filter(|v| bad(v)).count();
+    match values.iter().position(bad) {
+        None => Ok(()),
+        Some(row) => Err(Error::Row {
+            column: options.value.clone().unwrap_or_else(|| "value".to_owned()),
+            row: row as u64,
+            reason: "is not a finite amount from 0; if negative amounts are refunds, pass refunds=\"net\" or \"drop\""
+                .to_owned(),
+            count: count as u64,
+        }),
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Event {
+    /// Grains since the epoch.
+    grain: i64,
+    value: f64,
+}
+
+/// Orders in the order of customers, by counting sort; within one customer by grain.
+pub(crate) struct Events {
+    pub starts: Vec<u32>,
+    rows: Vec<Event>,
+    after_end: u64,
+}
+
+impl Events {
+    pub(crate) fn sort(
+        customer: &Names,
+        times: &[i64],
+        values: Option<&[f64]>,
+        grain: i64,
+        end: i64,
+        run: &Run,
+    ) -> Result<Self> {
+        let codes = &customer.codes;
+        if times.len() != codes.len() || values.is_some_and(|v| v.len() != codes.len()) {
+            return Err(Error::column("time", "customers, times and values differ in length"));
+        }
+        if u32::try_from(codes.len()).is_err() {
+            return Err(Error::column("customer", "more than 4 billion orders; summarize them in parts"));
+        }
+        run.stage("sorting orders by customer", codes.len() as u64)?;
+        let groups = customer.labels.len();
+        if let Some(row) = codes.iter().position(|c| *c as usize >= groups) {
+            let reason = if codes[row] == NULL { "is missing" } else { "is a code without a label" };
+            return Err(Error::Row {
+                column: "customer".to_owned(),
+                row: row as u64,
+                reason: reason.to_owned(),
+                count: codes.iter().filter(|c| **c as usize >= groups).count() as u64,
+            });
+        }
+        // An order is observed up to the last moment of the end's grain.
+        let until = end.saturating_add(1).saturating_mul(grain);
+        let mut starts = vec![0_u32; groups + 1];
+        for (code, time) in codes.iter().zip(times) {
+            starts[*code as usize + 1] += u32::from(*time < until);
+        }
+        run.check()?;
+        for i in 0..groups {
+            starts[i + 1] += starts[i];
+        }
+        let kept = starts[groups] as usize;
+        let mut events = vec![Event::default(); kept];
+        let mut next = starts.clone();
+        for (row, (code, time)) in codes.iter().zip(times).enumerate() {
+            if *time < until {
+                let at = &mut next[*code as usize];
+                events[*at as usize] =
+                    Event { grain: time.div_euclid(grain), value: values.map_or(0.0, |v| v[row]) };
+                *at += 1;
+            }
+            if row % 1_048_576 == 0 {
+                run.check()?;
+            }
+        }
+        let after_end = (codes.len() - kept) as u64;
+        let mut out = Self { starts, rows: events, after_end };
+        for code in 0..groups {
+            let events = &mut out.rows[out.starts[code] as usize..out.starts[code + 1] as usize];
+            if !events.is_sorted_by_key(|e| e.grain) {
+                events.sort_by_key(|e| e.grain);
+            }
+        }
+        run.check()?;
+        Ok(out)
+    }
+
+    pub(crate) fn of(&self, code: usize) -> &[Event] {
+        &self.rows[self.starts[code] as usize..self.starts[code + 1] as usize]
+    }
+}
+
+/// One customer's purchases: one per grain, refunds settled.
+#[derive(Default)]
+pub(crate) struct Visits {
+    /// Grain and value of each purchase, in time order.
+    pub list: Vec<(i64, f64)>,
+    accounting: Accounting,
+}
+
+impl Visits {
+    pub(crate) fn fill(&mut self, events: &[Event], refunds: Refunds, split: Option<i64>) {
+        self.list.clear();
+        self.accounting = Accounting::default();
+        // Refunds in the holdout must not reach back into calibration.
+        let mut floor = 0;
+        for day in events.chunk_by(|a, b| a.grain == b.grain) {
+            let grain = day[0].grain;
+            if split.is_some_and(|s| grain > s) && floor == 0 {
+                floor = self.list.partition_point(|v| split.is_some_and(|s| v.0 <= s));
+            }
+            let (mut total, mut lines, mut refunded) = (0.0, 0_u64, 0_u64);
+            for event in day {
+                if event.value < 0.0 {
+                    refunded += 1;
+                    if refunds != Refunds::Net {
+                        continue;
+                    }
+                } else {
+                    lines += 1;
+                }
+                total += event.value;
+            }
+            self.accounting.refunds += refunded;
+            self.accounting.merged += lines.saturating_sub(1);
+            // Cents in binary leave dust when a purchase is taken back to the cent.
+            let dust = 1e-9 * day.iter().fold(0.0_f64, |m, e| m.max(e.value.abs()));
+            if lines > 0 && (refunded == 0 || refunds != Refunds::Net || total > dust) {
+                self.list.push((grain, total));
+                continue;
+            }
+            self.accounting.cancelled += u64::from(lines > 0);
+            let mut owed = -total;
+            while owed > dust
+                && self.list.len() > floor
+                && let Some((_, value)) = self.list.last_mut()
+            {
+                if *value > owed + dust {
+                    *value -= owed;
+                    owed = 0.0;
+                } else {
+                    owed -= *value;
+                    self.list.pop();
+                    self.accounting.cancelled += 1;
+                }
+            }
+        }
+    }
+}
+
+/// What a piece of the customers gives.
+#[derive(Default)]
+struct Piece {
+    code: Vec<u32>,
+    repeats: Vec<u32>,
+    recency: Vec<i64>,
+    age: Vec<i64>,
+    money: Vec<f64>,
+    holdout: Vec<u32>,
+    holdout_money: Vec<f64>,
+    accounting: Accounting,
+}
+
+impl Piece {
+    /// `end` is the end of calibration, or of observation where there is no holdout.
+    fn push(&mut self, code: u32, visits: &Visits, end: i64, include_first: bool) {
+        self.accounting.merged += visits.accounting.merged;
+        self.accounting.refunds += visits.accounting.refunds;
+        self.accounting.cancelled += visits.accounting.cancelled;
+        let visits = &visits.list;
+        let Some(first) = visits.first() else {
+            self.accounting.without_purchase += 1;
+            return;
+        };
+        if first.0 > end {
+            self.accounting.new_in_holdout += 1;
+            return;
+        }
+        let split = visits.partition_point(|v| v.0 <= end);
+        let (seen, later) = visits.split_at(split);
+        let mean = |visits: &[(i64, f64)]| {
+            if visits.is_empty() {
+                0.0
+            } else {
+                visits.iter().map(|v| v.1).sum::<f64>() / visits.len() as f64
+            }
+        };
+        self.code.push(code);
+        self.repeats.push(seen.len() as u32 - 1);
+        self.recency.push(seen.last().map_or(0, |v| v.0) - first.0);
+        self.age.push(end - first.0);
+        self.money.push(mean(&seen[usize::from(!include_first)..]));
+        self.holdout.push(later.len() as u32);
+        self.holdout_money.push(mean(later));
+    }
+}
