@@ -573,3 +573,33 @@ fn greedy_seeding_finds_separated_blobs_at_the_first_start() {
     }
     assert!(found >= 13, "{found} of 20");
 }
+
+#[test]
+fn shared_vectors() {
+    support::run_vectors("segment", |call, frames, json, run| match call {
+        "segment.rfm" => {
+            let got = rfm(&frames["orders"], &options::parse(json)?, run)?;
+            Ok(vec![
+                ("table", got.table()),
+                ("segments", got.segments()),
+                ("breaks", got.breaks()),
+                ("dropped", got.dropped().table()),
+            ])
+        }
+        "segment.kmeans" => {
+            let config: KMeans = options::parse(json)?;
+            let fit = config.fit(&frames["frame"], run)?;
+            let mut tables = vec![
+                ("table", fit.table()),
+                ("centers", fit.model().table()),
+                ("dropped", fit.dropped().table()),
+            ];
+            if config.features == ["x", "y"] {
+                tables
+                    .push(("predict", fit.model().predict(&frames["new"], config.on_invalid, run)?.table()));
+            }
+            Ok(tables)
+        }
+        other => panic!("unknown call {other}"),
+    });
+}

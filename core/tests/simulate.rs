@@ -1,6 +1,8 @@
 //! The simulated market against its own parameters and books.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod support;
+
 use std::collections::{HashMap, HashSet};
 
 use headwater::column::{DAY, Values};
@@ -322,4 +324,23 @@ fn a_market_can_be_cancelled() {
     monitor.cancel();
     assert!(matches!(batches.next(), Some(Err(Error::Cancelled))));
     assert!(batches.next().is_none());
+}
+
+#[test]
+fn shared_vectors() {
+    support::run_vectors("simulate", |call, _, json, run| {
+        assert_eq!(call, "simulate");
+        let market = generate(&headwater::options::parse(json)?, run)?;
+        let t = market.tables;
+        Ok(vec![
+            ("events", t.events),
+            ("orders", t.orders),
+            ("holdout", t.holdout),
+            ("people", t.people),
+            ("truth_people", t.truth_people),
+            ("truth_orders", t.truth_orders),
+            ("channels", market.truth.channels()),
+            ("totals", market.truth.totals()),
+        ])
+    });
 }
