@@ -71,14 +71,14 @@ impl From<&EventOptions> for Policies {
     }
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Touch {
     time: i64,
     customer: u32,
     channel: u32,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Conversion {
     time: i64,
     value: f64,

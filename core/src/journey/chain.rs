@@ -61,8 +61,7 @@ impl std::hash::Hasher for Mix {
         }
     }
     fn write_u64(&mut self, x: u64) {
-        let product =
-            u128::from(self.0 ^ x ^ 0x9e37_79b9_7f4a_7c15) * 0xd6e8_feb8_6659_fd93_d6e8_feb8_6659_fd93;
+        let product = u128::from(self.0 ^ x ^ 0x9e37_79b9_7f4a_7c15) * 0xd6e8_feb8_6659_fd93;
         self.0 = (product as u64) ^ ((product >> 64) as u64);
     }
 }

@@ -40,8 +40,8 @@ pub enum SharedTouch {
 /// Touches that led to no conversion.
 ///
 /// An open journey is a run of a customer's touches, none of which lies in the
-/// journey of a conversion, cut wherever two neighbours are further apart than
-/// the lookback.
+/// journey of a conversion, cut at every conversion and wherever two neighbours
+/// are further apart than the lookback.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Open {

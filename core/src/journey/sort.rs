@@ -6,13 +6,13 @@
 //! of customers would miss it on every row.
 
 use crate::Result;
-use crate::run::{CHUNK, Run};
+use crate::run::Run;
 
 /// Buckets of the first pass, at most.
 const BUCKETS: usize = 512;
 
 /// A row that belongs to a customer.
-pub(super) trait Row: Copy + Send + Sync {
+pub(super) trait Row: Copy + Default + Send + Sync {
     fn customer(&self) -> u32;
 }
 
@@ -46,15 +46,12 @@ where
     let (shift, count) = shape(customers);
     let chunks = run.map_chunks(stage, len, |rows| {
         let mut starts = vec![0_u32; count + 1];
-        let mut kept: Vec<R> = Vec::with_capacity(rows.len().min(CHUNK));
-        for r in rows.filter_map(&row) {
+        for r in rows.clone().filter_map(&row) {
             starts[(r.customer() >> shift) as usize + 1] += 1;
-            kept.push(r);
         }
-        for b in 0..count {
-            starts[b + 1] += starts[b];
-        }
-        Ok((scatter(&kept, &starts, |r| (r.customer() >> shift) as usize), starts))
+        sum_up(&mut starts);
+        let out = scatter(rows.filter_map(&row), &starts, |r| (r.customer() >> shift) as usize);
+        Ok((out, starts))
     })?;
     Ok(Buckets { shift, count, chunks })
 }
@@ -75,27 +72,27 @@ impl<R: Row> Buckets<R> {
         for r in parts().flatten() {
             starts[local(r) + 1] += 1;
         }
-        for c in 0..starts.len() - 1 {
-            starts[c + 1] += starts[c];
-        }
-        let rows: Vec<R> = {
-            let mut all = Vec::with_capacity(self.size(bucket));
-            for part in parts() {
-                all.extend_from_slice(part);
-            }
-            if self.shift == 0 { all } else { scatter(&all, &starts, local) }
-        };
+        sum_up(&mut starts);
+        let rows = scatter(parts().flatten().copied(), &starts, local);
         (rows, starts)
     }
 }
 
-/// Rows in the order of their keys, stable.
-fn scatter<R: Copy>(rows: &[R], starts: &[u32], key: impl Fn(&R) -> usize) -> Vec<R> {
+fn sum_up(starts: &mut [u32]) {
+    let mut sum = 0;
+    for start in starts {
+        sum += *start;
+        *start = sum;
+    }
+}
+
+/// Rows in the order of their keys, stable; `starts` says where each key begins.
+fn scatter<R: Row>(rows: impl Iterator<Item = R>, starts: &[u32], key: impl Fn(&R) -> usize) -> Vec<R> {
     let mut next = starts.to_vec();
-    let mut out = rows.to_vec();
+    let mut out = vec![R::default(); starts.last().map_or(0, |n| *n as usize)];
     for r in rows {
-        let at = &mut next[key(r)];
-        out[*at as usize] = *r;
+        let at = &mut next[key(&r)];
+        out[*at as usize] = r;
         *at += 1;
     }
     out
