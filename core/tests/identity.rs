@@ -233,6 +233,8 @@ proptest! {
         prop_assert_eq!(rows(&people.customers()), rows(&graph.customers()));
         prop_assert_eq!(rows(&people.refused()), rows(&graph.refused()));
         prop_assert_eq!(people.n_customers(), graph.n_customers());
+        let other = people.assign_to(&frame(&events), &options(&rules, timed), &Run::new())?;
+        prop_assert_eq!(other, people.assign());
         let mut extended = IdentityGraph::new(&rules)?;
         extended.extend(&frame(&events), &options(&rules, timed), &Run::new())?;
         prop_assert_eq!(rows(&people.customers()), rows(&extended.customers()));
@@ -572,6 +574,23 @@ fn bad_options_are_errors() {
     assert!(
         components(2, &[0], &[2], &Run::new()).is_err() && components(2, &[0], &[], &Run::new()).is_err()
     );
+}
+
+#[test]
+fn other_frames_are_assigned_by_what_they_have() {
+    let events = Columns::new().with("cookie", vec!["a", "b"]).with("email", vec!["m@x.org", "n@x.org"]);
+    let options =
+        StitchOptions { identifiers: vec!["cookie".into(), "email".into()], ..StitchOptions::default() };
+    let people = stitch(&events, &options, &Run::new()).unwrap();
+    let orders = Columns::new()
+        .with("email", vec![Some("N@X.org"), None, Some("new@x.org"), Some("new@x.org")])
+        .with("cookie", vec![Some("a"), Some("b"), Some("a"), Some("null")]);
+    let assigned = people.assign_to(&orders, &options, &Run::new()).unwrap();
+    assert_eq!(assigned.codes, [1, 1, 0, NULL]);
+    let emails = Columns::new().with("email", vec!["m@x.org"]);
+    assert_eq!(people.assign_to(&emails, &options, &Run::new()).unwrap().codes, [0]);
+    let none = Columns::new().with("x", vec![1]);
+    assert_eq!(people.assign_to(&none, &options, &Run::new()).unwrap_err().code(), "HW_COLUMN");
 }
 
 #[test]

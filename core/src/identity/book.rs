@@ -6,6 +6,8 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::FixedState;
+
 use super::forest::Reason;
 use super::id::{self, Id};
 use super::space::Spaces;
@@ -163,15 +165,16 @@ pub(super) trait Book {
 
 /// `namespace, identifier, customer, first_seen, last_seen, events`, by
 /// customer and then by identifier, the first seen first.
-pub(super) fn customers_table(book: &impl Book, mut nodes: Vec<u32>) -> Table {
-    nodes.sort_unstable_by(|a, b| book.compare(*a, *b));
+pub(super) fn customers_table(book: &impl Book, nodes: impl Iterator<Item = u32>) -> Table {
+    let mut nodes: Vec<(i64, u32)> = nodes.map(|node| (book.born(node), node)).collect();
+    nodes.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| book.strength(a.1, b.1)));
     // In this order a customer's founder comes before its other identifiers,
     // so customers are numbered in order of their founders.
-    let mut number: HashMap<u32, u32> = HashMap::new();
+    let mut number: HashMap<u32, u32, FixedState> = HashMap::default();
     let mut ids = Text::new();
     let of: Vec<u32> = nodes
         .iter()
-        .map(|node| {
+        .map(|(_, node)| {
             let founder = book.founder(*node);
             *number.entry(founder).or_insert_with(|| {
                 ids.push(&id::text(book.id(founder)));
@@ -188,7 +191,7 @@ pub(super) fn customers_table(book: &impl Book, mut nodes: Vec<u32>) -> Table {
     }
     let mut sorted = vec![0; nodes.len()];
     let mut codes = vec![0; nodes.len()];
-    for (node, customer) in nodes.iter().zip(&of) {
+    for ((_, node), customer) in nodes.iter().zip(&of) {
         let slot = &mut at[*customer as usize];
         sorted[*slot as usize] = *node;
         codes[*slot as usize] = *customer;

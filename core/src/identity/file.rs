@@ -182,18 +182,21 @@ impl IdentityGraph {
         if lengths.iter().any(|len| *len != n) || n >= NULL as usize || links.a.len() >= NULL as usize {
             return Err(broken("the columns of its identifiers differ in length"));
         }
+        graph.reserve(n, links.a.len());
         for i in 0..n {
             let (space, value) = (identifiers.namespace[i], &*identifiers.value[i]);
             if space as usize >= graph.spaces.list.len() {
                 return Err(broken("an identifier has a namespace that is not listed"));
             }
             check_times(identifiers.first[i], identifiers.last[i], identifiers.events[i])?;
-            let node = graph.add(space, value, identifiers.first[i]);
+            let (node, is_new) = graph.node(space, value, identifiers.first[i]);
+            if !is_new {
+                return Err(broken("an identifier is listed twice"));
+            }
             let entry = &mut graph.nodes[node as usize];
             entry.last = identifiers.last[i].unwrap_or(NEVER);
             entry.events = identifiers.events[i];
         }
-        graph.check_distinct()?;
         for (a, b, evidence) in links.checked(n, sources.len())? {
             if graph.edge(a, b).is_some() {
                 return Err(broken("two links join the same identifiers"));
@@ -230,15 +233,6 @@ impl IdentityGraph {
             graph.apart.insert(pair(a, b));
         }
         Ok(graph)
-    }
-
-    fn check_distinct(&self) -> Result<()> {
-        let mut seen = HashSet::with_capacity(self.nodes.len());
-        if self.nodes.iter().all(|node| seen.insert((node.space, &*node.value))) {
-            Ok(())
-        } else {
-            Err(broken("an identifier is listed twice"))
-        }
     }
 
     /// Joins what the links join, and refuses customers that the rules would not have allowed.

@@ -1,7 +1,7 @@
 //! Values that are sent for nobody.
 
 /// In any namespace, whatever the case.
-const WORDS: [&str; 38] = [
+const WORDS: [&str; 35] = [
     "(none)",
     "(not set)",
     "(null)",
@@ -32,14 +32,11 @@ const WORDS: [&str; 38] = [
     "not_set",
     "null",
     "optout",
-    "phone",
     "true",
     "unassigned",
     "undefined",
     "unidentified",
     "unknown",
-    "user_id",
-    "userid",
 ];
 
 /// Addresses that forms are filled with.
@@ -73,10 +70,16 @@ const EMAILS: [&str; 10] = [
 /// ```
 pub fn is_garbage(value: &str) -> bool {
     let text = value.trim();
-    // The longest word has 19 bytes; what is longer can only be a repetition.
-    if text.len() <= 20 {
-        let lower = text.to_ascii_lowercase();
-        if WORDS.binary_search(&lower.as_str()).is_ok() || EMAILS.binary_search(&lower.as_str()).is_ok() {
+    // Words and addresses have at most 20 bytes, and no digit but that of -1.
+    let word =
+        text.len() <= 20 && text.is_ascii() && (text == "-1" || !text.bytes().any(|b| b.is_ascii_digit()));
+    if word {
+        let mut buffer = [0; 20];
+        let lower = &mut buffer[..text.len()];
+        lower.copy_from_slice(text.as_bytes());
+        lower.make_ascii_lowercase();
+        let listed = |list: &[&str]| list.binary_search_by(|w| w.as_bytes().cmp(lower)).is_ok();
+        if listed(&WORDS) || listed(&EMAILS) {
             return true;
         }
     }

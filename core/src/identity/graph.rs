@@ -22,6 +22,9 @@ use crate::{Error, Result};
 /// on all are linked to the strongest.
 pub(super) const CLIQUE: usize = 16;
 
+/// What a raw value came to.
+type Form = std::result::Result<Box<str>, BlockReason>;
+
 /// How many slow normalisations are remembered.
 const REMEMBERED: usize = 65_536;
 
@@ -117,11 +120,11 @@ pub struct IdentityGraph {
     pub(super) refused: Vec<Refused>,
     refused_index: HashMap<(u32, u32, Reason), u32>,
     pub(super) apart: BTreeSet<(u32, u32)>,
-    ids: HashMap<Id, u32>,
+    ids: HashMap<Id, u32, RandomState>,
     /// How many events were observed.
     pub(super) observed: u64,
     hasher: RandomState,
-    remembered: HashMap<(u16, Box<str>), std::result::Result<Box<str>, BlockReason>>,
+    remembered: HashMap<(u16, Box<str>), Form, RandomState>,
 }
 
 impl IdentityGraph {
@@ -144,10 +147,10 @@ impl IdentityGraph {
             refused: Vec::new(),
             refused_index: HashMap::new(),
             apart: BTreeSet::new(),
-            ids: HashMap::new(),
+            ids: HashMap::default(),
             observed: 0,
             hasher: RandomState::default(),
-            remembered: HashMap::new(),
+            remembered: HashMap::default(),
         })
     }
 
@@ -321,7 +324,7 @@ impl IdentityGraph {
     /// All identifiers and their customers: `namespace, identifier, customer,
     /// first_seen, last_seen, events`.
     pub fn customers(&self) -> Table {
-        customers_table(self, self.index.iter().copied().collect())
+        customers_table(self, self.index.iter().copied())
     }
 
     /// The links that a rule refused: `namespace, identifier, customer,
@@ -367,15 +370,30 @@ impl IdentityGraph {
     }
 
     /// The node of an identifier, and whether it was made just now.
-    fn node(&mut self, space: u16, value: &str, at: i64) -> (u32, bool) {
+    pub(super) fn node(&mut self, space: u16, value: &str, at: i64) -> (u32, bool) {
         match self.lookup_clean(space, value) {
             Some(node) => (node, false),
             None => (self.add(space, value, at), true),
         }
     }
 
+    /// Makes room for so many more identifiers and links.
+    pub(super) fn reserve(&mut self, identifiers: usize, links: usize) {
+        let (nodes, edges, hasher) = (&self.nodes, &self.edges, &self.hasher);
+        self.index.reserve(identifiers, |n| {
+            let node = &nodes[*n as usize];
+            hasher.hash_one((node.space, &*node.value))
+        });
+        self.pairs.reserve(links, |e| {
+            let [a, b] = edges[*e as usize].ends;
+            hasher.hash_one((a, b))
+        });
+        self.nodes.reserve(identifiers);
+        self.edges.reserve(links);
+    }
+
     /// A new identifier, alone.
-    pub(super) fn add(&mut self, space: u16, value: &str, at: i64) -> u32 {
+    fn add(&mut self, space: u16, value: &str, at: i64) -> u32 {
         let entry =
             Node { value: value.into(), space, named: false, born: at, last: NEVER, events: 0, head: NULL };
         let slot = self.spaces.list[space as usize].slot;

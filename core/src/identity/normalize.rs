@@ -41,6 +41,21 @@ pub fn normalize_email(raw: &str, gmail: bool) -> Option<String> {
     Some(format!("{local}@{domain}"))
 }
 
+/// Whether an address is in its one form already, as most are; of the others,
+/// some may be too.
+pub(super) fn is_normal_email(raw: &str, gmail: bool) -> bool {
+    let Some((local, domain)) = raw.split_once('@') else { return false };
+    let name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'_');
+    let provider = gmail && (domain == "gmail.com" || domain == "googlemail.com");
+    !provider
+        && !local.is_empty()
+        && local.bytes().all(|b| name(b) || b == b'+')
+        && domain.len() <= 253
+        && domain.bytes().all(name)
+        && domain.contains('.')
+        && !domain.split('.').any(str::is_empty)
+}
+
 /// Whether IDNA would only lower the case of this domain.
 fn plain(domain: &str) -> bool {
     let letters = |b: u8| b.is_ascii_alphanumeric() || b == b'.' || b == b'-' || b == b'_';
@@ -238,6 +253,7 @@ mod tests {
                 let twice = normalize_email(&once, gmail);
                 prop_assert_eq!(twice.as_ref(), Some(&once));
             }
+            prop_assert!(!is_normal_email(&text, gmail) || normalize_email(&text, gmail).as_ref() == Some(&text));
             let once = lowered(&text).into_owned();
             prop_assert_eq!(&*lowered(&once), &*once);
             let once = device(&text).into_owned();

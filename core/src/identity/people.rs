@@ -16,7 +16,10 @@ use super::graph::CLIQUE;
 use super::id::{Id, Namer};
 use super::rules::IdentityRules;
 use super::space::{BlockReason, Spaces};
-use crate::column::{Dropped, Kept, Labels, NULL, Names, Table, Text, Values};
+use super::stitch::StitchOptions;
+use crate::column::{Columns, Dropped, Intake, Kept, Labels, NULL, Names, OnInvalid, Table, Text, Values};
+use crate::run::CHUNK;
+use crate::{Error, Result, Run};
 
 #[derive(Clone, Debug)]
 pub(super) struct BlockedValue {
@@ -126,7 +129,7 @@ impl People {
     /// All identifiers and their customers: `namespace, identifier, customer,
     /// first_seen, last_seen, events`, by customer, the first seen first.
     pub fn customers(&self) -> Table {
-        customers_table(self, (0..self.home.len() as u32).filter(|n| self.events[*n as usize] > 0).collect())
+        customers_table(self, (0..self.home.len() as u32).filter(|n| self.events[*n as usize] > 0))
     }
 
     /// The customer of each row of the events: that of the strongest
@@ -151,6 +154,48 @@ impl People {
     /// [`People::assign`] as a table with the one column `customer`.
     pub fn assign_table(&self) -> Table {
         Table::new().with("customer", Values::Names(self.assign()))
+    }
+
+    /// The customer of each row of another frame: that of the strongest
+    /// identifier in it that occurred in the events, [`NULL`] without one.
+    ///
+    /// The frame has at least one of the columns in `options.identifiers`; the
+    /// other options are not looked at, but for `namespaces`.
+    pub fn assign_to(&self, frame: &Columns, options: &StitchOptions, run: &Run) -> Result<Names> {
+        let there: Vec<&String> = options.identifiers.iter().filter(|c| frame.has(c)).collect();
+        if there.is_empty() {
+            let wanted = options.identifiers.join("`, `");
+            return Err(Error::column(wanted, "none of these columns is in the frame, and one is needed"));
+        }
+        let mut intake = Intake::new(frame, OnInvalid::Error, run);
+        let mut columns = Vec::with_capacity(there.len());
+        for column in there {
+            let namespace = options.namespaces.get(column).unwrap_or(column);
+            let Names { mut codes, labels } = intake.optional_names(column)?;
+            let Some(space) = self.spaces.find(namespace) else { continue };
+            let nodes = run.map_chunks("look up", labels.len(), |range| {
+                let node = |label: usize| self.lookup(namespace, &labels.get(label as u32)).unwrap_or(NULL);
+                Ok(range.map(node).collect::<Vec<u32>>())
+            })?;
+            let nodes: Vec<u32> = nodes.into_iter().flatten().collect();
+            for code in &mut codes {
+                *code = nodes.get(*code as usize).copied().unwrap_or(NULL);
+            }
+            columns.push((space, codes));
+        }
+        columns.sort_by(|a, b| self.spaces.compare(a.0, b.0));
+        run.stage("assign", frame.rows() as u64)?;
+        let mut codes = Vec::with_capacity(frame.rows());
+        for row in 0..frame.rows() {
+            codes.push(match self.strongest(&columns, row) {
+                NULL => NULL,
+                node => self.home[node as usize],
+            });
+            if row % CHUNK == CHUNK - 1 {
+                run.advance(CHUNK as u64)?;
+            }
+        }
+        Ok(Names { codes, labels: Arc::clone(&self.labels) })
     }
 
     /// The customer of an identifier; `None` when it does not occur, or identifies nobody.
@@ -255,9 +300,13 @@ impl People {
 
     /// The strongest identifier of a row; [`NULL`] without one.
     pub(super) fn top(&self, row: usize) -> u32 {
+        self.strongest(&self.columns, row)
+    }
+
+    fn strongest(&self, columns: &[(u16, Vec<u32>)], row: usize) -> u32 {
         let mut top = NULL;
         let mut of = 0;
-        for (space, codes) in &self.columns {
+        for (space, codes) in columns {
             let node = codes[row];
             if node == NULL {
                 continue;

@@ -4,9 +4,13 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
+use foldhash::fast::FixedState;
+
 use super::forest::{Limits, Reason};
 use super::garbage::is_garbage;
-use super::normalize::{device, known_region, lowered, normalize_email, normalize_phone, valid_phone};
+use super::normalize::{
+    device, is_normal_email, known_region, lowered, normalize_email, normalize_phone, valid_phone,
+};
 use super::rules::{IdentityRules, Namespace, Normalize, OnUnparsable};
 use crate::{Error, Result};
 
@@ -54,7 +58,7 @@ pub(super) struct Spaces {
     pub(super) rules: IdentityRules,
     pub(super) list: Vec<Space>,
     pub(super) limits: Limits,
-    by_name: HashMap<String, u16>,
+    by_name: HashMap<String, u16, FixedState>,
     blocked: Patterns,
     /// The namespace that each limit is for.
     limited: Vec<u16>,
@@ -79,7 +83,7 @@ impl Spaces {
             rules: rules.clone(),
             list: Vec::new(),
             limits: Limits { slots: Vec::new(), size: rules.max_identifiers, on_conflict: rules.on_conflict },
-            by_name: HashMap::new(),
+            by_name: HashMap::default(),
             blocked: Patterns::new(&rules.blocked),
             limited: Vec::new(),
         };
@@ -216,9 +220,13 @@ impl Spaces {
             Normalize::Trim => Some(Cow::Borrowed(raw.trim())),
             Normalize::Lower => Some(lowered(raw)),
             Normalize::Device => Some(device(raw)),
+            Normalize::Email | Normalize::EmailGmail
+                if is_normal_email(raw, how == Normalize::EmailGmail) =>
+            {
+                Some(Cow::Borrowed(raw))
+            }
             Normalize::Email | Normalize::EmailGmail => {
                 let address = normalize_email(raw, how == Normalize::EmailGmail)?;
-                // Most are in their form already; then nothing is stored twice.
                 Some(if address == raw { Cow::Borrowed(raw) } else { Cow::Owned(address) })
             }
             Normalize::Phone => {
