@@ -1,5 +1,5 @@
 //! Attribution against exact fractions, reference numbers and brute force.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::naive_bytecount)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -596,7 +596,7 @@ proptest! {
         for ((model, name), e) in models.iter().zip(a.models()).zip(&expected) {
             let credit = a.credits(name).unwrap();
             let table = touch_credits(&j, model, &Run::new()).unwrap();
-            let mut sums = vec![[0.0; 2]; 4];
+            let mut sums = [[0.0; 2]; 4];
             let channels = table.i64s("channel").unwrap();
             for (row, c) in channels.iter().enumerate() {
                 sums[*c as usize][0] += table.f64s("conversions").unwrap()[row];

@@ -1,5 +1,5 @@
 //! Journeys against a naive builder, and every policy by example.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::naive_bytecount)]
 
 use headwater::attribution::{AttributeOptions, Model, attribute};
 use headwater::column::{Columns, Data, Duration, OnInvalid, TimeUnit};

@@ -322,14 +322,14 @@ impl MarkovModel {
 
     /// All conversions with a touch split over channels in proportion to their
     /// removal effects, and their value by the effects on value.
-    pub(super) fn totals(&self, journeys: &Journeys) -> Result<Vec<[f64; 2]>> {
+    pub(super) fn totals(&self, journeys: &Journeys) -> Vec<[f64; 2]> {
         let lost = journeys.unattributed();
         let conversions = journeys.total_conversions() - lost.0;
         let value = journeys.total_value() - lost.1;
         let sums = [&self.removal_effects, &self.removal_effects_value].map(|e| e.iter().sum::<f64>());
         let credit = |effect: f64, sum: f64, total: f64| if sum > 0.0 { effect / sum * total } else { 0.0 };
         let effects = self.removal_effects.iter().zip(&self.removal_effects_value);
-        Ok(effects.map(|(c, v)| [credit(*c, sums[0], conversions), credit(*v, sums[1], value)]).collect())
+        effects.map(|(c, v)| [credit(*c, sums[0], conversions), credit(*v, sums[1], value)]).collect()
     }
 }
 

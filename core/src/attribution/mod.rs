@@ -77,7 +77,7 @@ pub fn attribute(journeys: &Journeys, options: &AttributeOptions, run: &Run) -> 
         match model {
             Model::Markov(markov) => {
                 let model = markov.fit(journeys, run)?;
-                credits[at] = model.totals(journeys)?;
+                credits[at] = model.totals(journeys);
                 fitted.push((at, model));
             }
             rule => kernels.push((at, Kernel::new(rule, journeys)?)),

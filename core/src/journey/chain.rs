@@ -117,10 +117,10 @@ impl Chain {
                 }
             }
         }
-        Ok(Self::from_counts(whole, order, channels))
+        Ok(Self::from_counts(&whole, order, channels))
     }
 
-    fn from_counts(counts: Counts, order: usize, channels: usize) -> Self {
+    fn from_counts(counts: &Counts, order: usize, channels: usize) -> Self {
         let mut keys: Vec<u64> =
             counts.edges.keys().map(|(_, to)| *to).chain(counts.ends.keys().copied()).collect();
         keys.sort_unstable();

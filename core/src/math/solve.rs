@@ -101,7 +101,7 @@ impl AbsorbingChain {
             let (done, below) = rows.split_at_mut((k + 1) * n);
             let pivot_row = &done[k * n + k + 1..];
             let pivot = pivot_row.iter().sum::<f64>() + leave[k];
-            if !(pivot > 0.0) {
+            if pivot.is_nan() || pivot <= 0.0 {
                 return Err(Error::not_enough_data("some states of the chain can never be left"));
             }
             pivots[k] = pivot;
