@@ -234,8 +234,8 @@ fn hard_cases() {
         let what = format!("{c:?}");
         // ln L of a history with x in the thousands is a sum of numbers a hundred times its size.
         close(model.evaluate(&rows, &Run::new()).unwrap().0, c[8], 1e-12, &what);
-        close(model.p_alive(c[4], c[5], c[6]).unwrap(), c[9], 1e-11, &what);
-        close(model.expected_purchases(c[4], c[5], c[6], c[7]).unwrap(), c[10], 1e-11, &what);
+        close(model.p_alive(c[4], c[5], c[6]).unwrap(), c[9], 1e-12, &what);
+        close(model.expected_purchases(c[4], c[5], c[6], c[7]).unwrap(), c[10], 1e-12, &what);
     }
 }
 

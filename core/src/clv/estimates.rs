@@ -108,9 +108,9 @@ impl Estimates {
     }
 
     /// One row on the fit: log_likelihood, customers, distinct, iterations,
-    /// gradient_norm, aic, bic, verdict.
+    /// gradient_norm, aic, bic (of the parameters that are not fixed), verdict.
     pub fn fit_table(&self) -> Table {
-        let k = self.values.len() as f64;
+        let k = self.fixed.iter().filter(|f| !**f).count() as f64;
         Table::new()
             .with("log_likelihood", Values::F64(vec![self.log_likelihood]))
             .with("customers", Values::F64(vec![self.customers]))

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::estimates::{Estimates, Verdict};
 use crate::math::newton::{Local, Stop, covariance, maximise};
-use crate::math::{Sum, digamma, exp, ln, ln_gamma, ln_gamma_rise, sum, trigamma};
+use crate::math::{Sum, digamma_rise, exp, ln, ln_1p, ln_beta, sum, trigamma, trigamma_rise};
 use crate::model::Model;
 use crate::{Error, Result, Run};
 
@@ -190,6 +190,8 @@ struct Row {
     x: f64,
     mean: f64,
     weight: f64,
+    /// ln(x · mean)
+    ln_total: f64,
 }
 
 /// The distinct rows by x, then mean.
@@ -199,8 +201,7 @@ struct Data {
     starts: Vec<usize>,
     customers: f64,
     excluded: u64,
-    /// Σ w x ln m and Σ w x ln x, Σ w ln m: constants of the likelihood.
-    x_ln_total: f64,
+    /// Σ w ln m, a constant of the likelihood.
     ln_mean: f64,
 }
 
@@ -211,7 +212,7 @@ impl Data {
         let mut excluded = 0;
         for (i, (x, mean)) in rows.frequency.iter().zip(rows.monetary_value).enumerate() {
             if *x > 0.0 && *mean > 0.0 && weight(i) > 0.0 {
-                kept.push(Row { x: *x, mean: *mean, weight: weight(i) });
+                kept.push(Row { x: *x, mean: *mean, weight: weight(i), ln_total: 0.0 });
             } else {
                 excluded += 1;
             }
@@ -224,35 +225,34 @@ impl Data {
             }
             same
         });
+        for row in &mut kept {
+            row.ln_total = ln(row.x * row.mean);
+        }
         let mut starts: Vec<usize> =
             (0..kept.len()).filter(|i| *i == 0 || kept[*i].x != kept[*i - 1].x).collect();
         starts.push(kept.len());
         let total = |f: &dyn Fn(&Row) -> f64| sum(kept.iter().map(|r| r.weight * f(r)));
-        Self {
-            customers: total(&|_| 1.0),
-            x_ln_total: total(&|r| r.x * ln(r.x * r.mean)),
-            ln_mean: total(&|r| ln(r.mean)),
-            rows: kept,
-            starts,
-            excluded,
-        }
+        Self { customers: total(&|_| 1.0), ln_mean: total(&|r| ln(r.mean)), rows: kept, starts, excluded }
     }
 
     /// Value, gradient and Hessian with respect to ln p, ln q, ln v.
+    ///
+    /// With u = x m / v: ln L = −ln B(p x, q) − q ln(1 + u) − p x ln(1 + 1/u) − ln m,
+    /// which keeps its digits where q and v are huge.
     fn evaluate(&self, [p, q, v]: [f64; 3], run: &Run) -> Result<Local<3>> {
         let n = self.rows.len();
-        // Σ over rows of f(x m + v): [ln, 1/·, 1/·², x ln, x /·, x² …] per piece.
+        let ln_v = ln(v);
         let parts = run.map_items(n.div_ceil(PIECE), |piece| {
             let mut sums = [Sum::default(); 6];
             for row in &self.rows[piece * PIECE..n.min((piece + 1) * PIECE)] {
-                let total = row.x * row.mean + v;
-                let (log, inverse) = (ln(total), 1.0 / total);
+                let u = row.x * row.mean / v;
+                let (log, inverse) = (ln_1p(u), 1.0 / (1.0 + u));
                 let (w, wx) = (row.weight, row.weight * row.x);
                 sums[0].add(w * log);
-                sums[1].add(wx * log);
-                sums[2].add(w * inverse);
+                sums[1].add(wx * (log - (row.ln_total - ln_v)));
+                sums[2].add(w * u * inverse);
                 sums[3].add(wx * inverse);
-                sums[4].add(w * inverse * inverse);
+                sums[4].add(w * u * (2.0 + u) * inverse * inverse);
                 sums[5].add(wx * inverse * inverse);
             }
             Ok(sums)
@@ -263,9 +263,7 @@ impl Data {
                 s.merge(p);
             }
         }
-        let [log, x_log, inverse, x_inverse, square, x_square] = sums.map(Sum::value);
-        let c = self.customers;
-        let (ln_v, psi_q, psi1_q) = (ln(v), digamma(q), trigamma(q));
+        let [log, x_log, share, x_rest, squares, x_squares] = sums.map(Sum::value);
         let mut value = Sum::default();
         let mut g = [Sum::default(); 3];
         let mut h = [[0.0; 3]; 3];
@@ -274,30 +272,20 @@ impl Data {
             let x = rows[0].x;
             let w = sum(rows.iter().map(|r| r.weight));
             let px = p * x;
-            value.add(w * ln_gamma_rise(px, q));
-            let psi = digamma(px + q);
-            let rise = crate::math::digamma_rise(px, q);
-            g[0].add(w * x * rise);
-            g[1].add(w * psi);
-            h[0][0] += w * x * x * crate::math::trigamma_rise(px, q);
-            let psi1 = trigamma(px + q);
-            h[0][1] += w * x * psi1;
-            h[1][1] += w * psi1;
+            value.add(-w * ln_beta(px, q));
+            g[0].add(w * x * digamma_rise(px, q));
+            g[1].add(w * digamma_rise(q, px));
+            h[0][0] += w * x * x * trigamma_rise(px, q);
+            h[0][1] += w * x * trigamma(px + q);
+            h[1][1] += w * trigamma_rise(q, px);
         }
-        value.extend([
-            c * (q * ln_v - ln_gamma(q)),
-            p * self.x_ln_total,
-            -self.ln_mean,
-            -p * x_log,
-            -q * log,
-        ]);
-        g[0].extend([self.x_ln_total, -x_log]);
-        g[1].extend([c * (ln_v - psi_q), -log]);
-        g[2].extend([c * q / v, -p * x_inverse, -q * inverse]);
-        h[0][2] = -x_inverse;
-        h[1][1] -= c * psi1_q;
-        h[1][2] = c / v - inverse;
-        h[2][2] = -c * q / (v * v) + p * x_square + q * square;
+        value.extend([-q * log, -p * x_log, -self.ln_mean]);
+        g[0].add(-x_log);
+        g[1].add(-log);
+        g[2].extend([q * share / v, -p * x_rest / v]);
+        h[0][2] = -x_rest / v;
+        h[1][2] = share / v;
+        h[2][2] = (p * x_squares - q * squares) / (v * v);
         let theta = [p, q, v];
         let gradient: [f64; 3] = std::array::from_fn(|i| g[i].value() * theta[i]);
         let hessian = std::array::from_fn(|i| {

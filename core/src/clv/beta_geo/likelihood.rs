@@ -20,7 +20,7 @@ const STEPS: u32 = 64;
 /// What all customers with the same x share.
 #[derive(Clone, Copy, Debug)]
 struct Shared {
-    /// lnΓ(r+x) − lnΓ(r) + lnB(a,b+x) − lnB(a,b)
+    /// lnΓ(r+x) − lnΓ(r) − x ln α + lnB(a,b+x) − lnB(a,b)
     ln: f64,
     /// ψ(r+x) − ψ(r), and its derivative
     r: f64,
@@ -33,7 +33,7 @@ struct Shared {
     bb: f64,
 }
 
-fn shared(counts: &[u32], [r, _, a, b]: [f64; 4]) -> Vec<Shared> {
+fn shared(counts: &[u32], [r, alpha, a, b]: [f64; 4]) -> Vec<Shared> {
     let mut sums = [Sum::default(); 7];
     let mut at = 0;
     counts
@@ -42,8 +42,8 @@ fn shared(counts: &[u32], [r, _, a, b]: [f64; 4]) -> Vec<Shared> {
             if x - at <= STEPS {
                 for j in at..*x {
                     let j = j as f64;
+                    sums[0].add(ln((r + j) / alpha) - ln_1p(a / (b + j)));
                     let (r, b, c) = (1.0 / (r + j), 1.0 / (b + j), 1.0 / (a + b + j));
-                    sums[0].add(-ln(r) - ln_1p(a * b));
                     sums[1].add(r);
                     sums[2].add(-r * r);
                     sums[3].add(-c);
@@ -54,7 +54,8 @@ fn shared(counts: &[u32], [r, _, a, b]: [f64; 4]) -> Vec<Shared> {
             } else {
                 let (j, d) = (at as f64, (x - at) as f64);
                 let (rj, bj, cj) = (r + j, b + j, a + b + j);
-                sums[0].add(ln_gamma_rise(rj, d) + ln_gamma_rise(bj, d) - ln_gamma_rise(cj, d));
+                sums[0]
+                    .add(ln_gamma_rise(rj, d) - d * ln(alpha) + ln_gamma_rise(bj, d) - ln_gamma_rise(cj, d));
                 sums[1].add(digamma_rise(rj, d));
                 sums[2].add(trigamma_rise(rj, d));
                 sums[3].add(-digamma_rise(cj, d));
@@ -109,7 +110,6 @@ impl<'a> Likelihood<'a> {
 
     /// Value, gradient and Hessian with respect to the logarithms of (r, α, a, b).
     pub(super) fn evaluate(&self, parameters: [f64; 4], run: &Run) -> Result<Local<4>> {
-        let [r, alpha, a, b] = parameters;
         let shared = shared(&self.counts, parameters);
         let n = self.rows.len();
         let parts = run.map_items(n.div_ceil(PIECE), |piece| {
@@ -136,14 +136,8 @@ impl<'a> Likelihood<'a> {
             h[2][3] += w * s.aa;
             h[3][3] += w * s.bb;
         }
-        let n = self.customers;
-        value.add(n * r * ln(alpha));
-        gradient[0].add(n * ln(alpha));
-        gradient[1].add(n * r / alpha);
-        h[0][1] += n / alpha;
-        h[1][1] -= n * r / (alpha * alpha);
         // To logarithms: g_i θ_i, and H_ij θ_i θ_j with g_i θ_i on the diagonal.
-        let theta = [r, alpha, a, b];
+        let theta = parameters;
         let gradient: [f64; 4] = std::array::from_fn(|i| gradient[i].value() * theta[i]);
         let hessian = std::array::from_fn(|i| {
             std::array::from_fn(|j| {
@@ -164,14 +158,17 @@ impl<'a> Likelihood<'a> {
             let count = self.counts[self.index[row] as usize];
             let x = count as f64;
             let shape = r + x;
-            let ln_end = ln(alpha + t);
+            // Against r ln α everything is taken as a difference, exact also
+            // where r and α are a million times the rest.
             let at_end = 1.0 / (alpha + t);
+            let ln_end = ln_1p(t / alpha); // ln(α+T) − ln α
+            let gap_end = t * at_end / alpha; // 1/α − 1/(α+T)
             if count == 0 {
-                part.value.add(-weight * shape * ln_end);
+                part.value.add(-weight * r * ln_end);
                 part.gradient[0].add(-weight * ln_end);
-                part.gradient[1].add(-weight * shape * at_end);
-                part.hessian[0][1] -= weight * at_end;
-                part.hessian[1][1] += weight * shape * at_end * at_end;
+                part.gradient[1].add(weight * r * gap_end);
+                part.hessian[0][1] += weight * gap_end;
+                part.hessian[1][1] -= weight * r * gap_end * (1.0 / alpha + at_end);
                 continue;
             }
             if count != last {
@@ -186,12 +183,16 @@ impl<'a> Likelihood<'a> {
             let (alive, dead) = if odds > 0.0 { (small, large) } else { (large, small) };
             part.value.add(weight * (odds.max(0.0) + ln_1p(e) - shape * ln_end));
             let mean = alive * at_end + dead * at_last;
+            let gap_last = t_x * at_last / alpha;
+            let gap = alive * gap_end + dead * gap_last;
             part.gradient[0].add(weight * (dead * idle - ln_end));
-            part.gradient[1].add(-weight * shape * mean);
+            part.gradient[1].add(weight * (r * gap - x * mean));
             part.gradient[2].add(weight * dead / a);
             part.gradient[3].add(-weight * dead * inverse_b);
-            part.hessian[0][1] -= weight * mean;
-            part.hessian[1][1] += weight * shape * (alive * at_end * at_end + dead * at_last * at_last);
+            part.hessian[0][1] += weight * gap;
+            let squares = alive * at_end * at_end + dead * at_last * at_last;
+            let falls = alive * gap_end * (1.0 / alpha + at_end) + dead * gap_last * (1.0 / alpha + at_last);
+            part.hessian[1][1] += weight * (x * squares - r * falls);
             part.hessian[2][2] -= weight * dead / (a * a);
             part.hessian[3][3] += weight * dead * inverse_b * inverse_b;
             let spread = weight * alive * dead;
