@@ -1,5 +1,6 @@
 //! Identity: oracles, properties, bad input, real data.
 #![allow(missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 

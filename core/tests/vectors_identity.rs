@@ -1,5 +1,6 @@
 //! The shared vectors of identity, run as Python and Node run them.
 #![allow(missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod support;
 
