@@ -325,6 +325,31 @@ fn refunds_by_policy() {
 }
 
 #[test]
+fn moments_beyond_the_calendar_do_not_overflow() {
+    let frame =
+        Columns::new().with("customer", vec!["a", "a"]).with("time", vec!["1900-01-01", "2024-01-05"]);
+    for micros in [i64::MIN, i64::MAX] {
+        let when = Some(headwater::clv::When::Micros(micros));
+        for (observation_end, calibration_end) in
+            [(when.clone(), None), (None, when.clone()), (when.clone(), when)]
+        {
+            for grain in ["1us", "1d", "50000w"] {
+                let options = SummarizeOptions {
+                    value: None,
+                    grain: grain.parse().unwrap(),
+                    observation_end: observation_end.clone(),
+                    calibration_end: calibration_end.clone(),
+                    ..SummarizeOptions::default()
+                };
+                if let Ok(rfm) = summarize(&frame, &options, &Run::new()) {
+                    assert!(rfm.age.iter().all(|t| t.is_finite()));
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn models_come_back_from_their_files() {
     let data = simulated([0.6, 6.0, 0.9, 2.5], 500);
     let model = BetaGeo::new().fit(&slices(&data), &Run::new()).unwrap();

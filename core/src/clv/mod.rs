@@ -44,6 +44,7 @@ mod lifetime;
 mod rows;
 mod summarize;
 mod tracking;
+mod visits;
 
 pub use beta_geo::{BetaGeo, BetaGeoModel, Prediction};
 pub use estimates::{Estimates, Verdict};

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::beta_geo::BetaGeoModel;
-use super::summarize::{Events, Orders, Refunds, Visits, When};
+use super::summarize::{Orders, Refunds, When};
+use super::visits::{Events, Visits};
 use crate::column::{Columns, Dropped, Duration, OnInvalid, Table, TimeUnit, Values};
 use crate::math::Sum;
 use crate::{Error, Result, Run};
@@ -135,7 +136,7 @@ pub fn tracking(
         return Err(Error::not_enough_data("there are no orders to track"));
     };
     let cohorts: Vec<(i64, f64)> = firsts.chunk_by(|a, b| a == b).map(|c| (c[0], c.len() as f64)).collect();
-    let span = (end - origin + 1).saturating_mul(grain);
+    let span = end.saturating_sub(origin).saturating_add(1).saturating_mul(grain);
     let periods = span.div_euclid(step) + i64::from(span % step != 0);
     if periods > 100_000 {
         return Err(Error::option("period", format!("gives {periods} steps; 100,000 are the most")));

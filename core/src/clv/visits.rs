@@ -1,0 +1,145 @@
+//! Orders by customer, merged into purchases.
+
+use super::summarize::{Accounting, Refunds};
+use crate::column::{NULL, Names};
+use crate::{Error, Result, Run};
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Event {
+    /// Grains since the epoch.
+    grain: i64,
+    value: f64,
+}
+
+/// Orders in the order of customers, by counting sort; within one customer by grain.
+pub(crate) struct Events {
+    pub starts: Vec<u32>,
+    pub rows: Vec<Event>,
+    pub after_end: u64,
+}
+
+impl Events {
+    pub(crate) fn sort(
+        customer: &Names,
+        times: &[i64],
+        values: Option<&[f64]>,
+        grain: i64,
+        end: i64,
+        run: &Run,
+    ) -> Result<Self> {
+        let codes = &customer.codes;
+        if times.len() != codes.len() || values.is_some_and(|v| v.len() != codes.len()) {
+            return Err(Error::column("time", "customers, times and values differ in length"));
+        }
+        if u32::try_from(codes.len()).is_err() {
+            return Err(Error::column("customer", "more than 4 billion orders; summarize them in parts"));
+        }
+        run.stage("sorting orders by customer", codes.len() as u64)?;
+        let groups = customer.labels.len();
+        if let Some(row) = codes.iter().position(|c| *c as usize >= groups) {
+            let reason = if codes[row] == NULL { "is missing" } else { "is a code without a label" };
+            return Err(Error::Row {
+                column: "customer".to_owned(),
+                row: row as u64,
+                reason: reason.to_owned(),
+                count: codes.iter().filter(|c| **c as usize >= groups).count() as u64,
+            });
+        }
+        // An order is observed up to the last moment of the end's grain.
+        let until = end.saturating_add(1).saturating_mul(grain);
+        let mut starts = vec![0_u32; groups + 1];
+        for (code, time) in codes.iter().zip(times) {
+            starts[*code as usize + 1] += u32::from(*time < until);
+        }
+        run.check()?;
+        for i in 0..groups {
+            starts[i + 1] += starts[i];
+        }
+        let kept = starts[groups] as usize;
+        let mut events = vec![Event::default(); kept];
+        let mut next = starts.clone();
+        for (row, (code, time)) in codes.iter().zip(times).enumerate() {
+            if *time < until {
+                let at = &mut next[*code as usize];
+                events[*at as usize] =
+                    Event { grain: time.div_euclid(grain), value: values.map_or(0.0, |v| v[row]) };
+                *at += 1;
+            }
+            if row % 1_048_576 == 0 {
+                run.check()?;
+            }
+        }
+        let after_end = (codes.len() - kept) as u64;
+        let mut out = Self { starts, rows: events, after_end };
+        for code in 0..groups {
+            let events = &mut out.rows[out.starts[code] as usize..out.starts[code + 1] as usize];
+            if !events.is_sorted_by_key(|e| e.grain) {
+                events.sort_by_key(|e| e.grain);
+            }
+        }
+        run.check()?;
+        Ok(out)
+    }
+
+    pub(crate) fn of(&self, code: usize) -> &[Event] {
+        &self.rows[self.starts[code] as usize..self.starts[code + 1] as usize]
+    }
+}
+
+/// One customer's purchases: one per grain, refunds settled.
+#[derive(Default)]
+pub(crate) struct Visits {
+    /// Grain and value of each purchase, in time order.
+    pub list: Vec<(i64, f64)>,
+    pub accounting: Accounting,
+}
+
+impl Visits {
+    pub(crate) fn fill(&mut self, events: &[Event], refunds: Refunds, split: Option<i64>) {
+        self.list.clear();
+        self.accounting = Accounting::default();
+        // Refunds in the holdout must not reach back into calibration.
+        let mut floor = 0;
+        for day in events.chunk_by(|a, b| a.grain == b.grain) {
+            let grain = day[0].grain;
+            if split.is_some_and(|s| grain > s) && floor == 0 {
+                floor = self.list.partition_point(|v| split.is_some_and(|s| v.0 <= s));
+            }
+            let (mut total, mut lines, mut refunded) = (0.0, 0_u64, 0_u64);
+            for event in day {
+                if event.value < 0.0 {
+                    refunded += 1;
+                    if refunds != Refunds::Net {
+                        continue;
+                    }
+                } else {
+                    lines += 1;
+                }
+                total += event.value;
+            }
+            self.accounting.refunds += refunded;
+            self.accounting.merged += lines.saturating_sub(1);
+            // Cents in binary leave dust when a purchase is taken back to the cent.
+            let dust = 1e-9 * day.iter().fold(0.0_f64, |m, e| m.max(e.value.abs()));
+            if lines > 0 && (refunded == 0 || refunds != Refunds::Net || total > dust) {
+                self.list.push((grain, total));
+                continue;
+            }
+            self.accounting.cancelled += u64::from(lines > 0);
+            let mut owed = -total;
+            while owed > dust
+                && self.list.len() > floor
+                && let Some((_, value)) = self.list.last_mut()
+            {
+                if *value > owed + dust {
+                    *value -= owed;
+                    owed = 0.0;
+                } else {
+                    owed -= *value;
+                    self.list.pop();
+                    self.accounting.cancelled += 1;
+                }
+            }
+        }
+    }
+}
