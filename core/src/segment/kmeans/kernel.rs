@@ -1,27 +1,19 @@
-//! Distances to centres, eight at a time.
+//! Distances, eight at a time.
 //!
-//! A panel holds up to eight centres side by side, so that the eight sums of
-//! squares advance together in vector registers; a lane beyond the last centre
-//! is at infinity. Each lane adds its dimensions in their order, so a distance
-//! has the same bits whichever way it was computed.
+//! Eight centres beside one point ([`Panels`]) or eight points beside one
+//! centre ([`Tile`]) stand in a row of lanes, so that eight sums of squares
+//! advance together in vector registers. Each lane adds its dimensions in
+//! their order, so a distance has the same bits whichever way it was computed.
 
-/// Centres in a panel.
+/// Lanes in a row.
 pub(super) const LANES: usize = 8;
 
-/// Centres laid out for [`Panels::nearest`].
+/// Centres side by side; a lane beyond the last centre is at infinity.
 #[derive(Clone, Debug)]
 pub(super) struct Panels {
     columns: usize,
     /// `panels × columns` rows of eight lanes.
     lanes: Vec<[f64; LANES]>,
-}
-
-/// The nearest centre, and how far the two nearest are (squared).
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Nearest {
-    pub(super) centre: u32,
-    pub(super) first: f64,
-    pub(super) second: f64,
 }
 
 impl Panels {
@@ -44,22 +36,6 @@ impl Panels {
         for (p, panel) in self.lanes.chunks_exact(self.columns).enumerate() {
             see(p, &panel_distances(point, panel));
         }
-    }
-
-    /// The nearest centre; of equally near ones the first.
-    #[inline]
-    pub(super) fn nearest(&self, point: &[f64]) -> Nearest {
-        let mut best = Nearest { centre: 0, first: f64::INFINITY, second: f64::INFINITY };
-        for (p, panel) in self.lanes.chunks_exact(self.columns).enumerate() {
-            let d = panel_distances(point, panel);
-            for (lane, d) in d.into_iter().enumerate() {
-                let closer = d < best.first;
-                best.second = if closer { best.first } else { best.second.min(d) };
-                best.centre = if closer { (p * LANES + lane) as u32 } else { best.centre };
-                best.first = if closer { d } else { best.first };
-            }
-        }
-        best
     }
 }
 
@@ -84,4 +60,117 @@ pub(super) fn squared(a: &[f64], b: &[f64]) -> f64 {
         sum += gap * gap;
     }
     sum
+}
+
+/// The squared distance of two points, its dimensions added in another order:
+/// for bounds, which allow for rounding.
+#[inline]
+pub(super) fn about(a: &[f64], b: &[f64]) -> f64 {
+    let (a, a_rest) = a.as_chunks::<4>();
+    let (b, b_rest) = b.as_chunks::<4>();
+    let mut sums = [0.0; 4];
+    for (x, y) in a.iter().zip(b) {
+        for lane in 0..4 {
+            let gap = x[lane] - y[lane];
+            sums[lane] += gap * gap;
+        }
+    }
+    (sums[0] + sums[1]) + (sums[2] + sums[3]) + squared(a_rest, b_rest)
+}
+
+/// Eight points side by side, and what is known of their nearest centres.
+#[derive(Clone, Debug)]
+pub(super) struct Tile {
+    /// One row of eight lanes for each dimension.
+    lanes: Vec<[f64; LANES]>,
+    /// Squared distances to the nearest and the second nearest centre.
+    pub(super) first: [f64; LANES],
+    pub(super) second: [f64; LANES],
+    /// The nearest centre; of equally near ones the first.
+    centre: [f64; LANES],
+}
+
+impl Tile {
+    pub(super) fn new(columns: usize) -> Self {
+        Self {
+            lanes: vec![[0.0; LANES]; columns],
+            first: [0.0; LANES],
+            second: [0.0; LANES],
+            centre: [0.0; LANES],
+        }
+    }
+
+    /// Puts a point into a lane.
+    #[inline]
+    pub(super) fn set(&mut self, lane: usize, point: &[f64]) {
+        for (row, x) in self.lanes.iter_mut().zip(point) {
+            row[lane & (LANES - 1)] = *x;
+        }
+    }
+
+    /// The nearest centre of the point in a lane.
+    #[inline]
+    pub(super) fn centre(&self, lane: usize) -> u32 {
+        self.centre[lane] as u32
+    }
+
+    /// Finds the two nearest of the centres, given row by row.
+    #[inline]
+    pub(super) fn search(&mut self, centres: &[f64]) {
+        let mut first = [f64::INFINITY; LANES];
+        let mut second = [f64::INFINITY; LANES];
+        let mut best = [0.0; LANES];
+        let mut number = 0.0;
+        for centre in centres.chunks_exact(self.lanes.len()) {
+            let mut d = [0.0; LANES];
+            for (row, c) in self.lanes.iter().zip(centre) {
+                for (sum, x) in d.iter_mut().zip(row) {
+                    let gap = x - c;
+                    *sum += gap * gap;
+                }
+            }
+            for lane in 0..LANES {
+                let closer = d[lane] < first[lane];
+                let other = if closer { first[lane] } else { d[lane] };
+                second[lane] = if other < second[lane] { other } else { second[lane] };
+                best[lane] = if closer { number } else { best[lane] };
+                first[lane] = if closer { d[lane] } else { first[lane] };
+            }
+            number += 1.0;
+        }
+        (self.first, self.second, self.centre) = (first, second, best);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_way_to_a_distance_gives_the_same_bits() {
+        let centres: Vec<f64> = (0..33).map(|i| f64::from(i * i % 17) * 0.37).collect();
+        let panels = Panels::new(&centres, 3);
+        let mut tile = Tile::new(3);
+        for i in 0..50 {
+            let point = [f64::from(i) * 0.11, 2.0 - f64::from(i % 7), f64::from(i % 5)];
+            let plain: Vec<f64> = centres.chunks_exact(3).map(|c| squared(&point, c)).collect();
+            panels.distances(&point, |p, d| {
+                for (lane, d) in d.iter().enumerate() {
+                    let expected = plain.get(p * LANES + lane).copied().unwrap_or(f64::INFINITY);
+                    assert_eq!(d.to_bits(), expected.to_bits());
+                }
+            });
+            let lane = i as usize % LANES;
+            tile.set(lane, &point);
+            tile.search(&centres);
+            let best = plain.iter().copied().fold(f64::INFINITY, f64::min);
+            assert_eq!(tile.first[lane].to_bits(), best.to_bits());
+            assert_eq!(plain.iter().position(|d| *d == best), Some(tile.centre(lane) as usize));
+            let mut rest = plain;
+            rest.remove(tile.centre(lane) as usize);
+            assert_eq!(tile.second[lane], rest.iter().copied().fold(f64::INFINITY, f64::min));
+            let near = about(&point, &centres[..3]);
+            assert!((near - squared(&point, &centres[..3])).abs() <= 1e-14 * near);
+        }
+    }
 }

@@ -8,7 +8,7 @@
 
 use rayon::prelude::*;
 
-use super::kernel::{Panels, squared};
+use super::kernel::{LANES, Tile, about, squared};
 use crate::{Error, Result, Run};
 
 /// Rows in a block of work. Part of the numeric contract, like `run::CHUNK`.
@@ -16,6 +16,9 @@ pub(super) const ROWS: usize = 16_384;
 
 /// Rounding in the bounds stays far below this part of them.
 const HAIR: f64 = 1.0 + 1e-10;
+
+/// Passes after which the sums are made anew.
+const REFRESH: u32 = 16;
 
 /// Rows to cluster, row by row.
 #[derive(Clone, Copy, Debug)]
@@ -51,9 +54,40 @@ struct Block<'a> {
     labels: Vec<u32>,
     upper: Vec<f64>,
     lower: Vec<f64>,
+    /// Sums and sizes of the clusters within this block.
+    sums: Vec<f64>,
+    sizes: Vec<u64>,
 }
 
-/// What a block adds up.
+impl Block<'_> {
+    /// Adds up the clusters from nothing.
+    fn add_up(&mut self) {
+        let columns = self.rows.columns;
+        self.sums.fill(0.0);
+        self.sizes.fill(0);
+        for (point, label) in self.rows.values.chunks_exact(columns).zip(&self.labels) {
+            let own = *label as usize;
+            self.sizes[own] += 1;
+            for (sum, x) in self.sums[own * columns..][..columns].iter_mut().zip(point) {
+                *sum += x;
+            }
+        }
+    }
+
+    /// Moves a point from one cluster's sum to another's.
+    fn transfer(&mut self, i: usize, from: usize, to: usize) {
+        let columns = self.rows.columns;
+        let point = self.rows.row(i);
+        self.sizes[from] -= 1;
+        self.sizes[to] += 1;
+        for (c, x) in point.iter().enumerate() {
+            self.sums[from * columns + c] -= x;
+            self.sums[to * columns + c] += x;
+        }
+    }
+}
+
+/// What all blocks add up to.
 struct Part {
     sums: Vec<f64>,
     sizes: Vec<u64>,
@@ -71,36 +105,53 @@ pub(super) fn descend(
 ) -> Result<Descent> {
     let columns = rows.columns;
     let k = centres.len() / columns;
+    let n = rows.len() as u64;
     let mut blocks: Vec<Block<'_>> = rows
         .values
         .chunks(ROWS * columns)
         .map(|values| {
-            let n = values.len() / columns;
+            let count = values.len() / columns;
             Block {
                 rows: Rows { values, columns },
-                labels: vec![u32::MAX; n],
-                upper: vec![f64::INFINITY; n],
-                lower: vec![0.0; n],
+                labels: vec![u32::MAX; count],
+                upper: vec![f64::INFINITY; count],
+                lower: vec![0.0; count],
+                sums: vec![0.0; k * columns],
+                sizes: vec![0; k],
             }
         })
         .collect();
     let mut shifts = vec![0.0; k];
     let mut iterations = 0;
     let mut converged = false;
+    // Sums that only follow the points that moved gather rounding errors, so
+    // they are made anew now and then, and always for the last centres.
+    let (mut age, mut exact, mut settled) = (0, true, false);
     let sizes = loop {
         let last = iterations == max_iter || converged;
-        let part = assign(&mut blocks, &centres, &shifts, run)?;
+        let fresh = age == 0;
+        let mut part = assign(&mut blocks, &centres, &shifts, fresh, run)?;
         let vacant = part.sizes.contains(&0);
-        if !last || (vacant && iterations < max_iter) {
+        let more = vacant && iterations < max_iter;
+        if (!last || more) && !settled {
             iterations += 1;
         }
         // Labels that do not change belong to centres that are their means.
-        if part.moved == 0 && !vacant {
+        if part.moved == 0 && !vacant && exact {
             converged = true;
             break part.sizes;
         }
-        if last && !(vacant && iterations < max_iter) {
+        if last && !more && !settled {
             break part.sizes;
+        }
+        settled = part.moved == 0 && !vacant;
+        age = if part.moved > n / 8 || age >= REFRESH { 0 } else { age + 1 };
+        exact = fresh || settled;
+        if settled && !fresh {
+            for block in &mut blocks {
+                block.add_up();
+            }
+            part = total(&blocks, k, 0);
         }
         let next = means(&mut blocks, part, &centres, columns, run)?;
         for ((shift, old), new) in
@@ -117,10 +168,9 @@ pub(super) fn descend(
 }
 
 /// One pass over all points: labels, bounds, and the sums for the next centres.
-fn assign(blocks: &mut [Block<'_>], centres: &[f64], shifts: &[f64], run: &Run) -> Result<Part> {
+fn assign(blocks: &mut [Block<'_>], centres: &[f64], shifts: &[f64], fresh: bool, run: &Run) -> Result<Part> {
     let columns = blocks.first().map_or(1, |b| b.rows.columns);
     let k = shifts.len();
-    let panels = Panels::new(centres, columns);
     // Half the distance from each centre to the next one.
     let half: Vec<f64> = (0..k)
         .map(|j| {
@@ -138,55 +188,80 @@ fn assign(blocks: &mut [Block<'_>], centres: &[f64], shifts: &[f64], run: &Run) 
     let others = shifts.iter().enumerate().filter(|(j, _)| *j != far).map(|(_, s)| *s).fold(0.0, f64::max);
     let most: Vec<f64> = (0..k).map(|j| if j == far { others } else { shifts[far] }).collect();
 
-    let work = |block: &mut Block<'_>| -> Result<Part> {
+    let work = |block: &mut Block<'_>| -> Result<u64> {
         run.check()?;
-        let mut part = Part { sums: vec![0.0; k * columns], sizes: vec![0; k], moved: 0 };
-        let points = block.rows.values.chunks_exact(columns);
-        for (((point, label), upper), lower) in
-            points.zip(&mut block.labels).zip(&mut block.upper).zip(&mut block.lower)
-        {
-            let mut own = *label as usize;
-            let fresh = own >= k;
-            let mut search = fresh;
-            if !fresh {
-                *upper = (*upper + shifts[own]) * HAIR;
-                *lower -= most[own];
-                let bound = lower.max(half[own]);
-                if *upper >= bound {
-                    *upper = squared(point, &centres[own * columns..][..columns]).sqrt() * HAIR;
-                    search = *upper >= bound;
+        let mut moved = 0;
+        let n = block.labels.len();
+        let rows = block.rows;
+        let mut tile = Tile::new(columns);
+        let mut pending = [0usize; LANES];
+        let mut waiting = 0;
+        let mut settle = |pending: &[usize], block: &mut Block<'_>, tile: &mut Tile| {
+            tile.search(centres);
+            for (lane, i) in pending.iter().enumerate() {
+                let (old, centre) = (block.labels[*i], tile.centre(lane));
+                if centre != old {
+                    moved += 1;
+                    block.labels[*i] = centre;
+                    if !fresh {
+                        block.transfer(*i, old as usize, centre as usize);
+                    }
+                }
+                block.upper[*i] = tile.first[lane].sqrt() * HAIR;
+                block.lower[*i] = tile.second[lane].sqrt() / HAIR;
+            }
+        };
+        for i in 0..n {
+            let own = block.labels[i] as usize;
+            if own < k {
+                let upper = (block.upper[i] + shifts[own]) * HAIR;
+                let lower = block.lower[i] - most[own];
+                block.upper[i] = upper;
+                block.lower[i] = lower;
+                let bound = if lower > half[own] { lower } else { half[own] };
+                if upper < bound {
+                    continue;
+                }
+                let upper = about(rows.row(i), &centres[own * columns..][..columns]).sqrt() * HAIR;
+                block.upper[i] = upper;
+                if upper < bound {
+                    continue;
                 }
             }
-            if search {
-                let near = panels.nearest(point);
-                part.moved += u64::from(near.centre != *label);
-                own = near.centre as usize;
-                *label = near.centre;
-                *upper = near.first.sqrt() * HAIR;
-                *lower = near.second.sqrt() / HAIR;
-            }
-            part.sizes[own] += 1;
-            for (sum, x) in part.sums[own * columns..][..columns].iter_mut().zip(point) {
-                *sum += x;
+            tile.set(waiting, rows.row(i));
+            pending[waiting] = i;
+            waiting += 1;
+            if waiting == LANES {
+                settle(&pending, block, &mut tile);
+                waiting = 0;
             }
         }
+        settle(&pending[..waiting], block, &mut tile);
+        if fresh {
+            block.add_up();
+        }
         run.advance(block.labels.len() as u64)?;
-        Ok(part)
+        Ok(moved)
     };
     let rows: usize = blocks.iter().map(|b| b.labels.len()).sum();
     run.stage("k-means", rows as u64)?;
-    let parts: Vec<Part> = if blocks.len() == 1 || run.thread_count() == 1 {
+    let moved: Vec<u64> = if blocks.len() == 1 || run.thread_count() == 1 {
         blocks.iter_mut().map(work).collect::<Result<_>>()?
     } else {
         run.install(|| blocks.par_iter_mut().map(work).collect::<Result<_>>())?
     };
-    let mut total = Part { sums: vec![0.0; k * columns], sizes: vec![0; k], moved: 0 };
-    for part in parts {
-        total.moved += part.moved;
+    Ok(total(blocks, k, moved.iter().sum()))
+}
+
+/// The blocks' sums, added in their order.
+fn total(blocks: &[Block<'_>], k: usize, moved: u64) -> Part {
+    let columns = blocks.first().map_or(1, |b| b.rows.columns);
+    let mut total = Part { sums: vec![0.0; k * columns], sizes: vec![0; k], moved };
+    for part in blocks {
         total.sums.iter_mut().zip(&part.sums).for_each(|(sum, x)| *sum += x);
         total.sizes.iter_mut().zip(&part.sizes).for_each(|(sum, x)| *sum += x);
     }
-    Ok(total)
+    total
 }
 
 /// The means of the clusters. A cluster without points takes the point that is

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::kernel::Panels;
+use super::kernel::{LANES, Tile};
 use super::lloyd::{Descent, ROWS};
 use super::{check_values, read, scaled};
 use crate::column::{Columns, Dropped, OnInvalid, Values};
@@ -125,20 +125,22 @@ impl KMeansModel {
             return Err(Error::option("columns", format!("the model takes rows of {d} numbers")));
         }
         check_values(values, d, &self.features)?;
-        let panels = Panels::new(&self.centers.concat(), d);
+        let centres = self.centers.concat();
         let n = values.len() / d;
         run.stage("assign", n as u64)?;
         let parts = run.map_items(n.div_ceil(ROWS), |b| {
             let rows = b * ROWS..n.min((b + 1) * ROWS);
             let count = rows.len() as u64;
             let block = scaled(&values[rows.start * d..rows.end * d], &self.offset, &self.factor);
-            let near: Vec<(u32, f64)> = block
-                .chunks_exact(d)
-                .map(|point| {
-                    let near = panels.nearest(point);
-                    (near.centre, near.first.sqrt())
-                })
-                .collect();
+            let mut tile = Tile::new(d);
+            let mut near: Vec<(u32, f64)> = Vec::with_capacity(rows.len());
+            for points in block.chunks(d * LANES) {
+                for (lane, point) in points.chunks_exact(d).enumerate() {
+                    tile.set(lane, point);
+                }
+                tile.search(&centres);
+                near.extend((0..points.len() / d).map(|lane| (tile.centre(lane), tile.first[lane].sqrt())));
+            }
             run.advance(count)?;
             Ok(near)
         })?;
@@ -250,28 +252,5 @@ impl KMeansFit {
         Table::new()
             .with("row", Values::I64(rows))
             .with("segment", Values::I64(self.labels.iter().map(|l| i64::from(*l)).collect()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::kernel::squared;
-    use super::*;
-
-    #[test]
-    fn panels_agree_with_plain_distances_to_the_last_bit() {
-        let centres: Vec<f64> = (0..33).map(|i| f64::from(i * i % 17) * 0.37).collect();
-        let panels = Panels::new(&centres, 3);
-        for i in 0..50 {
-            let point = [f64::from(i) * 0.11, 2.0 - f64::from(i % 7), f64::from(i % 5)];
-            let plain: Vec<f64> = centres.chunks_exact(3).map(|c| squared(&point, c)).collect();
-            let best = plain.iter().copied().fold(f64::INFINITY, f64::min);
-            let near = panels.nearest(&point);
-            assert_eq!(near.first.to_bits(), best.to_bits());
-            assert_eq!(plain.iter().position(|d| *d == best), Some(near.centre as usize));
-            let mut rest = plain;
-            rest.remove(near.centre as usize);
-            assert_eq!(near.second, rest.iter().copied().fold(f64::INFINITY, f64::min));
-        }
     }
 }
