@@ -36,8 +36,11 @@ MODELS: list[Any] = [
     hw.Markov(order=2),
     hw.Shapley(),
 ]
-# Rules that need times cannot serve aggregated paths.
-PATH_MODELS: list[Any] = [m for m in MODELS if not isinstance(m, hw.TimeDecay | hw.LastNonDirect)]
+# Time decay needs times, which aggregated paths do not have.
+PATH_MODELS: list[Any] = [m for m in MODELS if not isinstance(m, hw.TimeDecay)]
+
+# The strongest first.
+NAMESPACES = ["user_id", "email", "phone", "loyalty", "device", "cookie"]
 
 numbers: dict[str, Any] = {}
 
@@ -61,6 +64,20 @@ def stage(name: str) -> Iterator[Stage]:
 def keep(name: str, frame: pl.DataFrame, columns: list[str], rows: int = 50) -> None:
     """Remembers the first rows of a result, for the test that compares the three languages."""
     numbers[name] = {column: frame[column].head(rows).to_list() for column in columns}
+
+
+def parameters(name: str, model: Any, spend: Any) -> None:
+    for kind, fitted in (("beta_geo", model), ("gamma_gamma", spend)):
+        found = {"params": list(fitted.params_.values()), "log_likelihood": fitted.log_likelihood_}
+        numbers[f"{name}_{kind}"] = found
+
+
+def scored(name: str, frame: pl.DataFrame) -> dict[str, float]:
+    """Precision and recall of pairs of rows that are one customer's."""
+    score = hw.identity.evaluate(frame, truth="person", customer="customer")
+    print(f"{'  against the truth':<34}precision {score['precision']:.4f}, recall {score['recall']:.4f}")
+    numbers[name] = {k: score[k] for k in ("precision", "recall", "f1")}
+    return score
 
 
 def show(title: str, frame: pl.DataFrame, rows: int = 12) -> None:
@@ -91,8 +108,7 @@ def cdnow(report: Report) -> None:
         line.said = f"{forecast['expected_purchases'].sum():,.0f} expected, {rfm['frequency_holdout'].sum():,.0f} came"
     segments = hw.segment.rfm(orders, customer="customer", time="date", value="amount", bins=5)
     keep("cdnow_summary", rfm, ["customer", "frequency", "recency", "T", "monetary_value", "frequency_holdout"])
-    numbers["cdnow_beta_geo"] = {**model.params_, "log_likelihood": model.log_likelihood_, **model.standard_errors_}
-    numbers["cdnow_gamma_gamma"] = {**spend.params_, "log_likelihood": spend.log_likelihood_}
+    parameters("cdnow", model, spend)
     keep("cdnow_forecast", forecast, ["customer", "expected_purchases", "p_alive"])
     keep("cdnow_value", values, ["customer", "lifetime_value"])
     keep("cdnow_rfm", segments, ["customer", "r", "f", "m", "segment"])
@@ -115,7 +131,7 @@ def paths(report: Report) -> None:
     with stage("paths: attribution") as line:
         credit = hw.attribute(journeys, PATH_MODELS)
         line.rows, line.said = len(table), f"{credit['model'].n_unique()} models"
-    keep("paths_credit", credit, ["model", "channel", "conversions", "value"], rows=200)
+    keep("paths_credit", credit, ["model", "channel", "conversions", "value"])
     show("Paths: conversions by model", side_by_side(credit), rows=14)
     report.chapter("Paths: twelve channels under every model")
     report.chart(hw.plot.attribution(credit), "Conversions credited to each channel, by model.")
@@ -137,11 +153,10 @@ def febrl(report: Report) -> None:
         )
         assigned = people.assign(records)
         line.rows, line.said = len(records), f"{people.n_customers:,} people"
-    score = hw.identity.evaluate(assigned, truth="person", predicted="customer")
-    numbers["febrl"] = score
-    print(f"{'FEBRL: against the truth':<34}precision {score['precision']:.4f}, recall {score['recall']:.4f}")
+    score = scored("febrl", assigned)
     report.chapter("FEBRL: 5,000 records with typing errors")
-    report.chart(hw.plot.cluster_sizes(people), f"Records a person. Precision {score['precision']:.4f}, recall {score['recall']:.4f}.")
+    caption = f"Identifiers a person. Precision {score['precision']:.4f}, recall {score['recall']:.4f}."
+    report.chart(hw.plot.cluster_sizes(people), caption)
 
 
 # --- part two: the whole chain --------------------------------------------------------------------------------------
@@ -150,37 +165,30 @@ def febrl(report: Report) -> None:
 def market(report: Report, events: int) -> None:
     """From raw events to decisions on a market whose truth is known."""
     with stage("market: simulate") as line:
-        world = hw.simulate.market(events=events, days=180, holdout_days=90, seed=1, like=pl.DataFrame())
-        line.rows = len(world.events)
-        line.said = f"{len(world.orders):,} orders"
+        world = hw.simulate.market(events=events, days=180, holdout_days=90, seed=1, backend="polars")
+        line.rows, line.said = len(world.events), f"{len(world.orders):,} orders"
     report.chapter(f"A simulated market of {len(world.events):,} events")
-    touches, orders, people = identity(world.events, world.orders, report)
-    with stage("market: score identities") as line:
-        score = hw.identity.evaluate_identifiers(people.customers(), world.identifiers)
-        line.rows = len(world.identifiers)
-        line.said = f"precision {score['precision']:.4f}, recall {score['recall']:.4f}"
-    numbers["market_identity"] = score
+    touches, orders, later = identity(world.records, [world.events, world.orders, world.holdout], report)
+    scored("market_identity", orders.join(world.truth_orders, on="order_id", maintain_order="left"))
     credit = journeys_and_credit(touches, orders, report, truth=world.channels)
-    keep("market_credit", credit, ["model", "channel", "conversions", "value", "roas"], rows=200)
-    truth = world.channels
-    keep("market_truth", truth, ["channel", "incremental_conversions", "incremental_value"])
-    values_and_segments(orders, report, "market")
-    show("Market: true incremental conversions", truth)
+    keep("market_credit", credit, ["model", "channel", "conversions", "value", "roas"])
+    keep("market_truth", world.channels, ["channel", "incremental_conversions", "incremental_value"])
+    show("Market: what the channels truly caused", world.channels)
+    model = values_and_segments(orders, report, "market")
+    forecast_against_holdout(orders, later, model, world.end, report)
 
 
-def identity(events: pl.DataFrame, orders: pl.DataFrame, report: Report) -> tuple[pl.DataFrame, pl.DataFrame, Any]:
-    """A customer for every event and order."""
-    names = [n for n in ("cookie", "device", "email", "user_id", "phone", "loyalty") if n in {*events.columns, *orders.columns}]
-    both = pl.concat([events.with_columns(order=False), orders.with_columns(order=True)], how="diagonal_relaxed")
-    both = both.sort("time", maintain_order=True)
-    rules = hw.IdentityRules(limits={"user_id": 1})
+def identity(
+    records: pl.DataFrame, frames: list[pl.DataFrame], report: Report
+) -> list[pl.DataFrame]:
+    """A customer for every row of the frames, from the identifiers in the records."""
+    rules = hw.IdentityRules([hw.Namespace("user_id", limit=1)])
     with stage("stitch identifiers") as line:
-        people = hw.stitch(both, identifiers=names, time="time", rules=rules)
-        line.rows, line.said = len(both), f"{people.n_customers:,} customers"
-    both = people.assign(both)
+        names = [n for n in NAMESPACES if n in records.columns]
+        people = hw.stitch(records, identifiers=names, time="time", rules=rules)
+        line.rows, line.said = len(records), f"{people.n_customers:,} customers"
     report.chart(hw.plot.cluster_sizes(people), "Identifiers a customer.")
-    known = both.filter(pl.col("customer").is_not_null())
-    return known.filter(~pl.col("order")), known.filter(pl.col("order")), people
+    return [people.assign(frame) for frame in frames]
 
 
 def journeys_and_credit(
@@ -190,16 +198,12 @@ def journeys_and_credit(
     with stage("journeys") as line:
         journeys = hw.Journeys.from_events(
             touches,
-            customer="customer",
-            time="time",
-            channel="channel",
             cost="cost" if "cost" in touches.columns else None,
             conversions=orders,
             value="value",
-            lookback="30d",
         )
         line.rows = len(touches)
-        line.said = f"{journeys.n_converted:,} converted, {journeys.n_open:,} open"
+        line.said = f"{journeys.n_converted:,.0f} converted, {journeys.n_open:,.0f} open"
     with stage("attribution") as line:
         credit = hw.attribute(journeys, MODELS)
         line.rows, line.said = len(touches), f"{credit['model'].n_unique()} models"
@@ -209,7 +213,7 @@ def journeys_and_credit(
     return credit
 
 
-def values_and_segments(orders: pl.DataFrame, report: Report, name: str) -> None:
+def values_and_segments(orders: pl.DataFrame, report: Report, name: str) -> Any:
     """What each customer is worth, and which group they are in."""
     with stage("clv: summarize and fit") as line:
         rfm = hw.clv.summarize(orders, customer="customer", time="time", value="value", period="7d")
@@ -223,14 +227,26 @@ def values_and_segments(orders: pl.DataFrame, report: Report, name: str) -> None
             segments, features=["recency", "frequency", "monetary"]
         )
         line.rows, line.said = len(segments), f"{segments['segment'].n_unique()} segments, inertia {clusters.inertia_:.1f}"
-    numbers[f"{name}_beta_geo"] = {**model.params_, "log_likelihood": model.log_likelihood_}
-    numbers[f"{name}_gamma_gamma"] = dict(spend.params_)
+    parameters(name, model, spend)
     keep(f"{name}_value", values, ["customer", "expected_purchases", "p_alive", "lifetime_value"])
     keep(f"{name}_rfm", segments, ["customer", "recency", "frequency", "monetary", "segment"])
     numbers[f"{name}_kmeans"] = {"inertia": clusters.inertia_, "centers": [list(map(float, c)) for c in clusters.centers_]}
     show("Customers of the highest lifetime value", values.sort("lifetime_value", descending=True), rows=5)
     report.chart(hw.plot.lifetime_value(values), "What each customer is worth over the next year.")
     report.chart(hw.plot.rfm_map(segments), "Recency against frequency.")
+    return model
+
+
+def forecast_against_holdout(
+    orders: pl.DataFrame, later: pl.DataFrame, model: Any, split: Any, report: Report
+) -> None:
+    """What the customers of the observed days bought afterwards, beside what the model had expected."""
+    known = later.filter(pl.col("customer").is_in(orders["customer"].unique().implode()))
+    both = pl.concat([frame.select("customer", "time") for frame in (orders, known)])
+    tracking = hw.clv.tracking(both, model, customer="customer", time="time")
+    keep("market_tracking", tracking, ["actual_cumulative", "expected_cumulative"])
+    caption = "Cumulative repeat purchases: the forecast against the days that were held out."
+    report.chart(hw.plot.tracking(tracking, split=split), caption)
 
 
 def side_by_side(credit: pl.DataFrame) -> pl.DataFrame:
@@ -258,7 +274,10 @@ def own_files(options: argparse.Namespace, report: Report) -> None:
     report.chapter(f"{pathlib.Path(options.orders).name}: {len(orders):,} orders")
     if options.events:
         events = read(options.events).rename({options.time: "time", options.channel: "channel"})
-        touches, orders, _ = identity(events, orders, report)
+        seen = [f.select("time", *(n for n in NAMESPACES if n in f.columns)) for f in (events, orders)]
+        records = pl.concat(seen, how="diagonal_relaxed")
+        touches, orders = identity(records, [events, orders], report)
+        touches, orders = (f.filter(pl.col("customer").is_not_null()) for f in (touches, orders))
         journeys_and_credit(touches, orders, report, truth=None)
     else:
         orders = orders.rename({options.customer: "customer"})
