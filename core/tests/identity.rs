@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use headwater::column::{Columns, NULL, Names, OnInvalid, Table};
 use headwater::identity::{
-    EvaluateOptions, IdentityGraph, IdentityRules, Link, Namespace, OnConflict, People, StitchOptions,
-    components, evaluate, explain_table, stitch, stitch_names,
+    AssignOptions, EvaluateOptions, IdentityGraph, IdentityRules, Link, Namespace, OnConflict, People,
+    StitchOptions, components, evaluate, explain_table, stitch, stitch_names,
 };
 use headwater::{Run, model};
 use proptest::prelude::*;
@@ -234,7 +234,7 @@ proptest! {
         prop_assert_eq!(rows(&people.customers()), rows(&graph.customers()));
         prop_assert_eq!(rows(&people.refused()), rows(&graph.refused()));
         prop_assert_eq!(people.n_customers(), graph.n_customers());
-        let other = people.assign_to(&frame(&events), &options(&rules, timed), &Run::new())?;
+        let other = people.assign_frame(&frame(&events), &AssignOptions::default(), &Run::new())?;
         prop_assert_eq!(other, people.assign());
         let mut extended = IdentityGraph::new(&rules)?;
         extended.extend(&frame(&events), &options(&rules, timed), &Run::new())?;
@@ -586,12 +586,15 @@ fn other_frames_are_assigned_by_what_they_have() {
     let orders = Columns::new()
         .with("email", vec![Some("N@X.org"), None, Some("new@x.org"), Some("new@x.org")])
         .with("cookie", vec![Some("a"), Some("b"), Some("a"), Some("null")]);
-    let assigned = people.assign_to(&orders, &options, &Run::new()).unwrap();
+    let assigned = people.assign_frame(&orders, &AssignOptions::default(), &Run::new()).unwrap();
     assert_eq!(assigned.codes, [1, 1, 0, NULL]);
     let emails = Columns::new().with("email", vec!["m@x.org"]);
-    assert_eq!(people.assign_to(&emails, &options, &Run::new()).unwrap().codes, [0]);
+    assert_eq!(people.assign_frame(&emails, &AssignOptions::default(), &Run::new()).unwrap().codes, [0]);
     let none = Columns::new().with("x", vec![1]);
-    assert_eq!(people.assign_to(&none, &options, &Run::new()).unwrap_err().code(), "HW_COLUMN");
+    assert_eq!(
+        people.assign_frame(&none, &AssignOptions::default(), &Run::new()).unwrap_err().code(),
+        "HW_OPTION"
+    );
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! Customers for the rows of any frame that carries identifiers.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -48,27 +47,27 @@ impl People {
         let mut columns = Vec::new();
         for (column, namespace) in self.identifier_columns(frame, options)? {
             run.stage("read identifiers", 0)?;
-            columns.push((namespace, intake.optional_names(&column)?));
-        }
-        let compare = |a: &str, b: &str| match (self.spaces.find(a), self.spaces.find(b)) {
-            (Some(a), Some(b)) => self.spaces.compare(a, b),
-            (a, b) => b.is_some().cmp(&a.is_some()),
-        };
-        columns.sort_by(|(a, _), (b, _)| compare(a, b).then(Ordering::Equal));
-
-        let mut codes = vec![NULL; frame.rows()];
-        for (namespace, names) in &columns {
-            let homes = run.map_chunks("find identifiers", names.labels.len(), |labels| {
-                Ok(labels.map(|l| self.home_of(namespace, &names.labels.get(l as u32))).collect::<Vec<u32>>())
+            let Names { mut codes, labels } = intake.optional_names(&column)?;
+            let Some(space) = self.spaces.find(&namespace) else { continue };
+            let nodes = run.map_chunks("find identifiers", labels.len(), |range| {
+                let node = |label: usize| self.lookup(&namespace, &labels.get(label as u32)).unwrap_or(NULL);
+                Ok(range.map(node).collect::<Vec<u32>>())
             })?;
-            let homes = homes.concat();
-            for (code, name) in codes.iter_mut().zip(&names.codes) {
-                if *code == NULL && *name != NULL {
-                    *code = homes[*name as usize];
-                }
+            let nodes = nodes.concat();
+            for code in &mut codes {
+                *code = nodes.get(*code as usize).copied().unwrap_or(NULL);
             }
+            columns.push((space, codes));
         }
-        Ok(Names { codes, labels: Arc::clone(&self.labels) })
+        columns.sort_by(|a, b| self.spaces.compare(a.0, b.0));
+        let codes = run.map_chunks("assign", frame.rows(), |rows| {
+            let home = |row: usize| match self.strongest(&columns, row) {
+                NULL => NULL,
+                node => self.home[node as usize],
+            };
+            Ok(rows.map(home).collect::<Vec<u32>>())
+        })?;
+        Ok(Names { codes: codes.concat(), labels: Arc::clone(&self.labels) })
     }
 
     /// (column, namespace) of the identifiers that a frame has.
@@ -100,9 +99,5 @@ impl People {
             ));
         }
         Ok(columns)
-    }
-
-    fn home_of(&self, namespace: &str, value: &str) -> u32 {
-        self.lookup(namespace, value).map_or(NULL, |node| self.home[node as usize])
     }
 }

@@ -16,10 +16,7 @@ use super::graph::CLIQUE;
 use super::id::{Id, Namer};
 use super::rules::IdentityRules;
 use super::space::{BlockReason, Spaces};
-use super::stitch::StitchOptions;
-use crate::column::{Columns, Dropped, Intake, Kept, Labels, NULL, Names, OnInvalid, Table, Text, Values};
-use crate::run::CHUNK;
-use crate::{Error, Result, Run};
+use crate::column::{Dropped, Kept, Labels, NULL, Names, Table, Text, Values};
 
 #[derive(Clone, Debug)]
 pub(super) struct BlockedValue {
@@ -156,48 +153,6 @@ impl People {
         Table::new().with("customer", Values::Names(self.assign()))
     }
 
-    /// The customer of each row of another frame: that of the strongest
-    /// identifier in it that occurred in the events, [`NULL`] without one.
-    ///
-    /// The frame has at least one of the columns in `options.identifiers`; the
-    /// other options are not looked at, but for `namespaces`.
-    pub fn assign_to(&self, frame: &Columns, options: &StitchOptions, run: &Run) -> Result<Names> {
-        let there: Vec<&String> = options.identifiers.iter().filter(|c| frame.has(c)).collect();
-        if there.is_empty() {
-            let wanted = options.identifiers.join("`, `");
-            return Err(Error::column(wanted, "none of these columns is in the frame, and one is needed"));
-        }
-        let mut intake = Intake::new(frame, OnInvalid::Error, run);
-        let mut columns = Vec::with_capacity(there.len());
-        for column in there {
-            let namespace = options.namespaces.get(column).unwrap_or(column);
-            let Names { mut codes, labels } = intake.optional_names(column)?;
-            let Some(space) = self.spaces.find(namespace) else { continue };
-            let nodes = run.map_chunks("look up", labels.len(), |range| {
-                let node = |label: usize| self.lookup(namespace, &labels.get(label as u32)).unwrap_or(NULL);
-                Ok(range.map(node).collect::<Vec<u32>>())
-            })?;
-            let nodes: Vec<u32> = nodes.into_iter().flatten().collect();
-            for code in &mut codes {
-                *code = nodes.get(*code as usize).copied().unwrap_or(NULL);
-            }
-            columns.push((space, codes));
-        }
-        columns.sort_by(|a, b| self.spaces.compare(a.0, b.0));
-        run.stage("assign", frame.rows() as u64)?;
-        let mut codes = Vec::with_capacity(frame.rows());
-        for row in 0..frame.rows() {
-            codes.push(match self.strongest(&columns, row) {
-                NULL => NULL,
-                node => self.home[node as usize],
-            });
-            if row % CHUNK == CHUNK - 1 {
-                run.advance(CHUNK as u64)?;
-            }
-        }
-        Ok(Names { codes, labels: Arc::clone(&self.labels) })
-    }
-
     /// The customer of an identifier; `None` when it does not occur, or identifies nobody.
     pub fn resolve(&self, namespace: &str, value: &str) -> Option<String> {
         self.lookup(namespace, value).map(|node| self.customer(node))
@@ -303,7 +258,7 @@ impl People {
         self.strongest(&self.columns, row)
     }
 
-    fn strongest(&self, columns: &[(u16, Vec<u32>)], row: usize) -> u32 {
+    pub(super) fn strongest(&self, columns: &[(u16, Vec<u32>)], row: usize) -> u32 {
         let mut top = NULL;
         let mut of = 0;
         for (space, codes) in columns {
