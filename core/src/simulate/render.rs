@@ -278,3 +278,27 @@ fn scramble(x: u64) -> u64 {
     let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     x ^ (x >> 31)
 }
+
+#[cfg(all(test, feature = "phone"))]
+mod tests {
+    use super::*;
+    use crate::simulate::MarketOptions;
+
+    #[test]
+    fn telephone_numbers_are_valid_and_differ() {
+        let mut seen = std::collections::HashSet::new();
+        for seed in 0..5 {
+            let plan = Plan::new(MarketOptions { seed, ..MarketOptions::default() }).unwrap();
+            let lexicon = Lexicon::new(&plan);
+            seen.clear();
+            for person in (0..1u64 << 29).step_by(900_001) {
+                let mut text = Vec::new();
+                lexicon.write(Namespace::Phone, person, &mut text);
+                let text = String::from_utf8(text).unwrap();
+                let number = phonenumber::parse(None, &text).unwrap();
+                assert!(phonenumber::is_valid(&number), "{text}");
+                assert!(seen.insert(text));
+            }
+        }
+    }
+}
