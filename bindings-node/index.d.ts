@@ -227,6 +227,457 @@ export declare namespace simulate {
   export function batches(options?: MarketOptions & RunOptions): AsyncGenerator<Market, void, void>
 }
 
+/** A kind of identifier; just its name is enough. */
+export interface Namespace {
+  /** Its name, as in the columns and in `observe`. */
+  name: string
+  /** How many different values of it one customer may have; default: any number. */
+  limit?: number
+  /** How its values are normalised; by default its name decides. */
+  normalize?: 'none' | 'trim' | 'lower' | 'email' | 'email_gmail' | 'phone' | 'device'
+  /** Values of it that identify nobody; `*` stands for any text, case does not count. */
+  blocked?: string[]
+}
+
+/** The rules of stitching. */
+export interface IdentityRules {
+  /** The namespaces, the strongest first; others may still be used, and are weaker. */
+  namespaces?: (string | Namespace)[]
+  /** How many identifiers one customer may have in all; default: any number. */
+  maxIdentifiers?: number
+  /**
+   * When the identifiers of an event cannot all be one customer: leave out the
+   * weakest until they can (`"demote"`, the default), or only those that do not fit.
+   */
+  onConflict?: 'demote' | 'skip'
+  /** Whether the well-known values for nobody (`null`, `anonymous`, all-zero ids, …) are blocked; default true. */
+  blockGarbage?: boolean
+  /** Values that identify nobody in any namespace; `*` stands for any text. */
+  blocked?: string[]
+  /** An e-mail address or telephone number that is none: keep it as it is (the default), or block it. */
+  onUnparsable?: 'keep' | 'block'
+  /** The country of telephone numbers without a country code, such as `"GB"`. */
+  defaultRegion?: string
+  /** Goes into customer ids, so that nobody without it can tell from which identifier one came. */
+  salt?: string
+}
+
+/** The unit of times that are plain numbers. */
+export type TimeUnit = 's' | 'ms' | 'us' | 'ns' | 'd'
+
+/** The columns of `stitch`, and its rules. */
+export interface StitchOptions {
+  /** The columns that hold identifiers; each is the namespace of its values. */
+  identifiers: string[]
+  /** The namespaces of columns that are not called after them: `{column: namespace}`. */
+  namespaces?: Record<string, string>
+  /** The column of times; by default the rows are taken to be in order. */
+  time?: string
+  /** The column that says where a row comes from. */
+  source?: string
+  /** The rules. */
+  rules?: IdentityRules
+  /** Rows without a valid time. Default `"error"`. */
+  onInvalid?: OnInvalid
+  /** The unit of times that are plain numbers; without it they are an error. */
+  timeUnit?: TimeUnit
+}
+
+/** One step of the chain that joins two identifiers. */
+export interface Link {
+  /** Where the step begins. */
+  from: Identifier
+  /** Where it ends. */
+  to: Identifier
+  /** When the two were first seen together. */
+  time: Date | null
+  /** When they were last seen together. */
+  lastTime: Date | null
+  /** Where the first event came from. */
+  source: string | null
+  /** In how many events they were together. */
+  events: number
+}
+
+/** Which columns of a frame hold identifiers. */
+export interface AssignOptions {
+  /** The columns; by default those that were stitched, as far as the frame has them. */
+  identifiers?: string[]
+  /** The namespaces of columns that are not called after them: `{column: namespace}`. */
+  namespaces?: Record<string, string>
+}
+
+export interface People {
+  /** The customer of each row that was stitched, as a frame with the one column `customer`. */
+  assign(): Promise<Frame>
+  /**
+   * A frame with a column `customer` beside its own, that of the strongest of
+   * its identifiers that is known, `null` where none is. The kind that went in
+   * comes out: rows for rows, columns for columns, a Table for a Table, a Frame
+   * for a Frame; for Arrow bytes, a Frame of the customers alone.
+   */
+  assign<T extends FrameInput>(events: T, options?: AssignOptions & RunOptions): Promise<Assigned<T>>
+}
+
+/** A frame with a column `customer`, as `People.assign` gives it. */
+export type Assigned<T> = T extends Frame | Uint8Array | ArrayBuffer
+  ? Frame
+  : T extends ArrowTable
+    ? T
+    : T extends readonly (infer R)[]
+      ? (R & { customer: string | null })[]
+      : T & { customer: (string | null)[] }
+
+/** The columns of `evaluate`. */
+export interface EvaluateOptions {
+  /** The column of true customers. Default `"truth"`. */
+  truth?: string
+  /** The column of customers found. Default `"customer"`. */
+  customer?: string
+  /** Rows without truth. Default `"error"`. */
+  onInvalid?: OnInvalid
+}
+
+/** Columns and policies of `Journeys.fromEvents`. */
+export interface EventOptions {
+  /** The conversions: a frame (customer, time, value), or the name of a flag column in the touches. */
+  conversions?: FrameInput | string
+  /** Column of touches: who. Default `"customer"`. */
+  customer?: string
+  /** Column of touches: when. Default `"time"`. */
+  time?: string
+  /** Column of touches: through which channel. Default `"channel"`. */
+  channel?: string
+  /** Column of touches: what the touch cost. */
+  cost?: string
+  /** Column of the value of a conversion; without it only numbers of conversions are known. */
+  value?: string
+  /** Column of conversions: who. Default: as in touches. */
+  conversionCustomer?: string
+  /** Column of conversions: when. Default: as in touches. */
+  conversionTime?: string
+  /** How far a conversion looks back. Default `"30d"`. */
+  lookback?: Duration
+  /** The order of touches at the same time: by channel (the default), or as the rows stand. */
+  ties?: 'channel' | 'input'
+  /** A touch at the instant of the conversion. Default `"include"`. */
+  atConversion?: 'include' | 'exclude'
+  /** A touch that could serve several conversions: each (the default), or the first only. */
+  sharedTouch?: 'each' | 'reset'
+  /** A flagged row's own channel. Default `"touch_and_conversion"`. */
+  flaggedRow?: 'touch_and_conversion' | 'conversion'
+  /** Touches that led to no conversion. Default `"include"`: they form open journeys. */
+  open?: 'include' | 'decided' | 'exclude'
+  /** The end of observation. Default: the latest time there is. */
+  observationEnd?: Date | string
+  /** Rows with nulls, NaN or negative amounts. Default `"error"`. */
+  onInvalid?: OnInvalid
+  /** The unit of times that are plain numbers; without it they are an error. */
+  timeUnit?: TimeUnit
+}
+
+/** Columns of `Journeys.fromPaths`. */
+export interface PathOptions {
+  /** Column of the path. Default `"path"`. */
+  path?: string
+  /** Column of how many conversions the row counts for; `null`: one each. Default `"conversions"`. */
+  conversions?: string | null
+  /** Column of the value of all the row's conversions. */
+  value?: string
+  /** Column of how many open journeys took this path. */
+  nulls?: string
+  /** What stands between two channels. Default `" > "`. */
+  sep?: string
+  /** Rows with nulls, NaN or negative amounts. Default `"error"`. */
+  onInvalid?: OnInvalid
+}
+
+export declare namespace Journeys {
+  /**
+   * Journeys from a frame of touches, and conversions as a second frame or as a
+   * flag column of the first. Without either, all journeys are open.
+   */
+  function fromEvents(touches: FrameInput, options?: EventOptions & RunOptions): Promise<Journeys>
+}
+
+/** Options of `Journeys.transitions`. */
+export interface TransitionOptions {
+  /** How many channels a state remembers, 1 to 5. Default 1. */
+  order?: number
+  /** The same state several times in a row: counts once (the default), or each time. */
+  repeats?: 'collapse' | 'keep'
+}
+
+/** The parameters of a `Markov` model. */
+export interface MarkovOptions {
+  /** How many channels the chain remembers, 1 to 5. Default 1. */
+  order?: number
+  /** The same state several times in a row; changes the transitions, not the removal effects. */
+  repeats?: 'collapse' | 'keep'
+  /** What removing a channel means. */
+  removal?: 'null'
+}
+
+/** A rule that splits the credit of one journey over its touches. */
+declare abstract class Rule {
+  /** The credit of each touch of one journey, adding up to 1; takes microseconds. */
+  score(path: string[], times?: (Date | string | number)[]): number[]
+}
+/** All to the first touch. */
+export declare class FirstTouch extends Rule { private readonly rule: 'first' }
+/** All to the last touch. */
+export declare class LastTouch extends Rule { private readonly rule: 'last' }
+/** The same to each touch. */
+export declare class Linear extends Rule { private readonly rule: 'linear' }
+/** All to the last touch whose channel is not direct. */
+export declare class LastNonDirect extends Rule {
+  constructor(options?: {
+    /** Labels of direct channels. Default `["direct", "(direct)"]`. */
+    direct?: string[]
+  })
+  private readonly rule: 'last_non_direct'
+}
+/** Shares to the first and the last touch, the rest in equal parts to those between. */
+export declare class PositionBased extends Rule {
+  constructor(options?: {
+    /** Share of the first touch. Default 0.4. */
+    first?: number
+    /** Share of the last touch. Default 0.4. */
+    last?: number
+  })
+  private readonly rule: 'position_based'
+}
+/** Half as much for every half-life that a touch lies before the conversion. */
+export declare class TimeDecay extends Rule {
+  constructor(options?: {
+    /** The age at which a touch counts half. Default `"7d"`. */
+    halfLife?: Duration
+  })
+  private readonly rule: 'time_decay'
+}
+/** Shapley values of the channels, in closed form. */
+export declare class Shapley extends Rule { private readonly rule: 'shapley' }
+
+/** A model for `attribute`: by name with its defaults, or with parameters. */
+export type AttributionModel =
+  | 'first'
+  | 'last'
+  | 'last_non_direct'
+  | 'linear'
+  | 'position_based'
+  | 'time_decay'
+  | 'markov'
+  | 'shapley'
+  | FirstTouch
+  | LastTouch
+  | LastNonDirect
+  | Linear
+  | PositionBased
+  | TimeDecay
+  | Shapley
+  | Markov
+
+/** Whatever a model file may hold. */
+export type Model = IdentityGraph | Markov | clv.BetaGeo | clv.GammaGamma | segment.KMeans
+
+export declare namespace clv {
+  /** Columns and options of `summarize`. */
+  export interface SummarizeOptions {
+    /** Column of customers. Default `"customer"`. */
+    customer?: string
+    /** Column of times. Default `"time"`. */
+    time?: string
+    /** Column of amounts; `null` for none, and then there is no `monetary_value`. Default `"value"`. */
+    value?: string | null
+    /** The unit of recency and T. Default `"1d"`. */
+    period?: Duration
+    /** Orders of one customer within one grain are one purchase. Default `"1d"`. */
+    grain?: Duration
+    /** The last moment observed; the last order by default. */
+    observationEnd?: Date | string
+    /** The end of calibration: later orders become holdout columns. */
+    calibrationEnd?: Date | string
+    /** Whether the first purchase counts in `monetary_value`. Default false. */
+    includeFirst?: boolean
+    /** Negative amounts: invalid (the default), left out, or set against earlier purchases. */
+    refunds?: 'error' | 'drop' | 'net'
+    /** The unit of times that are plain numbers; without it they are an error. */
+    timeUnit?: TimeUnit
+    /** Rows that cannot be. Default `"error"`. */
+    onInvalid?: OnInvalid
+  }
+
+  /** How a model is fitted. */
+  interface FitOptions {
+    /** Column of repeat purchases. Default `"frequency"`. */
+    frequency?: string
+    /** Column of weights: how many customers a row stands for. */
+    weight?: string
+    /** Rows that cannot be. Default `"error"`. */
+    onInvalid?: OnInvalid
+    /** Most Newton steps. Default 200. */
+    maxIterations?: number
+    /** The greatest gradient, per customer and on log parameters, of a fit that has converged. Default 1e-9. */
+    tolerance?: number
+  }
+
+  /** Columns and options of `BetaGeo`. */
+  export interface BetaGeoOptions extends FitOptions {
+    /** Column of the age at the last purchase. Default `"recency"`. */
+    recency?: string
+    /** Column of the age at the end of observation. Default `"T"`. */
+    T?: string
+    /** The unit of recency and T, kept with the model and checked later. */
+    period?: Duration
+    /** Weight of an L2 penalty on log parameters. Default 0. */
+    penalty?: number
+  }
+
+  /** Columns and options of `GammaGamma`. */
+  export interface GammaGammaOptions extends FitOptions {
+    /** Column of the mean value of the repeat purchases. Default `"monetary_value"`. */
+    monetaryValue?: string
+  }
+
+  /** Columns that hold a customer's history. */
+  interface HistoryOptions {
+    /** Column of customers. Default `"customer"`. */
+    customer?: string
+    /** Column of repeat purchases. Default `"frequency"`. */
+    frequency?: string
+    /** Column of the age at the last purchase. Default `"recency"`. */
+    recency?: string
+    /** Column of the age at the end of observation. Default `"T"`. */
+    T?: string
+    /** The unit of recency and T, where it is known; it must then be the model's. */
+    period?: Duration
+    /** Rows that cannot be. Default `"error"`. */
+    onInvalid?: OnInvalid
+  }
+
+  /** Columns and options of `BetaGeo.predict`. */
+  export interface PredictOptions extends HistoryOptions {
+    /** How many periods ahead. Default 1. */
+    periods?: number
+    /** Level of an interval for the uncertainty of the parameters, such as 0.95. */
+    interval?: number
+  }
+
+  /** Columns and options of `GammaGamma.predict`. */
+  export interface SpendPredictOptions {
+    /** Column of customers. Default `"customer"`. */
+    customer?: string
+    /** Column of repeat purchases. Default `"frequency"`. */
+    frequency?: string
+    /** Column of the mean value of the repeat purchases. Default `"monetary_value"`. */
+    monetaryValue?: string
+    /** Rows that cannot be. Default `"error"`. */
+    onInvalid?: OnInvalid
+  }
+
+  /** Columns and options of `lifetimeValue`. */
+  export interface LifetimeOptions extends HistoryOptions {
+    /** Column of the mean value of the repeat purchases. Default `"monetary_value"`. */
+    monetaryValue?: string
+    /** How many periods ahead are valued. Default 52. */
+    periods?: number
+    /** Discount rate per period. Default 0. */
+    discountRate?: number
+    /** Share of the spend that is profit. Default 1. */
+    margin?: number
+  }
+
+  /** Columns and options of `BetaGeo.tracking`. */
+  export interface TrackingOptions {
+    /** Column of customers. Default `"customer"`. */
+    customer?: string
+    /** Column of times. Default `"time"`. */
+    time?: string
+    /** Column of amounts, needed only to settle refunds. */
+    value?: string
+    /** Length of a step; the model's own period by default. */
+    period?: Duration
+    /** Orders of one customer within one grain are one purchase. Default `"1d"`. */
+    grain?: Duration
+    /** The last moment tracked; the last order by default. */
+    observationEnd?: Date | string
+    /** Negative amounts. Default `"error"`. */
+    refunds?: 'error' | 'drop' | 'net'
+    /** The unit of times that are plain numbers; without it they are an error. */
+    timeUnit?: TimeUnit
+    /** Rows that cannot be. Default `"error"`. */
+    onInvalid?: OnInvalid
+  }
+}
+
+export declare namespace segment {
+  /** The name of customers whose scores lie in these ranges, `[lowest, highest]` each. */
+  export interface SegmentRule {
+    /** The segment's name. */
+    segment: string
+    /** Recency scores. */
+    r?: [number, number]
+    /** Frequency scores. */
+    f?: [number, number]
+    /** Monetary scores. */
+    m?: [number, number]
+    /** The mean of the frequency and monetary scores, halves rounded up. */
+    fm?: [number, number]
+  }
+
+  /** Columns and options of `rfm`. */
+  export interface RfmOptions {
+    /** Column of customers. Default `"customer"`. */
+    customer?: string
+    /** Column of times. Default `"time"`. */
+    time?: string
+    /** Column of amounts. Default `"value"`. */
+    value?: string
+    /** How many scores there are, 2 to 100. Default 5. */
+    bins?: number
+    /** The instant to look back from; a day after the last order by default. */
+    snapshot?: Date | string
+    /** How customers are put into bins. Default `"tie_preserving"`. */
+    convention?: 'tie_preserving' | 'rank_first' | 'quantile' | 'ntile' | 'nested' | 'fixed'
+    /** The breaks of the convention `"fixed"`. */
+    breaks?: { recency: number[]; frequency: number[]; monetary: number[] }
+    /** Frequency counts orders (the default) or days. */
+    frequency?: 'orders' | 'days'
+    /** Monetary value is the sum (the default) or the mean. */
+    monetary?: 'sum' | 'mean'
+    /** Negative amounts. Default `"invalid"`. */
+    refunds?: 'invalid' | 'net' | 'keep' | 'ignore'
+    /** The names of the segments. Default `"rf10"`. */
+    map?: 'rf10' | 'fm11' | SegmentRule[]
+    /** Invalid rows. Default `"error"`. */
+    onInvalid?: OnInvalid
+    /** The unit of times that are plain numbers; without it they are an error. */
+    timeUnit?: TimeUnit
+  }
+
+  /** The options of `KMeans`, at its making or at `fit`. */
+  export interface KMeansOptions {
+    /** How many clusters. Default 8. */
+    k?: number
+    /** The columns of numbers that decide. */
+    features?: string[]
+    /** How many starts are tried. Default 1. */
+    nInit?: number
+    /** Most iterations. Default 300. */
+    maxIter?: number
+    /** Stops when the centres move less. Default 1e-4. */
+    tol?: number
+    /** How features are made comparable. Default `"none"`. */
+    scale?: 'none' | 'standard' | 'range'
+    /** Where the centres start. Default `"k_means_plus_plus"`. */
+    init?: 'k_means_plus_plus' | 'centers'
+    /** The rows to start from with `init: "centers"`. */
+    centers?: number[][]
+    /** Rows that hold a null, NaN or infinity. Default `"error"`. */
+    onInvalid?: OnInvalid
+  }
+}
+
 /**
  * A result: named columns of equal length.
  *
@@ -238,10 +689,343 @@ export declare class Frame {
   get rows(): number
   /** The columns' names, in order. */
   get columnNames(): Array<string>
+  /** The frames that came with this one, by name. */
+  get extras(): Record<string, Frame>
+  /** The rows that were dropped on the way, and why: column, reason, count, first_row. */
+  get dropped(): Frame | null
   /** The frame as the bytes of an Arrow IPC stream, for any Arrow library. */
   toIPC(): Uint8Array
   /** The first rows, 10 unless told. */
   head(rows?: number | undefined | null): Frame
+}
+
+/** Customers from identifiers, one event at a time, in microseconds each. */
+export declare class IdentityGraph {
+  /** An empty graph. */
+  constructor(rules?: IdentityRules)
+  /** Takes in one event: identifiers seen together, by namespace. `null`s are skipped. */
+  observe(identifiers: Record<string, string | number | bigint | null | undefined>, event?: { time?: Date | string | number, source?: string }): Observation
+  /** Takes in a frame of events, in their order of time. */
+  extend(events: FrameInput, options: Omit<StitchOptions, 'rules'> & RunOptions): Promise<Frame>
+  /** The customer of an identifier; `null` when it was never seen, or identifies nobody. */
+  resolve(namespace: string, value: string): string | null
+  /** The id that a customer has now, by its id or a former one; `null` for an unknown id. */
+  current(customer: string): string | null
+  /** The identifiers of a customer, by its id or a former one, the first seen first. */
+  members(customer: string): Array<Identifier>
+  /**
+   * Why two identifiers, `[namespace, value]` each, are one customer's: the
+   * shortest chain of links; `null` when they are not.
+   */
+  explain(a: [string, string], b: [string, string]): Link[] | null
+  /** Erases an identifier and all that came of it; `null` when it is unknown. */
+  forget(namespace: string, value: string): Change | null
+  /** Takes back that two identifiers are one customer's, for good; `null` when one is unknown. */
+  unlink(a: [string, string], b: [string, string]): Change | null
+  /** All identifiers and their customers. */
+  customers(): Frame
+  /** The links that a rule refused, and which rule. */
+  refused(): Frame
+  /** How many identifiers there are. */
+  get identifierCount(): number
+  /** How many customers there are. */
+  get customerCount(): number
+  /** The graph as the bytes of a model file. */
+  toBytes(): Uint8Array
+  /** Writes the graph to a model file; `load` reads it back. */
+  save(path: string): Promise<void>
+}
+
+/** Journeys, ready to be counted, attributed and reported. */
+export declare class Journeys {
+  /** Journeys from a frame of paths with counts. */
+  static fromPaths(paths: FrameInput, options?: PathOptions & RunOptions): Promise<Journeys>
+  /** How many journeys there are, open ones and conversions without a touch included. */
+  get size(): number
+  /** The channels, in the order of their labels. */
+  get channelNames(): Array<string>
+  /** All conversions, those without a touch included. */
+  get totalConversions(): number
+  /** The value of all conversions. */
+  get totalValue(): number
+  /** Distinct paths: path, touches, conversions, value, nulls, conversion_rate. */
+  paths(options?: RunOptions): Promise<Frame>
+  /** What follows what: from, to, count, probability. */
+  transitions(options?: TransitionOptions & RunOptions): Promise<Frame>
+  /** How long conversions took: days, conversions, value. */
+  lags(options?: RunOptions): Promise<Frame>
+  /** How long journeys are: touches, conversions, value, nulls. */
+  lengths(options?: RunOptions): Promise<Frame>
+  /** Channels: channel, touches, conversions and value of the journeys they take part in, nulls, cost. */
+  channels(options?: RunOptions): Promise<Frame>
+  /** One row of totals. */
+  summary(options?: RunOptions): Promise<Frame>
+  /** The rows that were dropped, and why. */
+  dropped(): Frame
+  /**
+   * The credit of each touch of each converting journey: journey, position,
+   * customer, time, channel, conversion_time, conversions, value.
+   */
+  touchCredits(model: AttributionModel, options?: RunOptions): Promise<Frame>
+}
+
+/**
+ * Attribution by the removal effects in a Markov chain of the given order,
+ * computed exactly. A model for `attribute` as it is; `fit` keeps the chain.
+ */
+export declare class Markov {
+  /** A chain that is not fitted yet. */
+  constructor(options?: MarkovOptions)
+  /** Fits the chain to journeys, and resolves to this model. */
+  fit(journeys: Journeys, options?: RunOptions): Promise<this>
+  /** The channels. */
+  get channels(): Array<string>
+  /** The share of conversions lost without each channel, in the order of `channels`. */
+  get removalEffects(): Array<number>
+  /** The share of value lost without each channel, in the order of `channels`. */
+  get removalEffectsValue(): Array<number>
+  /** The probability that a journey converts. */
+  get conversionProbability(): number
+  /** The value that a journey brings on average. */
+  get valuePerJourney(): number
+  /** The transitions: from, to, count, probability. */
+  transitions(): Frame
+  /** The credit of each touch of one journey, adding up to 1; takes microseconds. */
+  score(path: Array<string>): Array<number>
+  /** The model as the bytes of a model file. */
+  toBytes(): Uint8Array
+  /** Writes the model to a file; `load` reads it back. */
+  save(path: string): Promise<void>
+}
+
+/** Who is who, and why: the result of `stitch`. */
+export declare class People {
+  /** How many customers there are. */
+  get customerCount(): number
+  /** How many identifiers there are. */
+  get identifierCount(): number
+  /** How many rows had no identifier that could be used; they have no customer. */
+  get unidentified(): number
+  /**
+   * All identifiers and their customers: namespace, identifier, customer,
+   * first_seen, last_seen, events.
+   */
+  customers(): Frame
+  /** The customer of an identifier; `null` when it does not occur, or identifies nobody. */
+  resolve(namespace: string, value: string): string | null
+  /** The identifiers of a customer, the first seen first. */
+  members(customer: string): Array<Identifier>
+  /**
+   * Why two identifiers, `[namespace, value]` each, are one customer's: the
+   * shortest chain of links; `null` when they are not.
+   */
+  explain(a: [string, string], b: [string, string]): Link[] | null
+  /** The links that a rule refused, and which rule. */
+  refused(): Frame
+  /** The values that identify nobody: namespace, value, reason, events. */
+  blocked(): Frame
+  /** How many customers have how many identifiers. */
+  sizes(): Frame
+  /** The rows that were dropped, and why. */
+  dropped(): Frame
+}
+
+/**
+ * Splits the conversions of journeys over channels, by each of the models:
+ * model, channel, conversions, value; and where cost is known: cost, roas, cpa.
+ * `extras.removalEffects` has those of the Markov models.
+ */
+export declare function attribute(journeys: Journeys, models: AttributionModel[], options?: RunOptions): Promise<Frame>
+
+/** A value that identifies nobody. */
+export interface Blocked {
+  /** The value as it came. */
+  identifier: Identifier
+  /** `blank`, `garbage`, `rule` or `unparsable`. */
+  reason: string
+}
+
+/** What `forget` or `unlink` changed. */
+export interface Change {
+  /** The customer as it was called before. */
+  customer: string
+  /** The customers that its identifiers are now, the first seen first. */
+  customers: Array<string>
+  /** How many links were removed. */
+  links: number
+}
+
+/** Compares a stitching with the truth: precision, recall and F1 over pairs, and B-cubed. */
+export declare function evaluate(frame: FrameInput, options: EvaluateOptions & RunOptions): Promise<Frame>
+
+/** An identifier: a value in a namespace. */
+export interface Identifier {
+  /** The namespace. */
+  namespace: string
+  /** The value. */
+  value: string
+}
+
+/** Reads a model from a file, or from the bytes of one. */
+export declare function load(file: string | Uint8Array): Promise<Model>
+
+/**
+ * An e-mail address in its one form; `null` when it is none. With `gmail`,
+ * dots and tags of Gmail addresses do not count.
+ */
+export declare function normalizeEmail(value: string, gmail?: boolean | undefined | null): string | null
+
+/**
+ * A telephone number in its international form; `null` when it is none.
+ * `region` is the country of numbers without a country code, such as `"GB"`.
+ */
+export declare function normalizePhone(value: string, region?: string | undefined | null): string | null
+
+/** What `observe` did. */
+export interface Observation {
+  /** The customer of the event; missing when no identifier could be used. */
+  customer?: string
+  /** The ids of the customers that became this one; they still resolve to it. */
+  merged: Array<string>
+  /** The identifiers that a rule kept out of this customer. */
+  refused: Array<Refusal>
+  /** The values that identify nobody. */
+  blocked: Array<Blocked>
+}
+
+/** An identifier that a rule kept out of an event's customer. */
+export interface Refusal {
+  /** The identifier. */
+  identifier: Identifier
+  /** Whose it stays. */
+  customer: string
+  /** The rule: `limit:NAMESPACE`, `max_identifiers` or `unlinked`. */
+  rule: string
+}
+
+/**
+ * Stitches identifiers that were seen together into customers.
+ *
+ * Each row of the frame is one event: the identifiers in it belong to one
+ * person, as far as the rules allow.
+ */
+export declare function stitch(events: FrameInput, options: StitchOptions & RunOptions): Promise<People>
+
+export declare namespace clv {
+  /** The BG/NBD model of repeat purchases (Fader, Hardie & Lee 2005). */
+  export class BetaGeo {
+    /** A model that is not fitted yet. */
+    constructor(options?: BetaGeoOptions)
+    /** A model with given parameters, for example published ones. */
+    static fromParameters(params: { r: number, alpha: number, a: number, b: number }, period?: Duration): BetaGeo
+    /** Estimates the parameters by maximum likelihood, and resolves to this model. */
+    fit(rfm: FrameInput, options?: BetaGeoOptions & RunOptions): Promise<this>
+    /** What to expect of each customer: customer, expected_purchases, p_alive. */
+    predict(rfm: FrameInput, options?: PredictOptions & RunOptions): Promise<Frame>
+    /** Actual and expected repeat purchases, period after period. */
+    tracking(orders: FrameInput, options?: TrackingOptions & RunOptions): Promise<Frame>
+    /** The parameters r, alpha, a and b. */
+    get params(): { r: number, alpha: number, a: number, b: number }
+    /** Their standard errors; `null` where the data do not identify one. */
+    get standardErrors(): { r: number | null, alpha: number | null, a: number | null, b: number | null }
+    /** The maximised log-likelihood. */
+    get logLikelihood(): number
+    /** One row for each parameter: parameter, estimate, standard_error, low, high. */
+    table(): Frame
+    /** One row on the fit: log_likelihood, customers, iterations, gradient_norm, aic, bic, verdict, …. */
+    fitTable(): Frame
+    /** The probability that one customer has not dropped out; takes microseconds. */
+    pAlive(frequency: number, recency: number, age: number): number
+    /** The purchases to expect of one customer in the coming periods; takes microseconds. */
+    expectedPurchases(frequency: number, recency: number, age: number, periods: number): number
+    /** The model as the bytes of a model file. */
+    toBytes(): Uint8Array
+    /** Writes the model to a file; `load` reads it back. */
+    save(path: string): Promise<void>
+  }
+  /** The gamma-gamma model of the value of a purchase (Fader & Hardie 2013). */
+  export class GammaGamma {
+    /** A model that is not fitted yet. */
+    constructor(options?: GammaGammaOptions)
+    /** A model with given parameters, for example published ones. */
+    static fromParameters(params: { p: number, q: number, v: number }): GammaGamma
+    /** Estimates the parameters by maximum likelihood, and resolves to this model. */
+    fit(rfm: FrameInput, options?: GammaGammaOptions & RunOptions): Promise<this>
+    /** The spend to expect for each purchase: customer, expected_spend. */
+    predict(rfm: FrameInput, options?: SpendPredictOptions & RunOptions): Promise<Frame>
+    /** The parameters p, q and v. */
+    get params(): { p: number, q: number, v: number }
+    /** Their standard errors; `null` where the data do not identify one. */
+    get standardErrors(): { p: number | null, q: number | null, v: number | null }
+    /** The maximised log-likelihood. */
+    get logLikelihood(): number
+    /** The correlation of frequency and monetary value, which the model takes to be none. */
+    get correlation(): number
+    /** One row for each parameter: parameter, estimate, standard_error, low, high. */
+    table(): Frame
+    /** One row on the fit. */
+    fitTable(): Frame
+    /**
+     * The spend to expect for each purchase of one customer; `null` where the
+     * model has no mean. Takes microseconds.
+     */
+    expectedSpend(frequency: number, monetaryValue: number): number | null
+    /** The model as the bytes of a model file. */
+    toBytes(): Uint8Array
+    /** Writes the model to a file; `load` reads it back. */
+    save(path: string): Promise<void>
+  }
+  /**
+   * The discounted value of every customer over the coming periods: customer,
+   * expected_purchases, p_alive, expected_spend, lifetime_value.
+   */
+  export function lifetimeValue(model: BetaGeo, spend: GammaGamma, rfm: FrameInput, options?: LifetimeOptions & RunOptions): Promise<Frame>
+  /**
+   * Customers from orders: customer, frequency, recency, T, monetary_value, and
+   * the holdout where `calibrationEnd` is given. `extras.accounting` says where
+   * every order went.
+   */
+  export function summarize(orders: FrameInput, options?: SummarizeOptions & RunOptions): Promise<Frame>
+}
+
+export declare namespace segment {
+  /** k-means: exact, seeded by greedy k-means++, the same for any number of threads. */
+  export class KMeans {
+    /** A model that is not fitted yet. */
+    constructor(options?: KMeansOptions & { seed?: number | bigint, threads?: number })
+    /** Finds the clusters, and resolves to this model. */
+    fit(frame: FrameInput, options?: KMeansOptions & RunOptions): Promise<this>
+    /** The cluster of each row of a frame: row, segment, distance. */
+    predict(frame: FrameInput, options?: { onInvalid?: OnInvalid } & RunOptions): Promise<Frame>
+    /** The cluster of each training row that was kept. */
+    get labels(): Uint32Array
+    /** The clusters of the training rows as a frame: row, segment. */
+    assignments(): Frame
+    /** The names of the features. */
+    get features(): Array<string>
+    /** The centres, one array a cluster. */
+    get centers(): Array<Array<number>>
+    /** How many training rows each cluster has. */
+    get sizes(): Array<number>
+    /** The sum of squared distances to the nearest centre. */
+    get inertia(): number
+    /** How many iterations it took. */
+    get iterations(): number
+    /** Whether it stopped by itself, and not at `maxIter`. */
+    get converged(): boolean
+    /** One row a cluster: segment, size, share, and the centre in a column for each feature. */
+    table(): Frame
+    /** The model as the bytes of a model file. */
+    toBytes(): Uint8Array
+    /** Writes the model to a file; `load` reads it back. */
+    save(path: string): Promise<void>
+  }
+  /**
+   * Customers scored by recency, frequency and monetary value, and named:
+   * customer, recency, frequency, monetary, r, f, m, score, segment.
+   * `extras.segments` has one row a segment, `extras.breaks` the breaks.
+   */
+  export function rfm(orders: FrameInput, options?: RfmOptions & RunOptions): Promise<Frame>
 }
 
 export declare namespace simulate {

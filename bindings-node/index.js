@@ -4,17 +4,28 @@ const errors = require('./face/error.js')
 const { dress } = require('./face/frame.js')
 const { frame } = require('./face/intake.js')
 const { follower } = require('./face/follow.js')
+const { fromEvents } = require('./face/journeys.js')
 const { json, options } = require('./face/options.js')
+const { assign } = require('./face/people.js')
+const { rules } = require('./face/rules.js')
 const { simulate } = require('./face/simulate.js')
 
-const { registerFace, cancelJob, jobProgress, ...face } = native
-dress(native.Frame)
+const { registerFace, cancelJob, jobProgress, scoreRule, ...face } = native
+const { Frame, Journeys, People } = native
 registerFace({
   error: errors.error,
   follow: follower(cancelJob, jobProgress),
-  frame: (value) => frame(value, native.Frame),
+  frame: (value) => frame(value, Frame),
   json,
   options,
 })
+dress(Frame)
+Object.defineProperty(People.prototype, 'assign', { value: assign(Frame), configurable: true, writable: true })
+Object.defineProperty(Journeys, 'fromEvents', { value: fromEvents(Journeys), configurable: true, writable: true })
 
-module.exports = { ...face, HeadwaterError: errors.HeadwaterError, simulate: simulate(native.simulate) }
+module.exports = {
+  ...face,
+  ...rules(scoreRule),
+  HeadwaterError: errors.HeadwaterError,
+  simulate: simulate(native.simulate),
+}

@@ -1,4 +1,27 @@
 import headwater from './index.js'
 
 export default headwater
-export const { Frame, HeadwaterError, simulate } = headwater
+export const {
+  FirstTouch,
+  Frame,
+  HeadwaterError,
+  IdentityGraph,
+  Journeys,
+  LastNonDirect,
+  LastTouch,
+  Linear,
+  Markov,
+  People,
+  PositionBased,
+  Shapley,
+  TimeDecay,
+  attribute,
+  clv,
+  evaluate,
+  load,
+  normalizeEmail,
+  normalizePhone,
+  segment,
+  simulate,
+  stitch,
+} = headwater

@@ -11,7 +11,7 @@ class HeadwaterError extends Error {
 Object.defineProperty(HeadwaterError.prototype, 'name', { value: 'HeadwaterError', configurable: true, writable: true })
 
 const camel = (name) => name.replace(/_([a-z0-9])/g, (_, c) => c.toUpperCase())
-const snake = (name) => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`)
+const snake = (name) => name.replace(/(?<=[a-z0-9])[A-Z]/g, (c) => `_${c.toLowerCase()}`)
 
 /** The error of a native call: option names as JavaScript spells them. */
 function error(code, message, column, row, option) {

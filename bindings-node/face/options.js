@@ -3,7 +3,7 @@
 const { optionError, snake } = require('./error.js')
 
 /** Under these the keys are the caller's own words (namespaces, columns, channels): left as they are. */
-const CALLERS_WORDS = new Set([])
+const CALLERS_WORDS = new Set(['namespaces'])
 
 const RUN = new Set(['signal', 'onProgress', 'seed', 'threads'])
 
@@ -28,6 +28,8 @@ function plain(value, path, words) {
     if (Number.isNaN(value.getTime())) throw optionError(path, 'is an invalid Date')
     return value.toISOString()
   }
+  // An attribution model.
+  if (typeof value.spec === 'function') return JSON.parse(value.spec())
   if (ArrayBuffer.isView(value)) value = Array.from(value)
   if (value instanceof Set) value = [...value]
   if (value instanceof Map) value = Object.fromEntries(value)

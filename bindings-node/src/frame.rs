@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use headwater::Table;
-use headwater::column::{Columns, Labels, NULL, Names, Text, Values};
+use headwater::column::{Column, Columns, Labels, NULL, Names, Text, Values};
 use napi::bindgen_prelude::{BigInt64Array, Float64Array, Object, Uint8Array, Uint32Array};
 use napi::{Env, Result};
 use napi_derive::napi;
@@ -18,6 +18,7 @@ use crate::job;
 pub struct Frame {
     table: Table,
     columns: OnceLock<Columns>,
+    extras: Vec<(&'static str, Table)>,
 }
 
 /// Integers beyond this are not exact as numbers.
@@ -38,6 +39,22 @@ impl Frame {
     #[napi(getter)]
     pub fn column_names(&self) -> Vec<String> {
         self.table.columns().iter().map(|c| c.name.clone()).collect()
+    }
+
+    /// The frames that came with this one, by name.
+    #[napi(getter, ts_return_type = "Record<string, Frame>")]
+    pub fn extras<'e>(&self, env: &'e Env) -> Result<Object<'e>> {
+        let mut out = Object::new(env)?;
+        for (name, table) in &self.extras {
+            out.set(name, Self::new(table.clone()))?;
+        }
+        Ok(out)
+    }
+
+    /// The rows that were dropped on the way, and why: column, reason, count, first_row.
+    #[napi(getter)]
+    pub fn dropped(&self) -> Option<Frame> {
+        self.extras.iter().find(|(name, _)| *name == "dropped").map(|(_, table)| Self::new(table.clone()))
     }
 
     /// The frame as the bytes of an Arrow IPC stream, for any Arrow library.
@@ -64,6 +81,15 @@ impl Frame {
             out = out.push(&column.name, first(&column.values, rows), valid);
         }
         Self::new(out)
+    }
+
+    /// This frame's columns and then the other's.
+    #[napi(skip_typescript)]
+    pub fn beside(&self, other: &Frame) -> Frame {
+        let add = |table: Table, column: &Column| {
+            table.push(&column.name, column.values.clone(), column.valid.clone())
+        };
+        Self::new(other.table.columns().iter().fold(self.table.clone(), add))
     }
 
     /// One column's parts, put together by `face/frame.js`.
@@ -113,7 +139,13 @@ impl Frame {
 
 impl Frame {
     pub(crate) fn new(table: Table) -> Self {
-        Self { table, columns: OnceLock::new() }
+        Self { table, columns: OnceLock::new(), extras: Vec::new() }
+    }
+
+    /// The frame, and another that came with it.
+    pub(crate) fn and(mut self, name: &'static str, table: Table) -> Self {
+        self.extras.push((name, table));
+        self
     }
 
     pub(crate) fn columns(&self) -> Columns {

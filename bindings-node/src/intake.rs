@@ -1,9 +1,9 @@
 //! Columns of JavaScript as columns of the core.
 
-use headwater::column::{Columns, Data, Text};
+use headwater::column::{Columns, Data, Text, parse_time};
 use headwater::{Error as CoreError, Result as CoreResult};
 use napi::bindgen_prelude::{
-    BigInt64ArraySlice, ClassInstance, Float64ArraySlice, JsObjectValue, Object, Uint8ArraySlice,
+    BigInt64ArraySlice, ClassInstance, Float64ArraySlice, JsObjectValue, JsValue, Object, Uint8ArraySlice,
     Uint32ArraySlice, Unknown,
 };
 use napi::{Env, Result};
@@ -91,6 +91,26 @@ fn bytes<'e>(column: &Object<'e>, name: &str) -> Result<Uint8ArraySlice<'e>> {
 /// A `Date`'s milliseconds as the core's microseconds.
 pub(crate) fn micros(milliseconds: f64) -> i64 {
     (milliseconds * 1000.0).round() as i64
+}
+
+/// A `Date`, milliseconds since the epoch, or an ISO string.
+pub(crate) fn moment(env: &Env, value: Unknown<'_>) -> Result<Option<i64>> {
+    use napi::ValueType::{Null, Number, Object as Date, String as Text, Undefined};
+    let bad = || {
+        let reason = "must be a Date, an ISO string or milliseconds since the epoch";
+        face::thrown(env, &CoreError::option("time", reason))
+    };
+    match value.get_type()? {
+        Undefined | Null => return Ok(None),
+        Text => {
+            let text = value.coerce_to_string()?.into_utf8()?.into_owned()?;
+            return parse_time(&text).map(Some).ok_or_else(bad);
+        }
+        Number | Date => {}
+        _ => return Err(bad()),
+    }
+    let ms = value.coerce_to_number()?.get_double()?;
+    if ms.is_finite() { Ok(Some(micros(ms))) } else { Err(bad()) }
 }
 
 /// Cuts strings that were joined; their lengths are counted in UTF-16 units.

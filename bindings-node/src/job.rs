@@ -11,6 +11,7 @@ use napi::bindgen_prelude::{
 use napi::{Env, Error, Result, Task};
 use napi_derive::napi;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use crate::face;
 use crate::intake::Input;
@@ -57,20 +58,22 @@ impl<'e> Call<'e> {
         headwater::options::parse(&self.json).map_err(|e| face::thrown(self.env, &e))
     }
 
+    /// For calls without options but those of the run.
+    pub(crate) fn no_options(&self) -> Result<()> {
+        #[derive(serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct None {}
+        self.options::<None>().map(|_| ())
+    }
+
     /// The options as a struct of the core that has a `seed` of its own.
     pub(crate) fn seeded_options<T: DeserializeOwned>(&self) -> Result<T> {
-        let json = match (self.settings.seed, self.json.strip_prefix('{')) {
-            (Some(seed), Some("}")) => format!("{{\"seed\":{seed}}}"),
-            (Some(seed), Some(rest)) => format!("{{\"seed\":{seed},{rest}"),
-            _ => self.json.clone(),
-        };
-        headwater::options::parse(&json).map_err(|e| face::thrown(self.env, &e))
+        Config::default().seeded(self)
     }
 
     /// A value other than the options as a struct of the core.
     pub(crate) fn value<T: DeserializeOwned>(&self, value: Unknown<'e>) -> Result<T> {
-        let json: String = face::call(self.env, "json", (value,))?;
-        headwater::options::parse(&json).map_err(|e| face::thrown(self.env, &e))
+        self::value(self.env, value)
     }
 
     /// A frame of the caller, copied.
@@ -82,6 +85,51 @@ impl<'e> Call<'e> {
     pub(crate) fn optional_columns(&self, value: Unknown<'e>) -> Result<Option<Input>> {
         use napi::ValueType::{Null, Undefined};
         if matches!(value.get_type()?, Undefined | Null) { Ok(None) } else { self.columns(value).map(Some) }
+    }
+}
+
+/// [`value`], or nothing where the caller gave nothing.
+pub(crate) fn optional_value<'e, T: DeserializeOwned>(env: &'e Env, given: Unknown<'e>) -> Result<Option<T>> {
+    use napi::ValueType::{Null, Undefined};
+    if matches!(given.get_type()?, Undefined | Null) { Ok(None) } else { value(env, given).map(Some) }
+}
+
+/// A value of JavaScript as a struct of the core.
+pub(crate) fn value<'e, T: DeserializeOwned>(env: &'e Env, value: Unknown<'e>) -> Result<T> {
+    let json: String = face::call(env, "json", (value,))?;
+    headwater::options::parse(&json).map_err(|e| face::thrown(env, &e))
+}
+
+/// The options that a model was made with; those of `fit` go first.
+#[derive(Default)]
+pub(crate) struct Config {
+    given: Map<String, Value>,
+    pub(crate) settings: Settings,
+}
+
+impl Config {
+    /// Reads the options of a constructor, and checks them against the core's struct.
+    pub(crate) fn open<'e, T: DeserializeOwned>(env: &'e Env, options: Unknown<'e>) -> Result<Self> {
+        let call = Call::open(env, options)?;
+        call.options::<T>()?;
+        Ok(Self { given: call.options()?, settings: call.settings })
+    }
+
+    /// These options under those of a call.
+    pub(crate) fn merged<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<T> {
+        self.parse(call, None)
+    }
+
+    /// [`Config::merged`] for a struct that has a `seed` of its own.
+    pub(crate) fn seeded<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<T> {
+        self.parse(call, call.settings.or(self.settings).seed)
+    }
+
+    fn parse<T: DeserializeOwned>(&self, call: &Call<'_>, seed: Option<u64>) -> Result<T> {
+        let mut all = self.given.clone();
+        all.extend(call.options::<Map<String, Value>>()?);
+        all.extend(seed.map(|seed| ("seed".to_owned(), Value::from(seed))));
+        headwater::options::parse(&Value::Object(all).to_string()).map_err(|e| face::thrown(call.env, &e))
     }
 }
 

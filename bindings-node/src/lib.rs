@@ -6,9 +6,19 @@
 #![allow(unreachable_pub)]
 // The macros of napi take arguments by value.
 #![allow(clippy::needless_pass_by_value)]
+// They hand out `&Env`.
+#![allow(clippy::trivially_copy_pass_by_ref)]
+// Classes are seen from JavaScript, which inspects them its own way.
+#![allow(missing_debug_implementations)]
 
+mod attribution;
+mod clv;
 mod face;
 mod frame;
+mod identity;
 mod intake;
 mod job;
+mod journey;
+mod models;
+mod segment;
 mod simulate;

@@ -227,3 +227,454 @@ export declare namespace simulate {
   export function batches(options?: MarketOptions & RunOptions): AsyncGenerator<Market, void, void>
 }
 
+/** A kind of identifier; just its name is enough. */
+export interface Namespace {
+  /** Its name, as in the columns and in `observe`. */
+  name: string
+  /** How many different values of it one customer may have; default: any number. */
+  limit?: number
+  /** How its values are normalised; by default its name decides. */
+  normalize?: 'none' | 'trim' | 'lower' | 'email' | 'email_gmail' | 'phone' | 'device'
+  /** Values of it that identify nobody; `*` stands for any text, case does not count. */
+  blocked?: string[]
+}
+
+/** The rules of stitching. */
+export interface IdentityRules {
+  /** The namespaces, the strongest first; others may still be used, and are weaker. */
+  namespaces?: (string | Namespace)[]
+  /** How many identifiers one customer may have in all; default: any number. */
+  maxIdentifiers?: number
+  /**
+   * When the identifiers of an event cannot all be one customer: leave out the
+   * weakest until they can (`"demote"`, the default), or only those that do not fit.
+   */
+  onConflict?: 'demote' | 'skip'
+  /** Whether the well-known values for nobody (`null`, `anonymous`, all-zero ids, …) are blocked; default true. */
+  blockGarbage?: boolean
+  /** Values that identify nobody in any namespace; `*` stands for any text. */
+  blocked?: string[]
+  /** An e-mail address or telephone number that is none: keep it as it is (the default), or block it. */
+  onUnparsable?: 'keep' | 'block'
+  /** The country of telephone numbers without a country code, such as `"GB"`. */
+  defaultRegion?: string
+  /** Goes into customer ids, so that nobody without it can tell from which identifier one came. */
+  salt?: string
+}
+
+/** The unit of times that are plain numbers. */
+export type TimeUnit = 's' | 'ms' | 'us' | 'ns' | 'd'
+
+/** The columns of `stitch`, and its rules. */
+export interface StitchOptions {
+  /** The columns that hold identifiers; each is the namespace of its values. */
+  identifiers: string[]
+  /** The namespaces of columns that are not called after them: `{column: namespace}`. */
+  namespaces?: Record<string, string>
+  /** The column of times; by default the rows are taken to be in order. */
+  time?: string
+  /** The column that says where a row comes from. */
+  source?: string
+  /** The rules. */
+  rules?: IdentityRules
+  /** Rows without a valid time. Default `"error"`. */
+  onInvalid?: OnInvalid
+  /** The unit of times that are plain numbers; without it they are an error. */
+  timeUnit?: TimeUnit
+}
+
+/** One step of the chain that joins two identifiers. */
+export interface Link {
+  /** Where the step begins. */
+  from: Identifier
+  /** Where it ends. */
+  to: Identifier
+  /** When the two were first seen together. */
+  time: Date | null
+  /** When they were last seen together. */
+  lastTime: Date | null
+  /** Where the first event came from. */
+  source: string | null
+  /** In how many events they were together. */
+  events: number
+}
+
+/** Which columns of a frame hold identifiers. */
+export interface AssignOptions {
+  /** The columns; by default those that were stitched, as far as the frame has them. */
+  identifiers?: string[]
+  /** The namespaces of columns that are not called after them: `{column: namespace}`. */
+  namespaces?: Record<string, string>
+}
+
+export interface People {
+  /** The customer of each row that was stitched, as a frame with the one column `customer`. */
+  assign(): Promise<Frame>
+  /**
+   * A frame with a column `customer` beside its own, that of the strongest of
+   * its identifiers that is known, `null` where none is. The kind that went in
+   * comes out: rows for rows, columns for columns, a Table for a Table, a Frame
+   * for a Frame; for Arrow bytes, a Frame of the customers alone.
+   */
+  assign<T extends FrameInput>(events: T, options?: AssignOptions & RunOptions): Promise<Assigned<T>>
+}
+
+/** A frame with a column `customer`, as `People.assign` gives it. */
+export type Assigned<T> = T extends Frame | Uint8Array | ArrayBuffer
+  ? Frame
+  : T extends ArrowTable
+    ? T
+    : T extends readonly (infer R)[]
+      ? (R & { customer: string | null })[]
+      : T & { customer: (string | null)[] }
+
+/** The columns of `evaluate`. */
+export interface EvaluateOptions {
+  /** The column of true customers. Default `"truth"`. */
+  truth?: string
+  /** The column of customers found. Default `"customer"`. */
+  customer?: string
+  /** Rows without truth. Default `"error"`. */
+  onInvalid?: OnInvalid
+}
+
+/** Columns and policies of `Journeys.fromEvents`. */
+export interface EventOptions {
+  /** The conversions: a frame (customer, time, value), or the name of a flag column in the touches. */
+  conversions?: FrameInput | string
+  /** Column of touches: who. Default `"customer"`. */
+  customer?: string
+  /** Column of touches: when. Default `"time"`. */
+  time?: string
+  /** Column of touches: through which channel. Default `"channel"`. */
+  channel?: string
+  /** Column of touches: what the touch cost. */
+  cost?: string
+  /** Column of the value of a conversion; without it only numbers of conversions are known. */
+  value?: string
+  /** Column of conversions: who. Default: as in touches. */
+  conversionCustomer?: string
+  /** Column of conversions: when. Default: as in touches. */
+  conversionTime?: string
+  /** How far a conversion looks back. Default `"30d"`. */
+  lookback?: Duration
+  /** The order of touches at the same time: by channel (the default), or as the rows stand. */
+  ties?: 'channel' | 'input'
+  /** A touch at the instant of the conversion. Default `"include"`. */
+  atConversion?: 'include' | 'exclude'
+  /** A touch that could serve several conversions: each (the default), or the first only. */
+  sharedTouch?: 'each' | 'reset'
+  /** A flagged row's own channel. Default `"touch_and_conversion"`. */
+  flaggedRow?: 'touch_and_conversion' | 'conversion'
+  /** Touches that led to no conversion. Default `"include"`: they form open journeys. */
+  open?: 'include' | 'decided' | 'exclude'
+  /** The end of observation. Default: the latest time there is. */
+  observationEnd?: Date | string
+  /** Rows with nulls, NaN or negative amounts. Default `"error"`. */
+  onInvalid?: OnInvalid
+  /** The unit of times that are plain numbers; without it they are an error. */
+  timeUnit?: TimeUnit
+}
+
+/** Columns of `Journeys.fromPaths`. */
+export interface PathOptions {
+  /** Column of the path. Default `"path"`. */
+  path?: string
+  /** Column of how many conversions the row counts for; `null`: one each. Default `"conversions"`. */
+  conversions?: string | null
+  /** Column of the value of all the row's conversions. */
+  value?: string
+  /** Column of how many open journeys took this path. */
+  nulls?: string
+  /** What stands between two channels. Default `" > "`. */
+  sep?: string
+  /** Rows with nulls, NaN or negative amounts. Default `"error"`. */
+  onInvalid?: OnInvalid
+}
+
+export declare namespace Journeys {
+  /**
+   * Journeys from a frame of touches, and conversions as a second frame or as a
+   * flag column of the first. Without either, all journeys are open.
+   */
+  function fromEvents(touches: FrameInput, options?: EventOptions & RunOptions): Promise<Journeys>
+}
+
+/** Options of `Journeys.transitions`. */
+export interface TransitionOptions {
+  /** How many channels a state remembers, 1 to 5. Default 1. */
+  order?: number
+  /** The same state several times in a row: counts once (the default), or each time. */
+  repeats?: 'collapse' | 'keep'
+}
+
+/** The parameters of a `Markov` model. */
+export interface MarkovOptions {
+  /** How many channels the chain remembers, 1 to 5. Default 1. */
+  order?: number
+  /** The same state several times in a row; changes the transitions, not the removal effects. */
+  repeats?: 'collapse' | 'keep'
+  /** What removing a channel means. */
+  removal?: 'null'
+}
+
+/** A rule that splits the credit of one journey over its touches. */
+declare abstract class Rule {
+  /** The credit of each touch of one journey, adding up to 1; takes microseconds. */
+  score(path: string[], times?: (Date | string | number)[]): number[]
+}
+/** All to the first touch. */
+export declare class FirstTouch extends Rule { private readonly rule: 'first' }
+/** All to the last touch. */
+export declare class LastTouch extends Rule { private readonly rule: 'last' }
+/** The same to each touch. */
+export declare class Linear extends Rule { private readonly rule: 'linear' }
+/** All to the last touch whose channel is not direct. */
+export declare class LastNonDirect extends Rule {
+  constructor(options?: {
+    /** Labels of direct channels. Default `["direct", "(direct)"]`. */
+    direct?: string[]
+  })
+  private readonly rule: 'last_non_direct'
+}
+/** Shares to the first and the last touch, the rest in equal parts to those between. */
+export declare class PositionBased extends Rule {
+  constructor(options?: {
+    /** Share of the first touch. Default 0.4. */
+    first?: number
+    /** Share of the last touch. Default 0.4. */
+    last?: number
+  })
+  private readonly rule: 'position_based'
+}
+/** Half as much for every half-life that a touch lies before the conversion. */
+export declare class TimeDecay extends Rule {
+  constructor(options?: {
+    /** The age at which a touch counts half. Default `"7d"`. */
+    halfLife?: Duration
+  })
+  private readonly rule: 'time_decay'
+}
+/** Shapley values of the channels, in closed form. */
+export declare class Shapley extends Rule { private readonly rule: 'shapley' }
+
+/** A model for `attribute`: by name with its defaults, or with parameters. */
+export type AttributionModel =
+  | 'first'
+  | 'last'
+  | 'last_non_direct'
+  | 'linear'
+  | 'position_based'
+  | 'time_decay'
+  | 'markov'
+  | 'shapley'
+  | FirstTouch
+  | LastTouch
+  | LastNonDirect
+  | Linear
+  | PositionBased
+  | TimeDecay
+  | Shapley
+  | Markov
+
+/** Whatever a model file may hold. */
+export type Model = IdentityGraph | Markov | clv.BetaGeo | clv.GammaGamma | segment.KMeans
+
+export declare namespace clv {
+  /** Columns and options of `summarize`. */
+  export interface SummarizeOptions {
+    /** Column of customers. Default `"customer"`. */
+    customer?: string
+    /** Column of times. Default `"time"`. */
+    time?: string
+    /** Column of amounts; `null` for none, and then there is no `monetary_value`. Default `"value"`. */
+    value?: string | null
+    /** The unit of recency and T. Default `"1d"`. */
+    period?: Duration
+    /** Orders of one customer within one grain are one purchase. Default `"1d"`. */
+    grain?: Duration
+    /** The last moment observed; the last order by default. */
+    observationEnd?: Date | string
+    /** The end of calibration: later orders become holdout columns. */
+    calibrationEnd?: Date | string
+    /** Whether the first purchase counts in `monetary_value`. Default false. */
+    includeFirst?: boolean
+    /** Negative amounts: invalid (the default), left out, or set against earlier purchases. */
+    refunds?: 'error' | 'drop' | 'net'
+    /** The unit of times that are plain numbers; without it they are an error. */
+    timeUnit?: TimeUnit
+    /** Rows that cannot be. Default `"error"`. */
+    onInvalid?: OnInvalid
+  }
+
+  /** How a model is fitted. */
+  interface FitOptions {
+    /** Column of repeat purchases. Default `"frequency"`. */
+    frequency?: string
+    /** Column of weights: how many customers a row stands for. */
+    weight?: string
+    /** Rows that cannot be. Default `"error"`. */
+    onInvalid?: OnInvalid
+    /** Most Newton steps. Default 200. */
+    maxIterations?: number
+    /** The greatest gradient, per customer and on log parameters, of a fit that has converged. Default 1e-9. */
+    tolerance?: number
+  }
+
+  /** Columns and options of `BetaGeo`. */
+  export interface BetaGeoOptions extends FitOptions {
+    /** Column of the age at the last purchase. Default `"recency"`. */
+    recency?: string
+    /** Column of the age at the end of observation. Default `"T"`. */
+    T?: string
+    /** The unit of recency and T, kept with the model and checked later. */
+    period?: Duration
+    /** Weight of an L2 penalty on log parameters. Default 0. */
+    penalty?: number
+  }
+
+  /** Columns and options of `GammaGamma`. */
+  export interface GammaGammaOptions extends FitOptions {
+    /** Column of the mean value of the repeat purchases. Default `"monetary_value"`. */
+    monetaryValue?: string
+  }
+
+  /** Columns that hold a customer's history. */
+  interface HistoryOptions {
+    /** Column of customers. Default `"customer"`. */
+    customer?: string
+    /** Column of repeat purchases. Default `"frequency"`. */
+    frequency?: string
+    /** Column of the age at the last purchase. Default `"recency"`. */
+    recency?: string
+    /** Column of the age at the end of observation. Default `"T"`. */
+    T?: string
+    /** The unit of recency and T, where it is known; it must then be the model's. */
+    period?: Duration
+    /** Rows that cannot be. Default `"error"`. */
+    onInvalid?: OnInvalid
+  }
+
+  /** Columns and options of `BetaGeo.predict`. */
+  export interface PredictOptions extends HistoryOptions {
+    /** How many periods ahead. Default 1. */
+    periods?: number
+    /** Level of an interval for the uncertainty of the parameters, such as 0.95. */
+    interval?: number
+  }
+
+  /** Columns and options of `GammaGamma.predict`. */
+  export interface SpendPredictOptions {
+    /** Column of customers. Default `"customer"`. */
+    customer?: string
+    /** Column of repeat purchases. Default `"frequency"`. */
+    frequency?: string
+    /** Column of the mean value of the repeat purchases. Default `"monetary_value"`. */
+    monetaryValue?: string
+    /** Rows that cannot be. Default `"error"`. */
+    onInvalid?: OnInvalid
+  }
+
+  /** Columns and options of `lifetimeValue`. */
+  export interface LifetimeOptions extends HistoryOptions {
+    /** Column of the mean value of the repeat purchases. Default `"monetary_value"`. */
+    monetaryValue?: string
+    /** How many periods ahead are valued. Default 52. */
+    periods?: number
+    /** Discount rate per period. Default 0. */
+    discountRate?: number
+    /** Share of the spend that is profit. Default 1. */
+    margin?: number
+  }
+
+  /** Columns and options of `BetaGeo.tracking`. */
+  export interface TrackingOptions {
+    /** Column of customers. Default `"customer"`. */
+    customer?: string
+    /** Column of times. Default `"time"`. */
+    time?: string
+    /** Column of amounts, needed only to settle refunds. */
+    value?: string
+    /** Length of a step; the model's own period by default. */
+    period?: Duration
+    /** Orders of one customer within one grain are one purchase. Default `"1d"`. */
+    grain?: Duration
+    /** The last moment tracked; the last order by default. */
+    observationEnd?: Date | string
+    /** Negative amounts. Default `"error"`. */
+    refunds?: 'error' | 'drop' | 'net'
+    /** The unit of times that are plain numbers; without it they are an error. */
+    timeUnit?: TimeUnit
+    /** Rows that cannot be. Default `"error"`. */
+    onInvalid?: OnInvalid
+  }
+}
+
+export declare namespace segment {
+  /** The name of customers whose scores lie in these ranges, `[lowest, highest]` each. */
+  export interface SegmentRule {
+    /** The segment's name. */
+    segment: string
+    /** Recency scores. */
+    r?: [number, number]
+    /** Frequency scores. */
+    f?: [number, number]
+    /** Monetary scores. */
+    m?: [number, number]
+    /** The mean of the frequency and monetary scores, halves rounded up. */
+    fm?: [number, number]
+  }
+
+  /** Columns and options of `rfm`. */
+  export interface RfmOptions {
+    /** Column of customers. Default `"customer"`. */
+    customer?: string
+    /** Column of times. Default `"time"`. */
+    time?: string
+    /** Column of amounts. Default `"value"`. */
+    value?: string
+    /** How many scores there are, 2 to 100. Default 5. */
+    bins?: number
+    /** The instant to look back from; a day after the last order by default. */
+    snapshot?: Date | string
+    /** How customers are put into bins. Default `"tie_preserving"`. */
+    convention?: 'tie_preserving' | 'rank_first' | 'quantile' | 'ntile' | 'nested' | 'fixed'
+    /** The breaks of the convention `"fixed"`. */
+    breaks?: { recency: number[]; frequency: number[]; monetary: number[] }
+    /** Frequency counts orders (the default) or days. */
+    frequency?: 'orders' | 'days'
+    /** Monetary value is the sum (the default) or the mean. */
+    monetary?: 'sum' | 'mean'
+    /** Negative amounts. Default `"invalid"`. */
+    refunds?: 'invalid' | 'net' | 'keep' | 'ignore'
+    /** The names of the segments. Default `"rf10"`. */
+    map?: 'rf10' | 'fm11' | SegmentRule[]
+    /** Invalid rows. Default `"error"`. */
+    onInvalid?: OnInvalid
+    /** The unit of times that are plain numbers; without it they are an error. */
+    timeUnit?: TimeUnit
+  }
+
+  /** The options of `KMeans`, at its making or at `fit`. */
+  export interface KMeansOptions {
+    /** How many clusters. Default 8. */
+    k?: number
+    /** The columns of numbers that decide. */
+    features?: string[]
+    /** How many starts are tried. Default 1. */
+    nInit?: number
+    /** Most iterations. Default 300. */
+    maxIter?: number
+    /** Stops when the centres move less. Default 1e-4. */
+    tol?: number
+    /** How features are made comparable. Default `"none"`. */
+    scale?: 'none' | 'standard' | 'range'
+    /** Where the centres start. Default `"k_means_plus_plus"`. */
+    init?: 'k_means_plus_plus' | 'centers'
+    /** The rows to start from with `init: "centers"`. */
+    centers?: number[][]
+    /** Rows that hold a null, NaN or infinity. Default `"error"`. */
+    onInvalid?: OnInvalid
+  }
+}
+

@@ -94,7 +94,7 @@ test('options that cannot be are named', async () => {
     [{ threads: 1.5 }, 'threads'],
     [{ signal: 5 }, 'signal'],
     [{ onProgress: 5 }, 'onProgress'],
-    [{ channels: [{ name: 'a', carryOvers: 1 }] }, 'carryOvers'],
+    [{ channels: [{ name: 'a', carryOvers: 1 }] }, 'channels'],
     [[], 'options'],
     [5, 'options'],
   ]) {

@@ -50,3 +50,13 @@ test('the native module cannot be used without its face', () => {
   const said = execFileSync(process.execPath, ['-e', script], { cwd: root, encoding: 'utf8' })
   assert.match(said, /load the package/)
 })
+
+test('the README works as printed', () => {
+  const { mkdtempSync } = require('node:fs')
+  const readme = readFileSync(join(root, 'README.md'), 'utf8')
+  const code = /```js\n([\s\S]*?)```/.exec(readme)[1].replace("'headwater'", JSON.stringify(join(root, 'index.mjs')))
+  const cwd = mkdtempSync(join(require('node:os').tmpdir(), 'headwater-'))
+  const said = execFileSync(process.execPath, ['--input-type=module', '-e', code], { cwd, encoding: 'utf8' })
+  assert.match(said, /time_decay/)
+  assert.match(said, /lifetime_value/)
+})

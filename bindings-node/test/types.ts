@@ -21,3 +21,36 @@ export async function simulate(): Promise<void> {
   // @ts-expect-error rows are counted, not called
   market.events.rows()
 }
+
+export async function story(orders: hw.FrameInput): Promise<void> {
+  const people = await hw.stitch(orders, { identifiers: ['email'], rules: { namespaces: ['email', { name: 'phone', limit: 3 }] } })
+  const rows: { email: string; customer: string | null }[] = await people.assign([{ email: 'a' }])
+  const frame: hw.Frame = await people.assign(people.customers())
+  const columns = await people.assign({ email: ['a'] })
+  const customer: (string | null)[] = columns.customer
+  const journeys: hw.Journeys = await hw.Journeys.fromEvents(frame, { conversions: frame, value: 'value', lookback: '30d' })
+  const credit: hw.Frame = await hw.attribute(journeys, ['first', new hw.TimeDecay({ halfLife: '7d' }), new hw.Markov({ order: 2 })])
+  const model: hw.clv.BetaGeo = await new hw.clv.BetaGeo({ penalty: 0 }).fit(frame, { T: 'age' })
+  const alpha: number = model.params.alpha
+  const error: number | null = model.standardErrors.r
+  const clusters: hw.segment.KMeans = await new hw.segment.KMeans({ k: 3, seed: 1n }).fit(frame, { features: ['a'] })
+  const labels: Uint32Array = clusters.labels
+  const loaded: hw.Model = await hw.load('clv.json')
+  if (loaded instanceof hw.clv.BetaGeo) await loaded.save('clv.json')
+  const graph = new hw.IdentityGraph()
+  const found: string | undefined = graph.observe({ email: 'a@x.org' }, { time: new Date() }).customer
+  void [rows, customer, credit, alpha, error, labels, found]
+
+  // @ts-expect-error stitch needs identifiers
+  await hw.stitch(orders, {})
+  // @ts-expect-error no such model
+  await hw.attribute(journeys, ['lasst'])
+  // @ts-expect-error an option of another model
+  new hw.TimeDecay({ order: 2 })
+  // @ts-expect-error no such option
+  await hw.clv.summarize(orders, { periods: '7d' })
+  // @ts-expect-error no such policy
+  await hw.segment.rfm(orders, { onInvalid: 'ignore' })
+  // @ts-expect-error a column holds one type
+  await hw.segment.rfm({ value: ['a', 1] })
+}

@@ -1,0 +1,356 @@
+//! What are they worth?
+
+use headwater::clv::{
+    self as core, BetaGeoModel, BetaGeoOptions, Estimates, GammaGammaModel, GammaGammaOptions,
+    LifetimeOptions, PredictOptions, SpendPredictOptions, SummarizeOptions, TrackingOptions,
+};
+use napi::bindgen_prelude::{Object, This, Uint8Array, Unknown};
+use napi::{Env, Result};
+use napi_derive::napi;
+
+use crate::frame::Frame;
+use crate::job::{self, Call, Config, Slot, Start};
+use crate::models::save;
+
+/// Customers from orders: customer, frequency, recency, T, monetary_value, and
+/// the holdout where `calibrationEnd` is given. `extras.accounting` says where
+/// every order went.
+#[napi(
+    namespace = "clv",
+    ts_args_type = "orders: FrameInput, options?: SummarizeOptions & RunOptions",
+    ts_return_type = "Promise<Frame>"
+)]
+pub fn summarize<'e>(env: &'e Env, orders: Unknown<'e>, options: Unknown<'e>) -> Result<Unknown<'e>> {
+    let prepare = |call: &Call<'e>| {
+        let (options, orders) = (call.options::<SummarizeOptions>()?, call.columns(orders)?);
+        Ok(move |run: &headwater::Run| core::summarize(&orders.columns()?, &options, run))
+    };
+    job::start(env, options, prepare, |rfm| {
+        Frame::new(rfm.table())
+            .and("accounting", rfm.accounting_table())
+            .and("dropped", rfm.dropped().table())
+    })
+}
+
+/// The discounted value of every customer over the coming periods: customer,
+/// expected_purchases, p_alive, expected_spend, lifetime_value.
+#[napi(
+    namespace = "clv",
+    ts_args_type = "model: BetaGeo, spend: GammaGamma, rfm: FrameInput, options?: LifetimeOptions & RunOptions",
+    ts_return_type = "Promise<Frame>"
+)]
+pub fn lifetime_value<'e>(
+    env: &'e Env,
+    model: &BetaGeo,
+    spend: &GammaGamma,
+    rfm: Unknown<'e>,
+    options: Unknown<'e>,
+) -> Result<Unknown<'e>> {
+    let (model, spend) = (model.slot.clone(), spend.slot.clone());
+    let prepare = |call: &Call<'e>| {
+        let (options, rfm) = (call.options::<LifetimeOptions>()?, call.columns(rfm)?);
+        let (model, spend) = job::now(env, || Ok((model.get()?, spend.get()?)))?;
+        Ok(move |run: &headwater::Run| core::lifetime_value(&model, &spend, &rfm.columns()?, &options, run))
+    };
+    job::start(env, options, prepare, |found| {
+        Frame::new(found.table()).and("dropped", found.dropped().table())
+    })
+}
+
+fn params<'e>(env: &'e Env, estimates: &Estimates) -> Result<Object<'e>> {
+    named(env, estimates, estimates.values.iter().map(|v| Some(*v)))
+}
+
+fn named<'e>(
+    env: &'e Env,
+    estimates: &Estimates,
+    values: impl IntoIterator<Item = Option<f64>>,
+) -> Result<Object<'e>> {
+    let mut out = Object::new(env)?;
+    for (name, value) in estimates.names.iter().zip(values) {
+        out.set(name, value)?;
+    }
+    Ok(out)
+}
+
+/// The BG/NBD model of repeat purchases (Fader, Hardie & Lee 2005).
+#[napi(namespace = "clv")]
+pub struct BetaGeo {
+    config: Config,
+    slot: Slot<BetaGeoModel>,
+}
+
+impl From<BetaGeoModel> for BetaGeo {
+    fn from(model: BetaGeoModel) -> Self {
+        Self { config: Config::default(), slot: Slot::of(model) }
+    }
+}
+
+#[napi(namespace = "clv")]
+impl BetaGeo {
+    /// A model that is not fitted yet.
+    #[napi(constructor, ts_args_type = "options?: BetaGeoOptions")]
+    pub fn new(env: &Env, options: Unknown<'_>) -> Result<Self> {
+        Ok(Self { config: Config::open::<BetaGeoOptions>(env, options)?, slot: Slot::default() })
+    }
+
+    /// A model with given parameters, for example published ones.
+    #[napi(
+        factory,
+        ts_args_type = "params: { r: number, alpha: number, a: number, b: number }, period?: Duration"
+    )]
+    pub fn from_parameters(env: &Env, params: Object<'_>, period: Unknown<'_>) -> Result<Self> {
+        let read = |name: &str| params.get::<f64>(name).map(|v| v.unwrap_or(f64::NAN));
+        let (r, alpha, a, b) = (read("r")?, read("alpha")?, read("a")?, read("b")?);
+        let period = job::optional_value(env, period)?;
+        job::now(env, || BetaGeoModel::from_parameters(r, alpha, a, b, period)).map(Self::from)
+    }
+
+    /// Estimates the parameters by maximum likelihood, and resolves to this model.
+    #[napi(
+        ts_args_type = "rfm: FrameInput, options?: BetaGeoOptions & RunOptions",
+        ts_return_type = "Promise<this>"
+    )]
+    pub fn fit<'e>(
+        &self,
+        env: &'e Env,
+        this: This<'e>,
+        rfm: Unknown<'e>,
+        options: Unknown<'e>,
+    ) -> Result<Unknown<'e>> {
+        let slot = self.slot.clone();
+        let start = Start { defaults: self.config.settings, this: Some(this.object), monitor: None };
+        let prepare = |call: &Call<'e>| {
+            let (options, rfm) = (self.config.merged::<BetaGeoOptions>(call)?, call.columns(rfm)?);
+            Ok(move |run: &headwater::Run| core::beta_geo(&rfm.columns()?, &options, run))
+        };
+        job::start_with(env, options, start, prepare, move |(model, _)| slot.set(model))
+    }
+
+    /// What to expect of each customer: customer, expected_purchases, p_alive.
+    #[napi(
+        ts_args_type = "rfm: FrameInput, options?: PredictOptions & RunOptions",
+        ts_return_type = "Promise<Frame>"
+    )]
+    pub fn predict<'e>(&self, env: &'e Env, rfm: Unknown<'e>, options: Unknown<'e>) -> Result<Unknown<'e>> {
+        let prepare = |call: &Call<'e>| {
+            let (options, rfm) = (call.options::<PredictOptions>()?, call.columns(rfm)?);
+            let model = job::now(env, || self.slot.get())?;
+            Ok(move |run: &headwater::Run| model.predict_columns(&rfm.columns()?, &options, run))
+        };
+        job::start(env, options, prepare, |found| {
+            Frame::new(found.table()).and("dropped", found.dropped().table())
+        })
+    }
+
+    /// Actual and expected repeat purchases, period after period.
+    #[napi(
+        ts_args_type = "orders: FrameInput, options?: TrackingOptions & RunOptions",
+        ts_return_type = "Promise<Frame>"
+    )]
+    pub fn tracking<'e>(
+        &self,
+        env: &'e Env,
+        orders: Unknown<'e>,
+        options: Unknown<'e>,
+    ) -> Result<Unknown<'e>> {
+        let prepare = |call: &Call<'e>| {
+            let (options, orders) = (call.options::<TrackingOptions>()?, call.columns(orders)?);
+            let model = job::now(env, || self.slot.get())?;
+            Ok(move |run: &headwater::Run| core::tracking(&orders.columns()?, &model, &options, run))
+        };
+        job::start(env, options, prepare, |found| {
+            Frame::new(found.table()).and("dropped", found.dropped().table())
+        })
+    }
+
+    /// The parameters r, alpha, a and b.
+    #[napi(getter, ts_return_type = "{ r: number, alpha: number, a: number, b: number }")]
+    pub fn params<'e>(&self, env: &'e Env) -> Result<Object<'e>> {
+        params(env, job::now(env, || self.slot.get())?.estimates())
+    }
+
+    /// Their standard errors; `null` where the data do not identify one.
+    #[napi(
+        getter,
+        ts_return_type = "{ r: number | null, alpha: number | null, a: number | null, b: number | null }"
+    )]
+    pub fn standard_errors<'e>(&self, env: &'e Env) -> Result<Object<'e>> {
+        let model = job::now(env, || self.slot.get())?;
+        named(env, model.estimates(), model.standard_errors())
+    }
+
+    /// The maximised log-likelihood.
+    #[napi(getter)]
+    pub fn log_likelihood(&self, env: &Env) -> Result<f64> {
+        job::now(env, || Ok(self.slot.get()?.log_likelihood()))
+    }
+
+    /// One row for each parameter: parameter, estimate, standard_error, low, high.
+    #[napi]
+    pub fn table(&self, env: &Env) -> Result<Frame> {
+        job::now(env, || Ok(Frame::new(self.slot.get()?.table()?)))
+    }
+
+    /// One row on the fit: log_likelihood, customers, iterations, gradient_norm, aic, bic, verdict, ….
+    #[napi]
+    pub fn fit_table(&self, env: &Env) -> Result<Frame> {
+        job::now(env, || Ok(Frame::new(self.slot.get()?.estimates().fit_table())))
+    }
+
+    /// The probability that one customer has not dropped out; takes microseconds.
+    #[napi]
+    pub fn p_alive(&self, env: &Env, frequency: f64, recency: f64, age: f64) -> Result<f64> {
+        job::now(env, || self.slot.get()?.p_alive(frequency, recency, age))
+    }
+
+    /// The purchases to expect of one customer in the coming periods; takes microseconds.
+    #[napi]
+    pub fn expected_purchases(
+        &self,
+        env: &Env,
+        frequency: f64,
+        recency: f64,
+        age: f64,
+        periods: f64,
+    ) -> Result<f64> {
+        job::now(env, || self.slot.get()?.expected_purchases(frequency, recency, age, periods))
+    }
+
+    /// The model as the bytes of a model file.
+    #[napi]
+    pub fn to_bytes(&self, env: &Env) -> Result<Uint8Array> {
+        job::now(env, || headwater::model::to_bytes(&*self.slot.get()?)).map(Uint8Array::new)
+    }
+
+    /// Writes the model to a file; `load` reads it back.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn save<'e>(&self, env: &'e Env, path: String) -> Result<Unknown<'e>> {
+        let slot = self.slot.clone();
+        save(env, path, move || headwater::model::to_bytes(&*slot.get()?))
+    }
+}
+
+/// The gamma-gamma model of the value of a purchase (Fader & Hardie 2013).
+#[napi(namespace = "clv")]
+pub struct GammaGamma {
+    config: Config,
+    slot: Slot<GammaGammaModel>,
+}
+
+impl From<GammaGammaModel> for GammaGamma {
+    fn from(model: GammaGammaModel) -> Self {
+        Self { config: Config::default(), slot: Slot::of(model) }
+    }
+}
+
+#[napi(namespace = "clv")]
+impl GammaGamma {
+    /// A model that is not fitted yet.
+    #[napi(constructor, ts_args_type = "options?: GammaGammaOptions")]
+    pub fn new(env: &Env, options: Unknown<'_>) -> Result<Self> {
+        Ok(Self { config: Config::open::<GammaGammaOptions>(env, options)?, slot: Slot::default() })
+    }
+
+    /// A model with given parameters, for example published ones.
+    #[napi(factory, ts_args_type = "params: { p: number, q: number, v: number }")]
+    pub fn from_parameters(env: &Env, params: Object<'_>) -> Result<Self> {
+        let read = |name: &str| params.get::<f64>(name).map(|v| v.unwrap_or(f64::NAN));
+        let (p, q, v) = (read("p")?, read("q")?, read("v")?);
+        job::now(env, || GammaGammaModel::from_parameters(p, q, v)).map(Self::from)
+    }
+
+    /// Estimates the parameters by maximum likelihood, and resolves to this model.
+    #[napi(
+        ts_args_type = "rfm: FrameInput, options?: GammaGammaOptions & RunOptions",
+        ts_return_type = "Promise<this>"
+    )]
+    pub fn fit<'e>(
+        &self,
+        env: &'e Env,
+        this: This<'e>,
+        rfm: Unknown<'e>,
+        options: Unknown<'e>,
+    ) -> Result<Unknown<'e>> {
+        let slot = self.slot.clone();
+        let start = Start { defaults: self.config.settings, this: Some(this.object), monitor: None };
+        let prepare = |call: &Call<'e>| {
+            let (options, rfm) = (self.config.merged::<GammaGammaOptions>(call)?, call.columns(rfm)?);
+            Ok(move |run: &headwater::Run| core::gamma_gamma(&rfm.columns()?, &options, run))
+        };
+        job::start_with(env, options, start, prepare, move |(model, _)| slot.set(model))
+    }
+
+    /// The spend to expect for each purchase: customer, expected_spend.
+    #[napi(
+        ts_args_type = "rfm: FrameInput, options?: SpendPredictOptions & RunOptions",
+        ts_return_type = "Promise<Frame>"
+    )]
+    pub fn predict<'e>(&self, env: &'e Env, rfm: Unknown<'e>, options: Unknown<'e>) -> Result<Unknown<'e>> {
+        let prepare = |call: &Call<'e>| {
+            let (options, rfm) = (call.options::<SpendPredictOptions>()?, call.columns(rfm)?);
+            let model = job::now(env, || self.slot.get())?;
+            Ok(move |run: &headwater::Run| model.predict_columns(&rfm.columns()?, &options, run))
+        };
+        job::start(env, options, prepare, |found| {
+            Frame::new(found.table()).and("dropped", found.dropped().table())
+        })
+    }
+
+    /// The parameters p, q and v.
+    #[napi(getter, ts_return_type = "{ p: number, q: number, v: number }")]
+    pub fn params<'e>(&self, env: &'e Env) -> Result<Object<'e>> {
+        params(env, job::now(env, || self.slot.get())?.estimates())
+    }
+
+    /// Their standard errors; `null` where the data do not identify one.
+    #[napi(getter, ts_return_type = "{ p: number | null, q: number | null, v: number | null }")]
+    pub fn standard_errors<'e>(&self, env: &'e Env) -> Result<Object<'e>> {
+        let model = job::now(env, || self.slot.get())?;
+        named(env, model.estimates(), model.standard_errors())
+    }
+
+    /// The maximised log-likelihood.
+    #[napi(getter)]
+    pub fn log_likelihood(&self, env: &Env) -> Result<f64> {
+        job::now(env, || Ok(self.slot.get()?.log_likelihood()))
+    }
+
+    /// The correlation of frequency and monetary value, which the model takes to be none.
+    #[napi(getter)]
+    pub fn correlation(&self, env: &Env) -> Result<f64> {
+        job::now(env, || Ok(self.slot.get()?.correlation()))
+    }
+
+    /// One row for each parameter: parameter, estimate, standard_error, low, high.
+    #[napi]
+    pub fn table(&self, env: &Env) -> Result<Frame> {
+        job::now(env, || Ok(Frame::new(self.slot.get()?.table()?)))
+    }
+
+    /// One row on the fit.
+    #[napi]
+    pub fn fit_table(&self, env: &Env) -> Result<Frame> {
+        job::now(env, || Ok(Frame::new(self.slot.get()?.estimates().fit_table())))
+    }
+
+    /// The spend to expect for each purchase of one customer; `null` where the
+    /// model has no mean. Takes microseconds.
+    #[napi]
+    pub fn expected_spend(&self, env: &Env, frequency: f64, monetary_value: f64) -> Result<Option<f64>> {
+        job::now(env, || self.slot.get()?.expected_spend(frequency, monetary_value))
+    }
+
+    /// The model as the bytes of a model file.
+    #[napi]
+    pub fn to_bytes(&self, env: &Env) -> Result<Uint8Array> {
+        job::now(env, || headwater::model::to_bytes(&*self.slot.get()?)).map(Uint8Array::new)
+    }
+
+    /// Writes the model to a file; `load` reads it back.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn save<'e>(&self, env: &'e Env, path: String) -> Result<Unknown<'e>> {
+        let slot = self.slot.clone();
+        save(env, path, move || headwater::model::to_bytes(&*slot.get()?))
+    }
+}

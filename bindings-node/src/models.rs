@@ -1,0 +1,77 @@
+//! Model files.
+
+use headwater::attribution::MarkovModel;
+use headwater::clv::{BetaGeoModel, GammaGammaModel};
+use headwater::identity::IdentityGraph as CoreGraph;
+use headwater::segment::KMeansModel;
+use headwater::{Error as CoreError, Result as CoreResult, model};
+use napi::bindgen_prelude::{Either, Either5, Uint8ArraySlice, Unknown};
+use napi::{Env, Result};
+use napi_derive::napi;
+
+use crate::attribution::Markov;
+use crate::clv::{BetaGeo, GammaGamma};
+use crate::identity::IdentityGraph;
+use crate::job::{self, Call};
+use crate::segment::KMeans;
+
+/// Whatever a model file may hold. There is one at a time: its size does not matter.
+#[allow(clippy::large_enum_variant)]
+enum Loaded {
+    Graph(CoreGraph),
+    Markov(MarkovModel),
+    BetaGeo(BetaGeoModel),
+    GammaGamma(GammaGammaModel),
+    KMeans(KMeansModel),
+}
+
+fn open(bytes: &[u8]) -> CoreResult<Loaded> {
+    Ok(match model::kind(bytes)?.as_str() {
+        "identity.IdentityGraph" => Loaded::Graph(model::from_bytes(bytes)?),
+        "attribution.Markov" => Loaded::Markov(model::from_bytes(bytes)?),
+        "clv.BetaGeo" => Loaded::BetaGeo(model::from_bytes(bytes)?),
+        "clv.GammaGamma" => Loaded::GammaGamma(model::from_bytes(bytes)?),
+        "segment.KMeans" => Loaded::KMeans(model::from_bytes(bytes)?),
+        other => return Err(CoreError::model_file(format!("holds a `{other}`, which Node cannot use yet"))),
+    })
+}
+
+/// Reads a model from a file, or from the bytes of one.
+#[napi(ts_args_type = "file: string | Uint8Array", ts_return_type = "Promise<Model>")]
+pub fn load<'e>(
+    env: &'e Env,
+    file: Either<String, Uint8ArraySlice<'e>>,
+    options: Unknown<'e>,
+) -> Result<Unknown<'e>> {
+    let prepare = |_: &Call<'e>| {
+        let file = match file {
+            Either::A(path) => Either::A(path),
+            Either::B(bytes) => Either::B(bytes.to_vec()),
+        };
+        Ok(move |_: &headwater::Run| match file {
+            Either::A(path) => open(&model::read(path)?),
+            Either::B(bytes) => open(&bytes),
+        })
+    };
+    job::start(env, options, prepare, |loaded| match loaded {
+        Loaded::Graph(graph) => Either5::A(IdentityGraph::from(graph)),
+        Loaded::Markov(markov) => Either5::B(Markov::from(markov)),
+        Loaded::BetaGeo(model) => Either5::C(BetaGeo::from(model)),
+        Loaded::GammaGamma(model) => Either5::D(GammaGamma::from(model)),
+        Loaded::KMeans(model) => Either5::E(KMeans::from(model)),
+    })
+}
+
+/// Writes a model's bytes to a file, on a worker thread.
+pub(crate) fn save<'e>(
+    env: &'e Env,
+    path: String,
+    bytes: impl FnOnce() -> CoreResult<Vec<u8>> + Send + 'static,
+) -> Result<Unknown<'e>> {
+    use napi::bindgen_prelude::{JsValue, Object};
+    let work = move |_: &headwater::Run| {
+        let bytes = bytes()?;
+        std::fs::write(&path, bytes).map_err(|source| CoreError::Io { path, source })
+    };
+    job::start(env, Object::new(env)?.to_unknown(), |_: &Call<'e>| Ok(work), |()| ())
+}

@@ -1,0 +1,83 @@
+'use strict'
+// The whole chain, from records to values.
+const assert = require('node:assert/strict')
+const { test } = require('node:test')
+const arrow = require('apache-arrow')
+const hw = require('../index.js')
+
+test('events to customers, journeys, credits, values and segments', async () => {
+  const market = await hw.simulate.market({ people: 2000, days: 180, seed: 4 })
+  const identifiers = ['cookie', 'device', 'email', 'user_id', 'phone', 'loyalty']
+  const people = await hw.stitch(market.records, { identifiers, time: 'time', source: 'source' })
+  assert.ok(people.customerCount > 0 && people.identifierCount >= people.customerCount)
+  const [touches, orders] = [await people.assign(market.events), await people.assign(market.orders)]
+  assert.equal(touches.rows, market.events.rows)
+
+  const journeys = await hw.Journeys.fromEvents(touches, { conversions: orders, value: 'value', cost: 'cost', lookback: '14d' })
+  assert.equal(journeys.totalConversions, orders.rows)
+  const markov = await new hw.Markov({ order: 2 }).fit(journeys)
+  const credit = await hw.attribute(journeys, ['first', 'last', new hw.PositionBased({ first: 0.3 }), markov, new hw.Shapley()])
+  for (const model of new Set(credit.column('model'))) {
+    const rows = credit.toRows().filter((row) => row.model === model)
+    assert.ok(Math.abs(rows.reduce((sum, row) => sum + row.conversions, 0) - orders.rows) < 1e-6)
+  }
+  const score = markov.score(['email', 'direct'])
+  assert.ok(Math.abs(score[0] + score[1] - 1) < 1e-12)
+  assert.deepEqual(new hw.TimeDecay({ halfLife: '1d' }).score(['a', 'b'], ['2024-01-01', new Date('2024-01-02')]), [1 / 3, 2 / 3])
+  const loaded = await hw.load(markov.toBytes())
+  assert.deepEqual([loaded.channels, loaded.removalEffects], [markov.channels, markov.removalEffects])
+
+  const rfm = await hw.clv.summarize(orders, { period: '7d' })
+  const model = new hw.clv.BetaGeo({ period: '7d' })
+  assert.equal(await model.fit(rfm), model)
+  const spend = await new hw.clv.GammaGamma().fit(rfm)
+  const values = await hw.clv.lifetimeValue(model, spend, rfm, { periods: 26, discountRate: 0.001 })
+  assert.equal(values.rows, rfm.rows)
+  const predicted = await model.predict(rfm, { periods: 26 })
+  assert.deepEqual(predicted.column('p_alive'), values.column('p_alive'))
+  const [frequency, recency, T] = ['frequency', 'recency', 'T'].map((name) => rfm.column(name)[0])
+  assert.equal(model.pAlive(frequency, recency, T), predicted.column('p_alive')[0])
+  assert.ok((await model.tracking(orders)).rows > 10)
+  await assert.rejects(model.predict(rfm, { period: '1d' }), { code: 'HW_OPTION' })
+
+  const segments = await hw.segment.rfm(orders)
+  assert.equal(segments.extras.segments.column('customers').reduce((a, b) => a + b), segments.rows)
+  const clusters = await new hw.segment.KMeans({ k: 3, seed: 2 }).fit(rfm, { features: ['frequency', 'recency'], scale: 'standard' })
+  assert.deepEqual(Float64Array.from(clusters.labels), (await clusters.predict(rfm)).column('segment'))
+})
+
+test('assign gives back the kind of frame that went in', async () => {
+  const events = { cookie: ['1', '1', '2', null], email: [null, 'a@x.org', 'a@x.org', null], n: Int32Array.of(1, 2, 3, 4) }
+  const people = await hw.stitch(events, { identifiers: ['cookie', 'email'] })
+  const columns = await people.assign(events)
+  const [customer] = columns.customer
+  assert.deepEqual(columns.customer, [customer, customer, customer, null])
+  assert.equal(columns.n, events.n)
+  const rows = await people.assign([{ email: 'A@X.org', n: 1 }, { email: 'who@y.org', n: 2 }])
+  assert.deepEqual(rows, [{ email: 'A@X.org', n: 1, customer }, { email: 'who@y.org', n: 2, customer: null }])
+  const table = await people.assign(arrow.tableFromArrays({ email: ['a@x.org'] }))
+  assert.deepEqual([table.numCols, table.getChild('customer').get(0)], [2, customer])
+  assert.deepEqual(people.members(customer).length, 3)
+  assert.equal(people.resolve('email', 'a@x.org'), customer)
+})
+
+test('a graph of identities takes events one at a time', async () => {
+  const graph = new hw.IdentityGraph({ namespaces: [{ name: 'user_id', limit: 1 }, 'email'] })
+  const first = graph.observe({ cookie: '7f3' }, { time: new Date('2024-01-01'), source: 'web' })
+  const second = graph.observe({ cookie: '7f3', email: 'A@x.org', phone: null, user_id: 17 }, { time: '2024-01-02T00:00:00.000001Z' })
+  assert.equal(second.customer, first.customer)
+  const [link] = graph.explain(['email', 'a@x.org'], ['cookie', '7f3'])
+  assert.equal(+link.time, Date.UTC(2024, 0, 2))
+  assert.equal(graph.explain(['email', 'a@x.org'], ['cookie', 'no']), null)
+  const refused = graph.observe({ cookie: '7f3', user_id: 18 })
+  assert.equal(refused.refused[0].rule, 'limit:user_id')
+  assert.equal(graph.refused().rows, 1)
+  const again = await hw.load(graph.toBytes())
+  assert.deepEqual(again.customers().toRows(), graph.customers().toRows())
+  assert.equal(graph.unlink(['email', 'a@x.org'], ['cookie', '7f3']).links, 1)
+  assert.equal(graph.forget('email', 'a@x.org').customer.length > 0, true)
+  assert.equal(graph.resolve('email', 'a@x.org'), null)
+  const start = performance.now()
+  for (let i = 0; i < 20_000; i++) graph.observe({ cookie: `c${i % 5000}`, email: `m${i % 3000}@x.org` })
+  console.log(`  ${(((performance.now() - start) * 1000) / 20_000).toFixed(1)} µs for each observe`)
+})

@@ -1,0 +1,158 @@
+'use strict'
+// The vectors that Rust, Python and Node share: the same bits in each.
+const assert = require('node:assert/strict')
+const { readdirSync, readFileSync } = require('node:fs')
+const { join } = require('node:path')
+const { test } = require('node:test')
+const arrow = require('apache-arrow')
+const hw = require('../index.js')
+const { assertFrame } = require('./support.js')
+
+const folder = join(__dirname, '..', '..', 'core', 'tests', 'vectors')
+
+/** JSON does not say whether 1 is a float; where any number of a column has a point, all are. */
+const floats = (text) => JSON.parse(text.replace(/(?<=[[,{:\s])-?\d+\.0+(?=[\s,\]}])/g, (number) => `"\\u0000${number}"`), (_, value) =>
+  Array.isArray(value) && value.some((item) => typeof item === 'string' && item[0] === '\0')
+    ? Object.assign(value.map((item) => (typeof item === 'string' && item[0] === '\0' ? Number(item.slice(1)) : item)), { float: true })
+    : typeof value === 'string' && value[0] === '\0' ? Number(value.slice(1)) : value)
+
+const column = (values) =>
+  values.float && values.every((value) => value !== null) ? Float64Array.from(values) : values
+
+async function journeys({ frames, options: { attribute, model, journeys: given, ...rest } }) {
+  const options = given ?? rest
+  if (frames.paths) return hw.Journeys.fromPaths(frames.paths, options)
+  return hw.Journeys.fromEvents(frames.touches, frames.conversions ? { ...options, conversions: frames.conversions } : options)
+}
+
+async function reports(made, timed) {
+  const out = { paths: made.paths(), transitions: made.transitions(), lengths: made.lengths(), channels: made.channels(), summary: made.summary() }
+  if (timed) out.lags = made.lags()
+  for (const name of Object.keys(out)) out[name] = await out[name]
+  return { ...out, dropped: made.dropped() }
+}
+
+const people = async ({ frames, options }) => hw.stitch(frames.events, options)
+
+/** Fits, saves, loads and predicts. */
+const fitted = (Model) => async ({ frames: { rfm }, options: { fit, predict } }) => {
+  const model = await new Model(fit).fit(rfm)
+  const loaded = await hw.load(model.toBytes())
+  return { parameters: loaded.table(), fit: loaded.fitTable(), predictions: await loaded.predict(rfm, predict) }
+}
+
+const calls = {
+  stitch: async (given) => {
+    const found = await people(given)
+    const tables = { customers: found.customers(), refused: found.refused(), blocked: found.blocked(), sizes: found.sizes() }
+    const again = await found.assign(Object.keys(given.frames.events).length ? given.frames.events : undefined)
+    assert.deepEqual(again.customer, (await found.assign()).column('customer'))
+    return { ...tables, assign: await found.assign(), dropped: found.dropped() }
+  },
+  identity_graph: async ({ frames, options }) => {
+    const graph = new hw.IdentityGraph(options.rules)
+    await graph.extend(frames.events, options)
+    return { customers: graph.customers(), refused: graph.refused() }
+  },
+  explain: async ({ frames, options: { explain: [a, b], ...options } }) => {
+    const links = (await people({ frames, options })).explain(a, b) ?? []
+    const time = (value) => (value === null ? null : value.getTime() * 1000)
+    const column = (read) => links.map(read)
+    return {
+      explain: {
+        from_namespace: column((link) => link.from.namespace),
+        from_identifier: column((link) => link.from.value),
+        to_namespace: column((link) => link.to.namespace),
+        to_identifier: column((link) => link.to.value),
+        time: column((link) => time(link.time)),
+        last_time: column((link) => time(link.lastTime)),
+        source: column((link) => link.source),
+        events: column((link) => link.events),
+      },
+    }
+  },
+  pairwise: async ({ frames, options }) => ({ scores: await hw.evaluate(frames.rows, options) }),
+  normalize: async ({ frames: { values } }) => ({
+    values: {
+      email: values.email.map((value) => hw.normalizeEmail(value) ?? ''),
+      gmail: values.email.map((value) => hw.normalizeEmail(value, true) ?? ''),
+      phone: values.phone.map((value) => hw.normalizePhone(value, 'GB') ?? ''),
+    },
+  }),
+  from_events: async (given) => reports(await journeys(given), true),
+  from_paths: async (given) => reports(await journeys(given), false),
+  attribute: async (given) => {
+    const credits = await hw.attribute(await journeys(given), given.options.attribute.models)
+    const { removalEffects } = credits.extras
+    return { credits, ...(removalEffects.rows ? { removal_effects: removalEffects } : {}) }
+  },
+  touch_credits: async (given) => ({ touch_credits: await (await journeys(given)).touchCredits(given.options.model) }),
+  'clv.summarize': async ({ frames, options }) => {
+    const rfm = await hw.clv.summarize(frames.orders, options)
+    return { rfm, accounting: rfm.extras.accounting }
+  },
+  'clv.beta_geo': fitted(hw.clv.BetaGeo),
+  'clv.gamma_gamma': fitted(hw.clv.GammaGamma),
+  'clv.lifetime_value': async ({ frames: { rfm }, options }) => {
+    const model = await new hw.clv.BetaGeo(options.beta_geo).fit(rfm)
+    const spend = await new hw.clv.GammaGamma(options.gamma_gamma).fit(rfm)
+    return { lifetime_value: await hw.clv.lifetimeValue(model, spend, rfm, options.lifetime_value) }
+  },
+  'clv.tracking': async ({ frames, options }) => {
+    const model = await new hw.clv.BetaGeo().fit(frames.rfm, options.fit)
+    return { tracking: await model.tracking(frames.orders, options.tracking) }
+  },
+  'segment.rfm': async ({ frames, options }) => {
+    const table = await hw.segment.rfm(frames.orders, options)
+    return { table, ...table.extras }
+  },
+  'segment.kmeans': async ({ frames, options }, expected) => {
+    const model = await new hw.segment.KMeans(options).fit(frames.frame)
+    const table = model.assignments()
+    const out = { table, centers: model.table(), dropped: table.dropped }
+    const loaded = await hw.load(model.toBytes())
+    assert.deepEqual(loaded.centers, model.centers)
+    if (expected.predict) out.predict = await loaded.predict(frames.new, options.on_invalid ? { onInvalid: options.on_invalid } : {})
+    return out
+  },
+  simulate: async ({ options }) => {
+    const { events, orders, holdout, people, truthPeople, truthOrders, channels, totals } = await hw.simulate.market(options)
+    return { events, orders, holdout, people, truth_people: truthPeople, truth_orders: truthOrders, channels, totals }
+  },
+}
+
+for (const file of readdirSync(folder).filter((name) => name.endsWith('.json')).sort()) {
+  const cases = floats(readFileSync(join(folder, file), 'utf8'))
+  // Some files hold numbers for the core alone, without calls.
+  if (!Array.isArray(cases) || !cases[0]?.call) continue
+  for (const given of cases) {
+    test(`${file}: ${given.name}`, async () => {
+      const call = calls[given.call]
+      assert.ok(call, `no call ${given.call}: a public function of the core without a Node twin`)
+      const read = (frame) => Object.fromEntries(Object.entries(frame).map(([name, values]) => [name, column(values)]))
+      const frames = Object.fromEntries(Object.entries(given.frames ?? {}).map(([name, frame]) => [name, read(frame)]))
+      const run = async () => call({ frames, options: given.options ?? {} }, given.expect ?? {})
+      if (given.error) return assert.rejects(run(), { code: given.error })
+      const tables = await run()
+      for (const [name, expected] of Object.entries(given.expect)) {
+        assert.ok(tables[name], `no table ${name}`)
+        if (tables[name] instanceof hw.Frame) assertFrame(tables[name], expected, `${given.name}: ${name}`)
+        else assert.deepEqual(tables[name], structuredClone(expected), `${given.name}: ${name}`)
+      }
+    })
+  }
+}
+
+test('the same frame as rows and as Arrow gives the same bits', async () => {
+  const orders = { customer: ['a', 'b', 'a', 'c', null], time: ['2024-01-05', '2023-06-01', '2024-02-01', '2023-12-24', '2024-01-01'], value: [20.5, 5, 30, 12.25, 1] }
+  const rows = orders.customer.map((customer, i) => ({ customer, time: new Date(orders.time[i]), value: orders.value[i] }))
+  const table = arrow.tableFromArrays({ customer: orders.customer, value: Float64Array.from(orders.value) })
+    .assign(new arrow.Table({ time: arrow.vectorFromArray(orders.time.map((time) => new Date(time)), new arrow.TimestampMillisecond()) }))
+  const forms = { columns: orders, rows, table, stream: arrow.tableToIPC(table, 'stream'), file: arrow.tableToIPC(table, 'file') }
+  const wanted = (await hw.segment.rfm(orders, { onInvalid: 'drop' })).columns()
+  for (const [form, frame] of Object.entries(forms)) {
+    const found = await hw.segment.rfm(frame, { onInvalid: 'drop' })
+    assert.deepEqual(found.columns(), wanted, form)
+    assert.equal(found.dropped.toRows()[0].count, 1)
+  }
+})
