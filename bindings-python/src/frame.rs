@@ -16,7 +16,7 @@ use headwater::Error;
 use headwater::column::{Columns, Table};
 use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyCapsule, PyDict, PyFloat, PyInt, PyList, PyString};
+use pyo3::types::{PyBool, PyBytes, PyCapsule, PyDict, PyFloat, PyInt, PyList, PyString};
 
 use crate::capsule::{self, Chunked};
 use crate::errors::Outcome;
@@ -37,7 +37,21 @@ pub(crate) fn columns(object: &Bound<'_, PyAny>) -> Outcome<Columns> {
             }
         },
     };
+    if batches.iter().all(|batch| batch.num_rows() == 0) {
+        // Libraries guess the types of columns without rows; nothing wrong can stand in them.
+        return Ok(Columns::from_batches(batches.first().map(untyped).transpose()?)?);
+    }
     Ok(Columns::from_batches(batches)?)
+}
+
+fn untyped(empty: &RecordBatch) -> headwater::Result<RecordBatch> {
+    let schema = empty.schema();
+    let fields = schema.fields().iter().map(|field| Field::new(field.name(), DataType::Null, true));
+    let columns = schema.fields().iter().map(|_| Arc::new(NullArray::new(0)) as ArrayRef).collect();
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    let options = RecordBatchOptions::new().with_row_count(Some(0));
+    RecordBatch::try_new_with_options(schema, columns, &options)
+        .map_err(|e| Error::column("?", e.to_string()))
 }
 
 fn table_batches(chunked: Chunked) -> headwater::Result<Vec<RecordBatch>> {
@@ -319,6 +333,16 @@ impl Frame {
             _ => "text",
         };
         self.0.schema().fields().iter().map(|f| (f.name().clone(), kind(f.data_type()))).collect()
+    }
+
+    /// A column of numbers as the bytes of an array of 64-bit values.
+    fn bytes<'py>(&self, py: Python<'py>, index: usize) -> Option<Bound<'py, PyBytes>> {
+        let column = self.0.columns().get(index)?;
+        let data = column.to_data();
+        let bytes = data.buffers().first()?.as_slice();
+        let numbers = matches!(column.data_type(), DataType::Float64 | DataType::Int64);
+        let at = data.offset() * 8;
+        (numbers && data.nulls().is_none()).then(|| PyBytes::new(py, &bytes[at..at + data.len() * 8]))
     }
 
     /// Rows `start..end` of the column at `index` as Python objects; times in microseconds.

@@ -3,9 +3,14 @@
 #![deny(unsafe_code)]
 
 mod capsule;
+mod clv;
 mod errors;
 mod frame;
+mod identity;
+mod journey;
+mod models;
 mod run;
+mod segment;
 mod simulate;
 
 use pyo3::prelude::*;
@@ -17,7 +22,20 @@ mod _core {
     use pyo3::types::PyDict;
 
     #[pymodule_export]
+    use crate::clv::{
+        clv_fit, clv_forecast_errors, clv_from_parameters, clv_lifetime_value, clv_new_customer, clv_predict,
+        clv_score, clv_spend, clv_summarize, clv_tables, clv_tracking,
+    };
+    #[pymodule_export]
     use crate::frame::Frame;
+    #[pymodule_export]
+    use crate::identity::{IdentityGraph, People, evaluate_identity, normalize_email, normalize_phone};
+    #[pymodule_export]
+    use crate::journey::{Journeys, markov_transitions, score_path};
+    #[pymodule_export]
+    use crate::models::{Model, model_kind};
+    #[pymodule_export]
+    use crate::segment::{kmeans_clusters, kmeans_fit, kmeans_predict, kmeans_score, segment_rfm};
     #[pymodule_export]
     use crate::simulate::{MarketBatches, simulate_market};
 

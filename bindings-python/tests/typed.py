@@ -1,0 +1,32 @@
+"""What a typed caller writes; checked by mypy, never run."""
+
+import datetime as dt
+from typing import Any
+
+import headwater as hw
+
+
+def story(events: Any, orders: Any) -> float:
+    people: hw.Stitched = hw.stitch(
+        events, identifiers=["cookie", "email"], rules=hw.IdentityRules([hw.Namespace("email", limit=2)])
+    )
+    journeys = hw.Journeys.from_events(
+        people.assign(events), conversions=orders, value="revenue", lookback=dt.timedelta(days=30)
+    )
+    credit = hw.attribute(journeys, ["first", hw.TimeDecay(half_life="7d"), hw.Markov(order=2), hw.Shapley()])
+    hw.plot.attribution(credit)
+    rfm = hw.clv.summarize(orders, period="7d", calibration_end=dt.date(2024, 1, 1))
+    model: hw.clv.BetaGeo = hw.clv.BetaGeo().fit(rfm, progress=True)
+    values = hw.clv.lifetime_value(model, hw.clv.GammaGamma().fit(rfm), rfm, periods=52)
+    clusters = hw.segment.KMeans(k=5, seed=1).fit(values, features=["lifetime_value"])
+    clusters.save("clusters.json")
+    seen = hw.IdentityGraph().observe({"cookie": "7f3", "email": ["a@x.org", "b@x.org"]}, source="web")
+    name: str | None = seen.customer
+    return model.params_["r"] + clusters.inertia_ + len(name or "")
+
+
+def wrong(orders: Any) -> None:
+    hw.segment.rfm(orders, bins="five")  # type: ignore[arg-type]
+    hw.clv.summarize(orders, refunds="maybe")  # type: ignore[arg-type]
+    hw.Journeys.from_events(orders, chanel="channel")  # type: ignore[call-arg]
+    hw.PositionBased(first="most")  # type: ignore[arg-type]

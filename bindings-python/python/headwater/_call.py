@@ -18,6 +18,10 @@ Progress = bool | Callable[[str, int, int], object] | None
 Span = str | float | dt.timedelta
 #: A moment: an ISO string, a date, a datetime or a pandas Timestamp.
 Moment = str | dt.date
+#: An option that is null on purpose, where None would mean the default.
+NULL = object()
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
 Run = tuple[int, int, Callable[[str, int, int], object] | None]
 
 
@@ -30,14 +34,24 @@ def moment(value: Moment | None) -> str | None:
     return str(value)  # numpy.datetime64
 
 
+def micros(value: Moment) -> int:
+    """A moment in microseconds since the epoch, for calls that take one event."""
+    try:
+        at = dt.datetime.fromisoformat(moment(value) or "")
+    except ValueError:
+        raise OptionError(f"option `time`: {value!r} is not a time; write 2024-12-31T00:00:00Z") from None
+    return ((at if at.tzinfo else at.replace(tzinfo=dt.UTC)) - _EPOCH) // dt.timedelta(microseconds=1)
+
+
 def options(values: Mapping[str, Any]) -> str:
     """Options as JSON; what is None keeps the core's default."""
-    return "{" + ",".join(f'"{k}":{_dump(k, v)}' for k, v in values.items() if v is not None) + "}"
+    return "{" + ",".join(f'"{k}":{dump(k, v)}' for k, v in values.items() if v is not None) + "}"
 
 
-def _dump(name: str, value: Any) -> str:
+def dump(name: str, value: Any) -> str:
+    """A value as JSON; what cannot be is an `OptionError` that names the option."""
     try:
-        return json.dumps(value, default=_plain, allow_nan=False)
+        return "null" if value is NULL else json.dumps(value, default=_plain, allow_nan=False)
     except OptionError as error:
         raise OptionError(f"option `{name}`: {error}") from None
     except (TypeError, ValueError) as error:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import html
-from collections.abc import Callable, Iterable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from importlib import import_module
 from typing import Any
 
 import narwhals.stable.v2 as nw
 
 from . import _core
-from .errors import OptionError
+from .errors import DroppedRowsWarning, OptionError
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
@@ -130,7 +131,14 @@ def take(frame: Any, columns: Iterable[str | None] = ()) -> tuple[Any, Maker]:
         return frame, neutral
     implementation = wrapped.implementation
     if implementation.is_polars() or implementation.is_pyarrow():
-        return wrapped.to_native(), lambda native: _build(Frame(native), implementation)
+        native = wrapped.to_native()
+        unknown = [name for name, dtype in wrapped.schema.items() if dtype == nw.Unknown]
+        if unknown:  # Polars' columns of nothing but nulls do not keep to the Arrow interface
+            nothing = [name for name in unknown if wrapped[name].is_null().all()]
+            native = {name: native[name] for name in wrapped.columns} | {
+                name: [None] * len(wrapped) for name in nothing
+            }
+        return native, lambda native: _build(Frame(native), implementation)
     have = wrapped.columns
     wanted = [name for name in dict.fromkeys(columns) if name is not None]
     # Without all of them the core is to say what is missing and what there is.
@@ -163,6 +171,33 @@ def neutral(native: _core.Frame) -> Any:
     except ImportError:
         return Frame(native)
     return pyarrow.table(native)
+
+
+def tell(
+    report: MutableMapping[str, Any] | None, make: Maker, *, dropped: _core.Frame, **more: _core.Frame
+) -> None:
+    """Puts what a call has to say beside its frame into ``report``; else dropped rows are a warning."""
+    if report is not None:
+        report.update({name: make(native) for name, native in {"dropped": dropped, **more}.items()})
+    elif len(dropped):
+        rows = Frame(dropped).to_dict()
+        reasons = zip(rows["column"], rows["reason"], rows["count"], strict=True)
+        said = "; ".join(f"column `{column}`: {reason} ({count:,} rows)" for column, reason, count in reasons)
+        warnings.warn(
+            f"dropped rows: {said}. Pass report={{}} to take the counts without this warning",
+            DroppedRowsWarning,
+            stacklevel=3,
+        )
+
+
+def array(native: _core.Frame, index: int) -> Any:
+    """A column of numbers as a NumPy array, or a list where NumPy is not installed."""
+    try:
+        numpy = import_module("numpy")
+    except ImportError:
+        return native.values(index, 0, len(native))
+    kind = {"int": "int64", "float": "float64"}[native.kinds()[index][1]]
+    return numpy.frombuffer(native.bytes(index), dtype=kind)
 
 
 def maker(backend: str | None) -> Maker:

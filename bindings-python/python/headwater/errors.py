@@ -11,12 +11,14 @@ from typing import Any, ClassVar
 __all__ = [
     "CancelledError",
     "ColumnError",
+    "DroppedRowsWarning",
     "FileError",
     "HeadwaterError",
     "InternalError",
     "ModelFileError",
     "NotConvergedError",
     "NotEnoughDataError",
+    "NotFittedError",
     "OptionError",
     "RowError",
 ]
@@ -90,6 +92,16 @@ class InternalError(HeadwaterError):
     """A bug in the library; please report it with the message and ``headwater.build_info()``."""
 
     code: ClassVar[str] = "HW_INTERNAL"
+
+
+class NotFittedError(HeadwaterError, ValueError):
+    """The model was asked before it was fitted."""
+
+    code: ClassVar[str] = "HW_NOT_FITTED"
+
+
+class DroppedRowsWarning(UserWarning):
+    """Rows were dropped with ``on_invalid="drop"``, and nobody took the report that counts them."""
 
 
 _BY_CODE: dict[str, type[HeadwaterError]] = {

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 __all__ = [
     "attribution",
     "cluster_sizes",
-    "flow",
+    "journey_flow",
     "lifetime_value",
-    "rfm",
+    "rfm_map",
     "tracking",
     "transitions",
 ]
@@ -51,6 +51,12 @@ def _interactive() -> bool:
     return hasattr(sys, "ps1") or "IPython" in sys.modules or "matplotlib.pyplot" in sys.modules
 
 
+def _names(frame: Any) -> list[str]:
+    if isinstance(frame, dict):
+        return list(frame)
+    return frame.columns if isinstance(frame, Frame) else nw.from_native(frame, eager_only=True).columns
+
+
 def _columns(frame: Any, *names: str) -> list[list[Any]]:
     if isinstance(frame, Frame):
         data: dict[str, list[Any]] = frame.to_dict()
@@ -70,16 +76,17 @@ def cluster_sizes(people: Any, *, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     people : Stitched or frame
-        The result of `headwater.stitch`, or a frame with a column ``customer``, one row an identifier.
+        The result of `headwater.stitch`, or what its ``sizes()`` gives.
     ax : matplotlib Axes, optional
     """
-    (customers,) = _columns(people.customers() if hasattr(people, "customers") else people, "customer")
-    sizes = Counter(Counter(customers).values())
+    sizes, customers = _columns(
+        people.sizes() if hasattr(people, "sizes") else people, "identifiers", "customers"
+    )
     ax = _axes(ax)
-    ax.bar([str(size) for size in sorted(sizes)], [sizes[size] for size in sorted(sizes)], color="#4477aa")
+    ax.bar([str(size) for size in sizes], customers, color="#4477aa")
     if len(sizes) > 15:
         ax.set_xticks(range(0, len(sizes), math.ceil(len(sizes) / 15)))
-    if sizes and max(sizes.values()) > 50 * min(sizes.values()):
+    if customers and max(customers) > 50 * min(customers):
         ax.set_yscale("log")
     ax.set(xlabel="identifiers of a customer", ylabel="customers", title="Identity clusters")
     return ax
@@ -97,19 +104,18 @@ def attribution(
     metric : str, default "conversions"
         Its column to show: ``conversions``, ``value``, ``roas``, …
     truth : frame or dict, optional
-        The true figures: a frame with ``channel`` and ``metric``, or a dict from channel to figure.
+        The true figures: a frame with ``channel`` and either the metric or ``incremental_`` and the metric,
+        or a dict from channel to figure.
     ax : matplotlib Axes, optional
     """
     table: dict[str, dict[str, float]] = defaultdict(dict)
     for model, channel, credit in zip(*_columns(credits, "model", "channel", metric), strict=True):
         table[str(model)][str(channel)] = math.nan if credit is None else credit
     if truth is not None:
-        pairs = (
-            truth.items()
-            if isinstance(truth, dict)
-            else zip(*_columns(truth, "channel", metric), strict=True)
-        )
-        table["truth"] = {str(channel): figure for channel, figure in pairs}
+        if not isinstance(truth, dict) or "channel" in truth:
+            name = metric if metric in _names(truth) else f"incremental_{metric}"
+            truth = dict(zip(*_columns(truth, "channel", name), strict=True))
+        table["truth"] = {str(channel): figure for channel, figure in truth.items()}
     channels = list(dict.fromkeys(channel for row in table.values() for channel in row))
     ax = _axes(ax, 9.0)
     width = 0.85 / max(len(table), 1)
@@ -148,7 +154,7 @@ def transitions(journeys: Any, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def flow(journeys: Any, *, steps: int = 4, ax: Axes | None = None) -> Axes:
+def journey_flow(journeys: Any, *, steps: int = 4, ax: Axes | None = None) -> Axes:
     """How journeys flow from channel to channel: a column for each of the last touches, bands between them.
 
     Parameters
@@ -228,29 +234,25 @@ def _bands(
 
 
 def tracking(forecast: Any, *, split: Any = None, ax: Axes | None = None) -> Axes:
-    """Cumulative purchases, forecast beside actual.
+    """Cumulative repeat purchases, forecast beside actual.
 
     Parameters
     ----------
     forecast : frame
-        With ``period`` (or ``time``), ``expected`` and ``actual``, all cumulative.
-    split : number or datetime, optional
+        What `headwater.clv.tracking` gives.
+    split : datetime, optional
         Where the calibration ends; drawn as a line.
     ax : matplotlib Axes, optional
     """
-    names = (
-        list(nw.from_native(forecast, eager_only=True).columns)
-        if not isinstance(forecast, dict)
-        else forecast
-    )
-    when = "time" if "time" in names else "period"
-    periods, expected, actual = _columns(forecast, when, "expected", "actual")
+    names = ("period_end", "expected_cumulative", "actual_cumulative")
+    ends, expected, actual = _columns(forecast, *names)
     ax = _axes(ax)
-    ax.plot(periods, actual, color="black", label="actual")
-    ax.plot(periods, expected, color="C1", linestyle="--", label="expected")
+    ax.plot(ends, actual, color="black", label="actual")
+    ax.plot(ends, expected, color="C1", linestyle="--", label="expected")
     if split is not None:
         ax.axvline(split, color="grey", linewidth=0.8)
-    ax.set(xlabel=when, ylabel="cumulative purchases", title="Forecast against what came")
+    ax.set(ylabel="cumulative repeat purchases", title="Forecast against what came")
+    ax.tick_params("x", rotation=30)
     ax.legend()
     return ax
 
@@ -278,7 +280,7 @@ def lifetime_value(
     return ax
 
 
-def rfm(scores: Any, *, recency: str = "r_score", frequency: str = "f_score", ax: Axes | None = None) -> Axes:
+def rfm_map(scores: Any, *, recency: str = "r", frequency: str = "f", ax: Axes | None = None) -> Axes:
     """The map of customers by recency and frequency scores, each cell with its count and usual segment.
 
     Parameters
@@ -296,7 +298,9 @@ def rfm(scores: Any, *, recency: str = "r_score", frequency: str = "f_score", ax
         if x is not None and y is not None:
             cells[int(x), int(y)][str(segment)] += 1
     width, height = (max((cell[axis] for cell in cells), default=1) for axis in (0, 1))
-    counts = [[sum(cells[x, y].values()) for x in range(1, width + 1)] for y in range(1, height + 1)]
+    counts = [
+        [sum(cells.get((x, y), {}).values()) for x in range(1, width + 1)] for y in range(1, height + 1)
+    ]
     ax = _axes(ax, 8.0, 6.0)
     ax.imshow(
         counts, origin="lower", cmap="YlGn", extent=(0.5, width + 0.5, 0.5, height + 0.5), aspect="auto"

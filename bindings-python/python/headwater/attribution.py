@@ -1,0 +1,277 @@
+"""Which touch earned it? Models that split the credit for conversions over channels and touches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+from . import _call, _core, _frames
+from ._models import Fitted
+
+if TYPE_CHECKING:
+    from .journeys import Journeys
+
+__all__ = [
+    "AttributionModel",
+    "FirstTouch",
+    "LastNonDirect",
+    "LastTouch",
+    "Linear",
+    "Markov",
+    "PositionBased",
+    "Shapley",
+    "TimeDecay",
+    "attribute",
+]
+
+
+class AttributionModel:
+    """A way to split the credit; one of the classes below, or its name as a string."""
+
+    _name: ClassVar[str] = ""
+
+    def _options(self) -> dict[str, Any]:
+        given = {name: value for name, value in vars(self).items() if not name.startswith("_")}
+        return {"model": self._name} | {name: value for name, value in given.items() if value is not None}
+
+    def score(self, path: Sequence[str], times: Sequence[_call.Moment] | None = None) -> list[float]:
+        """The credit of each touch of one journey, adding up to 1.
+
+        Parameters
+        ----------
+        path : sequence of str
+            The channels in time order.
+        times : sequence of str or datetime, optional
+            When each touch was, the last one at the journey's end; time decay needs them.
+
+        Examples
+        --------
+        >>> hw.PositionBased().score(["search", "email", "search"])
+        [0.4, 0.19999999999999996, 0.4]
+        """
+        return _core.score_path(_spec(self), list(path), [_call.micros(time) for time in times or ()])
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self._options() == other._options()
+
+    def __hash__(self) -> int:
+        return hash(_spec(self))
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{name}={value!r}" for name, value in self._options().items() if name != "model")
+        return f"{type(self).__name__}({given})"
+
+
+def _spec(model: str | AttributionModel | Mapping[str, Any]) -> str:
+    return _call.dump("model", model)
+
+
+class FirstTouch(AttributionModel):
+    """All credit to the first touch. As a string: ``"first"``."""
+
+    _name = "first"
+
+
+class LastTouch(AttributionModel):
+    """All credit to the last touch. As a string: ``"last"``."""
+
+    _name = "last"
+
+
+class LastNonDirect(AttributionModel):
+    """All credit to the last touch that is not direct, or to the last touch if all are.
+
+    Parameters
+    ----------
+    direct : sequence of str, default ("direct", "(direct)")
+        Labels of direct channels; case does not count.
+    """
+
+    _name = "last_non_direct"
+
+    def __init__(self, direct: Sequence[str] | None = None) -> None:
+        self.direct = None if direct is None else list(direct)
+
+
+class Linear(AttributionModel):
+    """The same credit to every touch. As a string: ``"linear"``."""
+
+    _name = "linear"
+
+
+class PositionBased(AttributionModel):
+    """Fixed shares to the first and the last touch, the rest in equal parts to those between.
+
+    Parameters
+    ----------
+    first, last : float, default 0.4
+        Their shares; of two touches each has its part of the two.
+    """
+
+    _name = "position_based"
+
+    def __init__(self, first: float = 0.4, last: float = 0.4) -> None:
+        self.first = first
+        self.last = last
+
+
+class TimeDecay(AttributionModel):
+    """Credit that halves with every ``half_life`` between the touch and the conversion.
+
+    Parameters
+    ----------
+    half_life : str, timedelta or number of days, default "7d"
+    """
+
+    _name = "time_decay"
+
+    def __init__(self, half_life: _call.Span = "7d") -> None:
+        self.half_life = half_life
+
+
+class Shapley(AttributionModel):
+    """Shapley values, in closed form: exact for any number of channels (Zhao, Mahboobi & Bagheri 2018)."""
+
+    _name = "shapley"
+
+
+class Markov(Fitted, AttributionModel):
+    """Removal effects in a Markov chain, exactly (Anderl et al. 2016).
+
+    Parameters
+    ----------
+    order : int, default 1
+        How many channels the chain remembers, 1 to 5.
+    repeats : {"collapse", "keep"}, default "collapse"
+        Whether a channel several times in a row counts once; changes the transitions, not the effects.
+
+    Attributes
+    ----------
+    channels_ : list of str
+    removal_effects_ : dict
+        The share of conversions lost without each channel.
+    removal_effects_value_ : dict
+        The share of value lost without each channel.
+    conversion_probability_ : float
+    value_per_journey_ : float
+    """
+
+    _name = "markov"
+    _kind = "attribution.Markov"
+
+    def __init__(self, order: int = 1, repeats: Literal["collapse", "keep"] = "collapse") -> None:
+        self.order = order
+        self.repeats = repeats
+
+    __eq__ = AttributionModel.__eq__
+    __hash__ = AttributionModel.__hash__
+    __repr__ = AttributionModel.__repr__
+
+    def _restore(self, body: dict[str, Any]) -> None:
+        self.order = body["markov"]["order"]
+        self.repeats = body["markov"]["repeats"]
+
+    def fit(self, journeys: Journeys, *, threads: int | None = None, progress: _call.Progress = None) -> Self:
+        """Fits the chain; conversions without a touch are no part of it.
+
+        Returns
+        -------
+        Markov
+            Itself.
+        """
+        run = _call.run(0, threads, progress)
+        self._native = journeys._native.markov(_spec(self), run)
+        return self
+
+    @property
+    def channels_(self) -> list[str]:
+        """The channels' labels."""
+        return list(self._body()["channels"])
+
+    @property
+    def removal_effects_(self) -> dict[str, float]:
+        """The share of conversions lost without each channel."""
+        body = self._body()
+        return dict(zip(body["channels"], body["removal_effects"], strict=True))
+
+    @property
+    def removal_effects_value_(self) -> dict[str, float]:
+        """The share of value lost without each channel."""
+        body = self._body()
+        return dict(zip(body["channels"], body["removal_effects_value"], strict=True))
+
+    @property
+    def conversion_probability_(self) -> float:
+        """The probability that a journey converts."""
+        return float(self._body()["conversion_probability"])
+
+    @property
+    def value_per_journey_(self) -> float:
+        """The value that a journey brings on average."""
+        return float(self._body()["value_per_journey"])
+
+    def transitions(self) -> Any:
+        """The fitted chain as a frame: from, to, count, probability."""
+        return _frames.neutral(_core.markov_transitions(self._fitted))
+
+    def score(self, path: Sequence[str], times: Sequence[_call.Moment] | None = None) -> list[float]:
+        """The credit of each touch of one journey by the fitted removal effects, adding up to 1."""
+        return _core.score_path(self._fitted, list(path), [])
+
+    def _facts(self) -> dict[str, Any]:
+        return {"conversion probability": self.conversion_probability_, **self.removal_effects_}
+
+    def plot(self, **options: Any) -> Any:
+        """The transitions as a heat map; see `headwater.plot.transitions`."""
+        from . import plot
+
+        return plot.transitions(self, **options)
+
+
+def attribute(
+    journeys: Journeys,
+    models: str | AttributionModel | Mapping[str, Any] | Sequence[str | AttributionModel | Mapping[str, Any]],
+    *,
+    report: MutableMapping[str, Any] | None = None,
+    threads: int | None = None,
+    progress: _call.Progress = None,
+) -> Any:
+    """Attributes the conversions of these journeys by each of the models.
+
+    Credits add up to all conversions and all value: conversions without a
+    touch stand in a row ``(unattributed)``.
+
+    Parameters
+    ----------
+    journeys : Journeys
+    models : sequence of str or model
+        ``"first"``, ``"last"``, ``"last_non_direct"``, ``"linear"``, ``"position_based"``, ``"time_decay"``,
+        ``"markov"``, ``"shapley"``, or objects such as ``hw.TimeDecay(half_life="7d")``.
+    report : dict, optional
+        Is given the frame "removal_effects" of the Markov chains: model, channel, removal_effect.
+    threads : int, optional
+        How many threads to use; all by default. Does not change the result.
+    progress : bool or callable, optional
+        True for a bar, or a function of (stage, done, total).
+
+    Returns
+    -------
+    frame
+        model, channel, conversions, value; and where cost is known cost, roas, cpa.
+
+    Raises
+    ------
+    OptionError
+        For an unknown model, a bad parameter, a model twice, or time decay on journeys without times.
+
+    Examples
+    --------
+    >>> hw.attribute(journeys, ["last", hw.TimeDecay("7d"), hw.Markov(order=2)])
+    """
+    if isinstance(models, (str, AttributionModel, Mapping)):
+        models = [models]
+    options = _call.options({"models": list(models)})
+    credits, effects = journeys._native.attribute(options, _call.run(0, threads, progress))
+    if report is not None:
+        report["removal_effects"] = journeys._make(effects)
+    return journeys._make(credits)

@@ -1,0 +1,271 @@
+"""What happened, in order? Journeys from raw events, or from tables of paths."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from . import _call, _core, _frames
+from .attribution import AttributionModel, _spec
+from .errors import OptionError
+
+__all__ = ["Journeys"]
+
+_OnInvalid = Literal["error", "drop"]
+
+
+class Journeys:
+    """The touches of each customer before each conversion, and those that led to none.
+
+    Made by `from_events` or `from_paths`. Frames come out in the kind that came in.
+    """
+
+    def __init__(self, native: _core.Journeys, make: _frames.Maker) -> None:
+        self._native = native
+        self._make = make
+
+    @classmethod
+    def from_events(
+        cls,
+        touches: Any,
+        *,
+        customer: str = "customer",
+        time: str = "time",
+        channel: str = "channel",
+        conversions: Any = None,
+        value: str | None = None,
+        cost: str | None = None,
+        conversion_customer: str | None = None,
+        conversion_time: str | None = None,
+        lookback: _call.Span = "30d",
+        ties: Literal["channel", "input"] = "channel",
+        at_conversion: Literal["include", "exclude"] = "include",
+        shared_touch: Literal["each", "reset"] = "each",
+        flagged_row: Literal["touch_and_conversion", "conversion"] = "touch_and_conversion",
+        open: Literal["include", "decided", "exclude"] = "include",
+        observation_end: _call.Moment | None = None,
+        on_invalid: _OnInvalid = "error",
+        time_unit: Literal["s", "ms", "us", "ns"] | None = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+    ) -> Self:
+        """Journeys from a frame of touches and the conversions that they led to.
+
+        Parameters
+        ----------
+        touches : frame
+            One row a touch.
+        customer, time, channel : str
+            Columns of touches.
+        conversions : frame or str, optional
+            A second frame with customer, time and value; or the name of a flag column in ``touches``.
+            Without either, all journeys are open.
+        value : str, optional
+            Column of a conversion's value, in the frame that has the conversions.
+        cost : str, optional
+            Column of what a touch cost.
+        conversion_customer, conversion_time : str, optional
+            Columns of ``conversions``, where they are called other than in ``touches``.
+        lookback : str, timedelta or number of days, default "30d"
+            How far a conversion looks back; the far end is excluded.
+        ties : {"channel", "input"}, default "channel"
+            The order of a customer's touches at the same time: by channel, or as the rows stand.
+        at_conversion : {"include", "exclude"}, default "include"
+            Whether a touch at the instant of the conversion belongs to it.
+        shared_touch : {"each", "reset"}, default "each"
+            A touch before several conversions serves each of them, or the first only.
+        flagged_row : {"touch_and_conversion", "conversion"}
+            Whether a flagged row is a touch too.
+        open : {"include", "decided", "exclude"}, default "include"
+            Touches that led to no conversion form open journeys; only those that are over; or none.
+        observation_end : str or datetime, optional
+            What is later is left out and counted; by default the latest time there is.
+        on_invalid : {"error", "drop"}, default "error"
+            Rows with nulls, NaN or negative amounts are an error, or dropped and counted (`dropped`).
+        time_unit : {"s", "ms", "us", "ns"}, optional
+            The unit of times that are plain numbers.
+        threads : int, optional
+            How many threads to use; all by default. Does not change the result.
+        progress : bool or callable, optional
+            True for a bar, or a function of (stage, done, total).
+
+        Raises
+        ------
+        ColumnError, RowError, OptionError
+        """
+        flag = conversions if isinstance(conversions, str) else None
+        options = {
+            "customer": customer,
+            "time": time,
+            "channel": channel,
+            "cost": cost,
+            "conversion": flag,
+            "value": value,
+            "conversion_customer": conversion_customer,
+            "conversion_time": conversion_time,
+            "lookback": lookback,
+            "ties": ties,
+            "at_conversion": at_conversion,
+            "shared_touch": shared_touch,
+            "flagged_row": flagged_row,
+            "open": open,
+            "observation_end": _call.moment(observation_end),
+            "on_invalid": on_invalid,
+            "time_unit": time_unit,
+        }
+        data, make = _frames.take(touches, [customer, time, channel, cost, flag, value if flag else None])
+        orders = None
+        if flag is None and conversions is not None:
+            wanted = [conversion_customer or customer, conversion_time or time, value]
+            orders, _ = _frames.take(conversions, wanted)
+        run = _call.run(0, threads, progress)
+        return cls(_core.Journeys.from_events(data, orders, _call.options(options), run), make)
+
+    @classmethod
+    def from_paths(
+        cls,
+        paths: Any,
+        *,
+        path: str = "path",
+        conversions: str | None = "conversions",
+        value: str | None = None,
+        nulls: str | None = None,
+        sep: str = " > ",
+        on_invalid: _OnInvalid = "error",
+        threads: int | None = None,
+        progress: _call.Progress = None,
+    ) -> Self:
+        """Journeys from a table of paths with counts.
+
+        Parameters
+        ----------
+        paths : frame
+            Equal paths may stand in several rows.
+        path : str
+            Column of the path, its channels joined by ``sep``; blank means conversions without a touch.
+        conversions : str or None, default "conversions"
+            Column of how many conversions the row counts for, fractions allowed; None: one each.
+        value : str, optional
+            Column of the value of all the row's conversions.
+        nulls : str, optional
+            Column of how many journeys took this path and did not convert.
+        sep : str, default " > "
+        on_invalid : {"error", "drop"}, default "error"
+        threads, progress
+            As in `from_events`.
+        """
+        options = _call.options(
+            {"path": path, "value": value, "nulls": nulls, "sep": sep, "on_invalid": on_invalid}
+            | ({"conversions": conversions} if conversions is not None else {"conversions": _call.NULL})
+        )
+        data, make = _frames.take(paths, [path, conversions, value, nulls])
+        return cls(_core.Journeys.from_paths(data, options, _call.run(0, threads, progress)), make)
+
+    def _report(self, name: str, threads: int | None = None, progress: _call.Progress = None) -> Any:
+        return self._make(self._native.report(name, _call.run(0, threads, progress)))
+
+    def paths(self, *, threads: int | None = None, progress: _call.Progress = None) -> Any:
+        """Distinct paths by conversions: path, touches, conversions, value, nulls, conversion_rate."""
+        return self._report("paths", threads, progress)
+
+    def transitions(
+        self,
+        order: int = 1,
+        repeats: Literal["collapse", "keep"] = "collapse",
+        *,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+    ) -> Any:
+        """What follows what: from, to, count, probability.
+
+        Parameters
+        ----------
+        order : int, default 1
+            How many channels a state holds, 1 to 5.
+        repeats : {"collapse", "keep"}, default "collapse"
+            Whether a channel several times in a row counts once.
+        threads, progress
+            As in `from_events`.
+        """
+        if not isinstance(order, int) or not 1 <= order <= 5:
+            raise OptionError(f"option `order`: must be 1 to 5, not {order!r}")
+        run = _call.run(0, threads, progress)
+        return self._make(self._native.transitions(order, _call.dump("repeats", repeats), run))
+
+    def lags(self) -> Any:
+        """How long conversions took from the first touch: days, conversions, value."""
+        return self._report("lags")
+
+    def lengths(self) -> Any:
+        """How long journeys are: touches, conversions, value, nulls."""
+        return self._report("lengths")
+
+    def channels(self) -> Any:
+        """Channels: touches, and the conversions, value and nulls of the journeys that they take part in."""
+        return self._report("channels")
+
+    def summary(self) -> Any:
+        """One row of totals."""
+        return self._report("summary")
+
+    @property
+    def dropped(self) -> Any:
+        """The rows dropped with ``on_invalid="drop"``: column, reason, count, first_row."""
+        return self._report("dropped")
+
+    def touch_credits(
+        self,
+        model: str | AttributionModel | Mapping[str, Any],
+        *,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+    ) -> Any:
+        """The credit of each touch of each converting journey.
+
+        Parameters
+        ----------
+        model : str or model
+            As in `headwater.attribute`.
+        threads, progress
+            As in `from_events`.
+
+        Returns
+        -------
+        frame
+            journey, position, customer, time, channel, conversion_time, conversions, value.
+        """
+        return self._make(self._native.touch_credits(_spec(model), _call.run(0, threads, progress)))
+
+    def __len__(self) -> int:
+        return len(self._native)
+
+    def _totals(self) -> dict[str, Any]:
+        totals = _frames.Frame(self._native.report("summary", _call.run(0, 1))).to_dict()
+        return {name: values[0] for name, values in totals.items()}
+
+    @property
+    def n_converted(self) -> float:
+        """How many conversions there are, those without a touch included."""
+        return float(self._totals()["conversions"])
+
+    @property
+    def n_open(self) -> float:
+        """How many journeys led to none."""
+        return float(self._totals()["nulls"])
+
+    def __repr__(self) -> str:
+        totals = self._totals()
+        return (
+            f"Journeys({totals['journeys']:,} of {totals['channels']} channels: "
+            f"{totals['conversions']:,.10g} conversions, {totals['nulls']:,.10g} nulls)"
+        )
+
+    def _repr_html_(self) -> str:
+        frame = _frames.Frame(self._native.report("summary", _call.run(0, 1)))
+        return frame._repr_html_()
+
+    def plot(self, **options: Any) -> Any:
+        """How journeys flow from channel to channel; see `headwater.plot.journey_flow`."""
+        from . import plot
+
+        return plot.journey_flow(self, **options)

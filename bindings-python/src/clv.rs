@@ -1,0 +1,192 @@
+//! What are they worth?
+
+use headwater::Error;
+use headwater::clv::{self, BetaGeoModel, GammaGammaModel};
+use headwater::column::{Intake, OnInvalid, Sign};
+use headwater::options::parse;
+use pyo3::prelude::*;
+
+use crate::errors::Outcome;
+use crate::frame::{Frame, columns};
+use crate::models::Model;
+use crate::run::{RunArgs, direct};
+
+/// The summary; where orders and customers went; the rows that were dropped.
+#[pyfunction]
+pub(crate) fn clv_summarize(
+    py: Python<'_>,
+    orders: &Bound<'_, PyAny>,
+    options: &str,
+    run: RunArgs,
+) -> Outcome<(Frame, Frame, Frame)> {
+    let (orders, options) = (columns(orders)?, parse(options)?);
+    run.call(py, |run| {
+        let rfm = clv::summarize(&orders, &options, run)?;
+        Ok((
+            Frame::new(rfm.table())?,
+            Frame::new(rfm.accounting_table())?,
+            Frame::new(rfm.dropped().table())?,
+        ))
+    })
+}
+
+/// A model of the given kind, and the rows that were dropped.
+#[pyfunction]
+pub(crate) fn clv_fit(
+    py: Python<'_>,
+    kind: &str,
+    frame: &Bound<'_, PyAny>,
+    options: &str,
+    run: RunArgs,
+) -> Outcome<(Model, Frame)> {
+    let frame = columns(frame)?;
+    run.call(py, |run| {
+        let (model, dropped) = match kind {
+            "clv.BetaGeo" => {
+                let (model, dropped) = clv::beta_geo(&frame, &parse(options)?, run)?;
+                (Model::new(model), dropped)
+            }
+            _ => {
+                let (model, dropped) = clv::gamma_gamma(&frame, &parse(options)?, run)?;
+                (Model::new(model), dropped)
+            }
+        };
+        Ok((model, Frame::new(dropped.table())?))
+    })
+}
+
+/// A model with given parameters.
+#[pyfunction]
+#[pyo3(signature = (kind, values, period))]
+pub(crate) fn clv_from_parameters(kind: &str, values: Vec<f64>, period: Option<&str>) -> Outcome<Model> {
+    let period = period.map(parse).transpose()?;
+    direct(|| match (kind, values.as_slice()) {
+        ("clv.BetaGeo", [r, alpha, a, b]) => {
+            Ok(Model::new(BetaGeoModel::from_parameters(*r, *alpha, *a, *b, period)?))
+        }
+        ("clv.GammaGamma", [p, q, v]) => Ok(Model::new(GammaGammaModel::from_parameters(*p, *q, *v)?)),
+        _ => Err(Error::option("params", "are not those of this model")),
+    })
+}
+
+/// The parameters with their errors and limits, and one row on the fit.
+#[pyfunction]
+pub(crate) fn clv_tables(model: &Model) -> Outcome<(Frame, Frame)> {
+    direct(|| {
+        let estimates = match model.get::<BetaGeoModel>() {
+            Ok(model) => model.estimates(),
+            Err(_) => model.get::<GammaGammaModel>()?.estimates(),
+        };
+        Ok((Frame::new(estimates.table(0.95)?)?, Frame::new(estimates.fit_table())?))
+    })
+}
+
+/// Predictions by the model's own kind, and the rows that were dropped.
+#[pyfunction]
+pub(crate) fn clv_predict(
+    py: Python<'_>,
+    model: &Bound<'_, Model>,
+    frame: &Bound<'_, PyAny>,
+    options: &str,
+    run: RunArgs,
+) -> Outcome<(Frame, Frame)> {
+    let (model, frame) = (model.get(), columns(frame)?);
+    run.call(py, |run| {
+        let (table, dropped) = match model.get::<BetaGeoModel>() {
+            Ok(model) => {
+                let found = model.predict_columns(&frame, &parse(options)?, run)?;
+                (found.table(), found.dropped().table())
+            }
+            Err(_) => {
+                let model = model.get::<GammaGammaModel>()?;
+                let found = model.predict_columns(&frame, &parse(options)?, run)?;
+                (found.table(), found.dropped().table())
+            }
+        };
+        Ok((Frame::new(table)?, Frame::new(dropped)?))
+    })
+}
+
+/// (expected purchases, probability of being alive) of one customer.
+#[pyfunction]
+#[allow(non_snake_case)] // the literature's name, and the keyword's
+pub(crate) fn clv_score(
+    model: &Model,
+    frequency: f64,
+    recency: f64,
+    T: f64,
+    periods: f64,
+) -> Outcome<(f64, f64)> {
+    let model = model.get::<BetaGeoModel>()?;
+    direct(|| {
+        Ok((model.expected_purchases(frequency, recency, T, periods)?, model.p_alive(frequency, recency, T)?))
+    })
+}
+
+/// The probabilities of 0, 1, … `most` purchases of a new customer.
+#[pyfunction]
+pub(crate) fn clv_new_customer(model: &Model, periods: f64, most: usize) -> Outcome<(f64, Vec<f64>)> {
+    let model = model.get::<BetaGeoModel>()?;
+    direct(|| Ok((model.expected_purchases_new(periods)?, model.probability_of_purchases(periods, most)?)))
+}
+
+/// The expected spend of one customer; the mean over all customers without one.
+#[pyfunction]
+#[pyo3(signature = (model, customer))]
+pub(crate) fn clv_spend(model: &Model, customer: Option<(f64, f64)>) -> Outcome<Option<f64>> {
+    let model = model.get::<GammaGammaModel>()?;
+    direct(|| match customer {
+        Some((frequency, value)) => model.expected_spend(frequency, value),
+        None => Ok(model.mean_spend()),
+    })
+}
+
+#[pyfunction]
+pub(crate) fn clv_lifetime_value(
+    py: Python<'_>,
+    model: &Bound<'_, Model>,
+    spend: &Bound<'_, Model>,
+    frame: &Bound<'_, PyAny>,
+    options: &str,
+    run: RunArgs,
+) -> Outcome<(Frame, Frame)> {
+    let (model, spend) = (model.get().get::<BetaGeoModel>()?, spend.get().get::<GammaGammaModel>()?);
+    let (frame, options) = (columns(frame)?, parse(options)?);
+    run.call(py, |run| {
+        let found = clv::lifetime_value(model, spend, &frame, &options, run)?;
+        Ok((Frame::new(found.table())?, Frame::new(found.dropped().table())?))
+    })
+}
+
+#[pyfunction]
+pub(crate) fn clv_tracking(
+    py: Python<'_>,
+    orders: &Bound<'_, PyAny>,
+    model: &Bound<'_, Model>,
+    options: &str,
+    run: RunArgs,
+) -> Outcome<(Frame, Frame)> {
+    let model = model.get().get::<BetaGeoModel>()?;
+    let (orders, options) = (columns(orders)?, parse(options)?);
+    run.call(py, |run| {
+        let found = clv::tracking(&orders, model, &options, run)?;
+        Ok((Frame::new(found.table())?, Frame::new(found.dropped().table())?))
+    })
+}
+
+#[pyfunction]
+pub(crate) fn clv_forecast_errors(
+    py: Python<'_>,
+    frame: &Bound<'_, PyAny>,
+    actual: &str,
+    predicted: &str,
+    run: RunArgs,
+) -> Outcome<Frame> {
+    let frame = columns(frame)?;
+    run.call(py, |run| {
+        let mut intake = Intake::new(&frame, OnInvalid::Error, run);
+        let (actual, predicted) = (intake.amounts(actual, Sign::Any)?, intake.amounts(predicted, Sign::Any)?);
+        intake.finish()?;
+        Frame::new(clv::forecast_errors(&actual, &predicted)?.table())
+    })
+}

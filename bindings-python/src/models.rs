@@ -1,0 +1,72 @@
+//! Fitted models of every kind, as one native class.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use headwater::Error;
+use headwater::attribution::MarkovModel;
+use headwater::clv::{BetaGeoModel, GammaGammaModel};
+use headwater::model::{self, Model as CoreModel};
+use headwater::segment::KMeansModel;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::errors::Outcome;
+
+/// A fitted model; immutable, shared between threads.
+#[pyclass(frozen, module = "headwater._core")]
+pub(crate) struct Model {
+    kind: &'static str,
+    model: Arc<dyn Any + Send + Sync>,
+    write: fn(&dyn Any) -> headwater::Result<Vec<u8>>,
+}
+
+impl Model {
+    pub(crate) fn new<M: CoreModel + Send + Sync + 'static>(model: M) -> Self {
+        let write = |model: &dyn Any| match model.downcast_ref::<M>() {
+            Some(model) => model::to_bytes(model),
+            None => Err(Error::model_file("holds another kind of model")),
+        };
+        Self { kind: M::KIND, model: Arc::new(model), write }
+    }
+
+    /// The core's model, if it is of this kind.
+    pub(crate) fn get<M: CoreModel + Send + Sync + 'static>(&self) -> headwater::Result<&M> {
+        let wrong = || Error::option("model", format!("is a `{}`, not a `{}`", self.kind, M::KIND));
+        self.model.downcast_ref().ok_or_else(wrong)
+    }
+}
+
+#[pymethods]
+impl Model {
+    /// The name of the model's kind in its file.
+    #[getter]
+    fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// The model file.
+    fn to_bytes<'py>(&self, py: Python<'py>) -> Outcome<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &(self.write)(&*self.model)?))
+    }
+
+    /// Reads a model file of any kind.
+    #[staticmethod]
+    fn from_bytes(bytes: &[u8]) -> Outcome<Self> {
+        macro_rules! any_of {
+            ($($model:ty),*) => {
+                match model::kind(bytes)?.as_str() {
+                    $(<$model>::KIND => Ok(Self::new(model::from_bytes::<$model>(bytes)?)),)*
+                    other => Err(Error::model_file(format!("holds a `{other}`, which this version does not know")).into()),
+                }
+            };
+        }
+        any_of!(MarkovModel, BetaGeoModel, GammaGammaModel, KMeansModel)
+    }
+}
+
+/// The kind of model in a file's bytes.
+#[pyfunction]
+pub(crate) fn model_kind(bytes: &[u8]) -> Outcome<String> {
+    Ok(model::kind(bytes)?)
+}

@@ -1,0 +1,57 @@
+"""Charts: every one draws what it is given, on given axes or its own."""
+
+from __future__ import annotations
+
+import matplotlib
+import pytest
+from test_bad_input import ORDERS, RFM, SEEN, TOUCHES
+
+import headwater as hw
+
+matplotlib.use("Agg")
+
+
+def journeys():
+    return hw.Journeys.from_events(TOUCHES, conversions=ORDERS, value="value")
+
+
+def values():
+    model, spend = hw.clv.BetaGeo().fit(RFM), hw.clv.GammaGamma().fit(RFM)
+    return hw.clv.lifetime_value(model, spend, RFM)
+
+
+CHARTS = {
+    "cluster_sizes": lambda **o: hw.stitch(SEEN, identifiers=["cookie", "email"]).plot(**o),
+    "attribution": lambda **o: hw.plot.attribution(hw.attribute(journeys(), ["first", "markov"]), **o),
+    "attribution with truth": lambda **o: hw.plot.attribution(
+        hw.attribute(journeys(), "linear"),
+        truth={"channel": ["email"], "incremental_conversions": [1]},
+        **o,
+    ),
+    "transitions": lambda **o: hw.plot.transitions(journeys(), **o),
+    "markov": lambda **o: hw.Markov().fit(journeys()).plot(**o),
+    "journey_flow": lambda **o: journeys().plot(**o),
+    "tracking": lambda **o: hw.plot.tracking(
+        hw.clv.tracking(ORDERS, hw.clv.BetaGeo.from_params(1, 10, 1, 3), period="1d"), **o
+    ),
+    "lifetime_value": lambda **o: hw.plot.lifetime_value(values(), **o),
+    "rfm_map": lambda **o: hw.plot.rfm_map(hw.segment.rfm(ORDERS), **o),
+}
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+def test_a_chart_is_drawn(chart, tmp_path):
+    axes = CHARTS[chart]()
+    axes.figure.savefig(tmp_path / "chart.svg")
+    assert axes.get_title()
+    given = matplotlib.figure.Figure().subplots()
+    assert CHARTS[chart](ax=given) is given
+
+
+def test_every_chart_is_tried():
+    assert set(hw.plot.__all__) <= set(CHARTS)
+
+
+def test_a_missing_column_is_named():
+    with pytest.raises(hw.ColumnError, match="`model`"):
+        hw.plot.attribution({"channel": ["a"]})
