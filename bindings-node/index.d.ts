@@ -679,6 +679,42 @@ export declare namespace segment {
 }
 
 /**
+ * Splits the conversions of journeys over channels, by each of the models:
+ * model, channel, conversions, value; and where cost is known: cost, roas, cpa.
+ * `extras.removalEffects` has those of the Markov models.
+ */
+export declare function attribute(journeys: Journeys, models: AttributionModel[], options?: RunOptions): Promise<Frame>
+
+/**
+ * Attribution by the removal effects in a Markov chain of the given order,
+ * computed exactly. A model for `attribute` as it is; `fit` keeps the chain.
+ */
+export declare class Markov {
+  /** A chain that is not fitted yet. */
+  constructor(options?: MarkovOptions)
+  /** Fits the chain to journeys, and resolves to this model. */
+  fit(journeys: Journeys, options?: RunOptions): Promise<this>
+  /** The channels. */
+  get channels(): Array<string>
+  /** The share of conversions lost without each channel, in the order of `channels`. */
+  get removalEffects(): Array<number>
+  /** The share of value lost without each channel, in the order of `channels`. */
+  get removalEffectsValue(): Array<number>
+  /** The probability that a journey converts. */
+  get conversionProbability(): number
+  /** The value that a journey brings on average. */
+  get valuePerJourney(): number
+  /** The transitions: from, to, count, probability. */
+  transitions(): Frame
+  /** The credit of each touch of one journey, adding up to 1; takes microseconds. */
+  score(path: Array<string>): Array<number>
+  /** The model as the bytes of a model file. */
+  toBytes(): Uint8Array
+  /** Writes the model to a file; `load` reads it back. */
+  save(path: string): Promise<void>
+}
+
+/**
  * A result: named columns of equal length.
  *
  * Pass it to the next call as it stands: nothing is converted between two
@@ -698,6 +734,109 @@ export declare class Frame {
   /** The first rows, 10 unless told. */
   head(rows?: number | undefined | null): Frame
 }
+
+/** An identifier: a value in a namespace. */
+export interface Identifier {
+  /** The namespace. */
+  namespace: string
+  /** The value. */
+  value: string
+}
+
+/** What `observe` did. */
+export interface Observation {
+  /** The customer of the event; missing when no identifier could be used. */
+  customer?: string
+  /** The ids of the customers that became this one; they still resolve to it. */
+  merged: Array<string>
+  /** The identifiers that a rule kept out of this customer. */
+  refused: Array<Refusal>
+  /** The values that identify nobody. */
+  blocked: Array<Blocked>
+}
+
+/** An identifier that a rule kept out of an event's customer. */
+export interface Refusal {
+  /** The identifier. */
+  identifier: Identifier
+  /** Whose it stays. */
+  customer: string
+  /** The rule: `limit:NAMESPACE`, `max_identifiers` or `unlinked`. */
+  rule: string
+}
+
+/** A value that identifies nobody. */
+export interface Blocked {
+  /** The value as it came. */
+  identifier: Identifier
+  /** `blank`, `garbage`, `rule` or `unparsable`. */
+  reason: string
+}
+
+/** What `forget` or `unlink` changed. */
+export interface Change {
+  /** The customer as it was called before. */
+  customer: string
+  /** The customers that its identifiers are now, the first seen first. */
+  customers: Array<string>
+  /** How many links were removed. */
+  links: number
+}
+
+/** Who is who, and why: the result of `stitch`. */
+export declare class People {
+  /** How many customers there are. */
+  get customerCount(): number
+  /** How many identifiers there are. */
+  get identifierCount(): number
+  /** How many rows had no identifier that could be used; they have no customer. */
+  get unidentified(): number
+  /**
+   * All identifiers and their customers: namespace, identifier, customer,
+   * first_seen, last_seen, events.
+   */
+  customers(): Frame
+  /** The customer of an identifier; `null` when it does not occur, or identifies nobody. */
+  resolve(namespace: string, value: string): string | null
+  /** The identifiers of a customer, the first seen first. */
+  members(customer: string): Array<Identifier>
+  /**
+   * Why two identifiers, `[namespace, value]` each, are one customer's: the
+   * shortest chain of links; `null` when they are not.
+   */
+  explain(a: [string, string], b: [string, string]): Link[] | null
+  /** The links that a rule refused, and which rule. */
+  refused(): Frame
+  /** The values that identify nobody: namespace, value, reason, events. */
+  blocked(): Frame
+  /** How many customers have how many identifiers. */
+  sizes(): Frame
+  /** The rows that were dropped, and why. */
+  dropped(): Frame
+}
+
+/**
+ * Stitches identifiers that were seen together into customers.
+ *
+ * Each row of the frame is one event: the identifiers in it belong to one
+ * person, as far as the rules allow.
+ */
+export declare function stitch(events: FrameInput, options: StitchOptions & RunOptions): Promise<People>
+
+/**
+ * An e-mail address in its one form; `null` when it is none. With `gmail`,
+ * dots and tags of Gmail addresses do not count.
+ */
+export declare function normalizeEmail(value: string, gmail?: boolean | undefined | null): string | null
+
+/**
+ * A telephone number in its international form; `null` when it is none.
+ * `region` is the country of numbers without a country code, such as `"GB"`.
+ */
+export declare function normalizePhone(value: string, region?: string | undefined | null): string | null
+
+/** Compares a stitching with the truth: precision, recall and F1 over pairs, and B-cubed. */
+export declare function evaluate(frame: FrameInput, options: EvaluateOptions & RunOptions): Promise<Frame>
 
 /** Customers from identifiers, one event at a time, in microseconds each. */
 export declare class IdentityGraph {
@@ -769,149 +908,23 @@ export declare class Journeys {
   touchCredits(model: AttributionModel, options?: RunOptions): Promise<Frame>
 }
 
-/**
- * Attribution by the removal effects in a Markov chain of the given order,
- * computed exactly. A model for `attribute` as it is; `fit` keeps the chain.
- */
-export declare class Markov {
-  /** A chain that is not fitted yet. */
-  constructor(options?: MarkovOptions)
-  /** Fits the chain to journeys, and resolves to this model. */
-  fit(journeys: Journeys, options?: RunOptions): Promise<this>
-  /** The channels. */
-  get channels(): Array<string>
-  /** The share of conversions lost without each channel, in the order of `channels`. */
-  get removalEffects(): Array<number>
-  /** The share of value lost without each channel, in the order of `channels`. */
-  get removalEffectsValue(): Array<number>
-  /** The probability that a journey converts. */
-  get conversionProbability(): number
-  /** The value that a journey brings on average. */
-  get valuePerJourney(): number
-  /** The transitions: from, to, count, probability. */
-  transitions(): Frame
-  /** The credit of each touch of one journey, adding up to 1; takes microseconds. */
-  score(path: Array<string>): Array<number>
-  /** The model as the bytes of a model file. */
-  toBytes(): Uint8Array
-  /** Writes the model to a file; `load` reads it back. */
-  save(path: string): Promise<void>
-}
-
-/** Who is who, and why: the result of `stitch`. */
-export declare class People {
-  /** How many customers there are. */
-  get customerCount(): number
-  /** How many identifiers there are. */
-  get identifierCount(): number
-  /** How many rows had no identifier that could be used; they have no customer. */
-  get unidentified(): number
-  /**
-   * All identifiers and their customers: namespace, identifier, customer,
-   * first_seen, last_seen, events.
-   */
-  customers(): Frame
-  /** The customer of an identifier; `null` when it does not occur, or identifies nobody. */
-  resolve(namespace: string, value: string): string | null
-  /** The identifiers of a customer, the first seen first. */
-  members(customer: string): Array<Identifier>
-  /**
-   * Why two identifiers, `[namespace, value]` each, are one customer's: the
-   * shortest chain of links; `null` when they are not.
-   */
-  explain(a: [string, string], b: [string, string]): Link[] | null
-  /** The links that a rule refused, and which rule. */
-  refused(): Frame
-  /** The values that identify nobody: namespace, value, reason, events. */
-  blocked(): Frame
-  /** How many customers have how many identifiers. */
-  sizes(): Frame
-  /** The rows that were dropped, and why. */
-  dropped(): Frame
-}
-
-/**
- * Splits the conversions of journeys over channels, by each of the models:
- * model, channel, conversions, value; and where cost is known: cost, roas, cpa.
- * `extras.removalEffects` has those of the Markov models.
- */
-export declare function attribute(journeys: Journeys, models: AttributionModel[], options?: RunOptions): Promise<Frame>
-
-/** A value that identifies nobody. */
-export interface Blocked {
-  /** The value as it came. */
-  identifier: Identifier
-  /** `blank`, `garbage`, `rule` or `unparsable`. */
-  reason: string
-}
-
-/** What `forget` or `unlink` changed. */
-export interface Change {
-  /** The customer as it was called before. */
-  customer: string
-  /** The customers that its identifiers are now, the first seen first. */
-  customers: Array<string>
-  /** How many links were removed. */
-  links: number
-}
-
-/** Compares a stitching with the truth: precision, recall and F1 over pairs, and B-cubed. */
-export declare function evaluate(frame: FrameInput, options: EvaluateOptions & RunOptions): Promise<Frame>
-
-/** An identifier: a value in a namespace. */
-export interface Identifier {
-  /** The namespace. */
-  namespace: string
-  /** The value. */
-  value: string
-}
-
 /** Reads a model from a file, or from the bytes of one. */
 export declare function load(file: string | Uint8Array): Promise<Model>
 
-/**
- * An e-mail address in its one form; `null` when it is none. With `gmail`,
- * dots and tags of Gmail addresses do not count.
- */
-export declare function normalizeEmail(value: string, gmail?: boolean | undefined | null): string | null
-
-/**
- * A telephone number in its international form; `null` when it is none.
- * `region` is the country of numbers without a country code, such as `"GB"`.
- */
-export declare function normalizePhone(value: string, region?: string | undefined | null): string | null
-
-/** What `observe` did. */
-export interface Observation {
-  /** The customer of the event; missing when no identifier could be used. */
-  customer?: string
-  /** The ids of the customers that became this one; they still resolve to it. */
-  merged: Array<string>
-  /** The identifiers that a rule kept out of this customer. */
-  refused: Array<Refusal>
-  /** The values that identify nobody. */
-  blocked: Array<Blocked>
-}
-
-/** An identifier that a rule kept out of an event's customer. */
-export interface Refusal {
-  /** The identifier. */
-  identifier: Identifier
-  /** Whose it stays. */
-  customer: string
-  /** The rule: `limit:NAMESPACE`, `max_identifiers` or `unlinked`. */
-  rule: string
-}
-
-/**
- * Stitches identifiers that were seen together into customers.
- *
- * Each row of the frame is one event: the identifiers in it belong to one
- * person, as far as the rules allow.
- */
-export declare function stitch(events: FrameInput, options: StitchOptions & RunOptions): Promise<People>
-
 export declare namespace clv {
+  /**
+   * Customers from orders: customer, frequency, recency, T, monetary_value, and
+   * the holdout where `calibrationEnd` is given. `extras.accounting` says where
+   * every order went.
+   */
+  export function summarize(orders: FrameInput, options?: SummarizeOptions & RunOptions): Promise<Frame>
+
+  /**
+   * The discounted value of every customer over the coming periods: customer,
+   * expected_purchases, p_alive, expected_spend, lifetime_value.
+   */
+  export function lifetimeValue(model: BetaGeo, spend: GammaGamma, rfm: FrameInput, options?: LifetimeOptions & RunOptions): Promise<Frame>
+
   /** The BG/NBD model of repeat purchases (Fader, Hardie & Lee 2005). */
   export class BetaGeo {
     /** A model that is not fitted yet. */
@@ -943,6 +956,7 @@ export declare namespace clv {
     /** Writes the model to a file; `load` reads it back. */
     save(path: string): Promise<void>
   }
+
   /** The gamma-gamma model of the value of a purchase (Fader & Hardie 2013). */
   export class GammaGamma {
     /** A model that is not fitted yet. */
@@ -975,20 +989,16 @@ export declare namespace clv {
     /** Writes the model to a file; `load` reads it back. */
     save(path: string): Promise<void>
   }
-  /**
-   * The discounted value of every customer over the coming periods: customer,
-   * expected_purchases, p_alive, expected_spend, lifetime_value.
-   */
-  export function lifetimeValue(model: BetaGeo, spend: GammaGamma, rfm: FrameInput, options?: LifetimeOptions & RunOptions): Promise<Frame>
-  /**
-   * Customers from orders: customer, frequency, recency, T, monetary_value, and
-   * the holdout where `calibrationEnd` is given. `extras.accounting` says where
-   * every order went.
-   */
-  export function summarize(orders: FrameInput, options?: SummarizeOptions & RunOptions): Promise<Frame>
 }
 
 export declare namespace segment {
+  /**
+   * Customers scored by recency, frequency and monetary value, and named:
+   * customer, recency, frequency, monetary, r, f, m, score, segment.
+   * `extras.segments` has one row a segment, `extras.breaks` the breaks.
+   */
+  export function rfm(orders: FrameInput, options?: RfmOptions & RunOptions): Promise<Frame>
+
   /** k-means: exact, seeded by greedy k-means++, the same for any number of threads. */
   export class KMeans {
     /** A model that is not fitted yet. */
@@ -1020,17 +1030,9 @@ export declare namespace segment {
     /** Writes the model to a file; `load` reads it back. */
     save(path: string): Promise<void>
   }
-  /**
-   * Customers scored by recency, frequency and monetary value, and named:
-   * customer, recency, frequency, monetary, r, f, m, score, segment.
-   * `extras.segments` has one row a segment, `extras.breaks` the breaks.
-   */
-  export function rfm(orders: FrameInput, options?: RfmOptions & RunOptions): Promise<Frame>
 }
 
 export declare namespace simulate {
-  /** Makes a whole market in memory, in the order of time. */
-  export function market(options?: MarketOptions & RunOptions): Promise<Market>
   /** A market, or a batch of one, as frames. */
   export interface Market {
     /** One row a touch: time, cookie, device, email, user_id, channel, campaign, cost. */
@@ -1054,4 +1056,7 @@ export declare namespace simulate {
     /** The end of the observed days. */
     end: Date
   }
+
+  /** Makes a whole market in memory, in the order of time. */
+  export function market(options?: MarketOptions & RunOptions): Promise<Market>
 }

@@ -2,12 +2,12 @@
 // Builds the native module: `node face/build.js [--release]`.
 //
 // `napi build` would do, but it always names a target, so that cargo keeps a
-// second copy of every dependency; and the type definitions are all that its
-// own steps add.
+// second copy of every dependency, and it brings seventy packages along.
 const { spawnSync } = require('node:child_process')
 const { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, statSync, writeFileSync } = require('node:fs')
 const { join } = require('node:path')
 const { platform } = require('./native-name.js')
+const { typeDefinitions } = require('./types.js')
 
 const CRATE = 'headwater-node'
 const root = join(__dirname, '..')
@@ -22,7 +22,7 @@ function cargo(args, options) {
   return stdout
 }
 
-async function main() {
+function main() {
   const metadata = cargo(['metadata', '--format-version=1', '--no-deps'], { stdio: ['ignore', 'pipe', 'inherit'] })
   const target = JSON.parse(metadata).target_directory
   const types = join(target, 'napi-types')
@@ -42,9 +42,7 @@ async function main() {
   copyFileSync(join(target, release ? 'release' : 'debug', library), `${output}.new`)
   renameSync(`${output}.new`, output)
 
-  const { generateTypeDef } = await import('@napi-rs/cli')
-  const { dts } = await generateTypeDef({ typeDefDir: types, dtsHeaderFile: 'src/types.d.ts', cwd: root })
-  writeFileSync(join(root, 'index.d.ts'), dts)
+  writeFileSync(join(root, 'index.d.ts'), typeDefinitions(root, file))
 }
 
 main()

@@ -15,17 +15,11 @@ function loads() {
   }
 }
 
-function run(command, args) {
-  const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit', shell: process.platform === 'win32' })
-  if (error || status !== 0) process.exit(1)
-}
-
 if (!loads()) {
   if (!existsSync(join(root, '..', 'core', 'Cargo.toml'))) {
     console.error('headwater: no native module for this platform, and no sources here to build one from')
     process.exit(1)
   }
-  // `npm install <this folder>` links it without its tools.
-  if (!existsSync(join(root, 'node_modules', '@napi-rs', 'cli'))) run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'])
-  run('node', ['face/build.js', '--release'])
+  const { status } = spawnSync(process.execPath, ['face/build.js', '--release'], { cwd: root, stdio: 'inherit' })
+  process.exit(status ?? 1)
 }
