@@ -115,7 +115,6 @@ pub(crate) fn stream(py: Python<'_>, batch: RecordBatch) -> PyResult<Bound<'_, P
     PyCapsule::new_with_value(py, FFI_ArrowArrayStream::new(Box::new(reader)), STREAM)
 }
 
-#[allow(clippy::needless_pass_by_value)] // the shape that map_err wants
 pub(crate) fn unreadable(error: ArrowError) -> PyErr {
     pyo3::exceptions::PyValueError::new_err(format!("the Arrow data could not be read: {error}"))
 }

@@ -17,7 +17,7 @@ use crate::errors::Outcome;
 #[pyclass(frozen, module = "headwater._core")]
 pub(crate) struct Model {
     kind: &'static str,
-    model: Arc<dyn Any + Send + Sync>,
+    inner: Arc<dyn Any + Send + Sync>,
     write: fn(&dyn Any) -> headwater::Result<Vec<u8>>,
 }
 
@@ -27,13 +27,13 @@ impl Model {
             Some(model) => model::to_bytes(model),
             None => Err(Error::model_file("holds another kind of model")),
         };
-        Self { kind: M::KIND, model: Arc::new(model), write }
+        Self { kind: M::KIND, inner: Arc::new(model), write }
     }
 
     /// The core's model, if it is of this kind.
     pub(crate) fn get<M: CoreModel + Send + Sync + 'static>(&self) -> headwater::Result<&M> {
         let wrong = || Error::option("model", format!("is a `{}`, not a `{}`", self.kind, M::KIND));
-        self.model.downcast_ref().ok_or_else(wrong)
+        self.inner.downcast_ref().ok_or_else(wrong)
     }
 }
 
@@ -47,7 +47,7 @@ impl Model {
 
     /// The model file.
     fn to_bytes<'py>(&self, py: Python<'py>) -> Outcome<Bound<'py, PyBytes>> {
-        Ok(PyBytes::new(py, &(self.write)(&*self.model)?))
+        Ok(PyBytes::new(py, &(self.write)(&*self.inner)?))
     }
 
     /// Reads a model file of any kind.

@@ -121,7 +121,34 @@ def run(case: dict[str, Any], frames: dict[str, Any]) -> dict[str, Any]:
 
 
 def clv(call: str, options: dict[str, Any], frames: dict[str, Any]) -> dict[str, Any]:
+    """The calls of the room clv."""
+    report: dict[str, Any] = {}
+    match call:
+        case "clv.summarize":
+            found = hw.clv.summarize(frames["orders"], report=report, **options)
+            return {"rfm": found, **report}
+        case "clv.beta_geo" | "clv.gamma_gamma":
+            new = hw.clv.BetaGeo if call == "clv.beta_geo" else hw.clv.GammaGamma
+            model = fit(new, frames["rfm"], options.get("fit", {}))
+            tables = {"parameters": model.summary, "fit": model.fit_summary}
+            predict = options.get("predict", {})
+            return tables | {"predictions": lambda: model.predict(frames["rfm"], **predict)}
+        case "clv.lifetime_value":
+            model = fit(hw.clv.BetaGeo, frames["rfm"], options.get("beta_geo", {}))
+            spend = fit(hw.clv.GammaGamma, frames["rfm"], options.get("gamma_gamma", {}))
+            found = hw.clv.lifetime_value(model, spend, frames["rfm"], **options.get("lifetime_value", {}))
+            return {"lifetime_value": found}
+        case "clv.tracking":
+            model = fit(hw.clv.BetaGeo, frames["rfm"], options.get("fit", {}))
+            return {"tracking": hw.clv.tracking(frames["orders"], model, **options.get("tracking", {}))}
     raise NotImplementedError(call)
+
+
+def fit(new: Any, frame: Any, options: dict[str, Any]) -> Any:
+    config = {
+        name: options.pop(name) for name in ("penalty", "max_iterations", "tolerance") if name in options
+    }
+    return new(**config).fit(frame, **options)
 
 
 def same(found: Any, expected: Any) -> bool:
