@@ -62,6 +62,7 @@ test-python: $(VENV)/.ready ## the Python package
 	cd bindings-python && ../$(VENV)/bin/maturin develop --quiet
 	cd bindings-python && HEADWATER_ALLOW_DEBUG=1 ../$(PY) -m pytest -q
 	cd bindings-python && HEADWATER_ALLOW_DEBUG=1 ../$(PY) -m mypy
+	cd bindings-python && HEADWATER_ALLOW_DEBUG=1 ../$(PY) -m mypy tests/typed.py
 	cd bindings-python && HEADWATER_ALLOW_DEBUG=1 ../$(PY) -m mypy.stubtest headwater --allowlist stubtest-allowlist.txt
 
 test-node: $(NODE_DIR)/node_modules/.ready ## the Node package

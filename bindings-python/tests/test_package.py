@@ -54,8 +54,9 @@ def test_every_public_name_has_a_docstring():
     [
         ["-m", "mypy.stubtest", "headwater", "--allowlist", "stubtest-allowlist.txt"],
         ["-m", "mypy"],
+        ["-m", "mypy", "tests/typed.py"],
     ],
-    ids=["stubtest", "mypy"],
+    ids=["stubtest", "code", "caller"],
 )
 def test_types_are_true(command):
     done = subprocess.run(

@@ -1,0 +1,79 @@
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import Any, Literal, Self
+
+from . import _call
+from ._models import Fitted
+from .journeys import Journeys
+
+__all__ = [
+    "AttributionModel",
+    "FirstTouch",
+    "LastNonDirect",
+    "LastTouch",
+    "Linear",
+    "Markov",
+    "PositionBased",
+    "Shapley",
+    "TimeDecay",
+    "attribute",
+]
+
+class AttributionModel:
+    def score(self, path: Sequence[str], times: Sequence[_call.Moment] | None = None) -> list[float]: ...
+    def __eq__(self, other: object) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __repr__(self) -> str: ...
+
+class FirstTouch(AttributionModel): ...
+class LastTouch(AttributionModel): ...
+
+class LastNonDirect(AttributionModel):
+    direct: list[str] | None
+
+    def __init__(self, direct: Sequence[str] | None = None) -> None: ...
+
+class Linear(AttributionModel): ...
+
+class PositionBased(AttributionModel):
+    first: float
+    last: float
+
+    def __init__(self, first: float = 0.4, last: float = 0.4) -> None: ...
+
+class TimeDecay(AttributionModel):
+    half_life: _call.Span
+
+    def __init__(self, half_life: _call.Span = "7d") -> None: ...
+
+class Shapley(AttributionModel): ...
+
+class Markov(Fitted, AttributionModel):
+    order: int
+    repeats: Literal["collapse", "keep"]
+
+    def __init__(self, order: int = 1, repeats: Literal["collapse", "keep"] = "collapse") -> None: ...
+    def fit(
+        self, journeys: Journeys, *, threads: int | None = None, progress: _call.Progress = None
+    ) -> Self: ...
+    @property
+    def channels_(self) -> list[str]: ...
+    @property
+    def removal_effects_(self) -> dict[str, float]: ...
+    @property
+    def removal_effects_value_(self) -> dict[str, float]: ...
+    @property
+    def conversion_probability_(self) -> float: ...
+    @property
+    def value_per_journey_(self) -> float: ...
+    def transitions(self) -> Any: ...
+    def score(self, path: Sequence[str], times: Sequence[_call.Moment] | None = None) -> list[float]: ...
+    def plot(self, **options: Any) -> Any: ...
+
+def attribute(
+    journeys: Journeys,
+    models: str | AttributionModel | Mapping[str, Any] | Sequence[str | AttributionModel | Mapping[str, Any]],
+    *,
+    report: MutableMapping[str, Any] | None = None,
+    threads: int | None = None,
+    progress: _call.Progress = None,
+) -> Any: ...

@@ -1,0 +1,80 @@
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from . import _call, _core, _frames
+from .attribution import AttributionModel
+
+__all__ = ["Journeys"]
+_OnInvalid = Literal["error", "drop"]
+
+class Journeys:
+    def __init__(self, native: _core.Journeys, make: _frames.Maker) -> None: ...
+    @classmethod
+    def from_events(
+        cls,
+        touches: Any,
+        *,
+        customer: str = "customer",
+        time: str = "time",
+        channel: str = "channel",
+        conversions: Any = None,
+        value: str | None = None,
+        cost: str | None = None,
+        conversion_customer: str | None = None,
+        conversion_time: str | None = None,
+        lookback: _call.Span = "30d",
+        ties: Literal["channel", "input"] = "channel",
+        at_conversion: Literal["include", "exclude"] = "include",
+        shared_touch: Literal["each", "reset"] = "each",
+        flagged_row: Literal["touch_and_conversion", "conversion"] = "touch_and_conversion",
+        open: Literal["include", "decided", "exclude"] = "include",
+        observation_end: _call.Moment | None = None,
+        on_invalid: _OnInvalid = "error",
+        time_unit: Literal["s", "ms", "us", "ns"] | None = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+    ) -> Self: ...
+    @classmethod
+    def from_paths(
+        cls,
+        paths: Any,
+        *,
+        path: str = "path",
+        conversions: str | None = "conversions",
+        value: str | None = None,
+        nulls: str | None = None,
+        sep: str = " > ",
+        on_invalid: _OnInvalid = "error",
+        threads: int | None = None,
+        progress: _call.Progress = None,
+    ) -> Self: ...
+    def paths(self, *, threads: int | None = None, progress: _call.Progress = None) -> Any: ...
+    def transitions(
+        self,
+        order: int = 1,
+        repeats: Literal["collapse", "keep"] = "collapse",
+        *,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+    ) -> Any: ...
+    def lags(self) -> Any: ...
+    def lengths(self) -> Any: ...
+    def channels(self) -> Any: ...
+    def summary(self) -> Any: ...
+    @property
+    def dropped(self) -> Any: ...
+    def touch_credits(
+        self,
+        model: str | AttributionModel | Mapping[str, Any],
+        *,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+    ) -> Any: ...
+    def __len__(self) -> int: ...
+    @property
+    def n_converted(self) -> float: ...
+    @property
+    def n_open(self) -> float: ...
+    def __repr__(self) -> str: ...
+    def _repr_html_(self) -> str: ...
+    def plot(self, **options: Any) -> Any: ...
