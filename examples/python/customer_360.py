@@ -271,6 +271,7 @@ def own_files(options: argparse.Namespace, report: Report) -> None:
     orders, dropped = clean_orders(orders, options)
     for reason, rows in dropped.items():
         print(f"{'  dropped':<34}{rows:>12,} rows   {reason}")
+    print(f"{'  kept':<34}{len(orders):>12,} orders")
     report.chapter(f"{pathlib.Path(options.orders).name}: {len(orders):,} orders")
     if options.events:
         events = read(options.events).rename({options.time: "time", options.channel: "channel"})
@@ -298,6 +299,11 @@ def clean_orders(orders: pl.DataFrame, options: argparse.Namespace) -> tuple[pl.
         orders = leave_out("no customer", orders.filter(pl.col(options.customer).is_not_null()))
     orders = leave_out("returns: a value below zero", orders.filter(pl.col("value") >= 0))
     orders = leave_out("given away: a value of zero", orders.filter(pl.col("value") > 0))
+    if options.order:
+        whose = [c for c in (options.customer, *NAMESPACES) if c in orders.columns]
+        orders = orders.group_by(options.order, *whose, maintain_order=True).agg(
+            pl.col("time").min(), pl.col("value").sum()
+        )
     return orders, dropped
 
 
@@ -310,6 +316,7 @@ def main() -> None:
     parser.add_argument("--channel", default="channel", help="the events' channel column")
     parser.add_argument("--value", default="value", help="the orders' value column (a price, with --quantity)")
     parser.add_argument("--quantity", help="the orders' quantity column, to multiply the value with")
+    parser.add_argument("--order", help="the orders' number, where a row is only a line of an order")
     parser.add_argument("--size", type=int, default=1_000_000, help="events of the simulated market")
     parser.add_argument("--html", default="customer_360.html", help="the report")
     parser.add_argument("--numbers", help="also write every stage's numbers to this JSON file")
