@@ -69,7 +69,7 @@ function readCsv(name, numeric) {
 
 async function fitBoth(name, summary) {
   return stage(name, summary.rows, async () => [
-    await new hw.clv.BetaGeo().fit(summary),
+    await new hw.clv.BetaGeo().fit(summary, { period: '7d' }),
     await new hw.clv.GammaGamma().fit(summary),
   ], ([model]) => `log-likelihood ${model.logLikelihood.toFixed(4)}`)
 }

@@ -10,6 +10,7 @@ Prints a line for each stage, then tables, and writes customer_360.html.
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import gzip
 import io
 import json
@@ -82,7 +83,13 @@ def scored(name: str, frame: pl.DataFrame) -> dict[str, float]:
 
 def show(title: str, frame: pl.DataFrame, rows: int = 12) -> None:
     print(f"\n{title}")
-    with pl.Config(tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True, float_precision=3, tbl_rows=rows):
+    with pl.Config(
+        tbl_hide_dataframe_shape=True,
+        tbl_hide_column_data_types=True,
+        tbl_rows=rows,
+        tbl_cols=12,
+        tbl_width_chars=200,
+    ):
         print(frame.head(rows))
 
 
@@ -98,7 +105,7 @@ def cdnow(report: Report) -> None:
         )
         line.rows, line.said = len(orders), f"{len(rfm):,} customers"
     with stage("CDNOW: fit BG/NBD and Gamma-Gamma") as line:
-        model = hw.clv.BetaGeo().fit(rfm)
+        model = hw.clv.BetaGeo().fit(rfm, period="7d")
         spend = hw.clv.GammaGamma().fit(rfm)
         line.rows, line.said = len(rfm), f"log-likelihood {model.log_likelihood_:.4f}"
     with stage("CDNOW: forecast 39 weeks") as line:
@@ -113,9 +120,11 @@ def cdnow(report: Report) -> None:
     keep("cdnow_value", values, ["customer", "lifetime_value"])
     keep("cdnow_rfm", segments, ["customer", "r", "f", "m", "segment"])
     show("CDNOW: BG/NBD", pl.DataFrame(model.summary()))
-    tracking = hw.clv.tracking(orders, model, customer="customer", time="date", calibration_end="1997-09-30")
+    tracking = hw.clv.tracking(orders, model, customer="customer", time="date")
     report.chapter("CDNOW: what 2,357 customers will buy")
-    report.chart(hw.plot.tracking(tracking), "Cumulative repeat purchases: the forecast against the holdout weeks.")
+    split = dt.datetime(1997, 10, 1, tzinfo=dt.UTC)
+    caption = "Cumulative repeat purchases: the forecast against the weeks that were held out."
+    report.chart(hw.plot.tracking(tracking, split=split), caption)
     report.chart(hw.plot.lifetime_value(values), "What each customer is worth over the next year.")
     report.chart(hw.plot.rfm_map(segments), "Recency against frequency.")
 
@@ -149,7 +158,9 @@ def febrl(report: Report) -> None:
     )
     with stage("FEBRL: stitch") as line:
         people = hw.stitch(
-            records, identifiers=["soc_sec_id", "name_and_birth", "surname_and_birth", "name_and_place"]
+            records,
+            identifiers=["soc_sec_id", "name_and_birth", "surname_and_birth", "name_and_place"],
+            time=None,
         )
         assigned = people.assign(records)
         line.rows, line.said = len(records), f"{people.n_customers:,} people"
@@ -217,7 +228,7 @@ def values_and_segments(orders: pl.DataFrame, report: Report, name: str) -> Any:
     """What each customer is worth, and which group they are in."""
     with stage("clv: summarize and fit") as line:
         rfm = hw.clv.summarize(orders, customer="customer", time="time", value="value", period="7d")
-        model = hw.clv.BetaGeo().fit(rfm)
+        model = hw.clv.BetaGeo().fit(rfm, period="7d")
         spend = hw.clv.GammaGamma().fit(rfm)
         values = hw.clv.lifetime_value(model, spend, rfm, periods=52, discount_rate=0.0025, margin=0.3)
         line.rows, line.said = len(orders), f"{len(rfm):,} customers"
@@ -251,7 +262,8 @@ def forecast_against_holdout(
 
 def side_by_side(credit: pl.DataFrame) -> pl.DataFrame:
     """One column a model."""
-    return credit.pivot("model", index="channel", values="conversions", aggregate_function="sum")
+    table = credit.pivot("model", index="channel", values="conversions", aggregate_function="sum")
+    return table.with_columns(pl.col(pl.Float64).round(1))
 
 
 # --- a user's own files ---------------------------------------------------------------------------------------------
