@@ -246,7 +246,11 @@ fn credit(journeys: &Journeys, models: Vec<Model>, run: &Run) -> Outcome<(Table,
 }
 
 fn fit(frame: &Columns, run: &Run) -> Outcome<((BetaGeoModel, GammaGammaModel), String)> {
-    let (model, _) = beta_geo(frame, &BetaGeoOptions { period: Some(Duration::from_days(7)), ..BetaGeoOptions::default() }, run)?;
+    let (model, _) = beta_geo(
+        frame,
+        &BetaGeoOptions { period: Some(Duration::from_days(7)), ..BetaGeoOptions::default() },
+        run,
+    )?;
     let (spend, _) = gamma_gamma(frame, &GammaGammaOptions::default(), run)?;
     let said = format!("log-likelihood {:.4}", model.log_likelihood());
     Ok(((model, spend), said))
