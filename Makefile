@@ -8,7 +8,7 @@ BENCH_VENV := .bench-venv
 NODE_DIR := bindings-node
 RUST_SOURCES := $(shell find core/src bindings-python/src bindings-node/src Cargo.toml Cargo.lock core/Cargo.toml bindings-python/Cargo.toml bindings-node/Cargo.toml -type f 2>/dev/null)
 
-.PHONY: help need demo test format lint test-core test-python test-node test-examples bench bench-core clean notebooks
+.PHONY: help need demo test format lint test-core test-python test-node test-examples bench bench-core clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 18
@@ -47,7 +47,7 @@ test: need format lint test-core test-python test-node test-examples ## every te
 
 format: $(VENV)/.ready ## formatting of Rust and Python
 	cargo fmt --all --check
-	$(VENV)/bin/ruff format --check --quiet bindings-python examples benches
+	$(VENV)/bin/ruff format --check --quiet bindings-python examples/test_examples.py examples/python examples/data benches
 	$(VENV)/bin/ruff check --quiet bindings-python examples benches
 
 lint: need ## clippy and rustdoc, warnings fatal
@@ -77,6 +77,9 @@ bench: $(BENCH_VENV)/.ready ## the peers beside us; writes benches/RESULTS.md
 	$(BENCH_VENV)/bin/python -m pip install --quiet "maturin>=1.16,<2"
 	cd bindings-python && VIRTUAL_ENV=../$(BENCH_VENV) ../$(BENCH_VENV)/bin/maturin develop --quiet --release
 	$(BENCH_VENV)/bin/python benches/peers/run.py $(ARGS)
+
+bench-core: need ## the core's own stages, for comparing one version with another
+	cargo bench --package headwater-benches
 
 clean: ## everything that was built
 	cargo clean

@@ -20,7 +20,9 @@ SIZE = "40000"
 
 
 def run(*command: str | pathlib.Path, cwd: pathlib.Path = ROOT) -> str:
-    done = subprocess.run([str(c) for c in command], cwd=cwd, capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run(
+        [str(c) for c in command], cwd=cwd, capture_output=True, text=True, timeout=600, check=False
+    )
     assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
     return done.stdout
 
@@ -36,7 +38,8 @@ def python_numbers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     python_story(folder, "--size", SIZE, "--numbers", folder / "numbers.json")
     page = (folder / "story.html").read_text()
     assert page.count("data:image/png;base64,") >= 10
-    assert 'src="http' not in page and "<script" not in page, "the page is self-contained"
+    assert 'src="http' not in page, "the page is self-contained"
+    assert "<script" not in page
     found: dict[str, Any] = json.loads((folder / "numbers.json").read_text())
     return found
 
@@ -70,17 +73,24 @@ def test_node_tells_the_same_story(python_numbers: dict[str, Any], tmp_path: pat
 def test_the_story_is_true(python_numbers: dict[str, Any]) -> None:
     """What the golden numbers say of the same data."""
     params = python_numbers["cdnow_beta_geo"]["params"]
-    assert params == pytest.approx([0.2425945224301571, 4.413602019013504, 0.7929220172255976, 2.425906776826332], rel=1e-8)
+    assert params == pytest.approx(
+        [0.2425945224301571, 4.413602019013504, 0.7929220172255976, 2.425906776826332], rel=1e-8
+    )
     assert python_numbers["cdnow_beta_geo"]["log_likelihood"] == pytest.approx(-9582.429206673931, rel=1e-10)
     credit = python_numbers["paths_credit"]
     first = {
         channel: conversions
-        for model, channel, conversions in zip(credit["model"], credit["channel"], credit["conversions"], strict=True)
+        for model, channel, conversions in zip(
+            credit["model"], credit["channel"], credit["conversions"], strict=True
+        )
         if model == "first"
     }
-    assert first["eta"] == 3164 and first["alpha"] == 6308
-    assert python_numbers["febrl"]["precision"] == 1.0 and python_numbers["febrl"]["recall"] > 0.97
-    assert python_numbers["market_identity"]["precision"] > 0.8 and python_numbers["market_identity"]["recall"] > 0.8
+    assert first["eta"] == 3164
+    assert first["alpha"] == 6308
+    assert python_numbers["febrl"]["precision"] == 1.0
+    assert python_numbers["febrl"]["recall"] > 0.97
+    assert python_numbers["market_identity"]["precision"] > 0.8
+    assert python_numbers["market_identity"]["recall"] > 0.8
 
 
 def blocks(language: str) -> list[str]:
@@ -119,14 +129,17 @@ def test_the_readme_in_rust(tmp_path: pathlib.Path) -> None:
     )
     shutil.copy(ROOT / "Cargo.lock", package / "Cargo.lock")
     found = run("cargo", "run", "--quiet", "--target-dir", TARGET, cwd=package)
-    assert found.startswith("[") and "NaN" not in found
+    assert found.startswith("[")
+    assert "NaN" not in found
 
 
 def test_the_notebooks_run(tmp_path: pathlib.Path) -> None:
     for source in sorted((ROOT / "examples" / "python").glob("*.md")):
         notebook = tmp_path / f"{source.stem}.ipynb"
         run(sys.executable, "-m", "jupytext", "--quiet", "--to", "ipynb", "--output", notebook, source)
-        run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbmake", notebook, cwd=tmp_path)
+        run(
+            sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbmake", notebook, cwd=tmp_path
+        )
 
 
 def test_a_users_own_files(tmp_path: pathlib.Path) -> None:
@@ -135,8 +148,11 @@ def test_a_users_own_files(tmp_path: pathlib.Path) -> None:
     world = hw.simulate.market(people=1500, days=120, seed=3, backend="polars")
     world.events.write_csv(tmp_path / "events.csv")
     world.orders.write_parquet(tmp_path / "orders.parquet")
-    found = python_story(tmp_path, "--events", tmp_path / "events.csv", "--orders", tmp_path / "orders.parquet")
-    assert "stitch identifiers" in found and (tmp_path / "story.html").stat().st_size > 50_000
+    found = python_story(
+        tmp_path, "--events", tmp_path / "events.csv", "--orders", tmp_path / "orders.parquet"
+    )
+    assert "stitch identifiers" in found
+    assert (tmp_path / "story.html").stat().st_size > 50_000
 
 
 @pytest.mark.skipif(not RETAIL.exists(), reason="the Online Retail data are not here")

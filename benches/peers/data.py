@@ -146,6 +146,4 @@ def noise(rows: int = 200_000, features: int = 8) -> pa.Table:
     return pa.table({f"x{i}": pa.array(points[:, i]) for i in range(features)})
 
 
-MAKERS = {
-    f.__name__: f for f in (touches, conversions, paths, orders, rfm_million, sightings, blobs, noise)
-}
+MAKERS = {f.__name__: f for f in (touches, conversions, paths, orders, rfm_million, sightings, blobs, noise)}

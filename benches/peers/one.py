@@ -11,7 +11,6 @@ import time
 import warnings
 
 import psutil
-
 import stages
 
 warnings.filterwarnings("ignore")

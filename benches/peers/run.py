@@ -26,7 +26,11 @@ import stages  # noqa: E402
 def measure(stage: str, tool: str) -> dict:
     """One tool of one stage, in a fresh process."""
     done = subprocess.run(
-        [sys.executable, str(HERE / "one.py"), stage, tool], capture_output=True, text=True, cwd=HERE, check=False
+        [sys.executable, str(HERE / "one.py"), stage, tool],
+        capture_output=True,
+        text=True,
+        cwd=HERE,
+        check=False,
     )
     lines = done.stdout.strip().splitlines()
     if done.returncode != 0 or not lines:
@@ -49,7 +53,14 @@ def difference(ours: dict, theirs: dict) -> str:
 def report(title: str, aim: str, rows: list[tuple[str, dict]]) -> list[str]:
     """The stage's table, in Markdown."""
     ours = rows[0][1]
-    out = [f"### {title}", "", f"Aim: {aim}", "", "| tool | CPU s | wall s | MB | ratio (CPU) | largest difference |", "| --- | --- | --- | --- | --- | --- |"]
+    out = [
+        f"### {title}",
+        "",
+        f"Aim: {aim}",
+        "",
+        "| tool | CPU s | wall s | MB | ratio (CPU) | largest difference |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
     for tool, row in rows:
         if "error" in row:
             out.append(f"| {tool} | failed: {row['error']} | | | | |")
@@ -60,7 +71,9 @@ def report(title: str, aim: str, rows: list[tuple[str, dict]]) -> list[str]:
             times = row["cpu"] / ours["cpu"]
             ratio = f"{times:.1f} ×" if times >= 1 else f"{times:.2f} × (**we are slower**)"
             gap = difference(ours["numbers"], row["numbers"])
-        out.append(f"| {tool} | {row['cpu']:.4g} | {row['wall']:.4g} | {row['megabytes']:.0f} | {ratio} | {gap} |")
+        out.append(
+            f"| {tool} | {row['cpu']:.4g} | {row['wall']:.4g} | {row['megabytes']:.0f} | {ratio} | {gap} |"
+        )
     notes = [row["note"] for _, row in rows if row.get("note")]
     return [*out, "", *(f"- {note}" for note in notes), ""]
 

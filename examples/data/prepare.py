@@ -14,7 +14,8 @@ HERE = pathlib.Path(__file__).parent
 def package(name: str) -> pathlib.Path:
     """The folder of an installed package, without importing it (and its dependencies)."""
     spec = importlib.util.find_spec(name)
-    assert spec is not None and spec.origin is not None, f"pip install {name}"
+    if spec is None or spec.origin is None:
+        raise SystemExit(f"pip install {name}")
     return pathlib.Path(spec.origin).parent
 
 

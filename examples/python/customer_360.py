@@ -101,7 +101,12 @@ def cdnow(report: Report) -> None:
     orders = pl.read_csv(DATA / "cdnow.csv")
     with stage("CDNOW: summarize") as line:
         rfm = hw.clv.summarize(
-            orders, customer="customer", time="date", value="amount", period="7d", calibration_end="1997-09-30"
+            orders,
+            customer="customer",
+            time="date",
+            value="amount",
+            period="7d",
+            calibration_end="1997-09-30",
         )
         line.rows, line.said = len(orders), f"{len(rfm):,} customers"
     with stage("CDNOW: fit BG/NBD and Gamma-Gamma") as line:
@@ -114,7 +119,9 @@ def cdnow(report: Report) -> None:
         line.rows = len(forecast)
         line.said = f"{forecast['expected_purchases'].sum():,.0f} expected, {rfm['frequency_holdout'].sum():,.0f} came"
     segments = hw.segment.rfm(orders, customer="customer", time="date", value="amount", bins=5)
-    keep("cdnow_summary", rfm, ["customer", "frequency", "recency", "T", "monetary_value", "frequency_holdout"])
+    keep(
+        "cdnow_summary", rfm, ["customer", "frequency", "recency", "T", "monetary_value", "frequency_holdout"]
+    )
     parameters("cdnow", model, spend)
     keep("cdnow_forecast", forecast, ["customer", "expected_purchases", "p_alive"])
     keep("cdnow_value", values, ["customer", "lifetime_value"])
@@ -134,7 +141,11 @@ def paths(report: Report) -> None:
     table = pl.read_csv(io.BytesIO(gzip.decompress((DATA / "paths.csv.gz").read_bytes())))
     with stage("paths: journeys") as line:
         journeys = hw.Journeys.from_paths(
-            table, path="path", conversions="total_conversions", value="total_conversion_value", nulls="total_null"
+            table,
+            path="path",
+            conversions="total_conversions",
+            value="total_conversion_value",
+            nulls="total_null",
         )
         line.rows, line.said = len(table), f"{len(journeys.paths()):,} distinct paths"
     with stage("paths: attribution") as line:
@@ -149,7 +160,9 @@ def paths(report: Report) -> None:
 
 def febrl(report: Report) -> None:
     """Five thousand records with typing errors: who is the same person, by keys that must agree exactly."""
-    records = pl.read_csv(io.BytesIO(gzip.decompress((DATA / "febrl3.csv.gz").read_bytes())), infer_schema=False)
+    records = pl.read_csv(
+        io.BytesIO(gzip.decompress((DATA / "febrl3.csv.gz").read_bytes())), infer_schema=False
+    )
     key = pl.concat_str
     records = records.with_columns(
         name_and_birth=key("given_name", "date_of_birth", separator="|"),
@@ -189,9 +202,7 @@ def market(report: Report, events: int) -> None:
     forecast_against_holdout(orders, later, model, world.end, report)
 
 
-def identity(
-    records: pl.DataFrame, frames: list[pl.DataFrame], report: Report
-) -> list[pl.DataFrame]:
+def identity(records: pl.DataFrame, frames: list[pl.DataFrame], report: Report) -> list[pl.DataFrame]:
     """A customer for every row of the frames, from the identifiers in the records."""
     rules = hw.IdentityRules([hw.Namespace("user_id", limit=1)])
     with stage("stitch identifiers") as line:
@@ -219,7 +230,10 @@ def journeys_and_credit(
         credit = hw.attribute(journeys, MODELS)
         line.rows, line.said = len(touches), f"{credit['model'].n_unique()} models"
     show("Attribution: conversions by model", side_by_side(credit), rows=14)
-    report.chart(hw.plot.attribution(credit, truth=truth), "Conversions credited to each channel, by model, beside the truth.")
+    report.chart(
+        hw.plot.attribution(credit, truth=truth),
+        "Conversions credited to each channel, by model, beside the truth.",
+    )
     report.chart(hw.plot.journey_flow(journeys), "Where a journey goes from each channel.")
     return credit
 
@@ -237,11 +251,17 @@ def values_and_segments(orders: pl.DataFrame, report: Report, name: str) -> Any:
         clusters = hw.segment.KMeans(k=5, seed=0, scale="standard").fit(
             segments, features=["recency", "frequency", "monetary"]
         )
-        line.rows, line.said = len(segments), f"{segments['segment'].n_unique()} segments, inertia {clusters.inertia_:.1f}"
+        line.rows, line.said = (
+            len(segments),
+            f"{segments['segment'].n_unique()} segments, inertia {clusters.inertia_:.1f}",
+        )
     parameters(name, model, spend)
     keep(f"{name}_value", values, ["customer", "expected_purchases", "p_alive", "lifetime_value"])
     keep(f"{name}_rfm", segments, ["customer", "recency", "frequency", "monetary", "segment"])
-    numbers[f"{name}_kmeans"] = {"inertia": clusters.inertia_, "centers": [list(map(float, c)) for c in clusters.centers_]}
+    numbers[f"{name}_kmeans"] = {
+        "inertia": clusters.inertia_,
+        "centers": [list(map(float, c)) for c in clusters.centers_],
+    }
     show("Customers of the highest lifetime value", values.sort("lifetime_value", descending=True), rows=5)
     report.chart(hw.plot.lifetime_value(values), "What each customer is worth over the next year.")
     report.chart(hw.plot.rfm_map(segments), "Recency against frequency.")
@@ -271,7 +291,11 @@ def side_by_side(credit: pl.DataFrame) -> pl.DataFrame:
 
 def read(file: str) -> pl.DataFrame:
     """A CSV or Parquet file."""
-    return pl.read_parquet(file) if file.endswith((".parquet", ".pq")) else pl.read_csv(file, infer_schema_length=10_000)
+    return (
+        pl.read_parquet(file)
+        if file.endswith((".parquet", ".pq"))
+        else pl.read_csv(file, infer_schema_length=10_000)
+    )
 
 
 def own_files(options: argparse.Namespace, report: Report) -> None:
@@ -321,12 +345,18 @@ def clean_orders(orders: pl.DataFrame, options: argparse.Namespace) -> tuple[pl.
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--events", help="your touchpoints, CSV or Parquet; identifiers in any of cookie, device, email, …")
+    parser.add_argument(
+        "--events", help="your touchpoints, CSV or Parquet; identifiers in any of cookie, device, email, …"
+    )
     parser.add_argument("--orders", help="your orders, CSV or Parquet")
-    parser.add_argument("--customer", default="customer", help="the orders' customer column, where there are no events")
+    parser.add_argument(
+        "--customer", default="customer", help="the orders' customer column, where there are no events"
+    )
     parser.add_argument("--time", default="time", help="the time column of both")
     parser.add_argument("--channel", default="channel", help="the events' channel column")
-    parser.add_argument("--value", default="value", help="the orders' value column (a price, with --quantity)")
+    parser.add_argument(
+        "--value", default="value", help="the orders' value column (a price, with --quantity)"
+    )
     parser.add_argument("--quantity", help="the orders' quantity column, to multiply the value with")
     parser.add_argument("--order", help="the orders' number, where a row is only a line of an order")
     parser.add_argument("--size", type=int, default=1_000_000, help="events of the simulated market")

@@ -14,7 +14,7 @@ def arrow():
 def ours(order: int, paths):
     import headwater as hw
 
-    return hw.attribute(hw.Journeys.from_paths(paths), [hw.Markov(order=order)])
+    return hw.attribute(hw.Journeys.from_paths(paths, value="value", nulls="nulls"), [hw.Markov(order=order)])
 
 
 def ours_numbers(result) -> dict[str, float]:

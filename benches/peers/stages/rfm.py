@@ -38,9 +38,7 @@ def polars(orders):
         .group_by("customer")
         .agg(last=pl.col("time").max(), frequency=pl.len(), monetary=pl.col("value").sum())
         .with_columns(recency=(pl.col("last").max() + pl.duration(days=1) - pl.col("last")).dt.total_days())
-        .with_columns(
-            r=score(-pl.col("recency")), f=score(pl.col("frequency")), m=score(pl.col("monetary"))
-        )
+        .with_columns(r=score(-pl.col("recency")), f=score(pl.col("frequency")), m=score(pl.col("monetary")))
         .collect()
     )
 

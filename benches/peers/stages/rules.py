@@ -54,7 +54,10 @@ def polars(inputs):
         conversions.lazy()
         .rename({"time": "converted"})
         .join(touches.lazy(), on="customer")
-        .filter(pl.col("time") <= pl.col("converted"), pl.col("time") > pl.col("converted") - pl.duration(days=DAYS))
+        .filter(
+            pl.col("time") <= pl.col("converted"),
+            pl.col("time") > pl.col("converted") - pl.duration(days=DAYS),
+        )
         .sort("customer", "time", "channel")
         .with_columns(
             n=pl.len().over("customer"),

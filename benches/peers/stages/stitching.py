@@ -52,7 +52,7 @@ def scipy_numbers(result) -> dict[str, float]:
 def duckdb_table():
     import duckdb
 
-    sightings = arrow()
+    arrow()
     connection = duckdb.connect()
     connection.execute("CREATE TABLE sightings AS SELECT * FROM sightings")
     return connection
@@ -81,7 +81,9 @@ def duckdb(connection):
         # Jump to the label's own label: paths halve, so the rounds are few.
         run("""CREATE OR REPLACE TEMP TABLE jumped AS
                SELECT n.id, m.label FROM next n JOIN next m ON m.id = n.label""")
-        changed = run("SELECT count(*) FROM jumped j JOIN labels l USING (id) WHERE j.label <> l.label").fetchone()[0]
+        changed = run(
+            "SELECT count(*) FROM jumped j JOIN labels l USING (id) WHERE j.label <> l.label"
+        ).fetchone()[0]
         run("CREATE OR REPLACE TEMP TABLE labels AS SELECT * FROM jumped")
         if changed == 0:
             return run("SELECT count(DISTINCT label) FROM labels").fetchone()[0]

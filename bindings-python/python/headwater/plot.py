@@ -125,7 +125,7 @@ def attribution(
         ax.bar(at, [row.get(channel, math.nan) for channel in channels], width, label=model, color=color)
     ax.set_xticks(range(len(channels)), channels, rotation=30, ha="right")
     ax.set(ylabel=metric, title="Attribution models")
-    ax.legend(fontsize="small")
+    ax.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return ax
 
 
