@@ -17,7 +17,9 @@ def ours(inputs):
     import headwater as hw
 
     touches, conversions = inputs
-    journeys = hw.Journeys.from_events(touches, conversions=conversions, value="value", lookback=f"{DAYS}d")
+    journeys = hw.Journeys.from_events(
+        touches, conversions=conversions, value="value", lookback=f"{DAYS}d", open="exclude"
+    )
     return hw.attribute(journeys, MODELS)
 
 

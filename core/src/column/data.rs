@@ -159,6 +159,11 @@ impl Chunk {
         }
     }
 
+    /// Whether strings are codes into a table.
+    pub(crate) fn is_dictionary(&self) -> bool {
+        super::strings::Dictionary::of(self).is_some()
+    }
+
     /// The chunk in one of the plain forms; strings and dictionaries of
     /// strings stay what they are.
     pub(crate) fn plain(&self) -> std::borrow::Cow<'_, Self> {

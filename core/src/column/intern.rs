@@ -40,18 +40,21 @@ pub fn intern_ints(columns: &[&[i64]], run: &Run) -> Result<Vec<Names>> {
     Ok(split(codes, columns.iter().map(|c| c.len()), &labels))
 }
 
-fn split(codes: Vec<u32>, sizes: impl ExactSizeIterator<Item = usize>, labels: &Arc<Labels>) -> Vec<Names> {
-    if sizes.len() == 1 {
-        return vec![Names { codes, labels: Arc::clone(labels) }];
-    }
-    let mut start = 0;
-    sizes
+fn split(
+    mut codes: Vec<u32>,
+    sizes: impl DoubleEndedIterator<Item = usize> + ExactSizeIterator,
+    labels: &Arc<Labels>,
+) -> Vec<Names> {
+    // From the back: the first column, mostly the longest, stays where it is.
+    let mut out: Vec<Names> = sizes
+        .rev()
         .map(|size| {
-            let part = codes.get(start..start + size).unwrap_or_default().to_vec();
-            start += size;
+            let part = codes.split_off(codes.len().saturating_sub(size));
             Names { codes: part, labels: Arc::clone(labels) }
         })
-        .collect()
+        .collect();
+    out.reverse();
+    out
 }
 
 fn text_labels<'p, P>(rows: &Rows<'p, P>, firsts: &[u32], run: &Run) -> Result<Arc<Labels>>
@@ -199,15 +202,30 @@ fn assemble(parts: &[Vec<Part<'_>>], codes: &[u32], run: &Run) -> Result<Vec<Vec
 fn renumber(columns: &mut [Vec<u32>], firsts: &[u32], run: &Run) -> Result<Vec<u32>> {
     let mut new = vec![NULL; firsts.len()];
     let mut used = Vec::new();
-    for codes in columns {
-        for part in codes.chunks_mut(CHUNK) {
+    // Mostly all labels turn up soon, and the rest of the rows need no look.
+    'all: for codes in &*columns {
+        for part in codes.chunks(CHUNK) {
             for code in part {
-                let Some(to) = new.get_mut(*code as usize) else { continue };
-                if *to == NULL {
+                if let Some(to) = new.get_mut(*code as usize)
+                    && *to == NULL
+                {
                     *to = used.len() as u32;
                     used.push(firsts[*code as usize]);
                 }
-                *code = *to;
+            }
+            if used.len() == firsts.len() {
+                break 'all;
+            }
+            run.check()?;
+        }
+    }
+    if new.iter().enumerate().all(|(old, new)| old as u32 == *new) {
+        return Ok(used);
+    }
+    for codes in columns {
+        for part in codes.chunks_mut(CHUNK) {
+            for code in part {
+                *code = new.get(*code as usize).copied().unwrap_or(NULL);
             }
             run.check()?;
         }
@@ -270,8 +288,11 @@ fn code_ints(name: &str, pieces: &[Ints<'_>], run: &Run) -> Result<(Vec<u32>, Ar
             piece.values.len(),
             |range| {
                 let ends = (i64::MAX, i64::MIN);
-                let keys = range.filter_map(|row| piece.get(row));
-                Ok(keys.fold(ends, |(low, high), key| (low.min(key), high.max(key))))
+                let widen = |(low, high): (i64, i64), key: i64| (low.min(key), high.max(key));
+                if piece.valid.all() {
+                    return Ok(piece.values[range].iter().copied().fold(ends, widen));
+                }
+                Ok(range.filter_map(|row| piece.get(row)).fold(ends, widen))
             },
             |a, b| (a.0.min(b.0), a.1.max(b.1)),
         )?;

@@ -21,9 +21,11 @@ mod time;
 #[cfg(feature = "arrow")]
 pub use arrow::ColumnsBuilder;
 pub use data::{Columns, Data, Kind};
+pub(crate) use dedupe::Rows;
 pub use duration::{DAY, Duration};
 pub use intake::{DropReason, Dropped, Intake, Kept, OnInvalid, Sign, names_together};
 pub use intern::{intern, intern_ints};
 pub use names::{Labels, NULL, Names, Text};
+pub(crate) use strings::Strings;
 pub use table::{Column, Table, Values};
 pub use time::{MAX_TIME, MIN_TIME, TimeUnit, parse_time};

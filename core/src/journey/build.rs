@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::Journeys;
 use super::options::{AtConversion, EventOptions, Open, SharedTouch, Ties};
-use super::sort::{Buckets, Row, deal, shape};
+use super::sort::{Buckets, Packing, Word, deal, shape};
 use crate::column::{Duration, NULL};
 use crate::math::ExactSum;
 use crate::run::{CHUNK, Run};
@@ -72,29 +72,18 @@ impl From<&EventOptions> for Policies {
 }
 
 #[derive(Clone, Copy, Default)]
-struct Touch {
-    time: i64,
-    customer: u32,
-    channel: u32,
-}
-
-#[derive(Clone, Copy, Default)]
 struct Conversion {
     time: i64,
     value: f64,
     customer: u32,
 }
 
-impl Row for Touch {
-    fn customer(&self) -> u32 {
-        self.customer
-    }
-}
-
-impl Row for Conversion {
-    fn customer(&self) -> u32 {
-        self.customer
-    }
+/// What the codes of touches and conversions mean.
+pub(super) struct Codes<'a> {
+    pub(super) customers: usize,
+    /// How many channels there are, and the place of each code among them.
+    pub(super) channels: usize,
+    pub(super) recode: &'a [u32],
 }
 
 /// The journeys of one bucket of customers.
@@ -114,7 +103,8 @@ impl Journeys {
     /// Codes must be dense (below a small multiple of the number of rows).
     /// Conversions of one customer at the same time are taken by descending
     /// value. Time `O(n)` for rows in time order within their customers, else
-    /// `O(n log n)`; memory 28 bytes a touch and 37 a journey at the peak.
+    /// `O(n log n)`; memory 20 bytes a touch (28 where customer, time and
+    /// channel do not fit 63 bits) and 37 a journey at the peak.
     ///
     /// ```
     /// use headwater::Run;
@@ -132,54 +122,68 @@ impl Journeys {
         policies: &Policies,
         run: &Run,
     ) -> Result<Self> {
-        let customers = check_codes(touches, conversions)?;
-        let n = touches.customer.len();
-        let m = conversions.customer.len();
-        let latest = touches.time.iter().chain(conversions.time).copied().max();
-        let end = policies.observation_end.or(latest).unwrap_or(i64::MAX);
+        let (customers, channels) = check_codes(touches, conversions)?;
+        let recode: Vec<u32> = (0..channels as u32).collect();
+        let codes = Codes { customers, channels, recode: &recode };
+        Self::build_coded(touches, conversions, &codes, policies, run)
+    }
 
-        let dealt = deal(
-            "sort touches",
-            n,
-            customers,
-            |i| {
-                let row = Touch {
-                    time: touches.time[i],
-                    customer: touches.customer[i],
-                    channel: touches.channel[i],
-                };
-                (row.time <= end).then_some(row)
-            },
-            run,
-        )?;
+    /// As [`Journeys::build`], of codes that are known to be dense, and amounts
+    /// that are known to be finite.
+    pub(super) fn build_coded(
+        touches: &Touches<'_>,
+        conversions: &Conversions<'_>,
+        codes: &Codes<'_>,
+        policies: &Policies,
+        run: &Run,
+    ) -> Result<Self> {
+        let (n, m) = (touches.customer.len(), conversions.customer.len());
+        if n >= NULL as usize || m >= NULL as usize {
+            return Err(Error::column(
+                "customer",
+                format!("at most {} rows fit in one build: split them by customer", NULL - 1),
+            ));
+        }
+        let span = |times: &[i64]| {
+            times.iter().fold((i64::MAX, i64::MIN), |(low, high), t| (low.min(*t), high.max(*t)))
+        };
+        let (earliest, latest) = span(touches.time);
+        let any = (n + m > 0).then(|| latest.max(span(conversions.time).1));
+        let end = policies.observation_end.or(any).unwrap_or(i64::MAX);
+        let late = if latest > end { touches.time.iter().filter(|t| **t > end).count() } else { 0 };
+
         let values = conversions.value;
         let orders = deal(
             "sort conversions",
-            m,
-            customers,
-            |i| {
-                let value = values.map_or(0.0, |v| v[i]);
-                let row = Conversion { time: conversions.time[i], value, customer: conversions.customer[i] };
-                (row.time <= end).then_some(row)
+            conversions.customer,
+            codes.customers,
+            |i| conversions.time[i] <= end,
+            |i| Conversion {
+                time: conversions.time[i],
+                value: values.map_or(0.0, |v| v[i]),
+                customer: conversions.customer[i],
             },
             run,
         )?;
-        let mut journeys = assemble(&dealt, &orders, customers, policies, end, run)?;
-        journeys.channel_count = touches.channel.iter().max().map_or(0, |c| *c as usize + 1);
+        let packing = Packing::new(codes.customers, codes.channels, earliest, latest.min(end));
+        let work = Work { touches, conversions, codes, orders, policies, end, packing };
+        let mut journeys = if packing.is_narrow() { work.go::<u64>(run) } else { work.go::<u128>(run) }?;
+        journeys.channel_count = codes.channels;
         journeys.timed = true;
         journeys.has_value = values.is_some();
-        journeys.late_touches = (n - journeys.steps.len()) as u64;
-        let kept: usize = (0..orders.count).map(|b| orders.size(b)).sum();
+        journeys.touches = (n - late) as u64;
+        journeys.late_touches = late as u64;
+        let kept: usize = (0..work.orders.count).map(|b| work.orders.size(b)).sum();
         journeys.late_conversions = (m - kept) as u64;
         journeys.cost = match touches.cost {
             None => None,
-            Some(cost) => Some(channel_cost(touches, cost, end, journeys.channel_count, run)?),
+            Some(cost) => Some(channel_cost(touches, cost, end, codes, run)?),
         };
         Ok(journeys)
     }
 }
 
-fn check_codes(touches: &Touches<'_>, conversions: &Conversions<'_>) -> Result<usize> {
+fn check_codes(touches: &Touches<'_>, conversions: &Conversions<'_>) -> Result<(usize, usize)> {
     let n = touches.customer.len();
     let m = conversions.customer.len();
     let same = touches.time.len() == n
@@ -190,12 +194,6 @@ fn check_codes(touches: &Touches<'_>, conversions: &Conversions<'_>) -> Result<u
     if !same {
         return Err(Error::column("time", "the columns of touches or of conversions differ in length"));
     }
-    if n >= NULL as usize || m >= NULL as usize {
-        return Err(Error::column(
-            "customer",
-            format!("at most {} rows fit in one build: split them by customer", NULL - 1),
-        ));
-    }
     let top = |codes: &[u32]| codes.iter().copied().max().map_or(0, |c| c as usize + 1);
     let customers = top(touches.customer).max(top(conversions.customer));
     if customers > 16 * (n + m) + 65_536 {
@@ -204,7 +202,8 @@ fn check_codes(touches: &Touches<'_>, conversions: &Conversions<'_>) -> Result<u
             "codes must be dense; the largest is far above the number of rows",
         ));
     }
-    if top(touches.channel) > 16 * n + 65_536 {
+    let channels = top(touches.channel);
+    if channels > 16 * n + 65_536 {
         return Err(Error::column(
             "channel",
             "codes must be dense; the largest is far above the number of rows",
@@ -217,115 +216,170 @@ fn check_codes(touches: &Touches<'_>, conversions: &Conversions<'_>) -> Result<u
     if !finite(conversions.value) {
         return Err(Error::column("value", "holds a number that is not finite"));
     }
-    Ok(customers)
+    Ok((customers, channels))
 }
 
 fn channel_cost(
     touches: &Touches<'_>,
     cost: &[f64],
     end: i64,
-    channels: usize,
+    codes: &Codes<'_>,
     run: &Run,
 ) -> Result<Vec<f64>> {
-    let mut sums = vec![ExactSum::new(); channels];
+    let mut sums = vec![ExactSum::new(); codes.channels];
     for first in (0..cost.len()).step_by(CHUNK) {
         run.check()?;
         for i in first..cost.len().min(first + CHUNK) {
             if touches.time[i] <= end {
-                sums[touches.channel[i] as usize].add(cost[i]);
+                sums[codes.recode[touches.channel[i] as usize] as usize].add(cost[i]);
             }
         }
     }
     Ok(sums.iter().map(ExactSum::value).collect())
 }
 
-/// Sorts each bucket into its stretch of the final arrays, and cuts journeys.
-fn assemble(
-    touches: &Buckets<Touch>,
-    orders: &Buckets<Conversion>,
-    customers: usize,
-    policies: &Policies,
-    end: i64,
-    run: &Run,
-) -> Result<Journeys> {
-    let count = shape(customers).1;
-    let sizes: Vec<usize> = (0..count).map(|b| touches.size(b)).collect();
-    let total: usize = sizes.iter().sum();
-    run.stage("build journeys", total as u64)?;
-    let (mut steps, mut times) = (vec![0_u32; total], vec![0_i64; total]);
-    let mut work = Vec::with_capacity(count);
-    let (mut steps_left, mut times_left) = (&mut steps[..], &mut times[..]);
-    let mut base = 0;
-    for (bucket, size) in sizes.iter().enumerate() {
-        let (s, rest) = std::mem::take(&mut steps_left).split_at_mut(*size);
-        steps_left = rest;
-        let (t, rest) = std::mem::take(&mut times_left).split_at_mut(*size);
-        times_left = rest;
-        work.push((bucket, base as u32, s, t));
-        base += size;
-    }
-    let built: Vec<Built> = run.install(|| {
-        work.into_par_iter()
-            .map(|(bucket, base, steps, times)| {
-                run.check()?;
-                let built = build_bucket(touches, orders, bucket, base, steps, times, policies, end);
-                run.advance(steps.len() as u64)?;
-                Ok(built)
-            })
-            .collect::<Result<_>>()
-    })?;
-    let mut out = Journeys { steps, times, ..Journeys::default() };
-    let journeys = built.iter().map(|b| b.start.len()).sum();
-    out.start.reserve_exact(journeys);
-    for b in built {
-        out.start.extend(b.start);
-        out.len.extend(b.len);
-        out.value.extend(b.value);
-        out.customer.extend(b.customer);
-        out.end.extend(b.end);
-        out.conversions.extend(b.converted.iter().map(|c| f64::from(u8::from(*c))));
-        out.nulls.extend(b.converted.iter().map(|c| f64::from(u8::from(!*c))));
-    }
-    Ok(out)
+/// The stretches of time in which the customers' conversions look for touches.
+struct Windows {
+    /// One bit a customer, set for those who convert.
+    buyers: Vec<u64>,
+    /// After the first and up to the second time.
+    ranges: Vec<(i64, i64)>,
 }
 
-#[allow(clippy::too_many_arguments)] // one call site; a struct would only rename them
-fn build_bucket(
-    touches: &Buckets<Touch>,
-    orders: &Buckets<Conversion>,
-    bucket: usize,
-    base: u32,
-    steps: &mut [u32],
-    times: &mut [i64],
-    policies: &Policies,
-    end: i64,
-) -> Built {
-    let (mut rows, starts) = touches.collect(bucket);
-    let (mut sales, sale_starts) = orders.collect(bucket);
-    let first = (bucket as u32) << touches.shift;
-    let mut built = Built::default();
-    for local in 0..starts.len() - 1 {
-        let (from, to) = (starts[local] as usize, starts[local + 1] as usize);
-        let (sale_from, sale_to) = (sale_starts[local] as usize, sale_starts[local + 1] as usize);
-        if from == to && sale_from == sale_to {
-            continue;
-        }
-        let mine = &mut rows[from..to];
-        match policies.ties {
-            Ties::Channel if !mine.is_sorted_by_key(|t| (t.time, t.channel)) => {
-                mine.sort_unstable_by_key(|t| (t.time, t.channel));
+impl Windows {
+    fn new(conversions: &Conversions<'_>, customers: usize, end: i64, lookback: i64) -> Self {
+        let mut buyers = vec![0_u64; customers.div_ceil(64)];
+        let mut ranges = vec![(0, 0); customers];
+        for (customer, time) in conversions.customer.iter().zip(conversions.time).filter(|(_, t)| **t <= end)
+        {
+            let (word, bit) = (&mut buyers[*customer as usize / 64], 1 << (customer % 64));
+            let range = &mut ranges[*customer as usize];
+            if *word & bit == 0 {
+                *range = (i64::MAX, i64::MIN);
             }
-            Ties::Input if !mine.is_sorted_by_key(|t| t.time) => mine.sort_by_key(|t| t.time),
-            _ => {}
+            *word |= bit;
+            *range = (range.0.min(time.saturating_sub(lookback)), range.1.max(*time));
         }
-        for ((touch, step), time) in mine.iter().zip(&mut steps[from..to]).zip(&mut times[from..to]) {
-            (*step, *time) = (touch.channel, touch.time);
-        }
-        let sales = &mut sales[sale_from..sale_to];
-        sales.sort_by(|a, b| a.time.cmp(&b.time).then(b.value.total_cmp(&a.value)));
-        built.customer(first + local as u32, &times[from..to], base + from as u32, sales, policies, end);
+        Self { buyers, ranges }
     }
-    built
+
+    fn hold(&self, customer: u32, time: i64) -> bool {
+        if self.buyers[customer as usize / 64] & (1 << (customer % 64)) == 0 {
+            return false;
+        }
+        let (after, until) = self.ranges[customer as usize];
+        time > after && time <= until
+    }
+}
+
+/// One build, once the conversions are dealt.
+struct Work<'a> {
+    touches: &'a Touches<'a>,
+    conversions: &'a Conversions<'a>,
+    codes: &'a Codes<'a>,
+    orders: Buckets<Conversion>,
+    policies: &'a Policies,
+    end: i64,
+    packing: Packing,
+}
+
+impl Work<'_> {
+    /// Deals the touches; those that no journey can hold are left out at once.
+    fn go<W: Word>(&self, run: &Run) -> Result<Journeys> {
+        const STAGE: &str = "sort touches";
+        let Self { touches, codes, packing, end, .. } = self;
+        let row = |i: usize| {
+            let channel = codes.recode[touches.channel[i] as usize];
+            packing.pack::<W>(touches.customer[i], touches.time[i], channel)
+        };
+        let dealt = if self.policies.open == Open::Exclude {
+            let lookback = self.policies.lookback.micros();
+            let windows = Windows::new(self.conversions, codes.customers, *end, lookback);
+            let keep = |i: usize| windows.hold(touches.customer[i], touches.time[i]);
+            deal(STAGE, touches.customer, codes.customers, keep, row, run)?
+        } else {
+            deal(STAGE, touches.customer, codes.customers, |i| touches.time[i] <= *end, row, run)?
+        };
+        self.assemble(&dealt, run)
+    }
+
+    /// Sorts each bucket into its stretch of the final arrays, and cuts journeys.
+    fn assemble<W: Word>(&self, touches: &Buckets<W>, run: &Run) -> Result<Journeys> {
+        let count = shape(self.codes.customers).1;
+        let sizes: Vec<usize> = (0..count).map(|b| touches.size(b)).collect();
+        let total: usize = sizes.iter().sum();
+        run.stage("build journeys", total as u64)?;
+        let (mut steps, mut times) = (vec![0_u32; total], vec![0_i64; total]);
+        let mut work = Vec::with_capacity(count);
+        let (mut steps_left, mut times_left) = (&mut steps[..], &mut times[..]);
+        let mut base = 0;
+        for (bucket, size) in sizes.iter().enumerate() {
+            let (s, rest) = std::mem::take(&mut steps_left).split_at_mut(*size);
+            steps_left = rest;
+            let (t, rest) = std::mem::take(&mut times_left).split_at_mut(*size);
+            times_left = rest;
+            work.push((bucket, base as u32, s, t));
+            base += size;
+        }
+        let built: Vec<Built> = run.install(|| {
+            work.into_par_iter()
+                .map(|(bucket, base, steps, times)| {
+                    run.check()?;
+                    let built = self.bucket(touches, bucket, base, steps, times);
+                    run.advance(steps.len() as u64)?;
+                    Ok(built)
+                })
+                .collect::<Result<_>>()
+        })?;
+        let mut out = Journeys { steps, times, ..Journeys::default() };
+        let journeys = built.iter().map(|b| b.start.len()).sum();
+        out.start.reserve_exact(journeys);
+        for b in built {
+            out.start.extend(b.start);
+            out.len.extend(b.len);
+            out.value.extend(b.value);
+            out.customer.extend(b.customer);
+            out.end.extend(b.end);
+            out.conversions.extend(b.converted.iter().map(|c| f64::from(u8::from(*c))));
+            out.nulls.extend(b.converted.iter().map(|c| f64::from(u8::from(!*c))));
+        }
+        Ok(out)
+    }
+
+    fn bucket<W: Word>(
+        &self,
+        touches: &Buckets<W>,
+        bucket: usize,
+        base: u32,
+        steps: &mut [u32],
+        times: &mut [i64],
+    ) -> Built {
+        let Self { policies, packing, end, .. } = self;
+        let first = (bucket as u32) << touches.shift;
+        let (mut rows, starts) = touches.collect(bucket, |word| packing.local(word));
+        let (mut sales, sale_starts) = self.orders.collect(bucket, |sale| (sale.customer - first) as usize);
+        let mut built = Built::default();
+        for local in 0..starts.len() - 1 {
+            let (from, to) = (starts[local] as usize, starts[local + 1] as usize);
+            let (sale_from, sale_to) = (sale_starts[local] as usize, sale_starts[local + 1] as usize);
+            if from == to && sale_from == sale_to {
+                continue;
+            }
+            let mine = &mut rows[from..to];
+            match policies.ties {
+                Ties::Channel => mine.sort_unstable(),
+                Ties::Input => mine.sort_by_key(|word| packing.timed(*word)),
+            }
+            for ((word, step), time) in mine.iter().zip(&mut steps[from..to]).zip(&mut times[from..to]) {
+                (*step, *time) = (packing.channel(*word), packing.time(*word));
+            }
+            let sales = &mut sales[sale_from..sale_to];
+            sales.sort_by(|a, b| a.time.cmp(&b.time).then(b.value.total_cmp(&a.value)));
+            let times = &times[from..to];
+            built.customer(first + local as u32, times, base + from as u32, sales, policies, *end);
+        }
+        built
+    }
 }
 
 impl Built {

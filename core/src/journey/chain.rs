@@ -68,15 +68,18 @@ impl std::hash::Hasher for Mix {
 
 type Map<K, V> = HashMap<K, V, BuildHasherDefault<Mix>>;
 
-/// Counts of some journeys; the start is state 0, which no path can be.
+/// Counts of all journeys; the start is state 0, which no path can be.
 #[derive(Default)]
 struct Counts {
     edges: Map<(u64, u64), f64>,
     ends: Map<u64, [f64; 3]>,
 }
 
-/// At most this many channels are counted in a dense matrix at order 1.
-const DENSE: usize = 192;
+/// Counts of some journeys, every key once: transitions, and ends of states.
+type Part = (Vec<((u64, u64), f64)>, Vec<(u64, [f64; 3])>);
+
+/// At most this many pairs of state and next channel are counted in a matrix.
+const DENSE: u64 = 1 << 17;
 
 impl Chain {
     /// Counts the transitions of all journeys. `order` is 1 to 5.
@@ -86,17 +89,17 @@ impl Chain {
         }
         let channels = journeys.channel_count;
         let base = channels as u64 + 1;
-        if base.checked_pow(order as u32 + 1).is_none() {
+        let Some(pairs) = base.checked_pow(order as u32 + 1) else {
             return Err(Error::option(
                 "order",
                 format!("{channels} channels are too many for order {order}: lower it"),
             ));
-        }
+        };
         let pieces = journeys.pieces();
         run.stage("count transitions", journeys.steps.len() as u64)?;
         let parts = run.map_items(pieces.len(), |p| {
-            let counts = if order == 1 && channels <= DENSE {
-                dense(journeys, pieces[p].clone(), repeats)
+            let counts = if pairs <= DENSE {
+                dense(journeys, pieces[p].clone(), order, repeats)
             } else {
                 sparse(journeys, pieces[p].clone(), order, base, repeats)
             };
@@ -107,10 +110,10 @@ impl Chain {
         for part in parts {
             run.check()?;
             // Within a part every key occurs once, so the order of adding is the order of the parts.
-            for (key, w) in part.edges {
+            for (key, w) in part.0 {
                 *whole.edges.entry(key).or_default() += w;
             }
-            for (key, w) in part.ends {
+            for (key, w) in part.1 {
                 let end = whole.ends.entry(key).or_default();
                 for (a, b) in end.iter_mut().zip(w) {
                     *a += b;
@@ -232,7 +235,7 @@ fn sparse(
     order: usize,
     base: u64,
     repeats: Repeats,
-) -> Counts {
+) -> Part {
     let mut out = Counts::default();
     let modulus = base.pow(order as u32);
     for j in range {
@@ -256,40 +259,44 @@ fn sparse(
         end[1] += journeys.nulls[j];
         end[2] += journeys.value[j];
     }
-    out
+    (out.edges.into_iter().collect(), out.ends.into_iter().collect())
 }
 
-/// Order 1 with few channels: a matrix instead of a map.
-fn dense(journeys: &Journeys, range: std::ops::Range<usize>, repeats: Repeats) -> Counts {
-    let n = journeys.channel_count + 1;
-    let mut matrix = vec![0.0; n * n];
-    let mut ends = vec![[0.0; 3]; n];
+/// Few pairs of state and next channel: a matrix instead of a map.
+fn dense(journeys: &Journeys, range: std::ops::Range<usize>, order: usize, repeats: Repeats) -> Part {
+    let base = journeys.channel_count + 1;
+    let states = base.pow(order as u32);
+    let mut start = vec![0.0; states];
+    let mut matrix = vec![0.0; states * base];
+    let mut ends = vec![[0.0; 3]; states];
     for j in range {
         let path = journeys.path(j);
         let weight = journeys.conversions[j] + journeys.nulls[j];
         if path.is_empty() || weight <= 0.0 {
             continue;
         }
-        let mut state = 0;
-        for c in path {
-            let next = *c as usize + 1;
-            matrix[state * n + next] += weight;
-            state = next;
+        let head = path.len().min(order);
+        let mut state = path[..head].iter().fold(0, |key, c| key * base + *c as usize + 1);
+        start[state] += weight;
+        for (oldest, c) in path.iter().zip(&path[head..]) {
+            let pair = state * base + *c as usize + 1;
+            matrix[pair] += weight;
+            state = pair - (*oldest as usize + 1) * states;
         }
         let end = &mut ends[state];
         end[0] += journeys.conversions[j];
         end[1] += journeys.nulls[j];
         end[2] += journeys.value[j];
     }
-    let mut out = Counts::default();
-    for (at, weight) in matrix.into_iter().enumerate() {
-        let (from, to) = (at / n, at % n);
-        if weight > 0.0 && (from != to || repeats == Repeats::Keep) {
-            out.edges.insert((from as u64, to as u64), weight);
+    let key = |state: usize| state as u64;
+    let begun = start.into_iter().enumerate().filter(|(_, w)| *w > 0.0);
+    let mut edges: Vec<_> = begun.map(|(to, w)| ((0, key(to)), w)).collect();
+    for (pair, weight) in matrix.into_iter().enumerate().filter(|(_, w)| *w > 0.0) {
+        let (from, to) = (pair / base, pair % states);
+        if from != to || repeats == Repeats::Keep {
+            edges.push(((key(from), key(to)), weight));
         }
     }
-    for (key, end) in ends.into_iter().enumerate().filter(|(_, e)| e[0] + e[1] > 0.0) {
-        out.ends.insert(key as u64, end);
-    }
-    out
+    let ended = ends.into_iter().enumerate().filter(|(_, e)| e[0] + e[1] > 0.0);
+    (edges, ended.map(|(state, end)| (key(state), end)).collect())
 }

@@ -43,6 +43,7 @@ mod build;
 mod chain;
 mod counts;
 mod options;
+mod paths;
 mod read;
 mod report;
 mod sort;
@@ -90,6 +91,8 @@ pub struct Journeys {
     pub(crate) has_value: bool,
     /// Cost of each channel, of all its touches.
     pub(crate) cost: Option<Vec<f64>>,
+    /// Touches up to the end of observation, in a journey or not.
+    pub(crate) touches: u64,
     pub(crate) late_touches: u64,
     pub(crate) late_conversions: u64,
     pub(crate) dropped: Dropped,

@@ -1,12 +1,13 @@
 //! Journeys from frames.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::build::Codes;
 use super::options::{EventOptions, FlaggedRow, PathOptions};
+use super::paths::{Parsed, is_plain};
 use super::{Conversions, Journeys, Touches};
 use crate::column::{Columns, Intake, Labels, NULL, Names, Sign, Text, names_together};
-use crate::run::{CHUNK, Run};
+use crate::run::Run;
 use crate::{Error, Result};
 
 impl Journeys {
@@ -57,7 +58,8 @@ impl Journeys {
             return Err(Error::option("sep", "must not be empty; paths are written like \"search > email\""));
         }
         let mut intake = Intake::new(columns, options.on_invalid, run);
-        let path = intake.optional_names(&options.path)?;
+        let data = columns.require(&options.path)?;
+        let path = if is_plain(data) { None } else { Some(intake.optional_names(&options.path)?) };
         let mut weights = |name: &Option<String>| match name {
             Some(name) => intake.amounts(name, Sign::NonNegative).map(Some),
             None => Ok(None),
@@ -66,9 +68,19 @@ impl Journeys {
         let value = weights(&options.value)?;
         let nulls = weights(&options.nulls)?;
 
-        let parsed = Parsed::new(&path.labels, &options.sep, run)?;
-        let broken = path.codes.iter().enumerate().filter(|(_, c)| parsed.is_broken(**c)).map(|(row, _)| row);
-        intake.reject(&options.path, "has an empty step between two separators", broken.collect::<Vec<_>>());
+        let parsed = match &path {
+            None => Parsed::rows(data, &options.sep, run)?,
+            Some(path) => Parsed::labels(&path.labels, &options.sep, run)?,
+        };
+        let mut broken: Vec<usize> = parsed.broken().collect();
+        if let Some(path) = &path {
+            let rows = path.codes.iter().enumerate();
+            broken = rows
+                .filter(|(_, code)| broken.binary_search(&(**code as usize)).is_ok())
+                .map(|(row, _)| row)
+                .collect();
+        }
+        intake.reject(&options.path, "has an empty step between two separators", broken);
         if let (Some(name), Some(value), Some(conversions)) = (&options.value, &value, &conversions) {
             let rows = value.iter().zip(conversions.iter()).enumerate();
             let idle: Vec<usize> =
@@ -77,8 +89,9 @@ impl Journeys {
         }
 
         let kept = intake.finish()?;
-        let codes = kept.names(path).codes;
-        let n = codes.len();
+        let n = kept.len();
+        let codes = path.map(|path| kept.names(path).codes);
+        let text = |i: usize| codes.as_ref().map_or_else(|| kept.row(i), |codes| codes[i] as usize);
         let column = |values: Option<std::borrow::Cow<'_, [f64]>>, default: f64| {
             values.map_or_else(|| vec![default; n], |v| kept.values(v).into_owned())
         };
@@ -90,24 +103,13 @@ impl Journeys {
             has_value,
             ..Self::default()
         };
-        (out.start, out.len) = codes.iter().map(|c| parsed.range(*c)).unzip();
-        let mut used = vec![false; parsed.tokens.len()];
-        let mut seen = vec![false; parsed.ends.len()];
-        for code in codes {
-            if let Some(seen) = seen.get_mut(code as usize)
-                && !std::mem::replace(seen, true)
-            {
-                let (start, len) = parsed.range(code);
-                for step in &parsed.steps[start as usize..(start + len) as usize] {
-                    used[*step as usize] = true;
-                }
-            }
+        (out.start, out.len) = (0..n).map(|i| parsed.range(text(i))).unzip();
+        let mut used = vec![kept.dropped().rows == 0; parsed.tokens.len()];
+        if kept.dropped().rows > 0 {
+            (0..n).for_each(|i| parsed.mark(text(i), &mut used));
         }
-        let (recode, labels) = in_label_order(&Labels::Text(parsed.tokens), &used);
-        out.steps = parsed.steps;
-        for step in &mut out.steps {
-            *step = recode[*step as usize];
-        }
+        let (recode, labels) = in_label_order(&Labels::Text(parsed.tokens.clone()), &used);
+        out.steps = parsed.into_steps(&recode);
         out.channel_count = labels.len();
         out.channels = Some(Arc::new(labels));
         out.dropped = kept.into_dropped();
@@ -158,11 +160,11 @@ fn separate(
     let buyer = kept_orders.names(buyer);
     let (sold, value) = (kept_orders.values(sold), value.map(|v| kept_orders.values(v)));
 
-    let (codes, labels) = channels(channel);
-    let touches = Touches { customer: &customer.codes, time: &time, channel: &codes, cost: cost.as_deref() };
+    let touches =
+        Touches { customer: &customer.codes, time: &time, channel: &channel.codes, cost: cost.as_deref() };
     let conversions = Conversions { customer: &buyer.codes, time: &sold, value: value.as_deref() };
-    let mut out = Journeys::build(&touches, &conversions, &options.into(), run)?;
-    out.name(labels, customer.labels);
+    let whole = kept.dropped().rows == 0;
+    let mut out = named(&touches, &conversions, &channel.labels, &customer.labels, whole, options, run)?;
     out.dropped = kept.into_dropped();
     out.dropped.merge(kept_orders.into_dropped());
     Ok(out)
@@ -201,23 +203,19 @@ fn flagged(touches: &Columns, flag: &str, options: &EventOptions, run: &Run) -> 
     let sold = Picked::new(&flags, true);
     let orders = (sold.of(&customer.codes), sold.of(&time), value.map(|v| sold.of(&v)));
     let conversions = Conversions { customer: &orders.0, time: &orders.1, value: orders.2.as_deref() };
-    let mut out;
-    let (codes, labels);
-    if options.flagged_row == FlaggedRow::TouchAndConversion {
-        (codes, labels) = channels(channel);
-        let touches =
-            Touches { customer: &customer.codes, time: &time, channel: &codes, cost: cost.as_deref() };
-        out = Journeys::build(&touches, &conversions, &options.into(), run)?;
+    let labels = (&channel.labels, &customer.labels);
+    let mut out = if options.flagged_row == FlaggedRow::TouchAndConversion {
+        let (customer, channel) = (&customer.codes, &channel.codes);
+        let touches = Touches { customer, time: &time, channel, cost: cost.as_deref() };
+        let whole = kept.dropped().rows == 0;
+        named(&touches, &conversions, labels.0, labels.1, whole, options, run)?
     } else {
         let rest = Picked::new(&flags, false);
         let columns = (rest.of(&customer.codes), rest.of(&time), cost.map(|c| rest.of(&c)));
-        let channel = Names { codes: rest.of(&channel.codes), labels: channel.labels };
-        (codes, labels) = channels(channel);
-        let touches =
-            Touches { customer: &columns.0, time: &columns.1, channel: &codes, cost: columns.2.as_deref() };
-        out = Journeys::build(&touches, &conversions, &options.into(), run)?;
-    }
-    out.name(labels, customer.labels);
+        let (customer, channel) = (&columns.0, &rest.of(&channel.codes));
+        let touches = Touches { customer, time: &columns.1, channel, cost: columns.2.as_deref() };
+        named(&touches, &conversions, labels.0, labels.1, false, options, run)?
+    };
     out.dropped = kept.into_dropped();
     Ok(out)
 }
@@ -235,31 +233,28 @@ impl Picked {
     }
 }
 
-impl Journeys {
-    fn name(&mut self, channels: Labels, customers: Arc<Labels>) {
-        self.channel_count = channels.len();
-        if let Some(cost) = &mut self.cost {
-            cost.resize(channels.len(), 0.0);
-        }
-        self.channels = Some(Arc::new(channels));
-        self.customers = Some(customers);
-    }
-}
-
-/// Channel codes in the order of their labels, and the labels that occur.
-fn channels(names: Names) -> (Vec<u32>, Labels) {
-    let mut used = vec![false; names.labels.len()];
-    for code in &names.codes {
-        if let Some(used) = used.get_mut(*code as usize) {
-            *used = true;
+/// Journeys with their labels; `whole` says that all labels of channels occur.
+fn named(
+    touches: &Touches<'_>,
+    conversions: &Conversions<'_>,
+    channels: &Labels,
+    customers: &Arc<Labels>,
+    whole: bool,
+    options: &EventOptions,
+    run: &Run,
+) -> Result<Journeys> {
+    let mut used = vec![whole; channels.len()];
+    if !whole {
+        for code in touches.channel {
+            used[*code as usize] = true;
         }
     }
-    let (recode, labels) = in_label_order(&names.labels, &used);
-    let mut codes = names.codes;
-    for code in &mut codes {
-        *code = recode[*code as usize];
-    }
-    (codes, labels)
+    let (recode, labels) = in_label_order(channels, &used);
+    let codes = Codes { customers: customers.len(), channels: labels.len(), recode: &recode };
+    let mut out = Journeys::build_coded(touches, conversions, &codes, &options.into(), run)?;
+    out.channels = Some(Arc::new(labels));
+    out.customers = Some(Arc::clone(customers));
+    Ok(out)
 }
 
 /// New codes for the labels that are used, in label order.
@@ -280,59 +275,4 @@ fn in_label_order(labels: &Labels, used: &[bool]) -> (Vec<u32>, Labels) {
         recode[*old as usize] = new as u32;
     }
     (recode, sorted)
-}
-
-/// Distinct path texts cut into tokens.
-struct Parsed {
-    tokens: Text,
-    steps: Vec<u32>,
-    ends: Vec<u32>,
-    broken: Vec<bool>,
-}
-
-impl Parsed {
-    fn new(labels: &Labels, sep: &str, run: &Run) -> Result<Self> {
-        let mut codes: HashMap<String, u32> = HashMap::new();
-        let mut out = Self { tokens: Text::new(), steps: Vec::new(), ends: Vec::new(), broken: Vec::new() };
-        run.stage("read paths", labels.len() as u64)?;
-        for label in 0..labels.len() {
-            if label % CHUNK == 0 {
-                run.check()?;
-            }
-            let text = labels.get(label as u32);
-            let mut broken = false;
-            if !text.trim().is_empty() {
-                for token in text.split(sep).map(str::trim) {
-                    broken |= token.is_empty();
-                    let code = codes.get(token).copied().unwrap_or_else(|| {
-                        let code = out.tokens.len() as u32;
-                        out.tokens.push(token);
-                        codes.insert(token.to_owned(), code);
-                        code
-                    });
-                    out.steps.push(code);
-                }
-            }
-            if out.steps.len() >= NULL as usize {
-                return Err(Error::column(
-                    "path",
-                    "holds more than four billion steps: aggregate equal paths first",
-                ));
-            }
-            out.ends.push(out.steps.len() as u32);
-            out.broken.push(broken);
-        }
-        Ok(out)
-    }
-
-    fn is_broken(&self, code: u32) -> bool {
-        self.broken.get(code as usize).copied().unwrap_or(false)
-    }
-
-    /// Start and length of a path's steps; (0, 0) for none.
-    fn range(&self, code: u32) -> (u32, u32) {
-        let Some(end) = self.ends.get(code as usize) else { return (0, 0) };
-        let start = if code == 0 { 0 } else { self.ends[code as usize - 1] };
-        (start, end - start)
-    }
 }

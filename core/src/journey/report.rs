@@ -140,7 +140,7 @@ impl Journeys {
         let known = |x: f64| [self.has_value.then_some(x)];
         Table::new()
             .with_optional("customers", [self.timed.then_some(customers.len() as f64)])
-            .with_optional("touches", [self.timed.then_some(self.steps.len() as f64)])
+            .with_optional("touches", [self.timed.then_some(self.touches as f64)])
             .with("journeys", int(self.len() as u64))
             .with("channels", int(self.channel_count as u64))
             .with("conversions", Values::F64(vec![self.total_conversions()]))
