@@ -51,7 +51,8 @@ format: $(VENV)/.ready ## formatting of Rust and Python
 	$(VENV)/bin/ruff check --quiet bindings-python examples benches
 
 lint: need ## clippy and rustdoc, warnings fatal
-	cargo clippy --workspace --all-features --all-targets --quiet -- -D warnings
+	cargo clippy --workspace --all-features --quiet -- -D warnings
+	cargo clippy -p headwater -p headwater-benches --all-features --all-targets --quiet -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc -p headwater --all-features --no-deps --quiet
 
 test-core: need ## the crate: unit, golden, property, oracle and doc tests
