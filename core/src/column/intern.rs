@@ -61,15 +61,16 @@ fn text_labels<'p, P>(rows: &Rows<'p, P>, firsts: &[u32], run: &Run) -> Result<A
 where
     P: Piece<Key<'p> = &'p str> + 'p,
 {
-    let string = |row: &u32| rows.get(*row as usize).unwrap_or_default();
-    let bytes = run.map_chunks("size labels", firsts.len(), |range| {
-        Ok(firsts[range].iter().map(|row| string(row).len()).sum::<usize>())
-    })?;
-    let mut text = Text::with_capacity(firsts.len(), bytes.iter().sum());
-    for part in firsts.chunks(CHUNK) {
-        for row in part {
-            text.push(string(row));
+    let parts = run.map_chunks("keep labels", firsts.len(), |range| {
+        let mut part = Text::with_capacity(range.len(), 16 * range.len());
+        for row in &firsts[range] {
+            part.push(rows.get(*row as usize).unwrap_or_default());
         }
+        Ok(part)
+    })?;
+    let mut text = Text::with_capacity(firsts.len(), parts.iter().map(|part| part.parts().0.len()).sum());
+    for part in parts {
+        text.append(&part);
         run.check()?;
     }
     Ok(Arc::new(Labels::Text(text)))

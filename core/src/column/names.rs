@@ -30,6 +30,13 @@ impl Text {
         self.ends.push(self.bytes.len());
     }
 
+    /// Appends all strings of another list.
+    pub(crate) fn append(&mut self, other: &Self) {
+        let start = self.bytes.len();
+        self.bytes.push_str(&other.bytes);
+        self.ends.extend(other.ends.iter().map(|end| start + end));
+    }
+
     /// The `i`th string, or `None` past the end.
     pub fn get(&self, i: usize) -> Option<&str> {
         let end = *self.ends.get(i)?;

@@ -76,6 +76,7 @@ impl<'a> Strings<'a> {
     }
 
     /// The string in a row; `None` where it is missing.
+    #[inline]
     pub(crate) fn get(&self, row: usize) -> Option<&str> {
         if row >= self.rows || !self.valid.at(row) {
             return None;

@@ -55,15 +55,30 @@ pub fn components(n: usize, a: &[u32], b: &[u32], run: &Run) -> Result<Vec<u32>>
     Ok(label)
 }
 
+/// A node that knows its parent.
+pub(super) trait Child {
+    fn parent(&mut self) -> &mut u32;
+}
+
+impl Child for u32 {
+    fn parent(&mut self) -> &mut u32 {
+        self
+    }
+}
+
 /// Joins the sets of two nodes; parents are never larger than their children.
-pub(super) fn unite(parent: &mut [u32], mut x: u32, mut y: u32) {
-    while parent[x as usize] != parent[y as usize] {
-        if parent[x as usize] < parent[y as usize] {
-            std::mem::swap(&mut x, &mut y);
+pub(super) fn unite<C: Child>(nodes: &mut [C], mut x: u32, mut y: u32) {
+    loop {
+        let mut up = *nodes[x as usize].parent();
+        let mut low = *nodes[y as usize].parent();
+        if up == low {
+            return;
         }
-        let up = parent[x as usize];
-        let low = parent[y as usize];
-        parent[x as usize] = low;
+        if up < low {
+            std::mem::swap(&mut x, &mut y);
+            std::mem::swap(&mut up, &mut low);
+        }
+        *nodes[x as usize].parent() = low;
         if up == x {
             return;
         }

@@ -1,5 +1,7 @@
 //! Values that are sent for nobody.
 
+use super::normalize::trim;
+
 /// In any namespace, whatever the case.
 const WORDS: [&str; 35] = [
     "(none)",
@@ -69,7 +71,7 @@ const EMAILS: [&str; 10] = [
 /// assert!(!is_garbage("1001") && !is_garbage("anna"));
 /// ```
 pub fn is_garbage(value: &str) -> bool {
-    let text = value.trim();
+    let text = trim(value);
     // Words and addresses have at most 20 bytes, and no digit but that of -1.
     let word =
         text.len() <= 20 && text.is_ascii() && (text == "-1" || !text.bytes().any(|b| b.is_ascii_digit()));

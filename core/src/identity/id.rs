@@ -37,7 +37,16 @@ impl Namer {
 }
 
 pub(super) fn text(id: Id) -> String {
-    format!("c_{id:024x}")
+    ascii(id).map(char::from).iter().collect()
+}
+
+/// The text of an id.
+pub(super) fn ascii(id: Id) -> [u8; 26] {
+    let mut digits = *b"c_000000000000000000000000";
+    for (i, digit) in digits.iter_mut().rev().take(24).enumerate() {
+        *digit = b"0123456789abcdef"[(id >> (4 * i)) as usize & 15];
+    }
+    digits
 }
 
 /// The number of an id; `None` for text that is no id.

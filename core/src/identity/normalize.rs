@@ -41,6 +41,13 @@ pub fn normalize_email(raw: &str, gmail: bool) -> Option<String> {
     Some(format!("{local}@{domain}"))
 }
 
+/// Without white space around it; most values have none.
+pub(super) fn trim(raw: &str) -> &str {
+    let bytes = raw.as_bytes();
+    let graphic = |b: Option<&u8>| b.is_some_and(u8::is_ascii_graphic);
+    if graphic(bytes.first()) && graphic(bytes.last()) { raw } else { raw.trim() }
+}
+
 /// Whether an address is in its one form already, as most are; of the others,
 /// some may be too.
 pub(super) fn is_normal_email(raw: &str, gmail: bool) -> bool {
@@ -177,8 +184,8 @@ mod plan {
 
 /// A device id: trimmed, without braces, hexadecimal in lower case.
 pub(super) fn device(raw: &str) -> Cow<'_, str> {
-    let text = raw.trim();
-    let text = text.strip_prefix('{').and_then(|t| t.strip_suffix('}')).unwrap_or(text).trim();
+    let text = trim(raw);
+    let text = text.strip_prefix('{').and_then(|t| t.strip_suffix('}')).map_or(text, trim);
     let hex = |b: u8| b.is_ascii_hexdigit() || b == b'-';
     if text.bytes().all(hex) && text.bytes().any(|b| b.is_ascii_uppercase()) {
         Cow::Owned(text.to_ascii_lowercase())
@@ -189,7 +196,7 @@ pub(super) fn device(raw: &str) -> Cow<'_, str> {
 
 /// Trimmed, composed, in lower case.
 pub(super) fn lowered(raw: &str) -> Cow<'_, str> {
-    let text = raw.trim();
+    let text = trim(raw);
     let done = |b: u8| b.is_ascii() && !b.is_ascii_uppercase();
     if text.bytes().all(done) { Cow::Borrowed(text) } else { Cow::Owned(lower(text)) }
 }

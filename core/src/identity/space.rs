@@ -9,7 +9,7 @@ use foldhash::fast::FixedState;
 use super::forest::{Limits, Reason};
 use super::garbage::is_garbage;
 use super::normalize::{
-    device, is_normal_email, known_region, lowered, normalize_email, normalize_phone, valid_phone,
+    device, is_normal_email, known_region, lowered, normalize_email, normalize_phone, trim, valid_phone,
 };
 use super::rules::{IdentityRules, Namespace, Normalize, OnUnparsable};
 use crate::{Error, Result};
@@ -175,7 +175,7 @@ impl Spaces {
         raw: &'a str,
     ) -> std::result::Result<Cow<'a, str>, BlockReason> {
         let space = &self.list[space as usize];
-        let trimmed = raw.trim();
+        let trimmed = trim(raw);
         if trimmed.is_empty() {
             return Err(BlockReason::Blank);
         }
@@ -217,7 +217,7 @@ impl Spaces {
         let region = self.rules.default_region.as_deref();
         match how {
             Normalize::None => Some(Cow::Borrowed(raw)),
-            Normalize::Trim => Some(Cow::Borrowed(raw.trim())),
+            Normalize::Trim => Some(Cow::Borrowed(trim(raw))),
             Normalize::Lower => Some(lowered(raw)),
             Normalize::Device => Some(device(raw)),
             Normalize::Email | Normalize::EmailGmail

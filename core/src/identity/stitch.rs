@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::BuildHasher;
+use std::ops::Range;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -9,7 +10,7 @@ use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 
 use super::book::{Book, Evidence, NEVER, Refused, UNTIMED, last_of};
-use super::forest::{Forest, Reason, flatten, unite};
+use super::forest::{Child, Forest, Reason, flatten, unite};
 use super::graph::IdentityGraph;
 use super::id::{self, Namer};
 use super::people::{BlockedValue, People};
@@ -133,7 +134,8 @@ pub fn stitch_names(
     if rows >= NULL as usize {
         return Err(Error::column("identifiers", format!("{rows} rows are more than codes can tell apart")));
     }
-    if let Some(row) = times.iter().flatten().position(|t| !(-UNTIMED..UNTIMED).contains(t)) {
+    if let Some(row) = times.iter().find_map(|all| all.iter().position(|t| !(-UNTIMED..UNTIMED).contains(t)))
+    {
         return Err(Error::column("time", format!("row {row} is 146,000 years from now or more")));
     }
     let mut spaces = Spaces::new(rules)?;
@@ -184,9 +186,23 @@ fn code_columns(people: &mut People, columns: Vec<(u16, Names)>, run: &Run) -> R
                 }
             };
             let parts = run.map_chunks("normalise", names.labels.len(), |range| {
-                Ok(range.map(clean).collect::<Vec<Form>>())
+                let mut changed = Vec::new();
+                for code in range {
+                    match clean(code) {
+                        Form::Same => {}
+                        form => changed.push((code, form)),
+                    }
+                }
+                Ok(changed)
             })?;
-            forms.push(parts.into_iter().flatten().collect::<Vec<Form>>());
+            let mut all = Vec::new();
+            if parts.iter().any(|part| !part.is_empty()) {
+                all.resize_with(names.labels.len(), || Form::Same);
+                for (code, form) in parts.into_iter().flatten() {
+                    all[code] = form;
+                }
+            }
+            forms.push(all);
         }
         let one = group.len() == 1 && !forms[0].iter().any(|f| matches!(f, Form::Changed(_)));
         let (pool, maps) = if one {
@@ -203,7 +219,12 @@ fn code_columns(people: &mut People, columns: Vec<(u16, Names)>, run: &Run) -> R
         people.pools.push((base as u32, space, pool));
         for ((names, map), forms) in group.into_iter().zip(&maps).zip(&forms) {
             let Names { mut codes, labels } = names;
-            for (label, events) in recode(&mut codes, map, start, run)? {
+            let lost = if one && forms.is_empty() {
+                shift(&mut codes, start)
+            } else {
+                recode(&mut codes, map, start, run)?
+            };
+            for (label, events) in lost {
                 if let Some(Form::Blocked(reason)) = forms.get(label as usize) {
                     let key = (space, labels.get(label).into_owned());
                     blocked.entry(key).or_insert((*reason, 0)).1 += events;
@@ -227,14 +248,14 @@ fn intern(group: &[Names], forms: &[Vec<Form>], run: &Run) -> Result<(Arc<Labels
     let mut text = Text::new();
     let mut maps = Vec::with_capacity(group.len());
     for (names, forms) in group.iter().zip(forms) {
-        let mut map = Vec::with_capacity(forms.len());
-        run.stage("compare values", forms.len() as u64)?;
-        for (label, form) in (0u32..).zip(forms) {
+        let mut map = Vec::with_capacity(names.labels.len());
+        run.stage("compare values", names.labels.len() as u64)?;
+        for label in 0..names.labels.len() as u32 {
             if label as usize % CHUNK == CHUNK - 1 {
                 run.advance(CHUNK as u64)?;
             }
             let raw;
-            let value: &str = match form {
+            let value: &str = match forms.get(label as usize).unwrap_or(&Form::Same) {
                 Form::Blocked(_) => {
                     map.push(NULL);
                     continue;
@@ -264,6 +285,16 @@ fn intern(group: &[Names], forms: &[Vec<Form>], run: &Run) -> Result<(Arc<Labels
     Ok((Arc::new(Labels::Text(text)), maps))
 }
 
+/// Labels that all are nodes to nodes, in place.
+fn shift(codes: &mut [u32], start: u32) -> HashMap<u32, u64> {
+    if start > 0 {
+        for code in codes {
+            *code = if *code == NULL { NULL } else { *code + start };
+        }
+    }
+    HashMap::new()
+}
+
 /// Labels to nodes, in place; returns how many rows each blocked label had.
 fn recode(codes: &mut [u32], map: &[u32], start: u32, run: &Run) -> Result<HashMap<u32, u64>> {
     let mut lost: HashMap<u32, u64> = HashMap::new();
@@ -284,31 +315,96 @@ fn recode(codes: &mut [u32], map: &[u32], start: u32, run: &Run) -> Result<HashM
     Ok(lost)
 }
 
-/// Finds the customers: `people.home` becomes the smallest node of each node's customer.
-fn join_rows(people: &mut People, rows: usize, run: &Run) -> Result<()> {
-    let n = people.pools.last().map_or(0, |(end, ..)| *end as usize);
-    let mut parent: Vec<u32> = (0..n as u32).collect();
-    people.born = vec![i64::MAX; n];
-    people.last = vec![NEVER; n];
-    people.events = vec![0; n];
-    let mut nodes = Vec::new();
-    run.stage("stitch", rows as u64)?;
-    for start in (0..rows).step_by(CHUNK) {
-        let end = rows.min(start + CHUNK);
-        for row in start..end {
-            people.row_nodes(row, &mut nodes);
-            let Some(&first) = nodes.first() else { continue };
-            let at = people.at(row);
-            let last = last_of(at);
-            for &node in &nodes {
-                let i = node as usize;
-                people.born[i] = people.born[i].min(at);
-                people.last[i] = people.last[i].max(last);
-                people.events[i] += 1;
-                unite(&mut parent, first, node);
+/// What is known of a node while rows are joined, in one place of memory.
+struct Node {
+    born: i64,
+    last: i64,
+    events: u32,
+    parent: u32,
+}
+
+impl Child for Node {
+    fn parent(&mut self) -> &mut u32 {
+        &mut self.parent
+    }
+}
+
+impl Node {
+    fn add(&mut self, at: i64) {
+        self.born = self.born.min(at);
+        self.last = self.last.max(last_of(at));
+        self.events += 1;
+    }
+}
+
+const BLOCK: usize = 128;
+
+/// Joins the nodes of rows where every column has its own namespace.
+fn join_block(people: &People, rows: Range<usize>, all: &mut [Node]) {
+    for (_, codes) in &people.columns {
+        for (row, node) in rows.clone().zip(&codes[rows.clone()]) {
+            if *node != NULL {
+                all[*node as usize].add(people.at(row));
             }
         }
+    }
+    for row in rows {
+        let mut first = NULL;
+        for (_, codes) in &people.columns {
+            let node = codes[row];
+            if node == NULL {
+                continue;
+            }
+            if first == NULL {
+                first = node;
+            } else {
+                unite(all, first, node);
+            }
+        }
+    }
+}
+
+/// Joins the nodes of rows.
+fn join_any(people: &People, rows: Range<usize>, all: &mut [Node]) {
+    let mut nodes = Vec::new();
+    for row in rows {
+        people.row_nodes(row, &mut nodes);
+        let Some(&first) = nodes.first() else { continue };
+        for &node in &nodes {
+            all[node as usize].add(people.at(row));
+            unite(all, first, node);
+        }
+    }
+}
+
+/// Finds the customers: `people.home` becomes a smaller node of each node's
+/// customer, and for the smallest node itself.
+fn join_rows(people: &mut People, rows: usize, run: &Run) -> Result<()> {
+    let n = people.pools.last().map_or(0, |(end, ..)| *end as usize);
+    let mut all: Vec<Node> =
+        (0..n as u32).map(|parent| Node { born: i64::MAX, last: NEVER, events: 0, parent }).collect();
+    run.stage("stitch", rows as u64)?;
+    let simple = people.columns.windows(2).all(|pair| pair[0].0 != pair[1].0);
+    for start in (0..rows).step_by(CHUNK) {
+        let end = rows.min(start + CHUNK);
+        if simple {
+            // By column and in small blocks: nodes are far apart, and one must not wait for the other.
+            for block in (start..end).step_by(BLOCK) {
+                join_block(people, block..end.min(block + BLOCK), &mut all);
+            }
+        } else {
+            join_any(people, start..end, &mut all);
+        }
         run.advance((end - start) as u64)?;
+    }
+    people.born = all.iter().map(|node| node.born).collect();
+    people.last = all.iter().map(|node| node.last).collect();
+    people.events = all.iter().map(|node| node.events).collect();
+    let mut parent: Vec<u32> = all.iter().map(|node| node.parent).collect();
+    drop(all);
+    if people.spaces.limits.none() {
+        people.home = parent;
+        return Ok(());
     }
     flatten(&mut parent);
     let over = over_limits(people, &parent);
@@ -321,9 +417,6 @@ fn join_rows(people: &mut People, rows: usize, run: &Run) -> Result<()> {
 fn over_limits(people: &People, parent: &[u32]) -> HashSet<u32> {
     let limits = &people.spaces.limits;
     let mut over = HashSet::new();
-    if limits.none() {
-        return over;
-    }
     let mut count = vec![0u32; parent.len()];
     let mut tally = |limit: u32, within: &mut dyn FnMut(usize) -> bool| {
         count.fill(0);
@@ -411,60 +504,99 @@ fn replay(people: &mut People, over: &HashSet<u32>, rows: usize, run: &Run) -> R
     Ok(())
 }
 
-/// Numbers the customers in the order of the rows, and names them.
-fn name_customers(people: &mut People, rows: usize, run: &Run) -> Result<()> {
-    let n = people.home.len();
-    let mut founder = vec![NULL; n];
-    run.stage("name customers", rows as u64)?;
-    for node in 0..n as u32 {
-        if people.events[node as usize] > 0 {
-            let root = people.home[node as usize] as usize;
-            if founder[root] == NULL || people.compare(node, founder[root]).is_lt() {
-                founder[root] = node;
+/// Makes `home` a number of each node's customer, and [`NULL`] for a node
+/// without events; returns for each customer when it was born, and its founder.
+fn find_founders(people: &People, home: &mut [u32]) -> Vec<(i64, u32)> {
+    let mut customers: Vec<(i64, u32)> = Vec::new();
+    let mut start = 0;
+    for (end, ..) in &people.pools {
+        for node in start..*end {
+            let i = node as usize;
+            let parent = home[i];
+            if people.events[i] == 0 {
+                home[i] = NULL;
+            } else if parent == node {
+                home[i] = customers.len() as u32;
+                customers.push((people.born[i], node));
+            } else {
+                home[i] = home[parent as usize];
+                let (born, founder) = &mut customers[home[i] as usize];
+                let at = people.born[i];
+                // Earlier pools are stronger. One condition that is hardly
+                // ever met, so that reads of the next nodes do not wait for it.
+                let rival = (at < *born) | ((at == *born) & (*founder >= start));
+                if rival && (at < *born || people.strength(node, *founder).is_lt()) {
+                    (*born, *founder) = (at, node);
+                }
             }
         }
+        start = *end;
     }
-    let mut number = vec![NULL; n];
-    let mut founders: Vec<u32> = Vec::new();
-    let mut take = |root: u32| {
-        let slot = &mut number[root as usize];
-        if *slot == NULL {
-            *slot = founders.len() as u32;
-            founders.push(founder[root as usize]);
-        }
+    customers
+}
+
+/// Numbers the customers in the order of the rows, and names them.
+fn name_customers(people: &mut People, rows: usize, run: &Run) -> Result<()> {
+    run.stage("name customers", rows as u64)?;
+    let mut home = std::mem::take(&mut people.home);
+    let customers = find_founders(people, &mut home);
+    let mut number = vec![NULL; customers.len()];
+    let mut order = vec![0u32; customers.len() + 1];
+    let mut next = 0u32;
+    let mut take = |customer: u32| {
+        let slot = &mut number[customer as usize];
+        // Without branches: whether a customer is new cannot be foretold.
+        let new = *slot == NULL;
+        *slot = if new { next } else { *slot };
+        order[next as usize] = customer;
+        next += u32::from(new);
         *slot
     };
+    // Where nothing was refused, all identifiers of a row have one customer,
+    // and the weakest are most often new, which is to say near.
+    let united = people.refused_rows.is_empty();
     let mut assigned = Vec::with_capacity(rows);
     for row in 0..rows {
-        let top = people.top(row);
-        if top == NULL {
+        let node = if united {
+            people
+                .columns
+                .iter()
+                .rev()
+                .map(|(_, codes)| codes[row])
+                .find(|node| *node != NULL)
+                .unwrap_or(NULL)
+        } else {
+            people.top(row)
+        };
+        if node == NULL {
             people.unidentified += 1;
             assigned.push(NULL);
         } else {
-            assigned.push(take(people.home[top as usize]));
+            assigned.push(take(home[node as usize]));
         }
         if row % CHUNK == CHUNK - 1 {
             run.advance(CHUNK as u64)?;
         }
     }
     // Identifiers that were refused in every event of theirs.
-    for node in 0..n {
-        if people.events[node] > 0 {
-            people.home[node] = take(people.home[node]);
-        } else {
-            people.home[node] = NULL;
+    for home in &mut home {
+        if *home != NULL {
+            *home = take(*home);
         }
     }
-    people.founders = founders;
+    people.home = home;
+    people.founders = order.iter().take(next as usize).map(|c| customers[*c as usize].1).collect();
     people.assigned = assigned;
     let parts = run.map_chunks("name customers", people.founders.len(), |range| {
-        Ok(range.map(|i| id::text(people.id(people.founders[i]))).collect::<Text>())
+        let mut part = Text::with_capacity(range.len(), range.len() * 26);
+        for founder in &people.founders[range] {
+            part.push(std::str::from_utf8(&id::ascii(people.id(*founder))).unwrap_or_default());
+        }
+        Ok(part)
     })?;
     let mut labels = Text::with_capacity(people.founders.len(), people.founders.len() * 26);
     for part in &parts {
-        for id in part.iter() {
-            labels.push(id);
-        }
+        labels.append(part);
     }
     people.labels = Arc::new(Labels::Text(labels));
     Ok(())
