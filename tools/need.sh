@@ -20,7 +20,7 @@ fi
 if ! command -v node >/dev/null 2>&1; then
     say "Node 20 or newer. Install nodejs and npm"
 else
-    node -e 'process.exit(+process.versions.node.split(".")[0] < 20)' || say "Node 20 or newer (here: $(node --version))"
+    node -e 'process.exit(+(parseInt(process.versions.node) < 20))' || say "Node 20 or newer (here: $(node --version))"
     command -v npm >/dev/null 2>&1 || say "npm. It comes with Node; on Debian: apt-get install npm"
 fi
 command -v cc >/dev/null 2>&1 || command -v gcc >/dev/null 2>&1 || command -v clang >/dev/null 2>&1 || say "a C compiler. apt-get install build-essential"
