@@ -68,7 +68,7 @@ pub struct Estimates {
     pub customers: f64,
     /// Distinct rows among them.
     pub distinct: u64,
-    /// Newton steps taken.
+    /// Newton steps taken on all rows.
     pub iterations: u64,
     /// Greatest absolute entry of the gradient on log parameters, per customer.
     pub gradient_norm: f64,

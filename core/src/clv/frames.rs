@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::beta_geo::{BetaGeo, BetaGeoModel, Prediction};
 use super::estimates::Estimates;
 use super::gamma_gamma::{GammaGamma, GammaGammaModel, SpendSlices};
-use super::rows::{Fault, RfmSlices, fault};
+use super::rows::{Fault, RfmSlices, fault, sound};
 use crate::column::{Columns, Dropped, Duration, Intake, Names, OnInvalid, Sign, Table, Values};
 use crate::{Result, Run};
 
@@ -338,10 +338,10 @@ impl<'a> History<'a> {
         let weight = roles.weight.map(|w| intake.amounts(w, Sign::NonNegative)).transpose()?;
         let monetary_value = roles.monetary_value.map(|(m, sign)| intake.amounts(m, sign)).transpose()?;
         // What single columns cannot tell; rows that they refused are skipped.
-        let sound =
+        let single =
             |row: usize| [frequency[row], recency[row], age[row]].iter().all(|v| v.is_finite() && *v >= 0.0);
         let faults: Vec<(usize, Fault)> = (0..frequency.len())
-            .filter(|row| sound(*row))
+            .filter(|row| !sound(frequency[*row], recency[*row], age[*row]) && single(*row))
             .filter_map(|row| fault(frequency[row], recency[row], age[row], 1.0).map(|f| (row, f)))
             .collect();
         for kind in [Fault::Frequency, Fault::RecencyAfterEnd, Fault::RecencyWithoutRepeat] {

@@ -7,6 +7,11 @@
 //! (A) or has dropped out after the last purchase (D), and
 //! H = w H_A + (1 − w) H_D + w (1 − w)(s_A − s_D)(s_A − s_D)ᵀ, w = P(alive).
 
+use std::hint::select_unpredictable;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
 use crate::clv::rows::Unique;
 use crate::math::newton::Local;
 use crate::math::{Sum, digamma_rise, exp, ln, ln_1p, ln_gamma_rise, trigamma_rise};
@@ -83,8 +88,49 @@ pub(super) struct Likelihood<'a> {
     index: Vec<u32>,
     /// Weight of each distinct x.
     weights: Vec<f64>,
+    /// The distinct T, and for each row the index of its T: days are few.
+    ages: Vec<f64>,
+    age: Vec<u32>,
+    lasts: Vec<f64>,
+    last: Vec<u32>,
     /// Weight of all rows.
     pub(super) customers: f64,
+}
+
+/// What a moment t of a customer's life gives: 1/(α+t), and 1/α − 1/(α+t).
+#[derive(Clone, Copy)]
+struct Moment {
+    inverse: f64,
+    gap: f64,
+}
+
+/// The moments of the distinct T, with ln(α+T) − ln α, and of the distinct t_x.
+struct Moments {
+    ends: Vec<(Moment, f64)>,
+    lasts: Vec<Moment>,
+}
+
+// Against r ln α everything is taken as a difference, exact also where r and
+// α are a million times the rest.
+fn moment(alpha: f64, t: f64) -> Moment {
+    let inverse = 1.0 / (alpha + t);
+    Moment { inverse, gap: t * inverse / alpha }
+}
+
+/// The distinct values, and for each value which it is.
+fn distinct(values: &[f64]) -> (Vec<f64>, Vec<u32>) {
+    let mut seen: HashMap<u64, u32, FixedState> = HashMap::with_hasher(FixedState::default());
+    let mut out = Vec::new();
+    let index = values
+        .iter()
+        .map(|v| {
+            *seen.entry(v.to_bits()).or_insert_with(|| {
+                out.push(*v);
+                out.len() as u32 - 1
+            })
+        })
+        .collect();
+    (out, index)
 }
 
 #[derive(Clone, Copy, Default)]
@@ -105,15 +151,21 @@ impl<'a> Likelihood<'a> {
             customers.add(*w);
         }
         let weights = weights.into_iter().map(Sum::value).collect();
-        Self { rows, counts, index, weights, customers: customers.value() }
+        let (ages, age) = distinct(&rows.age);
+        let (lasts, last) = distinct(&rows.recency);
+        Self { rows, counts, index, weights, ages, age, lasts, last, customers: customers.value() }
     }
 
     /// Value, gradient and Hessian with respect to the logarithms of (r, α, a, b).
     pub(super) fn evaluate(&self, parameters: [f64; 4], run: &Run) -> Result<Local<4>> {
         let shared = shared(&self.counts, parameters);
         let n = self.rows.len();
+        let alpha = parameters[1];
+        let ends = self.ages.iter().map(|t| (moment(alpha, *t), ln_1p(t / alpha))).collect();
+        let lasts = self.lasts.iter().map(|t_x| moment(alpha, *t_x)).collect();
+        let moments = Moments { ends, lasts };
         let parts = run.map_items(n.div_ceil(PIECE), |piece| {
-            Ok(self.piece(piece * PIECE..n.min((piece + 1) * PIECE), parameters))
+            Ok(self.piece(piece * PIECE..n.min((piece + 1) * PIECE), parameters, &moments))
         })?;
         let mut total = Part::default();
         for part in parts {
@@ -149,7 +201,7 @@ impl<'a> Likelihood<'a> {
     }
 
     /// The terms in which customers with the same x differ.
-    fn piece(&self, rows: std::ops::Range<usize>, [r, alpha, a, b]: [f64; 4]) -> Part {
+    fn piece(&self, rows: std::ops::Range<usize>, [r, alpha, a, b]: [f64; 4], moments: &Moments) -> Part {
         let mut part = Part::default();
         let ln_a = ln(a);
         let (mut last, mut ln_b, mut inverse_b) = (u32::MAX, 0.0, 0.0);
@@ -158,11 +210,7 @@ impl<'a> Likelihood<'a> {
             let count = self.counts[self.index[row] as usize];
             let x = count as f64;
             let shape = r + x;
-            // Against r ln α everything is taken as a difference, exact also
-            // where r and α are a million times the rest.
-            let at_end = 1.0 / (alpha + t);
-            let ln_end = ln_1p(t / alpha); // ln(α+T) − ln α
-            let gap_end = t * at_end / alpha; // 1/α − 1/(α+T)
+            let (Moment { inverse: at_end, gap: gap_end }, ln_end) = moments.ends[self.age[row] as usize];
             if count == 0 {
                 part.value.add(-weight * r * ln_end);
                 part.gradient[0].add(-weight * ln_end);
@@ -175,15 +223,16 @@ impl<'a> Likelihood<'a> {
                 let before = b + (x - 1.0);
                 (last, ln_b, inverse_b) = (count, ln(before), 1.0 / before);
             }
-            let at_last = 1.0 / (alpha + t_x);
+            let Moment { inverse: at_last, gap: gap_last } = moments.lasts[self.last[row] as usize];
             let idle = ln_1p((t - t_x) * at_last); // ln(α+T) − ln(α+t_x)
             let odds = ln_a - ln_b + shape * idle;
             let e = exp(-odds.abs());
             let (small, large) = (e / (1.0 + e), 1.0 / (1.0 + e));
-            let (alive, dead) = if odds > 0.0 { (small, large) } else { (large, small) };
+            let gone = odds > 0.0;
+            let alive = select_unpredictable(gone, small, large);
+            let dead = select_unpredictable(gone, large, small);
             part.value.add(weight * (odds.max(0.0) + ln_1p(e) - shape * ln_end));
             let mean = alive * at_end + dead * at_last;
-            let gap_last = t_x * at_last / alpha;
             let gap = alive * gap_end + dead * gap_last;
             part.gradient[0].add(weight * (dead * idle - ln_end));
             part.gradient[1].add(weight * (r * gap - x * mean));
