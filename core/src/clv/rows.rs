@@ -37,7 +37,7 @@ impl RfmSlices<'_> {
         self.frequency.is_empty()
     }
 
-    /// The lengths agree, and every row can be: see [`fault`].
+    /// The lengths agree, and every row can be: finite, none negative, recency at most T.
     pub fn check(&self) -> Result<()> {
         let n = self.len();
         for (name, len) in [
