@@ -54,7 +54,8 @@ def duckdb_table():
 
     arrow()
     connection = duckdb.connect()
-    connection.execute("CREATE TABLE sightings AS SELECT * FROM sightings")
+    connection.register("given", arrow())
+    connection.execute("CREATE TABLE sightings AS SELECT * FROM given")
     return connection
 
 
