@@ -16,6 +16,14 @@ pub fn parse<T: DeserializeOwned>(json: &str) -> Result<T> {
     })
 }
 
+/// For calls that take no options: anything given is an [`Error::Option`].
+pub fn none(json: &str) -> Result<()> {
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Nothing {}
+    parse::<Nothing>(json).map(|_| ())
+}
+
 /// The one field without which the options can be read.
 fn culprit<T: DeserializeOwned>(json: &str) -> Option<String> {
     let fields: serde_json::Map<String, serde_json::Value> = serde_json::from_str(json).ok()?;

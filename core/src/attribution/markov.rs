@@ -17,7 +17,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::rules::{Kernel, Scratch, Shares};
+use super::fitted;
+use super::rules::Kernel;
 use crate::column::Table;
 use crate::journey::{Chain, Journeys, Repeats};
 use crate::math::solve::{AbsorbingChain, Elimination};
@@ -302,18 +303,7 @@ impl MarkovModel {
     /// that the model does not know have no effect; if none has any, all
     /// touches have the same.
     pub fn credit<S: AsRef<str>>(&self, path: &[S]) -> Vec<f64> {
-        if path.is_empty() {
-            return Vec::new();
-        }
-        let code = |label: &S| {
-            self.channels.iter().position(|c| c == label.as_ref()).map_or(u32::MAX, |code| code as u32)
-        };
-        let codes: Vec<u32> = path.iter().map(code).collect();
-        match self.kernel().shares(&codes, &[], &mut Scratch::new(0)) {
-            Shares::Each(shares) => shares.to_vec(),
-            Shares::Equal(share) => vec![share; path.len()],
-            Shares::One(_) => Vec::new(),
-        }
+        fitted::credit(&self.kernel(), &self.channels, path, &[], None)
     }
 
     pub(super) fn kernel(&self) -> Kernel {

@@ -32,11 +32,15 @@
 //! # Ok::<(), headwater::Error>(())
 //! ```
 
+mod door;
+mod fitted;
 mod markov;
 mod model;
 mod rules;
 mod touch;
 
+pub use door::Given;
+pub use fitted::Fitted;
 pub use markov::{Markov, MarkovModel, Removal};
 pub use model::{AttributeOptions, Model};
 pub use touch::{score, touch_credits};
@@ -58,7 +62,7 @@ pub struct Attribution {
     unattributed: Option<[f64; 2]>,
     has_value: bool,
     cost: Option<Vec<f64>>,
-    fitted: Vec<(usize, MarkovModel)>,
+    fitted: Vec<(usize, Fitted)>,
 }
 
 /// Attributes the conversions of these journeys by each of the models.
@@ -74,13 +78,13 @@ pub fn attribute(journeys: &Journeys, options: &AttributeOptions, run: &Run) -> 
     let mut fitted = Vec::new();
     let mut kernels = Vec::new();
     for (at, model) in options.models.iter().enumerate() {
-        match model {
-            Model::Markov(markov) => {
-                let model = markov.fit(journeys, run)?;
-                credits[at] = model.totals(journeys);
-                fitted.push((at, model));
-            }
-            rule => kernels.push((at, Kernel::new(rule, journeys)?)),
+        if model.is_rule() {
+            model.check_times(journeys)?;
+            kernels.push((at, Kernel::new(model, &journeys.channel_labels())?));
+        } else {
+            let model = Fitted::fit(model, journeys, run)?;
+            credits[at] = model.totals(journeys, run)?;
+            fitted.push((at, model));
         }
     }
     let only: Vec<&Kernel> = kernels.iter().map(|(_, k)| k).collect();
@@ -152,6 +156,7 @@ impl Attribution {
         let (mut model, mut channel) = (Text::new(), Text::new());
         let (mut effect, mut value) = (Vec::new(), Vec::new());
         for (at, fitted) in &self.fitted {
+            let Fitted::Markov(fitted) = fitted else { continue };
             for (code, label) in self.channels.iter().enumerate() {
                 model.push(&self.models[*at]);
                 channel.push(label);
@@ -166,9 +171,17 @@ impl Attribution {
             .with_optional("removal_effect_value", value)
     }
 
-    /// The fitted Markov models, with the names of their rows.
-    pub fn markov(&self) -> impl Iterator<Item = (&str, &MarkovModel)> {
+    /// The fitted models, with the names of their rows.
+    pub fn fitted(&self) -> impl Iterator<Item = (&str, &Fitted)> {
         self.fitted.iter().map(|(at, model)| (self.models[*at].as_str(), model))
+    }
+
+    /// The fitted Markov models among them.
+    pub fn markov(&self) -> impl Iterator<Item = (&str, &MarkovModel)> {
+        self.fitted().filter_map(|(name, fitted)| match fitted {
+            Fitted::Markov(model) => Some((name, model)),
+            Fitted::Rule(_) => None,
+        })
     }
 
     /// The credit for conversions and for value of one model's channels, in

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::Markov;
 use crate::column::Duration;
+use crate::journey::Journeys;
 use crate::{Error, Result};
 
 /// One way to split the credit.
@@ -149,6 +150,22 @@ impl Model {
             Self::TimeDecay { .. } => "time_decay",
             Self::Markov(_) => "markov",
             Self::Shapley => "shapley",
+        }
+    }
+
+    /// Whether the model needs no fitting.
+    pub fn is_rule(&self) -> bool {
+        !matches!(self, Self::Markov(_))
+    }
+
+    /// An error where the model needs times that these journeys do not have.
+    pub(super) fn check_times(&self, journeys: &Journeys) -> Result<()> {
+        match self {
+            Self::TimeDecay { .. } if !journeys.has_times() => Err(Error::option(
+                self.name(),
+                "needs the times of touches, and these journeys come from paths: build them with from_events",
+            )),
+            _ => Ok(()),
         }
     }
 

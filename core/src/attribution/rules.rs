@@ -1,7 +1,10 @@
 //! The rules: a journey's credit from its own touches alone.
 
+use std::sync::Arc;
+
 use super::Model;
-use crate::journey::Journeys;
+use super::fitted::Scorer;
+use crate::journey::{Journey, Journeys};
 use crate::math::{ExactSum, exp2};
 use crate::run::Run;
 use crate::{Error, Result};
@@ -24,6 +27,8 @@ pub(super) enum Kernel {
     Distinct,
     /// In proportion to a weight of the channel.
     Weighted(Vec<f64>),
+    /// By a fitted model.
+    Fitted(Arc<dyn Scorer>),
 }
 
 /// What one journey's touches are worth, adding up to 1.
@@ -48,38 +53,30 @@ impl Scratch {
 }
 
 impl Kernel {
-    pub(super) fn new(model: &Model, journeys: &Journeys) -> Result<Self> {
+    /// The rule, for journeys of these channels.
+    pub(super) fn new(model: &Model, channels: &[String]) -> Result<Self> {
         model.check()?;
         Ok(match model {
             Model::First => Self::First,
             Model::Last => Self::Last,
             Model::LastNonDirect { direct } => {
                 let is_direct = |label: &String| direct.iter().any(|d| d.eq_ignore_ascii_case(label));
-                Self::LastNon(journeys.channel_labels().iter().map(is_direct).collect())
+                Self::LastNon(channels.iter().map(is_direct).collect())
             }
             Model::Linear => Self::Linear,
             Model::PositionBased { first, last } => Self::Position { first: *first, last: *last },
-            Model::TimeDecay { half_life } => {
-                if !journeys.has_times() {
-                    return Err(Error::option(
-                        "time_decay",
-                        "needs the times of touches, and these journeys come from paths: build them with from_events",
-                    ));
-                }
-                Self::Decay { half_life: half_life.micros() as f64 }
-            }
+            Model::TimeDecay { half_life } => Self::Decay { half_life: half_life.micros() as f64 },
             Model::Shapley => Self::Distinct,
-            Model::Markov(_) => {
-                return Err(Error::option(
-                    "model",
-                    "a Markov chain is fitted to all journeys: use Markov::fit",
-                ));
+            fitted => {
+                let name = fitted.name();
+                return Err(Error::option("model", format!("{name} is fitted to all journeys: use Fitted::fit")));
             }
         })
     }
 
     /// The shares of a journey with at least one touch.
-    pub(super) fn shares<'s>(&self, path: &[u32], times: &[i64], scratch: &'s mut Scratch) -> Shares<'s> {
+    pub(super) fn shares<'s>(&self, journey: &Journey<'_>, scratch: &'s mut Scratch) -> Shares<'s> {
+        let Journey { path, times, .. } = *journey;
         let n = path.len();
         let w = &mut scratch.weights;
         match self {
@@ -140,6 +137,11 @@ impl Kernel {
                     Shares::Equal(1.0 / n as f64)
                 }
             }
+            Self::Fitted(scorer) => {
+                w.clear();
+                scorer.shares(journey, w);
+                Shares::Each(w)
+            }
         }
     }
 }
@@ -172,7 +174,8 @@ pub(super) fn totals(journeys: &Journeys, kernels: &[&Kernel], run: &Run) -> Res
         for piece in pieces.iter().skip(worker).step_by(workers) {
             for j in piece.clone() {
                 let (conversions, value) = (journeys.conversions()[j], journeys.values()[j]);
-                let path = journeys.path(j);
+                let journey = journeys.journey(j);
+                let path = journey.path;
                 if path.is_empty() || (conversions == 0.0 && value == 0.0) {
                     continue;
                 }
@@ -185,7 +188,7 @@ pub(super) fn totals(journeys: &Journeys, kernels: &[&Kernel], run: &Run) -> Res
                             sums[at + 1].add(value * share);
                         }
                     };
-                    match kernel.shares(path, journeys.touch_times(j), &mut scratch) {
+                    match kernel.shares(&journey, &mut scratch) {
                         Shares::One(i) => add(path[i], 1.0),
                         Shares::Equal(share) => path.iter().for_each(|c| add(*c, share)),
                         Shares::Each(shares) => path.iter().zip(shares).for_each(|(c, s)| add(*c, *s)),

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::Model;
 use super::rules::{Kernel, Scratch, Shares};
+use super::{Fitted, Model};
 use crate::Result;
 use crate::column::{Names, Table, Values};
-use crate::journey::Journeys;
+use crate::journey::{Journey, Journeys};
 use crate::run::Run;
 
 /// The credit of each touch of each converting journey, one row a touch and
@@ -21,15 +21,8 @@ use crate::run::Run;
 /// [`attribute`](super::attribute), which splits all conversions at once.
 /// Shapley splits a channel's equal share over its touches.
 pub fn touch_credits(journeys: &Journeys, model: &Model, run: &Run) -> Result<Table> {
-    let kernels = match model {
-        Model::Markov(markov) => {
-            let fitted = markov.fit(journeys, run)?;
-            let value = Kernel::Weighted(fitted.removal_effects_value().to_vec());
-            [fitted.kernel(), value]
-        }
-        rule => [Kernel::new(rule, journeys)?, Kernel::new(rule, journeys)?],
-    };
-    let by_value = matches!(model, Model::Markov(_)) && journeys.has_value();
+    let (kernel, by_value) = Fitted::fit(model, journeys, run)?.kernels(journeys)?;
+    let for_value = by_value.as_ref().unwrap_or(&kernel);
     let pieces = journeys.pieces();
     run.stage("credit touches", journeys.len() as u64)?;
     let parts = run.map_items(pieces.len(), |p| {
@@ -42,10 +35,10 @@ pub fn touch_credits(journeys: &Journeys, model: &Model, run: &Run) -> Result<Ta
                 continue;
             }
             part.journeys.push((j as u32, path.len() as u32));
-            let times = journeys.touch_times(j);
-            split(&kernels[0], path, times, conversions, &mut scratch, &mut part.conversions);
+            let journey = journeys.journey(j);
+            split(&kernel, &journey, conversions, &mut scratch, &mut part.conversions);
             if journeys.has_value() {
-                split(&kernels[usize::from(by_value)], path, times, value, &mut scratch, &mut part.value);
+                split(for_value, &journey, value, &mut scratch, &mut part.value);
             }
         }
         run.advance(pieces[p].len() as u64)?;
@@ -100,17 +93,17 @@ struct Part {
     value: Vec<f64>,
 }
 
-fn split(
+/// Adds what each touch of a journey has of a total.
+pub(super) fn split(
     kernel: &Kernel,
-    path: &[u32],
-    times: &[i64],
+    journey: &Journey<'_>,
     total: f64,
     scratch: &mut Scratch,
     out: &mut Vec<f64>,
 ) {
-    match kernel.shares(path, times, scratch) {
-        Shares::One(i) => out.extend((0..path.len()).map(|k| if k == i { total } else { 0.0 })),
-        Shares::Equal(share) => out.extend(path.iter().map(|_| total * share)),
+    match kernel.shares(journey, scratch) {
+        Shares::One(i) => out.extend((0..journey.path.len()).map(|k| if k == i { total } else { 0.0 })),
+        Shares::Equal(share) => out.extend(journey.path.iter().map(|_| total * share)),
         Shares::Each(shares) => out.extend(shares.iter().map(|s| total * s)),
     }
 }
@@ -127,21 +120,5 @@ fn split(
 /// # Ok::<(), headwater::Error>(())
 /// ```
 pub fn score<S: AsRef<str>>(model: &Model, path: &[S], times: &[i64]) -> Result<Vec<f64>> {
-    if path.is_empty() {
-        return Ok(Vec::new());
-    }
-    let channel: Names = path.iter().collect();
-    if matches!(model, Model::TimeDecay { .. }) && (times.len() != path.len() || !times.is_sorted()) {
-        return Err(crate::Error::option("times", "time decay needs the time of each touch, in order"));
-    }
-    let journeys = Journeys {
-        channel_count: channel.labels.len(),
-        channels: Some(channel.labels),
-        timed: true,
-        ..Journeys::default()
-    };
-    let kernel = Kernel::new(model, &journeys)?;
-    let mut out = Vec::with_capacity(path.len());
-    split(&kernel, &channel.codes, times, 1.0, &mut Scratch::new(journeys.channel_count), &mut out);
-    Ok(out)
+    Fitted::rule(model)?.credit(path, times, None)
 }

@@ -27,5 +27,5 @@ pub use intake::{DropReason, Dropped, Intake, Kept, OnInvalid, Sign, names_toget
 pub use intern::{intern, intern_ints};
 pub use names::{Labels, NULL, Names, Text};
 pub(crate) use strings::Strings;
-pub use table::{Column, Table, Values};
+pub use table::{Column, Table, Tables, Values};
 pub use time::{MAX_TIME, MIN_TIME, TimeUnit, parse_time};

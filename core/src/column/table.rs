@@ -50,6 +50,9 @@ pub struct Column {
     pub valid: Option<Vec<bool>>,
 }
 
+/// What a report gives: tables by name, the one that it is about first.
+pub type Tables = Vec<(&'static str, Table)>;
+
 /// A result as columns of equal length.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table {

@@ -42,6 +42,7 @@
 mod build;
 mod chain;
 mod counts;
+mod door;
 mod options;
 mod paths;
 mod read;
@@ -54,6 +55,7 @@ use std::sync::Arc;
 pub use build::{Conversions, Policies, Touches};
 pub use chain::{Chain, Repeats};
 pub use counts::PathCounts;
+pub use door::TransitionOptions;
 pub use options::{AtConversion, EventOptions, FlaggedRow, Moment, Open, PathOptions, SharedTouch, Ties};
 
 use crate::column::{Dropped, Labels};
@@ -101,7 +103,27 @@ pub struct Journeys {
 /// Touches and journeys in one piece of parallel work.
 const PIECE: usize = 65_536;
 
+/// One journey as a model sees it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Journey<'a> {
+    /// Channel codes in time order.
+    pub path: &'a [u32],
+    /// Touch times in microseconds; empty when journeys come from paths.
+    pub times: &'a [i64],
+    /// The conversion, or the last touch while open; 0 without times.
+    pub end: i64,
+}
+
 impl Journeys {
+    /// One journey as a model sees it; without touches past the end.
+    pub fn journey(&self, journey: usize) -> Journey<'_> {
+        Journey {
+            path: self.path(journey),
+            times: self.touch_times(journey),
+            end: self.end_time(journey).unwrap_or(0),
+        }
+    }
+
     /// How many journeys there are, open ones and conversions without a touch included.
     pub fn len(&self) -> usize {
         self.start.len()

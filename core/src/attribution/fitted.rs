@@ -1,0 +1,202 @@
+//! Any model, fitted: what `attribute` totals, `touch_credits` splits by, the
+//! bindings hold and model files keep.
+
+use std::fmt::Debug;
+
+use super::rules::{Kernel, Scratch, totals};
+use super::touch::split;
+use super::{MarkovModel, Model};
+use crate::column::Tables;
+use crate::journey::{Journey, Journeys};
+use crate::options::none;
+use crate::run::Run;
+use crate::{Error, Result, model};
+
+/// Splits single journeys by a fitted model, in the codes of the journeys that
+/// it was made for.
+pub(super) trait Scorer: Debug + Send + Sync {
+    /// Writes the touches' shares of a journey with at least one touch; they add up to 1.
+    fn shares(&self, journey: &Journey<'_>, out: &mut Vec<f64>);
+}
+
+/// A model, ready to split credit.
+///
+/// ```
+/// use headwater::Run;
+/// use headwater::attribution::{Fitted, Model};
+/// use headwater::column::Columns;
+/// use headwater::journey::{Journeys, PathOptions};
+///
+/// let paths = Columns::new().with("path", vec!["a > b"]).with("conversions", vec![3.0]);
+/// let journeys = Journeys::from_paths(&paths, &PathOptions::default(), &Run::new())?;
+/// let fitted = Fitted::fit(&"markov".parse::<Model>()?, &journeys, &Run::new())?;
+/// assert_eq!(fitted.credit(&["a", "b"], &[], None)?, [0.5, 0.5]);
+/// # Ok::<(), headwater::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Fitted {
+    /// A rule, which needs no fitting.
+    Rule(Model),
+    /// A Markov chain.
+    Markov(MarkovModel),
+}
+
+impl Fitted {
+    /// Fits a model to journeys; a rule is checked and kept.
+    pub fn fit(model: &Model, journeys: &Journeys, run: &Run) -> Result<Self> {
+        Ok(match model {
+            Model::Markov(markov) => Self::Markov(markov.fit(journeys, run)?),
+            rule => Self::rule(rule)?,
+        })
+    }
+
+    /// A model that needs no fitting; an [`Error::Option`] for the others.
+    pub fn rule(model: &Model) -> Result<Self> {
+        model.check()?;
+        if model.is_rule() {
+            return Ok(Self::Rule(model.clone()));
+        }
+        Err(Error::option("model", format!("{} is not fitted yet: fit it to journeys first", model.name())))
+    }
+
+    /// The parameters.
+    pub fn model(&self) -> Model {
+        match self {
+            Self::Rule(model) => model.clone(),
+            Self::Markov(fitted) => Model::Markov(fitted.parameters().clone()),
+        }
+    }
+
+    /// The credit of each touch of one journey, adding up to 1: the channels in
+    /// time order, the times of the touches in microseconds and that of the
+    /// conversion (the last touch's, unless given). Models that do not look at
+    /// times take empty ones. Takes microseconds.
+    pub fn credit<S: AsRef<str>>(&self, path: &[S], times: &[i64], end: Option<i64>) -> Result<Vec<f64>> {
+        let needs_times = match self {
+            Self::Rule(model) => matches!(model, Model::TimeDecay { .. }),
+            Self::Markov(_) => false,
+        };
+        if (needs_times || !times.is_empty()) && (times.len() != path.len() || !times.is_sorted()) {
+            let name = self.model().name();
+            return Err(Error::option("times", format!("{name} needs the time of each touch, in order")));
+        }
+        if let (Some(end), Some(last)) = (end, times.last())
+            && end < *last
+        {
+            return Err(Error::option("end", "the conversion is earlier than the last touch"));
+        }
+        let known: Vec<String> = match self {
+            Self::Rule(_) => path.iter().map(|c| c.as_ref().to_owned()).collect(),
+            Self::Markov(fitted) => fitted.channels().to_vec(),
+        };
+        Ok(credit(&self.kernel_for(&known)?, &known, path, times, end))
+    }
+
+    /// The kernel for journeys of these channels.
+    fn kernel_for(&self, channels: &[String]) -> Result<Kernel> {
+        Ok(match self {
+            Self::Rule(rule) => Kernel::new(rule, channels)?,
+            Self::Markov(fitted) => fitted.kernel(),
+        })
+    }
+
+    /// The kernels of conversions and, where it is another, of value.
+    pub(super) fn kernels(&self, journeys: &Journeys) -> Result<(Kernel, Option<Kernel>)> {
+        if let Self::Rule(rule) = self {
+            rule.check_times(journeys)?;
+        }
+        let kernel = self.kernel_for(&journeys.channel_labels())?;
+        let value = match self {
+            Self::Markov(fitted) if journeys.has_value() => {
+                Some(Kernel::Weighted(fitted.removal_effects_value().to_vec()))
+            }
+            _ => None,
+        };
+        Ok((kernel, value))
+    }
+
+    /// The credit of each channel of these journeys: conversions and value.
+    pub fn totals(&self, journeys: &Journeys, run: &Run) -> Result<Vec<[f64; 2]>> {
+        match self {
+            Self::Markov(fitted) => Ok(fitted.totals(journeys)),
+            _ => {
+                let (kernel, value) = self.kernels(journeys)?;
+                let both: Vec<&Kernel> = std::iter::once(&kernel).chain(&value).collect();
+                let mut sums = totals(journeys, &both, run)?;
+                let by_value = sums.pop().unwrap_or_default();
+                Ok(match sums.pop() {
+                    Some(conversions) => {
+                        conversions.iter().zip(&by_value).map(|(c, v)| [c[0], v[1]]).collect()
+                    }
+                    None => by_value,
+                })
+            }
+        }
+    }
+
+    /// What the model has to say of itself, by name: what the bindings call.
+    pub fn report(&self, name: &str, options: &str) -> Result<Tables> {
+        none(options)?;
+        let table = match (self, name) {
+            (Self::Markov(fitted), "transitions") => ("transitions", fitted.transitions()),
+            _ => {
+                let model = self.model().name();
+                return Err(Error::option("report", format!("there is no report `{name}` of the model {model}")));
+            }
+        };
+        Ok(vec![table])
+    }
+
+    /// The kind of the model's file; rules have none.
+    pub fn kind(&self) -> Option<&'static str> {
+        use model::Model as _;
+        match self {
+            Self::Rule(_) => None,
+            Self::Markov(_) => Some(MarkovModel::KIND),
+        }
+    }
+
+    /// The model file.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        match self {
+            Self::Rule(rule) => Err(Error::model_file(format!("{} has nothing to save", rule.name()))),
+            Self::Markov(fitted) => model::to_bytes(fitted),
+        }
+    }
+
+    /// Reads a model file; `None` where it holds another kind of thing.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Option<Self>> {
+        use model::Model as _;
+        Ok(match model::kind(bytes)?.as_str() {
+            MarkovModel::KIND => Some(Self::Markov(model::from_bytes(bytes)?)),
+            _ => None,
+        })
+    }
+}
+
+/// The credit of each touch of one journey given by labels; channels that are
+/// not among `known` have a code that no model knows.
+pub(super) fn credit<S: AsRef<str>>(
+    kernel: &Kernel,
+    known: &[String],
+    path: &[S],
+    times: &[i64],
+    end: Option<i64>,
+) -> Vec<f64> {
+    let mut out = Vec::with_capacity(path.len());
+    if path.is_empty() {
+        return out;
+    }
+    let code = |label: &S| known.iter().position(|c| c == label.as_ref());
+    // Strangers come after the known ones, the same one with the same code.
+    let stranger = |label: &S| {
+        known.len() + path.iter().position(|other| other.as_ref() == label.as_ref()).unwrap_or_default()
+    };
+    let codes: Vec<u32> =
+        path.iter().map(|label| code(label).unwrap_or_else(|| stranger(label)) as u32).collect();
+    let end = end.or(times.last().copied()).unwrap_or(0);
+    let mut scratch = Scratch::new(known.len() + path.len());
+    split(kernel, &Journey { path: &codes, times, end }, 1.0, &mut scratch, &mut out);
+    out
+}
