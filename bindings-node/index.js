@@ -4,13 +4,14 @@ const errors = require('./face/error.js')
 const { dress } = require('./face/frame.js')
 const { frame } = require('./face/intake.js')
 const { follower } = require('./face/follow.js')
-const { fromEvents } = require('./face/journeys.js')
+const { attribute, dress: dressJourneys } = require('./face/journeys.js')
+const { models } = require('./face/models.js')
 const { json, options } = require('./face/options.js')
 const { assign } = require('./face/people.js')
 const { rules } = require('./face/rules.js')
 const { simulate } = require('./face/simulate.js')
 
-const { registerFace, cancelJob, jobProgress, scoreRule, ...face } = native
+const { registerFace, cancelJob, jobProgress, scoreRule, checkModel, readModel, ...face } = native
 const { Frame, Journeys, People } = native
 registerFace({
   error: errors.error,
@@ -21,11 +22,13 @@ registerFace({
 })
 dress(Frame)
 Object.defineProperty(People.prototype, 'assign', { value: assign(Frame), configurable: true, writable: true })
-Object.defineProperty(Journeys, 'fromEvents', { value: fromEvents(Journeys), configurable: true, writable: true })
+dressJourneys(Journeys)
 
 module.exports = {
   ...face,
   ...rules(scoreRule),
+  ...models(native),
+  attribute,
   HeadwaterError: errors.HeadwaterError,
   simulate: simulate(native.simulate),
 }

@@ -3,6 +3,7 @@ import headwater from './index.js'
 export default headwater
 export const {
   FirstTouch,
+  FittedModel,
   Frame,
   HeadwaterError,
   IdentityGraph,
@@ -11,6 +12,7 @@ export const {
   LastTouch,
   Linear,
   Markov,
+  PathCounts,
   People,
   PositionBased,
   Shapley,

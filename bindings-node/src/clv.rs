@@ -1,9 +1,11 @@
 //! What are they worth?
 
 use headwater::clv::{
-    self as core, BetaGeoModel, BetaGeoOptions, Estimates, GammaGammaModel, GammaGammaOptions,
-    LifetimeOptions, PredictOptions, SpendPredictOptions, SummarizeOptions, TrackingOptions,
+    self as core, BetaGeoModel, BetaGeoOptions, Estimates, ForecastOptions, GammaGammaModel,
+    GammaGammaOptions, LifetimeOptions, PredictOptions, SpendPredictOptions, SummarizeOptions,
+    TrackingOptions,
 };
+use headwater::column::Dropped;
 use napi::bindgen_prelude::{Object, This, Uint8Array, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
@@ -57,6 +59,21 @@ pub fn lifetime_value<'e>(
     })
 }
 
+/// How a forecast compares with what happened, customer by customer, in one
+/// row: mae, rmse, bias (levels), spearman, gini, gini_normalised (order).
+#[napi(
+    namespace = "clv",
+    ts_args_type = "frame: FrameInput, options?: ForecastOptions & RunOptions",
+    ts_return_type = "Promise<Frame>"
+)]
+pub fn forecast_errors<'e>(env: &'e Env, frame: Unknown<'e>, options: Unknown<'e>) -> Result<Unknown<'e>> {
+    let prepare = |call: &Call<'e>| {
+        let (options, frame) = (call.options::<ForecastOptions>()?, call.columns(frame)?);
+        Ok(move |run: &headwater::Run| core::forecast_errors_columns(&frame.columns()?, &options, run))
+    };
+    job::start(env, options, prepare, |found| Frame::new(found.table()))
+}
+
 fn params<'e>(env: &'e Env, estimates: &Estimates) -> Result<Object<'e>> {
     named(env, estimates, estimates.values.iter().map(|v| Some(*v)))
 }
@@ -78,11 +95,12 @@ fn named<'e>(
 pub struct BetaGeo {
     config: Config,
     slot: Slot<BetaGeoModel>,
+    dropped: Slot<Dropped>,
 }
 
 impl From<BetaGeoModel> for BetaGeo {
     fn from(model: BetaGeoModel) -> Self {
-        Self { config: Config::default(), slot: Slot::of(model) }
+        Self { config: Config::default(), slot: Slot::of(model), dropped: Slot::default() }
     }
 }
 
@@ -91,7 +109,11 @@ impl BetaGeo {
     /// A model that is not fitted yet.
     #[napi(constructor, ts_args_type = "options?: BetaGeoOptions")]
     pub fn new(env: &Env, options: Unknown<'_>) -> Result<Self> {
-        Ok(Self { config: Config::open::<BetaGeoOptions>(env, options)?, slot: Slot::default() })
+        Ok(Self {
+            config: Config::open::<BetaGeoOptions>(env, options)?,
+            slot: Slot::default(),
+            dropped: Slot::default(),
+        })
     }
 
     /// A model with given parameters, for example published ones.
@@ -118,13 +140,16 @@ impl BetaGeo {
         rfm: Unknown<'e>,
         options: Unknown<'e>,
     ) -> Result<Unknown<'e>> {
-        let slot = self.slot.clone();
+        let (slot, dropped) = (self.slot.clone(), self.dropped.clone());
         let start = Start { defaults: self.config.settings, this: Some(this.object), monitor: None };
         let prepare = |call: &Call<'e>| {
             let (options, rfm) = (self.config.merged::<BetaGeoOptions>(call)?, call.columns(rfm)?);
             Ok(move |run: &headwater::Run| core::beta_geo(&rfm.columns()?, &options, run))
         };
-        job::start_with(env, options, start, prepare, move |(model, _)| slot.set(model))
+        job::start_with(env, options, start, prepare, move |(model, gone)| {
+            slot.set(model);
+            dropped.set(gone);
+        })
     }
 
     /// What to expect of each customer: customer, expected_purchases, p_alive.
@@ -186,6 +211,12 @@ impl BetaGeo {
         job::now(env, || Ok(self.slot.get()?.log_likelihood()))
     }
 
+    /// The rows that the fit dropped, and why: column, reason, count, first_row.
+    #[napi]
+    pub fn dropped(&self, env: &Env) -> Result<Frame> {
+        job::now(env, || Ok(Frame::new(self.dropped.get()?.table())))
+    }
+
     /// One row for each parameter: parameter, estimate, standard_error, low, high.
     #[napi]
     pub fn table(&self, env: &Env) -> Result<Frame> {
@@ -236,11 +267,12 @@ impl BetaGeo {
 pub struct GammaGamma {
     config: Config,
     slot: Slot<GammaGammaModel>,
+    dropped: Slot<Dropped>,
 }
 
 impl From<GammaGammaModel> for GammaGamma {
     fn from(model: GammaGammaModel) -> Self {
-        Self { config: Config::default(), slot: Slot::of(model) }
+        Self { config: Config::default(), slot: Slot::of(model), dropped: Slot::default() }
     }
 }
 
@@ -249,7 +281,11 @@ impl GammaGamma {
     /// A model that is not fitted yet.
     #[napi(constructor, ts_args_type = "options?: GammaGammaOptions")]
     pub fn new(env: &Env, options: Unknown<'_>) -> Result<Self> {
-        Ok(Self { config: Config::open::<GammaGammaOptions>(env, options)?, slot: Slot::default() })
+        Ok(Self {
+            config: Config::open::<GammaGammaOptions>(env, options)?,
+            slot: Slot::default(),
+            dropped: Slot::default(),
+        })
     }
 
     /// A model with given parameters, for example published ones.
@@ -272,13 +308,16 @@ impl GammaGamma {
         rfm: Unknown<'e>,
         options: Unknown<'e>,
     ) -> Result<Unknown<'e>> {
-        let slot = self.slot.clone();
+        let (slot, dropped) = (self.slot.clone(), self.dropped.clone());
         let start = Start { defaults: self.config.settings, this: Some(this.object), monitor: None };
         let prepare = |call: &Call<'e>| {
             let (options, rfm) = (self.config.merged::<GammaGammaOptions>(call)?, call.columns(rfm)?);
             Ok(move |run: &headwater::Run| core::gamma_gamma(&rfm.columns()?, &options, run))
         };
-        job::start_with(env, options, start, prepare, move |(model, _)| slot.set(model))
+        job::start_with(env, options, start, prepare, move |(model, gone)| {
+            slot.set(model);
+            dropped.set(gone);
+        })
     }
 
     /// The spend to expect for each purchase: customer, expected_spend.
@@ -320,6 +359,12 @@ impl GammaGamma {
     #[napi(getter)]
     pub fn correlation(&self, env: &Env) -> Result<f64> {
         job::now(env, || Ok(self.slot.get()?.correlation()))
+    }
+
+    /// The rows that the fit dropped, and why: column, reason, count, first_row.
+    #[napi]
+    pub fn dropped(&self, env: &Env) -> Result<Frame> {
+        job::now(env, || Ok(Frame::new(self.dropped.get()?.table())))
     }
 
     /// One row for each parameter: parameter, estimate, standard_error, low, high.

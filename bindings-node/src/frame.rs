@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use headwater::Table;
-use headwater::column::{Column, Columns, Labels, NULL, Names, Text, Values};
+use headwater::column::{Column, Columns, Labels, NULL, Names, Tables, Text, Values};
 use napi::bindgen_prelude::{BigInt64Array, Float64Array, Object, Uint8Array, Uint32Array};
 use napi::{Env, Result};
 use napi_derive::napi;
@@ -18,7 +18,7 @@ use crate::job;
 pub struct Frame {
     table: Table,
     columns: OnceLock<Columns>,
-    extras: Vec<(&'static str, Table)>,
+    extras: Vec<(String, Table)>,
 }
 
 /// Integers beyond this are not exact as numbers.
@@ -54,7 +54,7 @@ impl Frame {
     /// The rows that were dropped on the way, and why: column, reason, count, first_row.
     #[napi(getter)]
     pub fn dropped(&self) -> Option<Frame> {
-        self.extras.iter().find(|(name, _)| *name == "dropped").map(|(_, table)| Self::new(table.clone()))
+        self.extras.iter().find(|(name, _)| name == "dropped").map(|(_, table)| Self::new(table.clone()))
     }
 
     /// The frame as the bytes of an Arrow IPC stream, for any Arrow library.
@@ -142,15 +142,31 @@ impl Frame {
         Self { table, columns: OnceLock::new(), extras: Vec::new() }
     }
 
+    /// The first of a report's tables, the others with it; their names as JavaScript writes them.
+    pub(crate) fn of(tables: Tables) -> Self {
+        let mut tables = tables.into_iter();
+        let first = Self::new(tables.next().map(|(_, table)| table).unwrap_or_default());
+        tables.fold(first, |frame, (name, table)| frame.and(&camel(name), table))
+    }
+
     /// The frame, and another that came with it.
-    pub(crate) fn and(mut self, name: &'static str, table: Table) -> Self {
-        self.extras.push((name, table));
+    pub(crate) fn and(mut self, name: &str, table: Table) -> Self {
+        self.extras.push((name.to_owned(), table));
         self
     }
 
     pub(crate) fn columns(&self) -> Columns {
         self.columns.get_or_init(|| Columns::from(self.table.clone())).clone()
     }
+}
+
+fn camel(name: &str) -> String {
+    let mut words = name.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |out, word| match word.split_at_checked(1) {
+        Some((head, tail)) => out + &head.to_ascii_uppercase() + tail,
+        None => out,
+    })
 }
 
 fn first(values: &Values, rows: usize) -> Values {

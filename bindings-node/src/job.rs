@@ -58,12 +58,14 @@ impl<'e> Call<'e> {
         headwater::options::parse(&self.json).map_err(|e| face::thrown(self.env, &e))
     }
 
+    /// The options as JSON, those of the run apart.
+    pub(crate) fn json(&self) -> &str {
+        &self.json
+    }
+
     /// For calls without options but those of the run.
     pub(crate) fn no_options(&self) -> Result<()> {
-        #[derive(serde::Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct None {}
-        self.options::<None>().map(|_| ())
+        headwater::options::none(&self.json).map_err(|e| face::thrown(self.env, &e))
     }
 
     /// The options as a struct of the core that has a `seed` of its own.
@@ -297,7 +299,12 @@ impl<M> Slot<M> {
     }
 
     pub(crate) fn set(&self, model: M) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(model));
+        self.share(Arc::new(model));
+    }
+
+    /// Holds what another slot holds.
+    pub(crate) fn share(&self, model: Arc<M>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(model);
     }
 
     /// The fitted model.

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use headwater::Table;
-use headwater::attribution::{Model as Rule, touch_credits};
-use headwater::journey::{self as core, Chain, EventOptions, PathOptions, Repeats};
-use napi::bindgen_prelude::Unknown;
+use headwater::attribution::Given;
+use headwater::column::Tables;
+use headwater::journey::{self as core, EventOptions, PathCounts as CoreCounts, PathOptions};
+use napi::bindgen_prelude::{Uint8Array, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
-use serde::Deserialize;
 
 use crate::frame::Frame;
 use crate::job::{self, Call};
+use crate::models::save;
 
 /// Journeys, ready to be counted, attributed and reported.
 #[napi]
@@ -22,35 +22,6 @@ pub struct Journeys {
 impl From<core::Journeys> for Journeys {
     fn from(journeys: core::Journeys) -> Self {
         Self { journeys: Arc::new(journeys) }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct TransitionOptions {
-    order: usize,
-    repeats: Repeats,
-}
-
-impl Default for TransitionOptions {
-    fn default() -> Self {
-        Self { order: 1, repeats: Repeats::default() }
-    }
-}
-
-impl Journeys {
-    fn report<'e>(
-        &self,
-        env: &'e Env,
-        options: Unknown<'e>,
-        read: fn(&core::Journeys, &headwater::Run) -> headwater::Result<Table>,
-    ) -> Result<Unknown<'e>> {
-        let journeys = Arc::clone(&self.journeys);
-        let prepare = |call: &Call<'e>| {
-            call.no_options()?;
-            Ok(move |run: &headwater::Run| read(&journeys, run))
-        };
-        job::start(env, options, prepare, Frame::new)
     }
 }
 
@@ -112,70 +83,107 @@ impl Journeys {
         job::now(env, || Ok(self.journeys.total_value()))
     }
 
-    /// Distinct paths: path, touches, conversions, value, nulls, conversion_rate.
-    #[napi(ts_args_type = "options?: RunOptions", ts_return_type = "Promise<Frame>")]
-    pub fn paths<'e>(&self, env: &'e Env, options: Unknown<'e>) -> Result<Unknown<'e>> {
-        self.report(env, options, core::Journeys::paths)
-    }
-
-    /// What follows what: from, to, count, probability.
-    #[napi(ts_args_type = "options?: TransitionOptions & RunOptions", ts_return_type = "Promise<Frame>")]
-    pub fn transitions<'e>(&self, env: &'e Env, options: Unknown<'e>) -> Result<Unknown<'e>> {
-        let journeys = Arc::clone(&self.journeys);
-        let prepare = |call: &Call<'e>| {
-            let TransitionOptions { order, repeats } = call.options()?;
-            Ok(move |run: &headwater::Run| {
-                Ok(Chain::count(&journeys, order, repeats, run)?.table(&journeys.channel_labels()))
-            })
-        };
-        job::start(env, options, prepare, Frame::new)
-    }
-
-    /// How long conversions took: days, conversions, value.
-    #[napi(ts_args_type = "options?: RunOptions", ts_return_type = "Promise<Frame>")]
-    pub fn lags<'e>(&self, env: &'e Env, options: Unknown<'e>) -> Result<Unknown<'e>> {
-        self.report(env, options, |journeys, _| journeys.lags())
-    }
-
-    /// How long journeys are: touches, conversions, value, nulls.
-    #[napi(ts_args_type = "options?: RunOptions", ts_return_type = "Promise<Frame>")]
-    pub fn lengths<'e>(&self, env: &'e Env, options: Unknown<'e>) -> Result<Unknown<'e>> {
-        self.report(env, options, |journeys, _| Ok(journeys.lengths()))
-    }
-
-    /// Channels: channel, touches, conversions and value of the journeys they take part in, nulls, cost.
-    #[napi(ts_args_type = "options?: RunOptions", ts_return_type = "Promise<Frame>")]
-    pub fn channels<'e>(&self, env: &'e Env, options: Unknown<'e>) -> Result<Unknown<'e>> {
-        self.report(env, options, core::Journeys::channels)
-    }
-
-    /// One row of totals.
-    #[napi(ts_args_type = "options?: RunOptions", ts_return_type = "Promise<Frame>")]
-    pub fn summary<'e>(&self, env: &'e Env, options: Unknown<'e>) -> Result<Unknown<'e>> {
-        self.report(env, options, |journeys, _| Ok(journeys.summary()))
-    }
-
     /// The rows that were dropped, and why.
     #[napi]
     pub fn dropped(&self, env: &Env) -> Result<Frame> {
         job::now(env, || Ok(Frame::new(self.journeys.dropped().table())))
     }
 
-    /// The credit of each touch of each converting journey: journey, position,
-    /// customer, time, channel, conversion_time, conversions, value.
-    #[napi(ts_args_type = "model: AttributionModel, options?: RunOptions", ts_return_type = "Promise<Frame>")]
-    pub fn touch_credits<'e>(
+    /// A report by name; `face/journeys.js` has a method for each.
+    #[napi(skip_typescript)]
+    pub fn report<'e>(&self, env: &'e Env, name: String, options: Unknown<'e>) -> Result<Unknown<'e>> {
+        let journeys = Arc::clone(&self.journeys);
+        let prepare = |call: &Call<'e>| {
+            let options: String = call.json().to_owned();
+            Ok(move |run: &headwater::Run| journeys.report(&name, &options, run))
+        };
+        job::start(env, options, prepare, Frame::of)
+    }
+
+    /// A report of attribution by name, with other journeys or a frame where it takes them.
+    #[napi(skip_typescript)]
+    pub fn attribution<'e>(
         &self,
         env: &'e Env,
-        model: Unknown<'e>,
+        name: String,
         options: Unknown<'e>,
+        other: Option<&Journeys>,
+        frame: Unknown<'e>,
     ) -> Result<Unknown<'e>> {
+        let journeys = Arc::clone(&self.journeys);
+        let other = other.map(|other| Arc::clone(&other.journeys));
+        let prepare = |call: &Call<'e>| {
+            let (options, frame) = (call.json().to_owned(), call.optional_columns(frame)?);
+            Ok(move |run: &headwater::Run| -> headwater::Result<Tables> {
+                let frame = frame.map(crate::intake::Input::columns).transpose()?;
+                let given = Given { journeys: &journeys, other: other.as_deref(), frame: frame.as_ref() };
+                given.report(&name, &options, run)
+            })
+        };
+        job::start(env, options, prepare, Frame::of)
+    }
+
+    /// The summary of these journeys by distinct path, which merges with those of other parts.
+    #[napi(ts_args_type = "options?: RunOptions", ts_return_type = "Promise<PathCounts>")]
+    pub fn counts<'e>(&self, env: &'e Env, options: Unknown<'e>) -> Result<Unknown<'e>> {
         let journeys = Arc::clone(&self.journeys);
         let prepare = |call: &Call<'e>| {
             call.no_options()?;
-            let model: Rule = call.value(model)?;
-            Ok(move |run: &headwater::Run| touch_credits(&journeys, &model, run))
+            Ok(move |run: &headwater::Run| CoreCounts::of(&journeys, run))
         };
-        job::start(env, options, prepare, Frame::new)
+        job::start(env, options, prepare, PathCounts::from)
+    }
+}
+
+/// Distinct paths and what each counts for: all that Markov chains, Shapley
+/// values and rules without times need. Summaries of parts merge in any order
+/// and grouping to the same bits, and save as model files.
+#[napi]
+pub struct PathCounts {
+    counts: Arc<CoreCounts>,
+}
+
+impl From<CoreCounts> for PathCounts {
+    fn from(counts: CoreCounts) -> Self {
+        Self { counts: Arc::new(counts) }
+    }
+}
+
+#[napi]
+impl PathCounts {
+    /// How many distinct paths there are.
+    #[napi(getter)]
+    pub fn size(&self) -> f64 {
+        self.counts.len() as f64
+    }
+
+    /// This summary and another in one.
+    #[napi(ts_args_type = "other: PathCounts, options?: RunOptions", ts_return_type = "Promise<PathCounts>")]
+    pub fn merge<'e>(&self, env: &'e Env, other: &PathCounts, options: Unknown<'e>) -> Result<Unknown<'e>> {
+        let (counts, other) = (Arc::clone(&self.counts), Arc::clone(&other.counts));
+        let prepare = |call: &Call<'e>| {
+            call.no_options()?;
+            Ok(move |run: &headwater::Run| counts.merge(&other, run))
+        };
+        job::start(env, options, prepare, Self::from)
+    }
+
+    /// The journeys that the summary describes, one for each distinct path.
+    #[napi]
+    pub fn journeys(&self, env: &Env) -> Result<Journeys> {
+        job::now(env, || Ok(Journeys::from(core::Journeys::from_counts(&self.counts))))
+    }
+
+    /// The summary as the bytes of a model file.
+    #[napi]
+    pub fn to_bytes(&self, env: &Env) -> Result<Uint8Array> {
+        job::now(env, || headwater::model::to_bytes(&*self.counts)).map(Uint8Array::new)
+    }
+
+    /// Writes the summary to a file; `load` reads it back.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn save<'e>(&self, env: &'e Env, path: String) -> Result<Unknown<'e>> {
+        let counts = Arc::clone(&self.counts);
+        save(env, path, move || headwater::model::to_bytes(&*counts))
     }
 }

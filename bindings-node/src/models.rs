@@ -1,34 +1,40 @@
 //! Model files.
 
-use headwater::attribution::MarkovModel;
+use headwater::attribution::Fitted;
 use headwater::clv::{BetaGeoModel, GammaGammaModel};
 use headwater::identity::IdentityGraph as CoreGraph;
+use headwater::journey::PathCounts as CoreCounts;
 use headwater::segment::KMeansModel;
 use headwater::{Error as CoreError, Result as CoreResult, model};
-use napi::bindgen_prelude::{Either, Either5, Uint8ArraySlice, Unknown};
+use napi::bindgen_prelude::{Either, Either6, Uint8ArraySlice, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
 
-use crate::attribution::Markov;
+use crate::attribution::FittedModel;
 use crate::clv::{BetaGeo, GammaGamma};
 use crate::identity::IdentityGraph;
 use crate::job::{self, Call};
+use crate::journey::PathCounts;
 use crate::segment::KMeans;
 
 /// Whatever a model file may hold. There is one at a time: its size does not matter.
 #[allow(clippy::large_enum_variant)]
 enum Loaded {
     Graph(CoreGraph),
-    Markov(MarkovModel),
+    Attribution(Fitted),
+    Counts(CoreCounts),
     BetaGeo(BetaGeoModel),
     GammaGamma(GammaGammaModel),
     KMeans(KMeansModel),
 }
 
 fn open(bytes: &[u8]) -> CoreResult<Loaded> {
+    if let Some(fitted) = Fitted::from_bytes(bytes)? {
+        return Ok(Loaded::Attribution(fitted));
+    }
     Ok(match model::kind(bytes)?.as_str() {
         "identity.IdentityGraph" => Loaded::Graph(model::from_bytes(bytes)?),
-        "attribution.Markov" => Loaded::Markov(model::from_bytes(bytes)?),
+        "journey.PathCounts" => Loaded::Counts(model::from_bytes(bytes)?),
         "clv.BetaGeo" => Loaded::BetaGeo(model::from_bytes(bytes)?),
         "clv.GammaGamma" => Loaded::GammaGamma(model::from_bytes(bytes)?),
         "segment.KMeans" => Loaded::KMeans(model::from_bytes(bytes)?),
@@ -36,9 +42,9 @@ fn open(bytes: &[u8]) -> CoreResult<Loaded> {
     })
 }
 
-/// Reads a model from a file, or from the bytes of one.
-#[napi(ts_args_type = "file: string | Uint8Array", ts_return_type = "Promise<Model>")]
-pub fn load<'e>(
+/// `load`, behind the face that gives models of attribution their class.
+#[napi(skip_typescript)]
+pub fn read_model<'e>(
     env: &'e Env,
     file: Either<String, Uint8ArraySlice<'e>>,
     options: Unknown<'e>,
@@ -54,11 +60,12 @@ pub fn load<'e>(
         })
     };
     job::start(env, options, prepare, |loaded| match loaded {
-        Loaded::Graph(graph) => Either5::A(IdentityGraph::from(graph)),
-        Loaded::Markov(markov) => Either5::B(Markov::from(markov)),
-        Loaded::BetaGeo(model) => Either5::C(BetaGeo::from(model)),
-        Loaded::GammaGamma(model) => Either5::D(GammaGamma::from(model)),
-        Loaded::KMeans(model) => Either5::E(KMeans::from(model)),
+        Loaded::Graph(graph) => Either6::A(IdentityGraph::from(graph)),
+        Loaded::Attribution(fitted) => Either6::B(FittedModel::from(fitted)),
+        Loaded::BetaGeo(model) => Either6::C(BetaGeo::from(model)),
+        Loaded::GammaGamma(model) => Either6::D(GammaGamma::from(model)),
+        Loaded::KMeans(model) => Either6::E(KMeans::from(model)),
+        Loaded::Counts(counts) => Either6::F(PathCounts::from(counts)),
     })
 }
 

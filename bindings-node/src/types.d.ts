@@ -400,6 +400,26 @@ export declare namespace Journeys {
   function fromEvents(touches: FrameInput, options?: EventOptions & RunOptions): Promise<Journeys>
 }
 
+export interface Journeys {
+  /** Distinct paths: path, touches, conversions, value, nulls, conversion_rate. */
+  paths(options?: RunOptions): Promise<Frame>
+  /** What follows what: from, to, count, probability. */
+  transitions(options?: TransitionOptions & RunOptions): Promise<Frame>
+  /** How long conversions took: days, conversions, value. */
+  lags(options?: RunOptions): Promise<Frame>
+  /** How long journeys are: touches, conversions, value, nulls. */
+  lengths(options?: RunOptions): Promise<Frame>
+  /** Channels: channel, touches, conversions and value of the journeys they take part in, nulls, cost. */
+  channels(options?: RunOptions): Promise<Frame>
+  /** One row of totals. */
+  summary(options?: RunOptions): Promise<Frame>
+  /**
+   * The credit of each touch of each converting journey: journey, position,
+   * customer, time, channel, conversion_time, conversions, value.
+   */
+  touchCredits(model: AttributionModel, options?: RunOptions): Promise<Frame>
+}
+
 /** Options of `Journeys.transitions`. */
 export interface TransitionOptions {
   /** How many channels a state remembers, 1 to 5. Default 1. */
@@ -416,6 +436,55 @@ export interface MarkovOptions {
   repeats?: 'collapse' | 'keep'
   /** What removing a channel means. */
   removal?: 'null'
+}
+
+/**
+ * Splits the conversions of journeys over channels, by each of the models:
+ * model, channel, conversions, value; and where cost is known: cost, roas, cpa.
+ * `extras.removalEffects` has those of the Markov models.
+ */
+export declare function attribute(
+  journeys: Journeys,
+  models: AttributionModel | readonly AttributionModel[],
+  options?: RunOptions,
+): Promise<Frame>
+
+/** Reads a model from a file, or from the bytes of one. */
+export declare function load(file: string | Uint8Array, options?: RunOptions): Promise<Model>
+
+export interface FittedModel {
+  /** Fits the model to journeys, and resolves to this model. */
+  fit(journeys: Journeys, options?: RunOptions): Promise<this>
+  /**
+   * The credit of each touch of one journey, adding up to 1; takes
+   * microseconds. Models that look at times need those of the touches, and
+   * take that of the conversion (by default the last touch's).
+   */
+  score(path: string[], times?: (Date | string | number)[], end?: Date | string | number): number[]
+  /** The model as the bytes of a model file. */
+  toBytes(): Uint8Array
+  /** Writes the model to a file; `load` reads it back. */
+  save(path: string): Promise<void>
+}
+
+/**
+ * Attribution by the removal effects in a Markov chain of the given order,
+ * computed exactly. A model for `attribute` as it is; `fit` keeps the chain.
+ */
+export declare class Markov extends FittedModel {
+  constructor(options?: MarkovOptions)
+  /** The channels. */
+  get channels(): string[]
+  /** The share of conversions lost without each channel, in the order of `channels`. */
+  get removalEffects(): number[]
+  /** The share of value lost without each channel, in the order of `channels`. */
+  get removalEffectsValue(): number[]
+  /** The probability that a journey converts. */
+  get conversionProbability(): number
+  /** The value that a journey brings on average. */
+  get valuePerJourney(): number
+  /** The transitions: from, to, count, probability. */
+  transitions(): Frame
 }
 
 /** A rule that splits the credit of one journey over its touches. */
@@ -478,7 +547,7 @@ export type AttributionModel =
   | Markov
 
 /** Whatever a model file may hold. */
-export type Model = IdentityGraph | Markov | clv.BetaGeo | clv.GammaGamma | segment.KMeans
+export type Model = IdentityGraph | Markov | PathCounts | clv.BetaGeo | clv.GammaGamma | segment.KMeans
 
 export declare namespace clv {
   /** Columns and options of `summarize`. */
@@ -585,6 +654,14 @@ export declare namespace clv {
     discountRate?: number
     /** Share of the spend that is profit. Default 1. */
     margin?: number
+  }
+
+  /** Columns of `clv.forecastErrors`. */
+  export interface ForecastOptions {
+    /** Column of what happened. Default `"actual"`. */
+    actual?: string
+    /** Column of what was predicted. Default `"expected_purchases"`. */
+    predicted?: string
   }
 
   /** Columns and options of `BetaGeo.tracking`. */

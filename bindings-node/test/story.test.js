@@ -46,6 +46,29 @@ test('events to customers, journeys, credits, values and segments', async () => 
   assert.deepEqual(Float64Array.from(clusters.labels), (await clusters.predict(rfm)).column('segment'))
 })
 
+test('summaries of parts merge in any order to the same bits', async () => {
+  const part = async (path, conversions) => (await hw.Journeys.fromPaths({ path, conversions: Float64Array.from(conversions) })).counts()
+  const [a, b] = [await part(['x > y', 'y'], [0.1, 2]), await part(['y', 'z > x'], [0.2, 0.7])]
+  const [ab, ba] = [await a.merge(b), await b.merge(a)]
+  assert.deepEqual(ab.toBytes(), ba.toBytes())
+  const loaded = await hw.load(ab.toBytes())
+  assert.ok(loaded instanceof hw.PathCounts && loaded.size === 3)
+  const whole = await hw.Journeys.fromPaths({ path: ['x > y', 'y', 'y', 'z > x'], conversions: Float64Array.of(0.1, 2, 0.2, 0.7) })
+  const credits = async (journeys) => (await hw.attribute(journeys, ['linear', new hw.Markov()])).columns()
+  assert.deepEqual(await credits(loaded.journeys()), await credits(whole))
+})
+
+test('a fit says what it dropped', async () => {
+  const rfm = { customer: ['a', 'b', 'c', 'd'], frequency: [1, 2, 0, -1], recency: [3, 4, 0, 1], T: [9, 8, 7, 6], monetary_value: [3, 4.5, 0, 1] }
+  for (const Model of [hw.clv.BetaGeo, hw.clv.GammaGamma]) {
+    const model = new Model()
+    assert.throws(() => model.dropped(), { code: 'HW_OPTION' })
+    await model.fit(rfm, { onInvalid: 'drop', penalty: 0.1 })
+    const [row] = model.dropped().toRows()
+    assert.deepEqual([row.column, row.count, row.first_row], ['frequency', 1, 3])
+  }
+})
+
 test('assign gives back the kind of frame that went in', async () => {
   const events = { cookie: ['1', '1', '2', null], email: [null, 'a@x.org', 'a@x.org', null], n: Int32Array.of(1, 2, 3, 4) }
   const people = await hw.stitch(events, { identifiers: ['cookie', 'email'] })

@@ -20,9 +20,23 @@ const column = (values) =>
   values.float && values.every((value) => value !== null) ? Float64Array.from(values) : values
 
 async function journeys({ frames, options: { attribute, model, journeys: given, ...rest } }) {
-  const options = given ?? rest
-  if (frames.paths) return hw.Journeys.fromPaths(frames.paths, options)
-  return hw.Journeys.fromEvents(frames.touches, frames.conversions ? { ...options, conversions: frames.conversions } : options)
+  return made(frames, given ?? rest)
+}
+
+async function made(frames, options, prefix = '') {
+  const paths = frames[`${prefix}paths`]
+  if (paths) return hw.Journeys.fromPaths(paths, options)
+  const conversions = frames[`${prefix}conversions`]
+  return hw.Journeys.fromEvents(frames[`${prefix}touches`], conversions ? { ...options, conversions } : options)
+}
+
+const snake = (name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+
+/** A report's frames by name, the first under the report's own unless the core says another. */
+const tables = (frame, expected) => {
+  const extras = Object.entries(frame.extras).map(([name, table]) => [snake(name), table])
+  const main = Object.keys(expected).find((name) => !extras.some(([other]) => other === name))
+  return { [main]: frame, ...Object.fromEntries(extras) }
 }
 
 async function reports(made, timed) {
@@ -86,6 +100,34 @@ const calls = {
     const { removalEffects } = credits.extras
     return { credits, ...(removalEffects.rows ? { removal_effects: removalEffects } : {}) }
   },
+  report: async ({ frames, options: { journeys: given, report, options } }, expected) =>
+    tables(await (await made(frames, given)).report(report, options), expected),
+  attribution: async ({ frames, options: { journeys: given, other, report, options } }, expected) => {
+    const there = Object.keys(frames).some((name) => name.startsWith('other_'))
+    const beside = there ? await made(frames, other, 'other_') : undefined
+    return tables(await (await made(frames, given)).attribution(report, options, beside, frames.frame), expected)
+  },
+  fit: async ({ frames, options: { journeys: given, model: spec, reports: names = [], score = [] } }, expected) => {
+    const { model: name, ...parameters } = typeof spec === 'string' ? { model: spec } : spec
+    const fresh = new (hw.modelClass(name))(parameters)
+    const model = await hw.load((await fresh.fit(await made(frames, given))).toBytes())
+    const out = {}
+    const left = { ...expected }
+    delete left.score
+    for (const report of names) {
+      const found = tables(model.report(report), left)
+      for (const found_ of Object.keys(found)) delete left[found_]
+      Object.assign(out, found)
+    }
+    const journey = []
+    const credit = []
+    score.forEach(({ path, times, end }, i) => {
+      const at = (micros) => micros / 1000
+      const shares = model.score(path, times?.map(at), end === undefined ? undefined : at(end))
+      shares.forEach((share) => journey.push(i) && credit.push(share))
+    })
+    return { ...out, score: { journey, credit } }
+  },
   touch_credits: async (given) => ({ touch_credits: await (await journeys(given)).touchCredits(given.options.model) }),
   'clv.summarize': async ({ frames, options }) => {
     const rfm = await hw.clv.summarize(frames.orders, options)
@@ -102,6 +144,7 @@ const calls = {
     const model = await new hw.clv.BetaGeo().fit(frames.rfm, options.fit)
     return { tracking: await model.tracking(frames.orders, options.tracking) }
   },
+  'clv.forecast_errors': async ({ frames, options }) => ({ errors: await hw.clv.forecastErrors(frames.frame, options) }),
   'segment.rfm': async ({ frames, options }) => {
     const table = await hw.segment.rfm(frames.orders, options)
     return { table, ...table.extras }

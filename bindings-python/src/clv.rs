@@ -2,7 +2,6 @@
 
 use headwater::Error;
 use headwater::clv::{self, BetaGeoModel, GammaGammaModel};
-use headwater::column::{Intake, OnInvalid, Sign};
 use headwater::options::parse;
 use pyo3::prelude::*;
 
@@ -178,15 +177,9 @@ pub(crate) fn clv_tracking(
 pub(crate) fn clv_forecast_errors(
     py: Python<'_>,
     frame: &Bound<'_, PyAny>,
-    actual: &str,
-    predicted: &str,
+    options: &str,
     run: RunArgs,
 ) -> Outcome<Frame> {
-    let frame = columns(frame)?;
-    run.call(py, |run| {
-        let mut intake = Intake::new(&frame, OnInvalid::Error, run);
-        let (actual, predicted) = (intake.amounts(actual, Sign::Any)?, intake.amounts(predicted, Sign::Any)?);
-        intake.finish()?;
-        Frame::new(clv::forecast_errors(&actual, &predicted)?.table())
-    })
+    let (frame, options) = (columns(frame)?, parse(options)?);
+    run.call(py, |run| Frame::new(clv::forecast_errors_columns(&frame, &options, run)?.table()))
 }

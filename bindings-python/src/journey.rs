@@ -1,8 +1,9 @@
 //! Journeys, and credit for their touches.
 
 use headwater::Error;
-use headwater::attribution::{AttributeOptions, MarkovModel, Model as Rule, attribute, score, touch_credits};
-use headwater::journey::{Chain, Journeys as CoreJourneys, Repeats};
+use headwater::attribution::{Fitted, Given, Model as Rule, score};
+use headwater::column::Tables;
+use headwater::journey::{Journeys as CoreJourneys, PathCounts};
 use headwater::options::parse;
 use pyo3::prelude::*;
 
@@ -11,9 +12,16 @@ use crate::frame::{Frame, columns};
 use crate::models::Model;
 use crate::run::{RunArgs, direct};
 
+/// Tables by name, the one that the call is about first.
+pub(crate) type Frames = Vec<(&'static str, Frame)>;
+
+pub(crate) fn frames(tables: Tables) -> headwater::Result<Frames> {
+    tables.into_iter().map(|(name, table)| Ok((name, Frame::new(table)?))).collect()
+}
+
 /// Journeys, ready to be counted and attributed.
 #[pyclass(frozen, module = "headwater._core")]
-pub(crate) struct Journeys(CoreJourneys);
+pub(crate) struct Journeys(pub(crate) CoreJourneys);
 
 #[pymethods]
 impl Journeys {
@@ -36,48 +44,44 @@ impl Journeys {
         run.call(py, |run| CoreJourneys::from_paths(&paths, &options, run).map(Self))
     }
 
-    /// One of the reports that take no options, by name.
-    fn report(&self, py: Python<'_>, name: &str, run: RunArgs) -> Outcome<Frame> {
-        run.call(py, |run| {
-            Frame::new(match name {
-                "paths" => self.0.paths(run)?,
-                "lags" => self.0.lags()?,
-                "lengths" => self.0.lengths(),
-                "channels" => self.0.channels(run)?,
-                "summary" => self.0.summary(),
-                "dropped" => self.0.dropped().table(),
-                _ => return Err(Error::option("report", format!("there is no `{name}`"))),
-            })
-        })
+    /// One journey for each path of a summary.
+    #[staticmethod]
+    fn from_counts(counts: &Model) -> Outcome<Self> {
+        let counts = counts.get::<PathCounts>()?;
+        direct(|| Ok(Self(CoreJourneys::from_counts(counts))))
     }
 
-    fn transitions(&self, py: Python<'_>, order: usize, repeats: &str, run: RunArgs) -> Outcome<Frame> {
-        let repeats: Repeats = parse(repeats)?;
-        run.call(py, |run| {
-            Frame::new(Chain::count(&self.0, order, repeats, run)?.table(&self.0.channel_labels()))
-        })
+    /// The summary of these journeys, for merging.
+    fn counts(&self, py: Python<'_>, run: RunArgs) -> Outcome<Model> {
+        run.call(py, |run| PathCounts::of(&self.0, run).map(Model::new))
     }
 
-    /// The credits, and the removal effects of Markov chains.
-    fn attribute(&self, py: Python<'_>, options: &str, run: RunArgs) -> Outcome<(Frame, Frame)> {
-        let options: AttributeOptions = parse(options)?;
-        run.call(py, |run| {
-            let found = attribute(&self.0, &options, run)?;
-            Ok((Frame::new(found.table())?, Frame::new(found.removal_effects())?))
-        })
+    /// A report of journeys by name.
+    fn report(&self, py: Python<'_>, name: &str, options: &str, run: RunArgs) -> Outcome<Frames> {
+        run.call(py, |run| frames(self.0.report(name, options, run)?))
     }
 
-    fn touch_credits(&self, py: Python<'_>, model: &str, run: RunArgs) -> Outcome<Frame> {
+    /// A report of attribution by name, with other journeys or a frame where it takes them.
+    #[pyo3(signature = (name, options, run, other=None, frame=None))]
+    fn attribution(
+        &self,
+        py: Python<'_>,
+        name: &str,
+        options: &str,
+        run: RunArgs,
+        other: Option<Bound<'_, Journeys>>,
+        frame: Option<&Bound<'_, PyAny>>,
+    ) -> Outcome<Frames> {
+        let frame = frame.map(columns).transpose()?;
+        let other = other.as_ref().map(|journeys| &journeys.get().0);
+        let given = Given { journeys: &self.0, other, frame: frame.as_ref() };
+        run.call(py, |run| frames(given.report(name, options, run)?))
+    }
+
+    /// A model fitted to these journeys.
+    fn fit(&self, py: Python<'_>, model: &str, run: RunArgs) -> Outcome<Model> {
         let model: Rule = parse(model)?;
-        run.call(py, |run| Frame::new(touch_credits(&self.0, &model, run)?))
-    }
-
-    /// The Markov chain of these journeys.
-    fn markov(&self, py: Python<'_>, model: &str, run: RunArgs) -> Outcome<Model> {
-        let Rule::Markov(markov) = parse(model)? else {
-            return Err(Error::option("model", "is not a Markov chain").into());
-        };
-        run.call(py, |run| markov.fit(&self.0, run).map(Model::new))
+        run.call(py, |run| Fitted::fit(&model, &self.0, run)?.try_into())
     }
 
     fn __len__(&self) -> usize {
@@ -85,21 +89,47 @@ impl Journeys {
     }
 }
 
-/// The credit of each touch of one journey, by a rule or a fitted Markov chain.
+/// Two summaries of paths in one.
 #[pyfunction]
-#[pyo3(signature = (model, path, times))]
-pub(crate) fn score_path(model: &Bound<'_, PyAny>, path: Vec<String>, times: Vec<i64>) -> Outcome<Vec<f64>> {
+pub(crate) fn merge_counts(
+    py: Python<'_>,
+    a: Bound<'_, Model>,
+    b: Bound<'_, Model>,
+    run: RunArgs,
+) -> Outcome<Model> {
+    let (a, b) = (a.get().get::<PathCounts>()?, b.get().get::<PathCounts>()?);
+    run.call(py, |run| a.merge(b, run).map(Model::new))
+}
+
+/// The credit of each touch of one journey, by a rule or a fitted model.
+#[pyfunction]
+#[pyo3(signature = (model, path, times, end=None))]
+pub(crate) fn score_path(
+    model: &Bound<'_, PyAny>,
+    path: Vec<String>,
+    times: Vec<i64>,
+    end: Option<i64>,
+) -> Outcome<Vec<f64>> {
     if let Ok(model) = model.cast::<Model>() {
-        let model = model.get().get::<MarkovModel>()?;
-        return direct(|| Ok(model.credit(&path)));
+        let model = model.get().fitted()?;
+        return direct(|| model.credit(&path, &times, end));
     }
     let rule: Rule = parse(model.extract()?)?;
     direct(|| score(&rule, &path, &times))
 }
 
-/// The transitions of a fitted Markov chain.
+/// What a fitted attribution model says of itself, by name.
 #[pyfunction]
-pub(crate) fn markov_transitions(model: &Model) -> Outcome<Frame> {
-    let model = model.get::<MarkovModel>()?;
-    direct(|| Frame::new(model.transitions()))
+pub(crate) fn model_report(model: &Model, name: &str, options: &str) -> Outcome<Frames> {
+    let model = model.fitted()?;
+    direct(|| frames(model.report(name, options)?))
+}
+
+impl TryFrom<Fitted> for Model {
+    type Error = Error;
+
+    fn try_from(fitted: Fitted) -> headwater::Result<Self> {
+        let kind = fitted.kind().ok_or_else(|| Error::option("model", "is a rule, which is not fitted"))?;
+        Ok(Self::attribution(kind, fitted))
+    }
 }

@@ -4,8 +4,9 @@ use std::any::Any;
 use std::sync::Arc;
 
 use headwater::Error;
-use headwater::attribution::MarkovModel;
+use headwater::attribution::Fitted;
 use headwater::clv::{BetaGeoModel, GammaGammaModel};
+use headwater::journey::PathCounts;
 use headwater::model::{self, Model as CoreModel};
 use headwater::segment::KMeansModel;
 use pyo3::prelude::*;
@@ -28,6 +29,21 @@ impl Model {
             None => Err(Error::model_file("holds another kind of model")),
         };
         Self { kind: M::KIND, inner: Arc::new(model), write }
+    }
+
+    /// A fitted model of attribution.
+    pub(crate) fn attribution(kind: &'static str, fitted: Fitted) -> Self {
+        let write = |model: &dyn Any| match model.downcast_ref::<Fitted>() {
+            Some(fitted) => fitted.to_bytes(),
+            None => Err(Error::model_file("holds another kind of model")),
+        };
+        Self { kind, inner: Arc::new(fitted), write }
+    }
+
+    /// The core's model of attribution, if it is one.
+    pub(crate) fn fitted(&self) -> headwater::Result<&Fitted> {
+        let wrong = || Error::option("model", format!("is a `{}`, not a model of attribution", self.kind));
+        self.inner.downcast_ref().ok_or_else(wrong)
     }
 
     /// The core's model, if it is of this kind.
@@ -53,6 +69,9 @@ impl Model {
     /// Reads a model file of any kind.
     #[staticmethod]
     fn from_bytes(bytes: &[u8]) -> Outcome<Self> {
+        if let Some(fitted) = Fitted::from_bytes(bytes)? {
+            return Ok(fitted.try_into()?);
+        }
         macro_rules! any_of {
             ($($model:ty),*) => {
                 match model::kind(bytes)?.as_str() {
@@ -61,7 +80,7 @@ impl Model {
                 }
             };
         }
-        any_of!(MarkovModel, BetaGeoModel, GammaGammaModel, KMeansModel)
+        any_of!(PathCounts, BetaGeoModel, GammaGammaModel, KMeansModel)
     }
 }
 

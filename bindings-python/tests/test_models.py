@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 
+import polars as pl
 import pytest
 from support import columns
 from test_bad_input import ORDERS, RFM, SEEN, TOUCHES
@@ -146,3 +147,20 @@ def test_batch_equals_streaming():
     assert people.resolve("email", "a@x.org") == graph.resolve("email", "a@x.org")
     assert people.members(people.resolve("cookie", "c1")) == graph.members(graph.resolve("cookie", "c1"))
     assert people.explain(("cookie", "c1"), ("cookie", "nobody")) is None
+
+
+def test_path_summaries_merge_to_the_same_bits():
+    def part(paths, conversions):
+        return hw.Journeys.from_paths(pl.DataFrame({"path": paths, "conversions": conversions})).counts()
+
+    a, b = part(["x > y", "y"], [0.1, 2.0]), part(["y", "z > x"], [0.2, 0.7])
+    assert a.merge(b) == b.merge(a)
+    assert pickle.loads(pickle.dumps(a.merge(b))) == b.merge(a)
+    whole = hw.Journeys.from_paths(
+        pl.DataFrame({"path": ["x > y", "y", "y", "z > x"], "conversions": [0.1, 2.0, 0.2, 0.7]})
+    )
+    merged = a.merge(b).journeys()
+    assert len(a.merge(b)) == 3
+    assert hw.attribute(merged, ["linear", "markov"]).equals(hw.attribute(whole, ["linear", "markov"]))
+    with pytest.raises(hw.ModelFileError):
+        hw.PathCounts.from_bytes(hw.Markov().fit(whole).to_bytes())

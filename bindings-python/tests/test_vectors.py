@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import math
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from support import columns
 
 import headwater as hw
+from headwater import _call
 
 FOLDER = Path(__file__).parents[2] / "core" / "tests" / "vectors"
 REPORTS = ("paths", "transitions", "lags", "lengths", "channels", "summary")
@@ -28,14 +30,46 @@ def cases() -> list[Any]:
     return found
 
 
-def journeys(frames: dict[str, Any], options: dict[str, Any]) -> hw.Journeys:
-    if "paths" in frames:
-        return hw.Journeys.from_paths(frames["paths"], **options)
+def journeys(frames: dict[str, Any], options: dict[str, Any], prefix: str = "") -> hw.Journeys:
+    if f"{prefix}paths" in frames:
+        return hw.Journeys.from_paths(frames[f"{prefix}paths"], **options)
     options = dict(options)
     flag = options.pop("conversion", None)
     return hw.Journeys.from_events(
-        frames["touches"], conversions=flag or frames.get("conversions"), **options
+        frames[f"{prefix}touches"], conversions=flag or frames.get(f"{prefix}conversions"), **options
     )
+
+
+def by_name(call: str, frames: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    """The reports that are reached by name."""
+    made = journeys(frames, options.get("journeys", {}))
+    if call == "report":
+        return made._tables(options["report"], options.get("options"))
+    there = any(name.startswith("other_") for name in frames)
+    other = journeys(frames, options.get("other", {}), "other_") if there else None
+    return made._attribution(
+        options["report"], options.get("options", {}), other=other, frame=frames.get("frame")
+    )
+
+
+def at(micros: int | None) -> dt.datetime | None:
+    return None if micros is None else dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=micros)
+
+
+def fit_model(frames: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    """Fits, saves, loads; then tells what the model says of itself and of single journeys."""
+    made = journeys(frames, options.get("journeys", {}))
+    native = made._native.fit(_call.dump("model", options["model"]), _call.run())
+    model = hw.FittedModel.from_bytes(native.to_bytes())
+    tables: dict[str, Any] = {}
+    for name in options.get("reports", []):
+        tables |= model._tables(name)
+    score: dict[str, list[Any]] = {"journey": [], "credit": []}
+    for i, one in enumerate(options.get("score", [])):
+        credit = model.score(one["path"], [at(t) for t in one.get("times", [])], at(one.get("end")))
+        score["journey"] += [i] * len(credit)
+        score["credit"] += credit
+    return tables | {"score": score}
 
 
 def reports(found: hw.Journeys) -> dict[str, Any]:
@@ -75,6 +109,10 @@ def run(case: dict[str, Any], frames: dict[str, Any]) -> dict[str, Any]:
             return {
                 "touch_credits": journeys(frames, options.get("journeys", {})).touch_credits(options["model"])
             }
+        case "report" | "attribution":
+            return by_name(case["call"], frames, options)
+        case "fit":
+            return fit_model(frames, options)
         case "stitch":
             people = stitch(frames, options)
             assigned = columns(people.assign(frames["events"]))["customer"]
@@ -141,6 +179,9 @@ def clv(call: str, options: dict[str, Any], frames: dict[str, Any]) -> dict[str,
         case "clv.tracking":
             model = fit(hw.clv.BetaGeo, frames["rfm"], options.get("fit", {}))
             return {"tracking": hw.clv.tracking(frames["orders"], model, **options.get("tracking", {}))}
+        case "clv.forecast_errors":
+            errors = hw.clv.forecast_errors(frames["frame"], **options)
+            return {"errors": {name: [value] for name, value in errors.items()}}
     raise NotImplementedError(call)
 
 

@@ -7,12 +7,13 @@
 //! - `clv.lifetime_value`: frame `rfm`; options `{"beta_geo": {…}, "gamma_gamma": {…},
 //!   "lifetime_value": {…}}`; table `lifetime_value`.
 //! - `clv.tracking`: frames `rfm`, `orders`; options `{"fit": {…}, "tracking": {…}}`; table `tracking`.
+//! - `clv.forecast_errors`: frame `frame`; the options of `ForecastOptions`; table `errors`.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
 
 use headwater::Run;
-use headwater::clv::{beta_geo, gamma_gamma, lifetime_value, summarize, tracking};
+use headwater::clv::{beta_geo, forecast_errors_columns, gamma_gamma, lifetime_value, summarize, tracking};
 use headwater::options::parse;
 use serde_json::Value;
 
@@ -55,6 +56,10 @@ fn shared_vectors() {
                 let (model, _) = beta_geo(&frames["rfm"], &parse(&part("fit"))?, run)?;
                 let tracked = tracking(&frames["orders"], &model, &parse(&part("tracking"))?, run)?;
                 Ok(vec![("tracking", tracked.table())])
+            }
+            "clv.forecast_errors" => {
+                let found = forecast_errors_columns(&frames["frame"], &parse(options)?, run)?;
+                Ok(vec![("errors", found.table())])
             }
             other => panic!("no such call: {other}"),
         }

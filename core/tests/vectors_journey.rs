@@ -3,25 +3,73 @@
 //! `from_events` (frames touches and, optionally, conversions) and `from_paths`
 //! (frame paths) give the tables of journeys; `attribute` and `touch_credits`
 //! take `{"journeys": {...}, "attribute": {...} | "model": ...}` and choose
-//! between the two by their frames.
+//! between the two by their frames. `report` (`{"journeys", "report", "options"}`),
+//! `attribution` (the same, with `"other"` for the journeys of the frames
+//! `other_touches` and `other_conversions` or `other_paths`, and perhaps a frame
+//! `frame`) and `fit` (`{"journeys", "model", "reports": [...], "score": [{"path",
+//! "times", "end"}]}`, times in microseconds) reach everything else by name.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::naive_bytecount)]
 
 mod support;
 
-use headwater::attribution::{AttributeOptions, Model, attribute, touch_credits};
-use headwater::column::Table;
+use std::path::PathBuf;
+
+use headwater::attribution::{AttributeOptions, Fitted, Given, Model, attribute, touch_credits};
+use headwater::column::{Table, Values};
 use headwater::journey::{Journeys, Repeats};
 use headwater::{Result, Run, options};
 use serde_json::Value;
-use support::{Frames, run_vectors};
+use support::Frames;
 
 fn journeys(frames: &Frames, json: &str, run: &Run) -> Result<Journeys> {
-    match frames.get("paths") {
+    made(frames, "", json, run)
+}
+
+fn made(frames: &Frames, prefix: &str, json: &str, run: &Run) -> Result<Journeys> {
+    let frame = |name: &str| frames.get(&format!("{prefix}{name}"));
+    match frame("paths") {
         Some(paths) => Journeys::from_paths(paths, &options::parse(json)?, run),
-        None => {
-            Journeys::from_events(&frames["touches"], frames.get("conversions"), &options::parse(json)?, run)
-        }
+        None => Journeys::from_events(
+            frame("touches").unwrap(),
+            frame("conversions"),
+            &options::parse(json)?,
+            run,
+        ),
     }
+}
+
+#[derive(serde::Deserialize)]
+struct Scored {
+    path: Vec<String>,
+    #[serde(default)]
+    times: Vec<i64>,
+    #[serde(default)]
+    end: Option<i64>,
+}
+
+/// Fits, saves, loads; then tells what the model says of itself and of single journeys.
+fn fit(frames: &Frames, json: &str, run: &Run) -> Result<Vec<(&'static str, Table)>> {
+    let j = journeys(frames, &part(json, "journeys"), run)?;
+    let model: Model = options::parse(&part(json, "model"))?;
+    let fitted = Fitted::from_bytes(&Fitted::fit(&model, &j, run)?.to_bytes()?)?.unwrap();
+    let whole: Value = serde_json::from_str(json).unwrap();
+    let mut tables = Vec::new();
+    for name in whole["reports"].as_array().into_iter().flatten() {
+        tables.extend(fitted.report(name.as_str().unwrap(), "{}")?);
+    }
+    let scored: Vec<Scored> =
+        whole.get("score").map_or_else(Vec::new, |s| serde_json::from_value(s.clone()).unwrap());
+    let (mut journey, mut credit) = (Vec::new(), Vec::new());
+    for (i, one) in scored.iter().enumerate() {
+        let shares = fitted.credit(&one.path, &one.times, one.end)?;
+        journey.extend(shares.iter().map(|_| i as i64));
+        credit.extend(shares);
+    }
+    tables.push((
+        "score",
+        Table::new().with("journey", Values::I64(journey)).with("credit", Values::F64(credit)),
+    ));
+    Ok(tables)
 }
 
 fn part(json: &str, key: &str) -> String {
@@ -62,16 +110,45 @@ fn call(name: &str, frames: &Frames, json: &str, run: &Run) -> Result<Vec<(&'sta
             let model: Model = options::parse(&part(json, "model"))?;
             Ok(vec![("touch_credits", touch_credits(&j, &model, run)?)])
         }
+        "report" => {
+            let j = journeys(frames, &part(json, "journeys"), run)?;
+            let name: String = options::parse(&part(json, "report"))?;
+            j.report(&name, &part(json, "options"), run)
+        }
+        "attribution" => {
+            let j = journeys(frames, &part(json, "journeys"), run)?;
+            let there = frames.keys().any(|name| name.starts_with("other_"));
+            let other = there.then(|| made(frames, "other_", &part(json, "other"), run)).transpose()?;
+            let name: String = options::parse(&part(json, "report"))?;
+            let given = Given { journeys: &j, other: other.as_ref(), frame: frames.get("frame") };
+            given.report(&name, &part(json, "options"), run)
+        }
+        "fit" => fit(frames, json, run),
         other => panic!("no call {other}"),
     }
 }
 
-#[test]
-fn journey() {
-    run_vectors("journey", call);
+fn run_all(room: &str) {
+    let first = support::vector_file(room);
+    let folder = std::fs::read_dir(first.parent().unwrap()).unwrap();
+    let named =
+        |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(room));
+    let mut files: Vec<PathBuf> = folder.map(|entry| entry.unwrap().path()).filter(named).collect();
+    files.sort();
+    assert!(files.contains(&first));
+    for file in files {
+        support::run_file(&file, call);
+    }
 }
 
+/// `journey.json`, and a file `journey_….json` for each family of reports.
+#[test]
+fn journey() {
+    run_all("journey");
+}
+
+/// `attribution.json`, and a file `attribution_….json` for each family of models and reports.
 #[test]
 fn attribution() {
-    run_vectors("attribution", call);
+    run_all("attribution");
 }

@@ -18,6 +18,7 @@ from ._models import load
 from .attribution import (
     AttributionModel,
     FirstTouch,
+    FittedModel,
     LastNonDirect,
     LastTouch,
     Linear,
@@ -42,7 +43,7 @@ from .errors import (
     RowError,
 )
 from .identity import IdentityGraph, IdentityRules, Namespace, Observation, Stitched, stitch
-from .journeys import Journeys
+from .journeys import Journeys, PathCounts
 
 __all__ = [
     "AttributionModel",
@@ -51,6 +52,7 @@ __all__ = [
     "DroppedRowsWarning",
     "FileError",
     "FirstTouch",
+    "FittedModel",
     "Frame",
     "HeadwaterError",
     "IdentityGraph",
@@ -68,6 +70,7 @@ __all__ = [
     "NotFittedError",
     "Observation",
     "OptionError",
+    "PathCounts",
     "PositionBased",
     "RowError",
     "Shapley",

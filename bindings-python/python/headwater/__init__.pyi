@@ -5,6 +5,7 @@ from ._models import load
 from .attribution import (
     AttributionModel,
     FirstTouch,
+    FittedModel,
     LastNonDirect,
     LastTouch,
     Linear,
@@ -29,7 +30,7 @@ from .errors import (
     RowError,
 )
 from .identity import IdentityGraph, IdentityRules, Namespace, Observation, Stitched, stitch
-from .journeys import Journeys
+from .journeys import Journeys, PathCounts
 
 __all__ = [
     "AttributionModel",
@@ -38,6 +39,7 @@ __all__ = [
     "DroppedRowsWarning",
     "FileError",
     "FirstTouch",
+    "FittedModel",
     "Frame",
     "HeadwaterError",
     "IdentityGraph",
@@ -55,6 +57,7 @@ __all__ = [
     "NotFittedError",
     "Observation",
     "OptionError",
+    "PathCounts",
     "PositionBased",
     "RowError",
     "Shapley",

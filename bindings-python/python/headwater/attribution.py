@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AttributionModel",
     "FirstTouch",
+    "FittedModel",
     "LastNonDirect",
     "LastTouch",
     "Linear",
@@ -135,7 +136,63 @@ class Shapley(AttributionModel):
     _name = "shapley"
 
 
-class Markov(Fitted, AttributionModel):
+class FittedModel(Fitted, AttributionModel):
+    """A model that is fitted to journeys before it splits credit; `attribute` fits it by itself."""
+
+    __eq__ = AttributionModel.__eq__
+    __hash__ = AttributionModel.__hash__
+    __repr__ = AttributionModel.__repr__
+
+    def fit(
+        self, journeys: Journeys, *, seed: int = 0, threads: int | None = None, progress: _call.Progress = None
+    ) -> Self:
+        """Fits the model; conversions without a touch are no part of it.
+
+        Parameters
+        ----------
+        journeys : Journeys
+        seed : int, default 0
+            Of everything random in the fit.
+        threads : int, optional
+            How many threads to use; all by default. Does not change the result.
+        progress : bool or callable, optional
+            True for a bar, or a function of (stage, done, total).
+
+        Returns
+        -------
+        FittedModel
+            Itself.
+        """
+        self._native = journeys._native.fit(_spec(self), _call.run(seed, threads, progress))
+        return self
+
+    def score(
+        self,
+        path: Sequence[str],
+        times: Sequence[_call.Moment] | None = None,
+        end: _call.Moment | None = None,
+    ) -> list[float]:
+        """The credit of each touch of one journey by the fitted model, adding up to 1.
+
+        Parameters
+        ----------
+        path : sequence of str
+            The channels in time order.
+        times : sequence of str or datetime, optional
+            When each touch was; models that look at times need them.
+        end : str or datetime, optional
+            When the conversion was; the last touch's time unless given.
+        """
+        at = None if end is None else _call.micros(end)
+        return _core.score_path(self._fitted, list(path), [_call.micros(time) for time in times or ()], at)
+
+    def _tables(self, name: str, **options: Any) -> dict[str, Any]:
+        """What the fitted model says of itself: frames by name, the one that is asked for first."""
+        found = _core.model_report(self._fitted, name, _call.options(options))
+        return {table: _frames.neutral(native) for table, native in found}
+
+
+class Markov(FittedModel):
     """Removal effects in a Markov chain, exactly (Anderl et al. 2016).
 
     Parameters
@@ -163,25 +220,9 @@ class Markov(Fitted, AttributionModel):
         self.order = order
         self.repeats = repeats
 
-    __eq__ = AttributionModel.__eq__
-    __hash__ = AttributionModel.__hash__
-    __repr__ = AttributionModel.__repr__
-
     def _restore(self, body: dict[str, Any]) -> None:
         self.order = body["markov"]["order"]
         self.repeats = body["markov"]["repeats"]
-
-    def fit(self, journeys: Journeys, *, threads: int | None = None, progress: _call.Progress = None) -> Self:
-        """Fits the chain; conversions without a touch are no part of it.
-
-        Returns
-        -------
-        Markov
-            Itself.
-        """
-        run = _call.run(0, threads, progress)
-        self._native = journeys._native.markov(_spec(self), run)
-        return self
 
     @property
     def channels_(self) -> list[str]:
@@ -212,11 +253,7 @@ class Markov(Fitted, AttributionModel):
 
     def transitions(self) -> Any:
         """The fitted chain as a frame: from, to, count, probability."""
-        return _frames.neutral(_core.markov_transitions(self._fitted))
-
-    def score(self, path: Sequence[str], times: Sequence[_call.Moment] | None = None) -> list[float]:
-        """The credit of each touch of one journey by the fitted removal effects, adding up to 1."""
-        return _core.score_path(self._fitted, list(path), [])
+        return self._tables("transitions")["transitions"]
 
     def _facts(self) -> dict[str, Any]:
         return {"conversion probability": self.conversion_probability_, **self.removal_effects_}
@@ -270,8 +307,9 @@ def attribute(
     """
     if isinstance(models, (str, AttributionModel, Mapping)):
         models = [models]
-    options = _call.options({"models": list(models)})
-    credits, effects = journeys._native.attribute(options, _call.run(0, threads, progress))
+    options = {"models": list(models)}
+    found = journeys._attribution("attribute", options, threads=threads, progress=progress)
+    credits = found.pop("credits")
     if report is not None:
-        report["removal_effects"] = journeys._make(effects)
-    return journeys._make(credits)
+        report.update(found)
+    return credits

@@ -8,6 +8,7 @@ from .journeys import Journeys
 __all__ = [
     "AttributionModel",
     "FirstTouch",
+    "FittedModel",
     "LastNonDirect",
     "LastTouch",
     "Linear",
@@ -47,14 +48,30 @@ class TimeDecay(AttributionModel):
 
 class Shapley(AttributionModel): ...
 
-class Markov(Fitted, AttributionModel):
+class FittedModel(Fitted, AttributionModel):
+    def __eq__(self, other: object) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __repr__(self) -> str: ...
+    def fit(
+        self,
+        journeys: Journeys,
+        *,
+        seed: int = 0,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+    ) -> Self: ...
+    def score(
+        self,
+        path: Sequence[str],
+        times: Sequence[_call.Moment] | None = None,
+        end: _call.Moment | None = None,
+    ) -> list[float]: ...
+
+class Markov(FittedModel):
     order: int
     repeats: Literal["collapse", "keep"]
 
     def __init__(self, order: int = 1, repeats: Literal["collapse", "keep"] = "collapse") -> None: ...
-    def fit(
-        self, journeys: Journeys, *, threads: int | None = None, progress: _call.Progress = None
-    ) -> Self: ...
     @property
     def channels_(self) -> list[str]: ...
     @property
@@ -66,7 +83,6 @@ class Markov(Fitted, AttributionModel):
     @property
     def value_per_journey_(self) -> float: ...
     def transitions(self) -> Any: ...
-    def score(self, path: Sequence[str], times: Sequence[_call.Moment] | None = None) -> list[float]: ...
     def plot(self, **options: Any) -> Any: ...
 
 def attribute(

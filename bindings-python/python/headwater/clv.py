@@ -574,5 +574,6 @@ def forecast_errors(
         mae, rmse, bias (levels), spearman, gini, gini_normalised (order).
     """
     data, _ = _frames.take(frame, [actual, predicted])
-    native = _core.clv_forecast_errors(data, actual, predicted, _call.run(0, threads, progress))
+    options = _call.options({"actual": actual, "predicted": predicted})
+    native = _core.clv_forecast_errors(data, options, _call.run(0, threads, progress))
     return {name: values[0] for name, values in _frames.Frame(native).to_dict().items()}

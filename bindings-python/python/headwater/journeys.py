@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, Literal, Self
 
 from . import _call, _core, _frames
-from .attribution import AttributionModel, _spec
-from .errors import OptionError
+from ._models import Fitted
+from .attribution import AttributionModel
 
-__all__ = ["Journeys"]
+__all__ = ["Journeys", "PathCounts"]
 
 _OnInvalid = Literal["error", "drop"]
 
@@ -161,12 +161,52 @@ class Journeys:
         data, make = _frames.take(paths, [path, conversions, value, nulls])
         return cls(_core.Journeys.from_paths(data, options, _call.run(0, threads, progress)), make)
 
-    def _report(self, name: str, threads: int | None = None, progress: _call.Progress = None) -> Any:
-        return self._make(self._native.report(name, _call.run(0, threads, progress)))
+    def _tables(
+        self,
+        name: str,
+        options: Mapping[str, Any] | None = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+    ) -> dict[str, Any]:
+        """A report's frames by name, the one that it is about first."""
+        run = _call.run(0, threads, progress)
+        found = self._native.report(name, _call.options(options or {}), run)
+        return {table: self._make(native) for table, native in found}
+
+    def _report(
+        self,
+        name: str,
+        options: Mapping[str, Any] | None = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+        report: MutableMapping[str, Any] | None = None,
+    ) -> Any:
+        """A report's frame; those beside it go into ``report``."""
+        (_, frame), *beside = self._tables(name, options, threads, progress).items()
+        if report is not None:
+            report.update(beside)
+        return frame
+
+    def _attribution(
+        self,
+        name: str,
+        options: Mapping[str, Any],
+        *,
+        other: Journeys | None = None,
+        frame: Any = None,
+        seed: int = 0,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+    ) -> dict[str, Any]:
+        """A report of attribution: its frames by name."""
+        run = _call.run(seed, threads, progress)
+        given = other._native if other is not None else None
+        found = self._native.attribution(name, _call.options(options), run, given, frame)
+        return {table: self._make(native) for table, native in found}
 
     def paths(self, *, threads: int | None = None, progress: _call.Progress = None) -> Any:
         """Distinct paths by conversions: path, touches, conversions, value, nulls, conversion_rate."""
-        return self._report("paths", threads, progress)
+        return self._report("paths", None, threads, progress)
 
     def transitions(
         self,
@@ -187,10 +227,7 @@ class Journeys:
         threads, progress
             As in `from_events`.
         """
-        if not isinstance(order, int) or not 1 <= order <= 5:
-            raise OptionError(f"option `order`: must be 1 to 5, not {order!r}")
-        run = _call.run(0, threads, progress)
-        return self._make(self._native.transitions(order, _call.dump("repeats", repeats), run))
+        return self._report("transitions", {"order": order, "repeats": repeats}, threads, progress)
 
     def lags(self) -> Any:
         """How long conversions took from the first touch: days, conversions, value."""
@@ -234,13 +271,23 @@ class Journeys:
         frame
             journey, position, customer, time, channel, conversion_time, conversions, value.
         """
-        return self._make(self._native.touch_credits(_spec(model), _call.run(0, threads, progress)))
+        found = self._attribution("touch_credits", {"model": model}, threads=threads, progress=progress)
+        return found["touch_credits"]
+
+    def counts(self, *, threads: int | None = None, progress: _call.Progress = None) -> PathCounts:
+        """The summary of these journeys by distinct path, which merges with those of other parts."""
+        native = self._native.counts(_call.run(0, threads, progress))
+        return PathCounts._of(native, self._make)
 
     def __len__(self) -> int:
         return len(self._native)
 
+    def _summary(self) -> _frames.Frame:
+        ((_, native),) = self._native.report("summary", "{}", _call.run(0, 1))
+        return _frames.Frame(native)
+
     def _totals(self) -> dict[str, Any]:
-        totals = _frames.Frame(self._native.report("summary", _call.run(0, 1))).to_dict()
+        totals = self._summary().to_dict()
         return {name: values[0] for name, values in totals.items()}
 
     @property
@@ -261,11 +308,57 @@ class Journeys:
         )
 
     def _repr_html_(self) -> str:
-        frame = _frames.Frame(self._native.report("summary", _call.run(0, 1)))
-        return frame._repr_html_()
+        return self._summary()._repr_html_()
 
     def plot(self, **options: Any) -> Any:
         """How journeys flow from channel to channel; see `headwater.plot.journey_flow`."""
         from . import plot
 
         return plot.journey_flow(self, **options)
+
+
+class PathCounts(Fitted):
+    """Distinct paths and what each counts for: all that Markov chains, Shapley values and rules without times need.
+
+    Made by `Journeys.counts`. Summaries of parts (days, partitions, shards by
+    customer) merge in any order and grouping to the same bits; they pickle and
+    save, so that an engine that holds the data can pass them on.
+
+    Examples
+    --------
+    >>> week = monday.counts().merge(tuesday.counts())
+    >>> hw.attribute(week.journeys(), ["linear", "markov"])
+    """
+
+    _kind = "journey.PathCounts"
+    _make: _frames.Maker = staticmethod(_frames.neutral)
+
+    @classmethod
+    def _of(cls, native: _core.Model, make: _frames.Maker) -> Self:
+        counts = cls()
+        counts._native, counts._make = native, make
+        return counts
+
+    def merge(self, *others: PathCounts, threads: int | None = None) -> PathCounts:
+        """This summary and others in one."""
+        native, run = self._fitted, _call.run(0, threads)
+        for other in others:
+            native = _core.merge_counts(native, other._fitted, run)
+        return PathCounts._of(native, self._make)
+
+    def journeys(self) -> Journeys:
+        """The journeys that the summary describes, one for each distinct path."""
+        return Journeys(_core.Journeys.from_counts(self._fitted), self._make)
+
+    def __len__(self) -> int:
+        return len(_core.Journeys.from_counts(self._fitted))
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        state.pop("_make", None)
+        return state
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PathCounts) and self.to_bytes() == other.to_bytes()
+
+    __hash__ = None  # type: ignore[assignment]

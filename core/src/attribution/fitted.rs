@@ -142,7 +142,10 @@ impl Fitted {
             (Self::Markov(fitted), "transitions") => ("transitions", fitted.transitions()),
             _ => {
                 let model = self.model().name();
-                return Err(Error::option("report", format!("there is no report `{name}` of the model {model}")));
+                return Err(Error::option(
+                    "report",
+                    format!("there is no report `{name}` of the model {model}"),
+                ));
             }
         };
         Ok(vec![table])

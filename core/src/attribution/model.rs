@@ -180,8 +180,8 @@ impl Model {
         }
     }
 
-    /// Checks the parameters.
-    pub(super) fn check(&self) -> Result<()> {
+    /// Checks the parameters; an [`Error::Option`] names the one that cannot be used.
+    pub fn check(&self) -> Result<()> {
         match self {
             Self::PositionBased { first, last } => {
                 let share = |x: f64| (0.0..=1.0).contains(&x);

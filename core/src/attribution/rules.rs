@@ -69,7 +69,10 @@ impl Kernel {
             Model::Shapley => Self::Distinct,
             fitted => {
                 let name = fitted.name();
-                return Err(Error::option("model", format!("{name} is fitted to all journeys: use Fitted::fit")));
+                return Err(Error::option(
+                    "model",
+                    format!("{name} is fitted to all journeys: use Fitted::fit"),
+                ));
             }
         })
     }

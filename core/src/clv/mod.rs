@@ -56,4 +56,7 @@ pub use gamma_gamma::{GammaGamma, GammaGammaModel, SpendSlices};
 pub use lifetime::{Lifetime, LifetimeOptions, lifetime_value};
 pub use rows::RfmSlices;
 pub use summarize::{Accounting, Holdout, Refunds, Rfm, SummarizeOptions, When, summarize, summarize_slices};
-pub use tracking::{ForecastErrors, Tracking, TrackingOptions, forecast_errors, tracking};
+pub use tracking::{
+    ForecastErrors, ForecastOptions, Tracking, TrackingOptions, forecast_errors, forecast_errors_columns,
+    tracking,
+};

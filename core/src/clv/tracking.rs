@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::beta_geo::BetaGeoModel;
 use super::summarize::{Orders, Refunds, When};
 use super::visits::{Events, Visits};
-use crate::column::{Columns, Dropped, Duration, OnInvalid, Table, TimeUnit, Values};
+use crate::column::{Columns, Dropped, Duration, Intake, OnInvalid, Sign, Table, TimeUnit, Values};
 use crate::math::Sum;
 use crate::{Error, Result, Run};
 
@@ -205,6 +205,35 @@ impl ForecastErrors {
         .into_iter()
         .fold(Table::new(), |table, (name, value)| table.with(name, Values::F64(vec![value])))
     }
+}
+
+/// Columns of [`forecast_errors_columns`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ForecastOptions {
+    /// Column of what happened. Default `"actual"`.
+    pub actual: String,
+    /// Column of what was predicted. Default `"expected_purchases"`.
+    pub predicted: String,
+}
+
+impl Default for ForecastOptions {
+    fn default() -> Self {
+        Self { actual: "actual".into(), predicted: "expected_purchases".into() }
+    }
+}
+
+/// [`forecast_errors`] of two columns of a frame.
+pub fn forecast_errors_columns(
+    frame: &Columns,
+    options: &ForecastOptions,
+    run: &Run,
+) -> Result<ForecastErrors> {
+    let mut intake = Intake::new(frame, OnInvalid::Error, run);
+    let actual = intake.amounts(&options.actual, Sign::Any)?;
+    let predicted = intake.amounts(&options.predicted, Sign::Any)?;
+    intake.finish()?;
+    forecast_errors(&actual, &predicted)
 }
 
 /// Compares predictions with what happened.
