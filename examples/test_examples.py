@@ -93,8 +93,28 @@ def test_the_story_is_true(python_numbers: dict[str, Any]) -> None:
     assert python_numbers["market_identity"]["recall"] > 0.8
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+def blocks(language: str, page: pathlib.Path = ROOT / "README.md") -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.S)
+
+
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if blocks("python", page)], ids=lambda page: page.stem
+)
+def test_the_pages_in_python(page: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "page.py").write_text("\n".join(blocks("python", page)))
+    run(sys.executable, "page.py", cwd=tmp_path)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks("js", page)], ids=lambda page: page.stem)
+def test_the_pages_in_node(page: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    modules = tmp_path / "node_modules"
+    modules.mkdir()
+    (modules / "headwater").symlink_to(ROOT / "bindings-node", target_is_directory=True)
+    (tmp_path / "page.mjs").write_text("\n".join(blocks("js", page)))
+    run("node", "page.mjs", cwd=tmp_path)
 
 
 def test_the_readme_in_python(tmp_path: pathlib.Path) -> None:

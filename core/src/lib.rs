@@ -57,6 +57,19 @@ pub mod run;
 pub mod segment;
 pub mod simulate;
 
+/// The Rust code of the pages in `docs/` runs with the doc tests.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../../docs/identity.md")]
+    mod identity {}
+    #[doc = include_str!("../../docs/journey.md")]
+    mod journey {}
+    #[doc = include_str!("../../docs/attribution.md")]
+    mod attribution {}
+    #[doc = include_str!("../../docs/simulate.md")]
+    mod simulate {}
+}
+
 pub use column::Table;
 pub use error::{Error, Result};
 pub use run::Run;
