@@ -52,8 +52,11 @@ def by_name(call: str, frames: dict[str, Any], options: dict[str, Any]) -> dict[
     )
 
 
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
 def at(micros: int | None) -> dt.datetime | None:
-    return None if micros is None else dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=micros)
+    return None if micros is None else EPOCH + dt.timedelta(microseconds=micros)
 
 
 def fit_model(frames: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:

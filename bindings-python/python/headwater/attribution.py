@@ -144,7 +144,12 @@ class FittedModel(Fitted, AttributionModel):
     __repr__ = AttributionModel.__repr__
 
     def fit(
-        self, journeys: Journeys, *, seed: int = 0, threads: int | None = None, progress: _call.Progress = None
+        self,
+        journeys: Journeys,
+        *,
+        seed: int = 0,
+        threads: int | None = None,
+        progress: _call.Progress = None,
     ) -> Self:
         """Fits the model; conversions without a touch are no part of it.
 

@@ -318,7 +318,7 @@ class Journeys:
 
 
 class PathCounts(Fitted):
-    """Distinct paths and what each counts for: all that Markov chains, Shapley values and rules without times need.
+    """Distinct paths and what each counts for: what chains, Shapley values and rules without times need.
 
     Made by `Journeys.counts`. Summaries of parts (days, partitions, shards by
     customer) merge in any order and grouping to the same bits; they pickle and
