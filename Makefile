@@ -77,6 +77,7 @@ test-examples: test-python test-node ## the story told three times: same numbers
 bench: $(BENCH_VENV)/.ready ## the peers beside us; writes benches/RESULTS.md
 	$(BENCH_VENV)/bin/python -m pip install --quiet "maturin>=1.16,<2"
 	cd bindings-python && VIRTUAL_ENV=../$(BENCH_VENV) ../$(BENCH_VENV)/bin/maturin develop --quiet --release
+	npm run --silent --prefix $(NODE_DIR) build
 	$(BENCH_VENV)/bin/python benches/peers/run.py $(ARGS)
 
 bench-core: need ## the core's own stages, for comparing one version with another

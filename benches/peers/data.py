@@ -52,14 +52,40 @@ def conversions(rows: int = 300_000, customers: int = 1_000_000) -> pa.Table:
     )
 
 
+def unsorted_orders(customers: int = 1_000_000) -> pa.Table:
+    """One conversion for a fifth of the customers, after their last touch."""
+    rng = np.random.default_rng(8)
+    buyers = np.flatnonzero(rng.random(customers) < 0.2)
+    rng.shuffle(buyers)
+    return pa.table(
+        {
+            "customer": pa.array(buyers),
+            "time": _times(np.full(len(buyers), START + 90 * DAY)),
+            "value": pa.array(np.round(rng.gamma(2.0, 22.0, len(buyers)), 2)),
+        }
+    )
+
+
 def paths(rows: int = 1_000_000) -> pa.Table:
+    return _paths(rows, CHANNELS, 3)
+
+
+def paths_100(rows: int = 100_000) -> pa.Table:
+    return _paths(rows, [f"channel_{i:03d}" for i in range(100)], 9)
+
+
+def paths_20(rows: int = 1_000_000) -> pa.Table:
+    return _paths(rows, [f"channel_{i:02d}" for i in range(20)], 10)
+
+
+def _paths(rows: int, channels: list[str], seed: int) -> pa.Table:
     """One row a path: a chain whose next channel depends on the last, 5 touches on average."""
-    rng = np.random.default_rng(3)
-    k = len(CHANNELS)
+    rng = np.random.default_rng(seed)
+    k = len(channels)
     step = rng.dirichlet(np.linspace(0.3, 1.5, k), size=k).cumsum(axis=1)
     state = rng.integers(0, k, rows)
     alive = np.ones(rows, bool)
-    names = np.array(CHANNELS, dtype=object)
+    names = np.array(channels, dtype=object)
     text = names[state]
     while alive.any():
         alive &= rng.random(rows) < 0.8
@@ -146,4 +172,17 @@ def noise(rows: int = 200_000, features: int = 8) -> pa.Table:
     return pa.table({f"x{i}": pa.array(points[:, i]) for i in range(features)})
 
 
-MAKERS = {f.__name__: f for f in (touches, conversions, paths, orders, rfm_million, sightings, blobs, noise)}
+TABLES = (
+    touches,
+    conversions,
+    unsorted_orders,
+    paths,
+    paths_100,
+    paths_20,
+    orders,
+    rfm_million,
+    sightings,
+    blobs,
+    noise,
+)
+MAKERS = {f.__name__: f for f in TABLES}

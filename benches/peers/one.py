@@ -37,7 +37,7 @@ class Peak(threading.Thread):
 
 def main() -> None:
     stage, tool = sys.argv[1:3]
-    prepare, work, numbers = stages.STAGES[stage][2][tool]
+    prepare, work, numbers, *note = stages.STAGES[stage][2][tool]
     inputs = prepare()
     best: dict = {}
     for attempt in range(3):
@@ -54,6 +54,8 @@ def main() -> None:
         if wall > 20:
             break
     best["numbers"] = {k: float(v) for k, v in numbers(result).items()}
+    if note:
+        best["note"] = note[0](result)
     print(json.dumps(best))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from . import kmeans, lifetimes, markov, rfm, rules, stitching
+from . import bootstrap, credit, events, kmeans, lifetimes, markov, paths, rfm, rules, shapley, stitching
 
 
 def cores() -> int:
@@ -14,8 +14,18 @@ def cores() -> int:
 STAGES = {
     "rules": (
         "Five rules from 10 million raw touches and 300,000 conversions, 30-day lookback",
-        "≥ 3 × Polars",
+        "≤ 0.3 s, 3 × Polars",
         rules.TOOLS,
+    ),
+    "rules_unsorted": (
+        "Five rules from 10 million unsorted touches, a journey for each of 1 million customers",
+        "≤ 0.8 s",
+        events.RULES,
+    ),
+    "markov_events": (
+        "Markov removal effects of order 1 from 10 million raw touches",
+        "≤ 0.5 s, with the result",
+        events.MARKOV,
     ),
     "markov": (
         "Markov removal effects of order 1 from 1 million path strings",
@@ -27,6 +37,28 @@ STAGES = {
         "≥ 20 × ChannelAttribution",
         markov.ORDER_3,
     ),
+    "markov100": (
+        "Markov removal effects of order 3 from 100,000 paths over 100 channels",
+        "≤ 3 s",
+        markov.HUNDRED,
+    ),
+    "shapley": ("Shapley values in closed form from 1 million path strings", "≤ 0.3 s", shapley.CLOSED),
+    "shapley_rate": (
+        "Shapley values of the game of conversion rates, 20 channels, exactly",
+        "≤ 5 s; no peer finishes",
+        shapley.RATE,
+    ),
+    "bootstrap": (
+        "A thousand bootstrap replicates of five rules and a Markov chain, 1 million paths",
+        "≤ 20 s; no peer has them",
+        bootstrap.TOOLS,
+    ),
+    "paths": (
+        "Transition graph, step matrix and funnel of 10 million events, loading included",
+        "≤ 1/5 of retentioneering",
+        paths.TOOLS,
+    ),
+    "credit": ("One journey credited in Node by a fitted model (see the note)", "≤ 5 µs", credit.TOOLS),
     "cdnow": (
         "BG/NBD fit, CDNOW (2,357 customers)",
         "≥ 100 × lifetimes, log-likelihood at least as high",

@@ -7,8 +7,8 @@ from functools import partial
 import data
 
 
-def arrow():
-    return data.load("paths")
+def arrow(table: str = "paths"):
+    return data.load(table)
 
 
 def ours(order: int, paths):
@@ -21,8 +21,8 @@ def ours_numbers(result) -> dict[str, float]:
     return {r["channel"]: r["conversions"] for r in result.to_pylist() if r["channel"] != "(unattributed)"}
 
 
-def pandas():
-    return data.load("paths").to_pandas()
+def pandas(table: str = "paths"):
+    return data.load(table).to_pandas()
 
 
 def channel_attribution(order: int, paths):
@@ -38,11 +38,15 @@ def channel_attribution_numbers(result) -> dict[str, float]:
     return {r["channel_name"]: r["total_conversions"] for r in table.to_dict("records")}
 
 
-def tools(order: int) -> dict:
+def tools(order: int, table: str = "paths") -> dict:
     return {
-        "headwater": (arrow, partial(ours, order), ours_numbers),
-        "ChannelAttribution": (pandas, partial(channel_attribution, order), channel_attribution_numbers),
+        "headwater": (partial(arrow, table), partial(ours, order), ours_numbers),
+        "ChannelAttribution": (
+            partial(pandas, table),
+            partial(channel_attribution, order),
+            channel_attribution_numbers,
+        ),
     }
 
 
-ORDER_1, ORDER_3 = tools(1), tools(3)
+ORDER_1, ORDER_3, HUNDRED = tools(1), tools(3), tools(3, "paths_100")
