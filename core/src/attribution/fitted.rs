@@ -200,6 +200,6 @@ pub(super) fn credit<S: AsRef<str>>(
         path.iter().map(|label| code(label).unwrap_or_else(|| stranger(label)) as u32).collect();
     let end = end.or(times.last().copied()).unwrap_or(0);
     let mut scratch = Scratch::new(known.len() + path.len());
-    split(kernel, &Journey { path: &codes, times, end }, 1.0, &mut scratch, &mut out);
+    split(kernel, &Journey { path: &codes, times, end, ..Journey::default() }, 1.0, &mut scratch, &mut out);
     out
 }

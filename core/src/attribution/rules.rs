@@ -77,6 +77,51 @@ impl Kernel {
         })
     }
 
+    /// The shares of a journey with at least one touch, of which each counts
+    /// for its weight; without weights, all count the same.
+    ///
+    /// First and last look at touches of a weight above 0. Other rules multiply
+    /// each touch's share by its weight, and add up to 1 again. Touches of
+    /// weight 0 earn nothing unless all of a journey's touches have that
+    /// weight, which then has no meaning. `shapley` and fitted models know no
+    /// weights.
+    pub(super) fn weighted<'s>(
+        &self,
+        journey: &Journey<'_>,
+        scratch: &'s mut Scratch,
+    ) -> Shares<'s> {
+        let Journey { path, weights, .. } = *journey;
+        let plain = weights.len() != path.len() || weights.iter().all(|w| *w == weights[0]);
+        if plain || matches!(self, Self::Distinct | Self::Weighted(_) | Self::Fitted(_)) {
+            return self.shares(journey, scratch);
+        }
+        let counts = |i: &usize| weights[*i] > 0.0;
+        match self {
+            Self::First => return Shares::One((0..path.len()).find(counts).unwrap_or(0)),
+            Self::Last => return Shares::One((0..path.len()).rev().find(counts).unwrap_or(path.len() - 1)),
+            Self::LastNon(direct) => {
+                let other = |i: &usize| !direct.get(path[*i] as usize).copied().unwrap_or(false);
+                let mut touches = (0..path.len()).rev().filter(counts);
+                let last = touches.clone().next().unwrap_or(path.len() - 1);
+                return Shares::One(touches.find(other).unwrap_or(last));
+            }
+            _ => {}
+        }
+        let mut shares = match self.shares(journey, scratch) {
+            Shares::One(at) => (0..path.len()).map(|i| f64::from(u8::from(i == at))).collect(),
+            Shares::Equal(share) => vec![share; path.len()],
+            Shares::Each(shares) => shares.to_vec(),
+        };
+        shares.iter_mut().zip(weights).for_each(|(share, weight)| *share *= weight);
+        if !shares.iter().any(|share| *share > 0.0) {
+            // What has weight has no share by the rule.
+            shares.copy_from_slice(weights);
+        }
+        normalise(&mut shares);
+        scratch.weights = shares;
+        Shares::Each(&scratch.weights)
+    }
+
     /// The shares of a journey with at least one touch.
     pub(super) fn shares<'s>(&self, journey: &Journey<'_>, scratch: &'s mut Scratch) -> Shares<'s> {
         let Journey { path, times, .. } = *journey;
@@ -156,6 +201,75 @@ fn normalise(weights: &mut [f64]) {
     }
 }
 
+/// Touches of whole conversions by channel and length of their journey: their
+/// shares are the same then, and are added up at the end, as often as they
+/// were counted. Exact sums come to the same bits.
+struct Counts {
+    /// For each channel and length: inner touches; for each channel the first
+    /// and the last of longer journeys.
+    inner: Vec<u32>,
+    ends: Vec<[u32; 2]>,
+    middle: Vec<f64>,
+    outer: [f64; 2],
+}
+
+/// Journeys shorter than this are counted.
+const SHORT: usize = 64;
+
+impl Counts {
+    fn new(kernel: &Kernel, channels: usize) -> Self {
+        let length = |n: usize| n as f64;
+        let (middle, outer) = match kernel {
+            Kernel::Linear => ((0..SHORT).map(|n| 1.0 / length(n.max(1))).collect(), [0.0; 2]),
+            Kernel::First => (Vec::new(), [1.0, 0.0]),
+            Kernel::Last => (Vec::new(), [0.0, 1.0]),
+            Kernel::Position { first, last } => {
+                let rest = (1.0 - first - last).max(0.0);
+                ((0..SHORT).map(|n| rest / length(n.max(3) - 2)).collect(), [*first, *last])
+            }
+            _ => (Vec::new(), [0.0; 2]),
+        };
+        let inner = if middle.is_empty() { 0 } else { channels * SHORT };
+        Self { inner: vec![0; inner], ends: vec![[0; 2]; channels], middle, outer }
+    }
+
+    /// Counts a journey's touches, if this rule's shares depend on nothing else.
+    fn count(&mut self, kernel: &Kernel, path: &[u32]) -> bool {
+        let n = path.len();
+        match kernel {
+            Kernel::First => self.ends[path[0] as usize][0] += 1,
+            Kernel::Last => self.ends[path[n - 1] as usize][1] += 1,
+            Kernel::Linear if n < SHORT => {
+                path.iter().for_each(|c| self.inner[*c as usize * SHORT + n] += 1);
+            }
+            Kernel::Position { .. } if (3..SHORT).contains(&n) => {
+                self.ends[path[0] as usize][0] += 1;
+                self.ends[path[n - 1] as usize][1] += 1;
+                path[1..n - 1].iter().for_each(|c| self.inner[*c as usize * SHORT + n] += 1);
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// Adds what was counted to the channels' sums.
+    fn pay(&self, sums: &mut [ExactSum], measures: usize) {
+        let mut add = |channel: usize, share: f64, count: u32| {
+            // A number times a power of two is exact.
+            for bit in (0..u32::BITS).filter(|bit| count >> bit & 1 == 1) {
+                sums[channel * measures].add(share * f64::from(1_u32 << bit));
+            }
+        };
+        for (channel, ends) in self.ends.iter().enumerate() {
+            add(channel, self.outer[0], ends[0]);
+            add(channel, self.outer[1], ends[1]);
+        }
+        for (at, count) in self.inner.iter().enumerate().filter(|(_, count)| **count > 0) {
+            add(at / SHORT, self.middle[at % SHORT], *count);
+        }
+    }
+}
+
 /// Bytes that the accumulators of all workers may take together.
 const BUDGET: usize = 256 << 20;
 
@@ -174,6 +288,7 @@ pub(super) fn totals(journeys: &Journeys, kernels: &[&Kernel], run: &Run) -> Res
     let parts = run.map_items(workers, |worker| {
         let mut sums = vec![ExactSum::new(); size];
         let mut scratch = Scratch::new(channels);
+        let mut counts: Vec<Counts> = kernels.iter().map(|kernel| Counts::new(kernel, channels)).collect();
         for piece in pieces.iter().skip(worker).step_by(workers) {
             for j in piece.clone() {
                 let (conversions, value) = (journeys.conversions()[j], journeys.values()[j]);
@@ -182,16 +297,23 @@ pub(super) fn totals(journeys: &Journeys, kernels: &[&Kernel], run: &Run) -> Res
                 if path.is_empty() || (conversions == 0.0 && value == 0.0) {
                     continue;
                 }
+                let plain = conversions == 1.0 && journey.weights.is_empty();
                 for (k, kernel) in kernels.iter().enumerate() {
                     let sums = &mut sums[k * channels * measures..(k + 1) * channels * measures];
+                    let counted = plain && counts[k].count(kernel, path);
+                    if counted && value == 0.0 {
+                        continue;
+                    }
                     let mut add = |channel: u32, share: f64| {
                         let at = channel as usize * measures;
-                        sums[at].add(conversions * share);
-                        if measures == 2 {
+                        if !counted {
+                            sums[at].add(conversions * share);
+                        }
+                        if measures == 2 && value != 0.0 {
                             sums[at + 1].add(value * share);
                         }
                     };
-                    match kernel.shares(&journey, &mut scratch) {
+                    match kernel.weighted(&journey, &mut scratch) {
                         Shares::One(i) => add(path[i], 1.0),
                         Shares::Equal(share) => path.iter().for_each(|c| add(*c, share)),
                         Shares::Each(shares) => path.iter().zip(shares).for_each(|(c, s)| add(*c, *s)),
@@ -199,6 +321,9 @@ pub(super) fn totals(journeys: &Journeys, kernels: &[&Kernel], run: &Run) -> Res
                 }
             }
             run.advance(piece.len() as u64)?;
+        }
+        for (k, counts) in counts.iter().enumerate() {
+            counts.pay(&mut sums[k * channels * measures..(k + 1) * channels * measures], measures);
         }
         Ok(sums)
     })?;

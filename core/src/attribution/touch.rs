@@ -10,8 +10,8 @@ use crate::journey::{Journey, Journeys};
 use crate::run::Run;
 
 /// The credit of each touch of each converting journey, one row a touch and
-/// journey: journey, position (from 1), customer, time, channel,
-/// conversion_time, conversions, value. customer, time and conversion_time are
+/// journey: journey, position (from 1), customer, time, channel, campaign (where
+/// campaigns were read), conversion_time, conversions, value. customer, time and conversion_time are
 /// there when journeys come from events. A touch in the journeys of several
 /// conversions has a row in each; conversions without a touch have none.
 ///
@@ -47,12 +47,13 @@ pub fn touch_credits(journeys: &Journeys, model: &Model, run: &Run) -> Result<Ta
     let rows = parts.iter().map(|p| p.conversions.len()).sum();
     let (mut journey, mut position) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
     let (mut channel, mut time) = (Vec::with_capacity(rows), Vec::new());
-    let (mut customer, mut end) = (Vec::new(), Vec::new());
+    let (mut customer, mut end, mut campaign) = (Vec::new(), Vec::new(), Vec::new());
     for (j, len) in parts.iter().flat_map(|p| p.journeys.iter().copied()) {
         let (j, n) = (j as usize, len as usize);
         journey.extend(std::iter::repeat_n(j as i64, n));
         position.extend(1..=i64::from(len));
         channel.extend_from_slice(journeys.path(j));
+        campaign.extend_from_slice(journeys.campaigns(j));
         time.extend_from_slice(journeys.touch_times(j));
         if let (Some(c), Some(t)) = (journeys.customer(j), journeys.end_time(j)) {
             customer.extend(std::iter::repeat_n(c, n));
@@ -74,6 +75,10 @@ pub fn touch_credits(journeys: &Journeys, model: &Model, run: &Run) -> Result<Ta
         None => Values::I64(channel.into_iter().map(i64::from).collect()),
     };
     table = table.with("channel", channel);
+    if let Some(labels) = &journeys.campaigns {
+        let names = Names { codes: campaign, labels: Arc::clone(labels) };
+        table = table.with("campaign", Values::Names(names));
+    }
     if journeys.has_times() {
         table = table.with("conversion_time", Values::Time(end));
     }
@@ -101,7 +106,7 @@ pub(super) fn split(
     scratch: &mut Scratch,
     out: &mut Vec<f64>,
 ) {
-    match kernel.shares(journey, scratch) {
+    match kernel.weighted(journey, scratch) {
         Shares::One(i) => out.extend((0..journey.path.len()).map(|k| if k == i { total } else { 0.0 })),
         Shares::Equal(share) => out.extend(journey.path.iter().map(|_| total * share)),
         Shares::Each(shares) => out.extend(shares.iter().map(|s| total * s)),

@@ -4,6 +4,7 @@
 //! a copy, strings and dictionaries are read where they are, and everything
 //! else is widened when a role asks for it. Results give their vectors away.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -22,6 +23,7 @@ use arrow_schema::{DataType, Field, Schema, TimeUnit as ArrowUnit};
 
 use super::data::{Cells, Chunk, Columns, Data, Kind, Slab, Valid};
 use super::names::{Labels, NULL, Names, Text};
+use super::runs::Keys;
 use super::table::{Column, Table, Values};
 use super::time::TimeUnit;
 use crate::{Error, Result};
@@ -218,6 +220,17 @@ pub(crate) fn dictionary(array: &ArrayRef) -> Option<(Vec<u32>, &ArrayRef)> {
         DataType::UInt64 => keys_of::<UInt64Type>(array),
         _ => None,
     }
+}
+
+/// The keys of a dictionary without a copy, of the widths that are common.
+pub(crate) fn raw_keys(array: &ArrayRef) -> Option<Keys<'_>> {
+    let DataType::Dictionary(key, _) = array.data_type() else { return None };
+    Some(match **key {
+        DataType::Int8 => Keys::I8(array.as_dictionary_opt::<Int8Type>()?.keys().values()),
+        DataType::Int32 => Keys::I32(array.as_dictionary_opt::<Int32Type>()?.keys().values()),
+        DataType::UInt32 => Keys::U32(Cow::Borrowed(array.as_dictionary_opt::<UInt32Type>()?.keys().values())),
+        _ => return None,
+    })
 }
 
 /// The values of a dictionary of strings.

@@ -128,6 +128,10 @@ impl<'a> Intake<'a> {
         self
     }
 
+    pub(super) fn run(&self) -> &'a Run {
+        self.run
+    }
+
     /// The frame.
     pub fn columns(&self) -> &'a Columns {
         self.columns
@@ -406,6 +410,14 @@ impl Kept {
                 Cow::Owned(v)
             }
         }
+    }
+
+    /// The kept rows of values that were read in several stretches.
+    pub(crate) fn runs<'v, T: Copy>(&self, runs: Vec<Cow<'v, [T]>>) -> Vec<Cow<'v, [T]>> {
+        if self.rows.is_none() {
+            return runs;
+        }
+        vec![self.values(Cow::Owned(runs.iter().flat_map(|run| run.iter().copied()).collect()))]
     }
 
     /// The kept rows of names that were read by this intake. The labels stay

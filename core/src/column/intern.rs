@@ -57,7 +57,7 @@ fn split(
     out
 }
 
-fn text_labels<'p, P>(rows: &Rows<'p, P>, firsts: &[u32], run: &Run) -> Result<Arc<Labels>>
+pub(super) fn text_labels<'p, P>(rows: &Rows<'p, P>, firsts: &[u32], run: &Run) -> Result<Arc<Labels>>
 where
     P: Piece<Key<'p> = &'p str> + 'p,
 {

@@ -7,6 +7,7 @@ use arrow_array::{LargeStringArray, StringArray, StringViewArray};
 
 use super::data::{Cells, Chunk, Valid};
 use super::names::{Labels, Names, Text};
+use super::runs::Keys;
 
 enum Layout<'a> {
     None,
@@ -153,6 +154,15 @@ impl<'a> Dictionary<'a> {
 
     pub(crate) fn valid(&self) -> &'a Valid {
         &self.chunk().valid
+    }
+
+    /// The keys where they lie; for chunks in which every row has one.
+    pub(crate) fn raw_keys(&self) -> Keys<'a> {
+        match self {
+            Self::Names(_, names, _) => Keys::U32(Cow::Borrowed(&names.codes)),
+            #[cfg(feature = "arrow")]
+            Self::Array(_, array, _) => super::arrow::raw_keys(array).unwrap_or_else(|| Keys::U32(self.keys())),
+        }
     }
 
     /// One key a row; what is not a key of a value is missing.

@@ -2,10 +2,12 @@
 
 use rayon::prelude::*;
 
-use super::Journeys;
+use super::fine::Fine;
 use super::options::{AtConversion, EventOptions, Open, SharedTouch, Ties};
-use super::sort::{Buckets, Packing, Word, deal, shape};
-use crate::column::{Duration, NULL};
+use super::sort::{Buckets, Dealer, Packing, Word, deal, shape};
+use super::stretch::{Stretch, cut, span};
+use super::{Journeys, Merged};
+use crate::column::{Duration, Keys, NULL, ends};
 use crate::math::ExactSum;
 use crate::run::{CHUNK, Run};
 use crate::{Error, Result};
@@ -71,30 +73,48 @@ impl From<&EventOptions> for Policies {
     }
 }
 
-#[derive(Clone, Copy, Default)]
-struct Conversion {
-    time: i64,
-    value: f64,
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Conversion {
+    pub(super) time: i64,
+    pub(super) value: f64,
     customer: u32,
+    /// Its kind and place in one code; 0 where conversions have none.
+    pub(super) label: u32,
 }
 
-/// What the codes of touches and conversions mean.
-pub(super) struct Codes<'a> {
+/// How many customers and channels the codes stand for.
+pub(super) struct Codes {
     pub(super) customers: usize,
-    /// How many channels there are, and the place of each code among them.
     pub(super) channels: usize,
-    pub(super) recode: &'a [u32],
+}
+
+/// How a journey ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum End {
+    Converted(Conversion),
+    /// Not, and no conversion can follow.
+    Over,
+    /// Not yet.
+    Pending,
 }
 
 /// The journeys of one bucket of customers.
 #[derive(Default)]
-struct Built {
+pub(super) struct Built {
     start: Vec<u32>,
     len: Vec<u32>,
     value: Vec<f64>,
     customer: Vec<u32>,
     end: Vec<i64>,
-    converted: Vec<bool>,
+    conversions: Vec<f64>,
+    nulls: Vec<f64>,
+    /// Where touches are picked one by one: them, and for each journey the code
+    /// of its conversion, and until when one could follow.
+    pub(super) steps: Vec<u32>,
+    pub(super) times: Vec<i64>,
+    label: Vec<u32>,
+    expiry: Vec<i64>,
+    pub(super) merged: Merged,
 }
 
 impl Journeys {
@@ -123,63 +143,131 @@ impl Journeys {
         run: &Run,
     ) -> Result<Self> {
         let (customers, channels) = check_codes(touches, conversions)?;
-        let recode: Vec<u32> = (0..channels as u32).collect();
-        let codes = Codes { customers, channels, recode: &recode };
-        Self::build_coded(touches, conversions, &codes, policies, run)
+        let codes = Codes { customers, channels };
+        let keys = Keys::U32(touches.channel.into());
+        let (time, channel) = ([touches.time.into()], [(keys, (0..channels as u32).collect())]);
+        let customer = [touches.customer];
+        let rows = cut(&customer, &time, &channel);
+        Self::build_coded(&rows, touches.cost, conversions, &codes, policies, run)
     }
 
     /// As [`Journeys::build`], of codes that are known to be dense, and amounts
     /// that are known to be finite.
     pub(super) fn build_coded(
-        touches: &Touches<'_>,
+        touches: &[Stretch<'_, u32>],
+        cost: Option<&[f64]>,
         conversions: &Conversions<'_>,
-        codes: &Codes<'_>,
+        codes: &Codes,
         policies: &Policies,
         run: &Run,
     ) -> Result<Self> {
-        let (n, m) = (touches.customer.len(), conversions.customer.len());
+        let scope = Scope::new(touches, conversions.time, policies, run)?;
+        let mut out = scope.build(touches, Which::All, conversions, codes, policies, run)?;
+        if let Some(cost) = cost {
+            scope.charge(&mut out, touches, cost, codes.channels, run)?;
+        }
+        Ok(out)
+    }
+}
+
+/// What was observed: how much, from when, until when.
+pub(super) struct Scope {
+    touches: usize,
+    late: usize,
+    pub(super) earliest: i64,
+    pub(super) latest: i64,
+    /// The end of observation.
+    pub(super) end: i64,
+}
+
+impl Scope {
+    pub(super) fn new<C: Sync>(
+        touches: &[Stretch<'_, C>],
+        sold: &[i64],
+        policies: &Policies,
+        run: &Run,
+    ) -> Result<Self> {
+        let (n, m) = (touches.iter().map(|t| t.rows.len()).sum(), sold.len());
         if n >= NULL as usize || m >= NULL as usize {
             return Err(Error::column(
                 "customer",
                 format!("at most {} rows fit in one build: split them by customer", NULL - 1),
             ));
         }
-        let span = |times: &[i64]| {
-            times.iter().fold((i64::MAX, i64::MIN), |(low, high), t| (low.min(*t), high.max(*t)))
-        };
-        let (earliest, latest) = span(touches.time);
-        let any = (n + m > 0).then(|| latest.max(span(conversions.time).1));
+        let (earliest, latest) = span(touches, run)?;
+        let any = (n + m > 0).then(|| latest.max(ends(sold).1));
         let end = policies.observation_end.or(any).unwrap_or(i64::MAX);
-        let late = if latest > end { touches.time.iter().filter(|t| **t > end).count() } else { 0 };
+        let mut late = 0;
+        if latest > end {
+            late = touches.iter().flat_map(|t| t.time).filter(|t| **t > end).count();
+        }
+        Ok(Self { touches: n, late, earliest, latest: latest.min(end), end })
+    }
 
-        let values = conversions.value;
+    /// The journeys of these touches.
+    pub(super) fn build(
+        &self,
+        touches: &[Stretch<'_, u32>],
+        which: Which<'_>,
+        conversions: &Conversions<'_>,
+        codes: &Codes,
+        policies: &Policies,
+        run: &Run,
+    ) -> Result<Journeys> {
+        let (m, values) = (conversions.customer.len(), conversions.value);
+        let sizes: Vec<usize> = (0..m).step_by(CHUNK).map(|first| CHUNK.min(m - first)).collect();
         let orders = deal(
             "sort conversions",
-            conversions.customer,
+            &sizes,
             codes.customers,
-            |i| conversions.time[i] <= end,
-            |i| Conversion {
-                time: conversions.time[i],
-                value: values.map_or(0.0, |v| v[i]),
-                customer: conversions.customer[i],
+            |p, dealer| {
+                let first = p * CHUNK;
+                let sale = |i: usize| Conversion {
+                    time: conversions.time[first + i],
+                    value: values.map_or(0.0, |v| v[first + i]),
+                    customer: conversions.customer[first + i],
+                    label: if let Which::Fine(fine) = which { fine.sales[first + i] } else { 0 },
+                };
+                let customer = &conversions.customer[first..first + sizes[p]];
+                dealer.some(customer, |i| conversions.time[first + i] <= self.end, sale);
             },
             run,
         )?;
-        let packing = Packing::new(codes.customers, codes.channels, earliest, latest.min(end));
-        let work = Work { touches, conversions, codes, orders, policies, end, packing };
+        let packing = Packing::new(codes.customers, codes.channels, self.earliest, self.latest);
+        let timely = matches!(which, Which::Picked) || self.late == 0;
+        let work = Work { touches, which, timely, conversions, codes, orders, policies, end: self.end, packing };
         let mut journeys = if packing.is_narrow() { work.go::<u64>(run) } else { work.go::<u128>(run) }?;
         journeys.channel_count = codes.channels;
         journeys.timed = true;
+        journeys.observation_end = Some(self.end);
+        journeys.lookback = policies.lookback.micros();
         journeys.has_value = values.is_some();
-        journeys.touches = (n - late) as u64;
-        journeys.late_touches = late as u64;
+        journeys.touches = (self.touches - self.late) as u64;
+        journeys.late_touches = self.late as u64;
         let kept: usize = (0..work.orders.count).map(|b| work.orders.size(b)).sum();
         journeys.late_conversions = (m - kept) as u64;
-        journeys.cost = match touches.cost {
-            None => None,
-            Some(cost) => Some(channel_cost(touches, cost, end, codes, run)?),
-        };
         Ok(journeys)
+    }
+
+    /// Adds up what the touches of each channel cost.
+    pub(super) fn charge<C>(
+        &self,
+        out: &mut Journeys,
+        touches: &[Stretch<'_, C>],
+        cost: &[f64],
+        channels: usize,
+        run: &Run,
+    ) -> Result<()> {
+        let mut sums = vec![ExactSum::new(); channels];
+        for stretch in touches {
+            run.check()?;
+            let rows = stretch.time.iter().zip(stretch.channels()).zip(&cost[stretch.rows.clone()]);
+            for ((_, channel), cost) in rows.filter(|((time, _), _)| **time <= self.end) {
+                sums[channel as usize].add(*cost);
+            }
+        }
+        out.cost = Some(sums.iter().map(ExactSum::value).collect());
+        Ok(())
     }
 }
 
@@ -219,25 +307,6 @@ fn check_codes(touches: &Touches<'_>, conversions: &Conversions<'_>) -> Result<(
     Ok((customers, channels))
 }
 
-fn channel_cost(
-    touches: &Touches<'_>,
-    cost: &[f64],
-    end: i64,
-    codes: &Codes<'_>,
-    run: &Run,
-) -> Result<Vec<f64>> {
-    let mut sums = vec![ExactSum::new(); codes.channels];
-    for first in (0..cost.len()).step_by(CHUNK) {
-        run.check()?;
-        for i in first..cost.len().min(first + CHUNK) {
-            if touches.time[i] <= end {
-                sums[codes.recode[touches.channel[i] as usize] as usize].add(cost[i]);
-            }
-        }
-    }
-    Ok(sums.iter().map(ExactSum::value).collect())
-}
-
 /// The stretches of time in which the customers' conversions look for touches.
 struct Windows {
     /// One bit a customer, set for those who convert.
@@ -272,11 +341,25 @@ impl Windows {
     }
 }
 
+/// Which touches come, and what is known of them.
+#[derive(Clone, Copy)]
+pub(super) enum Which<'a> {
+    /// All.
+    All,
+    /// Those of all that a conversion can see.
+    Picked,
+    /// All, of which more is known than the channel.
+    Fine(&'a Fine<'a>),
+}
+
 /// One build, once the conversions are dealt.
 struct Work<'a> {
-    touches: &'a Touches<'a>,
+    touches: &'a [Stretch<'a, u32>],
+    which: Which<'a>,
+    /// Whether no touch is late.
+    timely: bool,
     conversions: &'a Conversions<'a>,
-    codes: &'a Codes<'a>,
+    codes: &'a Codes,
     orders: Buckets<Conversion>,
     policies: &'a Policies,
     end: i64,
@@ -286,20 +369,23 @@ struct Work<'a> {
 impl Work<'_> {
     /// Deals the touches; those that no journey can hold are left out at once.
     fn go<W: Word>(&self, run: &Run) -> Result<Journeys> {
-        const STAGE: &str = "sort touches";
-        let Self { touches, codes, packing, end, .. } = self;
-        let row = |i: usize| {
-            let channel = codes.recode[touches.channel[i] as usize];
-            packing.pack::<W>(touches.customer[i], touches.time[i], channel)
-        };
-        let dealt = if self.policies.open == Open::Exclude {
+        let Self { touches, timely, codes, packing, end, .. } = self;
+        let windows = (self.policies.open == Open::Exclude && matches!(self.which, Which::All)).then(|| {
             let lookback = self.policies.lookback.micros();
-            let windows = Windows::new(self.conversions, codes.customers, *end, lookback);
-            let keep = |i: usize| windows.hold(touches.customer[i], touches.time[i]);
-            deal(STAGE, touches.customer, codes.customers, keep, row, run)?
-        } else {
-            deal(STAGE, touches.customer, codes.customers, |i| touches.time[i] <= *end, row, run)?
+            Windows::new(self.conversions, codes.customers, *end, lookback)
+        });
+        let sizes: Vec<usize> = touches.iter().map(|t| t.rows.len()).collect();
+        let piece = |p: usize, dealer: &mut Dealer<W>| {
+            let Stretch { customer, time, .. } = &touches[p];
+            let channel = touches[p].channels();
+            let row = |i: usize| packing.pack::<W>(customer[i], time[i], channel[i]);
+            match &windows {
+                Some(windows) => dealer.some(customer, |i| windows.hold(customer[i], time[i]), row),
+                None if *timely => dealer.all(customer, row),
+                None => dealer.some(customer, |i| time[i] <= *end, row),
+            }
         };
+        let dealt = deal("sort touches", &sizes, codes.customers, piece, run)?;
         self.assemble(&dealt, run)
     }
 
@@ -334,14 +420,37 @@ impl Work<'_> {
         let mut out = Journeys { steps, times, ..Journeys::default() };
         let journeys = built.iter().map(|b| b.start.len()).sum();
         out.start.reserve_exact(journeys);
+        out.len.reserve_exact(journeys);
+        out.value.reserve_exact(journeys);
+        out.customer.reserve_exact(journeys);
+        out.end.reserve_exact(journeys);
+        out.conversions.reserve_exact(journeys);
+        out.nulls.reserve_exact(journeys);
+        let fine = matches!(self.which, Which::Fine(_));
+        if fine {
+            let touches: usize = built.iter().map(|b| b.steps.len()).sum();
+            if touches >= NULL as usize {
+                return Err(Error::option(
+                    "lookback",
+                    format!("makes {touches} touches of all journeys together: shorten it, or split the frame by customer"),
+                ));
+            }
+            (out.steps, out.times) = (Vec::with_capacity(touches), Vec::with_capacity(touches));
+        }
         for b in built {
-            out.start.extend(b.start);
+            let base = if fine { out.steps.len() as u32 } else { 0 };
+            out.start.extend(b.start.into_iter().map(|start| base + start));
+            out.steps.extend(b.steps);
+            out.times.extend(b.times);
+            out.conversion_kind.extend(b.label);
+            out.expiry.extend(b.expiry);
+            out.merged.add(&b.merged);
             out.len.extend(b.len);
             out.value.extend(b.value);
             out.customer.extend(b.customer);
             out.end.extend(b.end);
-            out.conversions.extend(b.converted.iter().map(|c| f64::from(u8::from(*c))));
-            out.nulls.extend(b.converted.iter().map(|c| f64::from(u8::from(!*c))));
+            out.conversions.extend(b.conversions);
+            out.nulls.extend(b.nulls);
         }
         Ok(out)
     }
@@ -356,6 +465,7 @@ impl Work<'_> {
     ) -> Built {
         let Self { policies, packing, end, .. } = self;
         let first = (bucket as u32) << touches.shift;
+        let by_channel = policies.ties == Ties::Channel;
         let (mut rows, starts) = touches.collect(bucket, |word| packing.local(word));
         let (mut sales, sale_starts) = self.orders.collect(bucket, |sale| (sale.customer - first) as usize);
         let mut built = Built::default();
@@ -366,20 +476,53 @@ impl Work<'_> {
                 continue;
             }
             let mine = &mut rows[from..to];
-            match policies.ties {
-                Ties::Channel => mine.sort_unstable(),
-                Ties::Input => mine.sort_by_key(|word| packing.timed(*word)),
-            }
-            for ((word, step), time) in mine.iter().zip(&mut steps[from..to]).zip(&mut times[from..to]) {
-                (*step, *time) = (packing.channel(*word), packing.time(*word));
+            let (steps, times) = (&mut steps[from..to], &mut times[from..to]);
+            let mut put = |at: usize, word: W| (steps[at], times[at]) = (packing.channel(word), packing.time(word));
+            if let Some(places) = places(mine, |word| if by_channel { word } else { packing.timed(word) }) {
+                mine.iter().zip(places).for_each(|(word, at)| put(usize::from(at), *word));
+            } else {
+                if by_channel {
+                    mine.sort_unstable();
+                } else {
+                    mine.sort_by_key(|word| packing.timed(*word));
+                }
+                mine.iter().enumerate().for_each(|(at, word)| put(at, *word));
             }
             let sales = &mut sales[sale_from..sale_to];
             sales.sort_by(|a, b| a.time.cmp(&b.time).then(b.value.total_cmp(&a.value)));
-            let times = &times[from..to];
-            built.customer(first + local as u32, times, base + from as u32, sales, policies, *end);
+            let customer = first + local as u32;
+            match self.which {
+                Which::Fine(fine) => fine.customer(&mut built, customer, (steps, times), sales, *end),
+                _ => built.customer(customer, times, base + from as u32, sales, policies, *end),
+            }
         }
         built
     }
+}
+
+/// Few enough to be placed by counting.
+const FEW: usize = 24;
+
+/// The place of each word among all, equal keys as they stand; `None` for many.
+///
+/// Every pair is compared once without a branch, which is faster than a sort
+/// while the branches of a sort cannot be foreseen.
+fn places<W: Word>(words: &[W], key: impl Fn(W) -> W) -> Option<impl Iterator<Item = u8>> {
+    if words.len() > FEW {
+        return None;
+    }
+    let mut places = [0_u8; FEW];
+    for (i, a) in words.iter().enumerate() {
+        let a = key(*a);
+        let mut place = places[i];
+        for (b, other) in words[i + 1..].iter().zip(&mut places[i + 1..]) {
+            let before = u8::from(key(*b) < a);
+            place += before;
+            *other += 1 - before;
+        }
+        places[i] = place;
+    }
+    Some(places.into_iter().take(words.len()))
 }
 
 impl Built {
@@ -417,13 +560,14 @@ impl Built {
             }
             let from = match policies.shared_touch {
                 SharedTouch::Each => low,
-                SharedTouch::Reset => low.max(previous),
+                // Of equal windows, none reaches back past the conversion before.
+                SharedTouch::Reset | SharedTouch::FirstOnly => low.max(previous),
             };
             // A window shorter than the distance to the last touch is empty.
             let from = from.min(high);
             self.open(customer, times, base, covered..from, policies, end);
             covered = covered.max(high);
-            self.push(customer, base + from as u32, (high - from) as u32, sale.time, Some(sale.value));
+            self.push(customer, base + from as u32, (high - from) as u32, sale.time, End::Converted(*sale));
         }
         self.open(customer, times, base, covered..times.len(), policies, end);
     }
@@ -447,20 +591,37 @@ impl Built {
         for i in range.clone() {
             let last = i + 1 == range.end || times[i + 1].saturating_sub(times[i]) > lookback;
             if last {
-                if policies.open == Open::Include || times[i] <= decided {
-                    self.push(customer, base + first as u32, (i + 1 - first) as u32, times[i], None);
+                let state = if times[i] <= decided { End::Over } else { End::Pending };
+                if state == End::Over || policies.open != Open::Decided {
+                    let null = policies.open == Open::Include;
+                    let state = if null { End::Over } else { state };
+                    self.push(customer, base + first as u32, (i + 1 - first) as u32, times[i], state);
                 }
                 first = i + 1;
             }
         }
     }
 
-    fn push(&mut self, customer: u32, start: u32, len: u32, end: i64, value: Option<f64>) {
+    fn push(&mut self, customer: u32, start: u32, len: u32, time: i64, end: End) {
         self.start.push(start);
         self.len.push(len);
         self.customer.push(customer);
-        self.end.push(end);
-        self.converted.push(value.is_some());
-        self.value.push(value.unwrap_or(0.0));
+        self.end.push(time);
+        let (conversions, nulls, value) = match end {
+            End::Converted(sale) => (1.0, 0.0, sale.value),
+            End::Over => (0.0, 1.0, 0.0),
+            End::Pending => (0.0, 0.0, 0.0),
+        };
+        self.conversions.push(conversions);
+        self.nulls.push(nulls);
+        self.value.push(value);
+    }
+
+    /// A journey whose touches were pushed last, and until when a conversion
+    /// could follow them.
+    pub(super) fn push_last(&mut self, customer: u32, len: usize, time: i64, end: End, expiry: i64) {
+        self.push(customer, (self.steps.len() - len) as u32, len as u32, time, end);
+        self.label.push(if let End::Converted(sale) = end { sale.label } else { NULL });
+        self.expiry.push(expiry);
     }
 }

@@ -14,6 +14,10 @@
 //! | a touch that could serve several conversions | `shared_touch` | each conversion looks back on its own |
 //! | the row of a conversion flag is itself a touch | `flagged_row` | it is |
 //! | touches that led to no conversion | `open` | they form open journeys |
+//! | windows of channels, of views and clicks, of kinds of conversions | `lookback_by_channel`, `view_lookback`, `click_lookback`, `lookback_by_kind` | none; the shortest that applies to a touch holds |
+//! | what touches count for in the rules | `weight`, `view_weight` | 1 |
+//! | which conversions count | `kinds`, `order_id`, `duplicate_orders` | all |
+//! | sessions, repeats, direct visits | `session_gap`, `session_touch`, `collapse`, `collapse_within`, `direct` | every touch is kept |
 //!
 //! Channels stand in the order of their labels everywhere, so that results do
 //! not depend on the order of rows or parts.
@@ -42,12 +46,17 @@
 mod build;
 mod chain;
 mod counts;
+mod detail;
 mod door;
+mod fine;
+mod join;
 mod options;
 mod paths;
 mod read;
 mod report;
+mod select;
 mod sort;
+mod stretch;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -56,7 +65,10 @@ pub use build::{Conversions, Policies, Touches};
 pub use chain::{Chain, Repeats};
 pub use counts::PathCounts;
 pub use door::TransitionOptions;
-pub use options::{AtConversion, EventOptions, FlaggedRow, Moment, Open, PathOptions, SharedTouch, Ties};
+pub use options::{
+    AtConversion, Collapse, Direct, DuplicateOrders, EventOptions, FlaggedRow, Moment, Open, PathOptions,
+    SessionTouch, SharedTouch, Ties,
+};
 
 use crate::column::{Dropped, Labels};
 use crate::math::ExactSum;
@@ -98,6 +110,59 @@ pub struct Journeys {
     pub(crate) late_touches: u64,
     pub(crate) late_conversions: u64,
     pub(crate) dropped: Dropped,
+    /// The end of observation, and how far conversions look back.
+    pub(crate) observation_end: Option<i64>,
+    pub(crate) lookback: i64,
+    /// Until when a conversion could follow each journey; empty where that is
+    /// `end + lookback`.
+    pub(crate) expiry: Vec<i64>,
+    /// Of each touch: what it counts for in the rules, its campaign, and whether
+    /// it is a view; empty where nothing of the kind was read.
+    pub(crate) weight: Vec<f64>,
+    pub(crate) campaign: Vec<u32>,
+    pub(crate) view: Vec<bool>,
+    pub(crate) campaigns: Option<Arc<Labels>>,
+    /// Of each journey: the kind and the place of its conversion, else
+    /// [`NULL`](crate::column::NULL); empty where nothing of the kind was read.
+    pub(crate) conversion_kind: Vec<u32>,
+    pub(crate) kinds: Option<Arc<Labels>>,
+    pub(crate) place: Vec<u32>,
+    pub(crate) places: Option<Arc<Labels>>,
+    /// Whether each channel is offline; empty where none is.
+    pub(crate) offline: Vec<bool>,
+    /// The segment of each customer code, else `NULL`; empty without segments.
+    pub(crate) segment: Vec<u32>,
+    pub(crate) segments: Option<Arc<Labels>>,
+    pub(crate) merged: Merged,
+}
+
+/// What was merged or left out on the way from events to journeys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Merged {
+    /// Sessions, where touches were cut into sessions; else 0.
+    pub sessions: u64,
+    /// Touches that another touch of their session stands for.
+    pub in_sessions: u64,
+    /// Touches that repeat the one before.
+    pub repeats: u64,
+    /// Times that a direct visit was left out of a journey.
+    pub direct: u64,
+    /// Conversions that repeat an order.
+    pub orders: u64,
+    /// Conversions of kinds that were not asked for.
+    pub other_kinds: u64,
+}
+
+impl Merged {
+    fn add(&mut self, other: &Self) {
+        self.sessions += other.sessions;
+        self.in_sessions += other.in_sessions;
+        self.repeats += other.repeats;
+        self.direct += other.direct;
+        self.orders += other.orders;
+        self.other_kinds += other.other_kinds;
+    }
 }
 
 /// Touches and journeys in one piece of parallel work.
@@ -112,6 +177,8 @@ pub struct Journey<'a> {
     pub times: &'a [i64],
     /// The conversion, or the last touch while open; 0 without times.
     pub end: i64,
+    /// What each touch counts for; empty where all count the same.
+    pub weights: &'a [f64],
 }
 
 impl Journeys {
@@ -121,6 +188,7 @@ impl Journeys {
             path: self.path(journey),
             times: self.touch_times(journey),
             end: self.end_time(journey).unwrap_or(0),
+            weights: self.weights(journey),
         }
     }
 

@@ -1,7 +1,10 @@
 //! Options of the two ways in.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::{Error, Result};
 use crate::column::{Duration, OnInvalid, TimeUnit, parse_time};
 
 /// The order of one customer's touches at the same time.
@@ -33,8 +36,13 @@ pub enum SharedTouch {
     /// Serves each of them: every conversion looks back on its own. The default.
     #[default]
     Each,
-    /// Serves the first only: after a conversion the journey starts anew.
+    /// Serves the first only: after a conversion the journey starts anew, and
+    /// no touch from before it comes back.
     Reset,
+    /// Serves the first conversion whose window holds it. As `reset` where all
+    /// windows are equal; where they differ, a conversion that looks back far
+    /// still finds the touches that an earlier one did not reach.
+    FirstOnly,
 }
 
 /// Touches that led to no conversion.
@@ -51,8 +59,64 @@ pub enum Open {
     /// Only open journeys that are over: their last touch is at least the
     /// lookback older than the end of observation, so no conversion can follow.
     Decided,
+    /// All form open journeys, and only those that are over count as nulls;
+    /// the others are censored and count 0.
+    Censored,
     /// Are left out.
     Exclude,
+}
+
+/// The touch that stands for a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionTouch {
+    /// Its first. The default.
+    #[default]
+    First,
+    /// Its last.
+    Last,
+    /// Its first that is not direct; its first if all are.
+    FirstNonDirect,
+    /// Its last that is not direct; its last if all are.
+    LastNonDirect,
+}
+
+/// The same touch several times in a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Collapse {
+    /// Counts as often as it occurs. The default.
+    #[default]
+    None,
+    /// Counts once, at its first time.
+    Consecutive,
+}
+
+/// Direct visits in a journey.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direct {
+    /// Are touches like others. The default.
+    #[default]
+    Keep,
+    /// Are left out of journeys that have another touch, as in GA4.
+    IgnoreUnlessAlone,
+}
+
+/// Conversions with the same order id.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DuplicateOrders {
+    /// The earliest is kept; of several at that time the one of the most
+    /// value. The default.
+    #[default]
+    First,
+    /// The latest is kept; of several at that time the one of the most value.
+    Last,
+    /// The earliest is kept, with the value of all.
+    Sum,
+    /// Are an error.
+    Error,
 }
 
 /// A row of touches that carries the conversion flag.
@@ -75,13 +139,13 @@ pub struct Moment(
 );
 
 impl Serialize for Moment {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         serializer.serialize_i64(self.0)
     }
 }
 
 impl<'de> Deserialize<'de> for Moment {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         #[derive(Deserialize)]
         #[serde(
             untagged,
@@ -139,6 +203,58 @@ pub struct EventOptions {
     /// The end of observation; what is later is left out and counted. Default:
     /// the latest time there is.
     pub observation_end: Option<Moment>,
+    /// Windows of channels by their labels, in place of `lookback`. Where a
+    /// touch has several of the windows that follow, the shortest holds.
+    pub lookback_by_channel: BTreeMap<String, Duration>,
+    /// Column of touches: whether it was a view or a click; a click where it is
+    /// null. Default none: all are clicks.
+    pub kind: Option<String>,
+    /// What views are called in `kind`. Default `"view"`.
+    pub view: String,
+    /// What clicks are called in `kind`. Default `"click"`.
+    pub click: String,
+    /// Window of views, in place of `lookback`. Default none.
+    pub view_lookback: Option<Duration>,
+    /// Window of clicks, in place of `lookback`. Default none.
+    pub click_lookback: Option<Duration>,
+    /// What a view counts for in the rules, beside 1 of a click. Default 1.
+    pub view_weight: f64,
+    /// Column of touches: what each counts for in the rules, 0 or more; views
+    /// count for `view_weight` times that. Default none: 1.
+    pub weight: Option<String>,
+    /// Column of touches: the campaign within the channel; may be null. Default none.
+    pub campaign: Option<String>,
+    /// Column of conversions: their kind. Default none.
+    pub conversion_kind: Option<String>,
+    /// The kinds that count as conversions; others are left out and counted.
+    /// Default: all.
+    pub kinds: Option<Vec<String>>,
+    /// Windows of kinds of conversions, in place of `lookback`.
+    pub lookback_by_kind: BTreeMap<String, Duration>,
+    /// Column of conversions: the order; rows with the same id are one
+    /// conversion, and those where it is null stand alone. Default none.
+    pub order_id: Option<String>,
+    /// What is kept of conversions with the same order id.
+    pub duplicate_orders: DuplicateOrders,
+    /// Column of conversions: where they took place (`online`, `store`); may be
+    /// null. Default none.
+    pub conversion_place: Option<String>,
+    /// Labels of the channels that are not online (store visits, calls, direct mail).
+    pub offline_channels: Vec<String>,
+    /// Touches no further apart than this, each from the one before, are one
+    /// session, of which one touch is kept. Default none: all are kept.
+    pub session_gap: Option<Duration>,
+    /// The touch that stands for a session.
+    pub session_touch: SessionTouch,
+    /// The same touch (channel, campaign and kind) several times in a row.
+    pub collapse: Collapse,
+    /// How far apart two equal touches in a row may be to collapse. Default
+    /// none: however far.
+    pub collapse_within: Option<Duration>,
+    /// Direct visits.
+    pub direct: Direct,
+    /// Labels of direct visits, in any case. Default `"direct"` and `"(direct)"`.
+    pub direct_labels: Vec<String>,
     /// Rows with nulls, NaN or negative amounts.
     pub on_invalid: OnInvalid,
     /// The unit of times that are plain numbers. Default none, and then they are an error.
@@ -163,9 +279,73 @@ impl Default for EventOptions {
             flagged_row: FlaggedRow::default(),
             open: Open::default(),
             observation_end: None,
+            lookback_by_channel: BTreeMap::new(),
+            kind: None,
+            view: "view".into(),
+            click: "click".into(),
+            view_lookback: None,
+            click_lookback: None,
+            view_weight: 1.0,
+            weight: None,
+            campaign: None,
+            conversion_kind: None,
+            kinds: None,
+            lookback_by_kind: BTreeMap::new(),
+            order_id: None,
+            duplicate_orders: DuplicateOrders::default(),
+            conversion_place: None,
+            offline_channels: Vec::new(),
+            session_gap: None,
+            session_touch: SessionTouch::default(),
+            collapse: Collapse::default(),
+            collapse_within: None,
+            direct: Direct::default(),
+            direct_labels: vec!["direct".into(), "(direct)".into()],
             on_invalid: OnInvalid::default(),
             time_unit: None,
         }
+    }
+}
+
+impl EventOptions {
+    /// Whether a touch is more than its channel, a conversion more than its
+    /// value, or windows differ.
+    pub(super) fn is_fine(&self) -> bool {
+        let touches = [&self.kind, &self.weight, &self.campaign];
+        let conversions = [&self.conversion_kind, &self.conversion_place, &self.order_id];
+        touches.into_iter().chain(conversions).any(Option::is_some)
+            || !self.lookback_by_channel.is_empty()
+            || self.click_lookback.is_some()
+            || self.session_gap.is_some()
+            || self.collapse != Collapse::None
+            || self.direct != Direct::Keep
+    }
+
+    /// An [`Error::Option`] for options that contradict each other.
+    pub(super) fn check(&self) -> Result<()> {
+        let need = |given: bool, there: bool, option: &str, other: &str| {
+            if given && !there {
+                return Err(Error::option(option, format!("has no meaning without `{other}`: name that too")));
+            }
+            Ok(())
+        };
+        let Self { kind, conversion_kind, .. } = self;
+        need(self.view_lookback.is_some(), kind.is_some(), "view_lookback", "kind")?;
+        need(self.click_lookback.is_some(), kind.is_some(), "click_lookback", "kind")?;
+        need(self.view_weight != 1.0, kind.is_some(), "view_weight", "kind")?;
+        need(self.kinds.is_some(), conversion_kind.is_some(), "kinds", "conversion_kind")?;
+        need(!self.lookback_by_kind.is_empty(), conversion_kind.is_some(), "lookback_by_kind", "conversion_kind")?;
+        let collapses = self.collapse != Collapse::None;
+        need(self.collapse_within.is_some(), collapses, "collapse_within", "collapse=\"consecutive\"")?;
+        let kept = self.duplicate_orders != DuplicateOrders::First;
+        need(kept, self.order_id.is_some(), "duplicate_orders", "order_id")?;
+        if !(self.view_weight >= 0.0 && self.view_weight.is_finite()) {
+            return Err(Error::option("view_weight", format!("must be 0 or more, not {}", self.view_weight)));
+        }
+        if self.kind.is_some() && self.view == self.click {
+            return Err(Error::option("view", "must differ from `click`"));
+        }
+        Ok(())
     }
 }
 

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use super::build::Codes;
-use super::options::{EventOptions, FlaggedRow, PathOptions};
+use super::detail::detailed;
+use super::join::joined;
+use super::options::{EventOptions, FlaggedRow, Open, PathOptions};
 use super::paths::{Parsed, is_plain};
-use super::{Conversions, Journeys, Touches};
-use crate::column::{Columns, Intake, Labels, NULL, Names, Sign, Text, names_together};
+use super::stretch::{Places, cut};
+use super::{Conversions, Journeys};
+use crate::column::{Coded, Columns, Intake, Labels, NULL, Names, Sign, Text, names_together};
 use crate::run::Run;
 use crate::{Error, Result};
 
@@ -25,14 +28,21 @@ impl Journeys {
         options: &EventOptions,
         run: &Run,
     ) -> Result<Self> {
-        match (conversions, &options.conversion) {
+        options.check()?;
+        let mut out = match (conversions, &options.conversion) {
             (Some(_), Some(flag)) => Err(Error::option(
                 "conversion",
                 format!("conversions came as a frame and as the flag column `{flag}`: give one of the two"),
             )),
+            (conversions, _) if options.is_fine() => detailed(touches, conversions, options, run),
             (None, Some(flag)) => flagged(touches, flag, options, run),
             (conversions, None) => separate(touches, conversions, options, run),
+        }?;
+        if !options.offline_channels.is_empty() {
+            let offline = |label: &String| options.offline_channels.contains(label);
+            out.offline = out.channel_labels().iter().map(offline).collect();
         }
+        Ok(out)
     }
 
     /// Journeys from a table of paths with counts.
@@ -123,6 +133,12 @@ fn separate(
     options: &EventOptions,
     run: &Run,
 ) -> Result<Journeys> {
+    if options.open == Open::Exclude
+        && let Some(conversions) = conversions
+        && let Some(journeys) = joined(touches, conversions, options, run)?
+    {
+        return Ok(journeys);
+    }
     let nobody = Columns::new()
         .with("customer", Names { codes: Vec::new(), labels: Arc::new(Labels::Text(Text::new())) });
     let mut intake = Intake::new(touches, options.on_invalid, run);
@@ -138,8 +154,9 @@ fn separate(
     } else {
         (intake.names(&options.customer)?, orders.names("customer")?)
     };
-    let time = intake.times(&options.time)?;
-    let channel = intake.names(&options.channel)?;
+    let time = intake.time_runs(&options.time)?;
+    let channel = intake.coded_runs(&options.channel)?;
+    let names = if channel.is_none() { Some(intake.names(&options.channel)?) } else { None };
     let cost = match &options.cost {
         Some(name) => Some(intake.optional_amounts(name, Sign::NonNegative)?),
         None => None,
@@ -154,17 +171,25 @@ fn separate(
     }
 
     let kept = intake.finish()?;
-    let (customer, channel) = (kept.names(customer), kept.names(channel));
-    let (time, cost) = (kept.values(time), cost.map(|c| kept.values(c)));
+    let whole = kept.dropped().rows == 0;
+    let channel = match (channel.filter(|_| whole), names) {
+        (Some(channel), _) => channel,
+        (None, Some(names)) => Coded::of(kept.names(names), whole),
+        // Some rows go, so that the rest cannot stay where they lie.
+        (None, None) => {
+            let names = Intake::new(touches, options.on_invalid, run).names(&options.channel)?;
+            Coded::of(kept.names(names), whole)
+        }
+    };
+    let customer = kept.names(customer);
+    let (time, cost) = (kept.runs(time), cost.map(|c| kept.values(c)));
     let kept_orders = orders.finish()?;
     let buyer = kept_orders.names(buyer);
     let (sold, value) = (kept_orders.values(sold), value.map(|v| kept_orders.values(v)));
 
-    let touches =
-        Touches { customer: &customer.codes, time: &time, channel: &channel.codes, cost: cost.as_deref() };
+    let rows = Rows { customer: &customer.codes, time: &time, cost: cost.as_deref() };
     let conversions = Conversions { customer: &buyer.codes, time: &sold, value: value.as_deref() };
-    let whole = kept.dropped().rows == 0;
-    let mut out = named(&touches, &conversions, &channel.labels, &customer.labels, whole, options, run)?;
+    let mut out = named(&rows, channel, &conversions, &customer.labels, options, run)?;
     out.dropped = kept.into_dropped();
     out.dropped.merge(kept_orders.into_dropped());
     Ok(out)
@@ -203,18 +228,17 @@ fn flagged(touches: &Columns, flag: &str, options: &EventOptions, run: &Run) -> 
     let sold = Picked::new(&flags, true);
     let orders = (sold.of(&customer.codes), sold.of(&time), value.map(|v| sold.of(&v)));
     let conversions = Conversions { customer: &orders.0, time: &orders.1, value: orders.2.as_deref() };
-    let labels = (&channel.labels, &customer.labels);
     let mut out = if options.flagged_row == FlaggedRow::TouchAndConversion {
-        let (customer, channel) = (&customer.codes, &channel.codes);
-        let touches = Touches { customer, time: &time, channel, cost: cost.as_deref() };
-        let whole = kept.dropped().rows == 0;
-        named(&touches, &conversions, labels.0, labels.1, whole, options, run)?
+        let time = [(&*time).into()];
+        let rows = Rows { customer: &customer.codes, time: &time, cost: cost.as_deref() };
+        let channel = Coded::of(channel, kept.dropped().rows == 0);
+        named(&rows, channel, &conversions, &customer.labels, options, run)?
     } else {
         let rest = Picked::new(&flags, false);
-        let columns = (rest.of(&customer.codes), rest.of(&time), cost.map(|c| rest.of(&c)));
-        let (customer, channel) = (&columns.0, &rest.of(&channel.codes));
-        let touches = Touches { customer, time: &columns.1, channel, cost: columns.2.as_deref() };
-        named(&touches, &conversions, labels.0, labels.1, false, options, run)?
+        let (time, cost) = ([rest.of(&time).into()], cost.map(|c| rest.of(&c)));
+        let rows = Rows { customer: &rest.of(&customer.codes), time: &time, cost: cost.as_deref() };
+        let channel = Coded::of(Names { codes: rest.of(&channel.codes), labels: channel.labels }, false);
+        named(&rows, channel, &conversions, &customer.labels, options, run)?
     };
     out.dropped = kept.into_dropped();
     Ok(out)
@@ -233,32 +257,41 @@ impl Picked {
     }
 }
 
-/// Journeys with their labels; `whole` says that all labels of channels occur.
+/// Touches that were read, but for their channels.
+struct Rows<'a> {
+    customer: &'a [u32],
+    time: &'a [std::borrow::Cow<'a, [i64]>],
+    cost: Option<&'a [f64]>,
+}
+
+/// Journeys with their labels.
 fn named(
-    touches: &Touches<'_>,
+    touches: &Rows<'_>,
+    channel: Coded<'_>,
     conversions: &Conversions<'_>,
-    channels: &Labels,
     customers: &Arc<Labels>,
-    whole: bool,
     options: &EventOptions,
     run: &Run,
 ) -> Result<Journeys> {
-    let mut used = vec![whole; channels.len()];
-    if !whole {
-        for code in touches.channel {
-            used[*code as usize] = true;
-        }
-    }
-    let (recode, labels) = in_label_order(channels, &used);
-    let codes = Codes { customers: customers.len(), channels: labels.len(), recode: &recode };
-    let mut out = Journeys::build_coded(touches, conversions, &codes, &options.into(), run)?;
+    let (recode, labels) = in_label_order(&channel.labels, &channel.used);
+    let codes = Codes { customers: customers.len(), channels: labels.len() };
+    let places = placed(channel, &recode);
+    let customer = [touches.customer];
+    let rows = cut(&customer, touches.time, &places);
+    let mut out = Journeys::build_coded(&rows, touches.cost, conversions, &codes, &options.into(), run)?;
     out.channels = Some(Arc::new(labels));
     out.customers = Some(Arc::clone(customers));
     Ok(out)
 }
 
+/// The keys of channels with the new code of each.
+pub(super) fn placed<'a>(channel: Coded<'a>, recode: &[u32]) -> Vec<Places<'a>> {
+    let place = |codes: Vec<u32>| codes.into_iter().map(|code| recode[code as usize]).collect();
+    channel.runs.into_iter().map(|(keys, codes)| (keys, place(codes))).collect()
+}
+
 /// New codes for the labels that are used, in label order.
-fn in_label_order(labels: &Labels, used: &[bool]) -> (Vec<u32>, Labels) {
+pub(super) fn in_label_order(labels: &Labels, used: &[bool]) -> (Vec<u32>, Labels) {
     let mut order: Vec<u32> = (0..labels.len() as u32).filter(|c| used[*c as usize]).collect();
     let sorted = match labels {
         Labels::Text(text) => {

@@ -35,36 +35,74 @@ pub(super) fn shape(customers: usize) -> (u32, usize) {
 
 const _: () = assert!(CHUNK <= 1 << 16);
 
-/// Deals the rows that `keep` wants, made by `row`.
+/// Deals the rows that are wanted, piece by piece; `piece` picks them and makes
+/// each with its bucket.
 pub(super) fn deal<R: Row>(
     stage: &'static str,
-    customer: &[u32],
+    sizes: &[usize],
     customers: usize,
-    keep: impl Fn(usize) -> bool + Sync + Send,
-    row: impl Fn(usize) -> R + Sync + Send,
+    piece: impl Fn(usize, &mut Dealer<R>) + Sync + Send,
     run: &Run,
 ) -> Result<Buckets<R>> {
     let (shift, count) = shape(customers);
-    let chunks = run.map_chunks(stage, customer.len(), |rows| {
-        let first = rows.start;
-        let mut picks = vec![0_u16; rows.len()];
-        let mut kept = 0;
-        for i in rows {
-            // Written always and kept by counting on: no branch to mispredict.
-            picks[kept] = (i - first) as u16;
-            kept += usize::from(keep(i));
-        }
-        picks.truncate(kept);
-        let picks = || picks.iter().map(|p| first + *p as usize);
-        let mut starts = vec![0_u32; count + 1];
-        for i in picks() {
-            starts[(customer[i] >> shift) as usize + 1] += 1;
-        }
-        sum_up(&mut starts);
-        let out = scatter(picks().map(|i| ((customer[i] >> shift) as usize, row(i))), &starts);
-        Ok((out, starts))
+    run.stage(stage, sizes.iter().map(|n| *n as u64).sum())?;
+    let chunks = run.map_items(sizes.len(), |p| {
+        let mut dealer = Dealer { shift, count, out: (Vec::new(), Vec::new()) };
+        piece(p, &mut dealer);
+        run.advance(sizes[p] as u64)?;
+        Ok(dealer.out)
     })?;
     Ok(Buckets { shift, count, chunks })
+}
+
+/// Deals one piece of at most [`CHUNK`] rows.
+pub(super) struct Dealer<R> {
+    shift: u32,
+    count: usize,
+    out: (Vec<R>, Vec<u32>),
+}
+
+impl<R: Row> Dealer<R> {
+    /// All rows.
+    pub(super) fn all(&mut self, customer: &[u32], row: impl Fn(usize) -> R) {
+        let mut starts = vec![0_u32; self.count + 1];
+        for c in customer {
+            starts[(c >> self.shift) as usize + 1] += 1;
+        }
+        sum_up(&mut starts);
+        let rows = customer.iter().enumerate().map(|(i, c)| ((c >> self.shift) as usize, row(i)));
+        self.out = (scatter(rows, &starts), starts);
+    }
+
+    /// The rows that `keep` wants.
+    pub(super) fn some(
+        &mut self,
+        customer: &[u32],
+        keep: impl Fn(usize) -> bool,
+        row: impl Fn(usize) -> R,
+    ) {
+        let picks = pick(customer.len(), keep);
+        let mut starts = vec![0_u32; self.count + 1];
+        for i in &picks {
+            starts[(customer[*i as usize] >> self.shift) as usize + 1] += 1;
+        }
+        sum_up(&mut starts);
+        let rows = picks.iter().map(|i| *i as usize).map(|i| ((customer[i] >> self.shift) as usize, row(i)));
+        self.out = (scatter(rows, &starts), starts);
+    }
+}
+
+/// The numbers below `rows`, at most [`CHUNK`], that `keep` wants.
+pub(super) fn pick(rows: usize, keep: impl Fn(usize) -> bool) -> Vec<u16> {
+    let mut picks = vec![0_u16; rows];
+    let mut kept = 0;
+    for i in 0..rows {
+        // Written always and kept by counting on: no branch to mispredict.
+        picks[kept] = i as u16;
+        kept += usize::from(keep(i));
+    }
+    picks.truncate(kept);
+    picks
 }
 
 impl<R: Row> Buckets<R> {
