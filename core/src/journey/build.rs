@@ -122,7 +122,7 @@ impl Journeys {
     ///
     /// Codes must be dense (below a small multiple of the number of rows).
     /// Conversions of one customer at the same time are taken by descending
-    /// value. Time `O(n)` for rows in time order within their customers, else
+    /// value, then by kind and place. Time `O(n)` for rows in time order within their customers, else
     /// `O(n log n)`; memory 20 bytes a touch (28 where customer, time and
     /// channel do not fit 63 bits) and 37 a journey at the peak.
     ///
@@ -489,7 +489,9 @@ impl Work<'_> {
                 mine.iter().enumerate().for_each(|(at, word)| put(at, *word));
             }
             let sales = &mut sales[sale_from..sale_to];
-            sales.sort_by(|a, b| a.time.cmp(&b.time).then(b.value.total_cmp(&a.value)));
+            sales.sort_by(|a, b| {
+                a.time.cmp(&b.time).then(b.value.total_cmp(&a.value)).then(a.label.cmp(&b.label))
+            });
             let customer = first + local as u32;
             match self.which {
                 Which::Fine(fine) => fine.customer(&mut built, customer, (steps, times), sales, *end),
