@@ -370,10 +370,13 @@ impl Work<'_> {
     /// Deals the touches; those that no journey can hold are left out at once.
     fn go<W: Word>(&self, run: &Run) -> Result<Journeys> {
         let Self { touches, timely, codes, packing, end, .. } = self;
-        let windows = (self.policies.open == Open::Exclude && matches!(self.which, Which::All)).then(|| {
+        let open = self.policies.open != Open::Exclude || !matches!(self.which, Which::All);
+        let windows = (!open).then(|| {
             let lookback = self.policies.lookback.micros();
             Windows::new(self.conversions, codes.customers, *end, lookback)
         });
+        // Where most customers buy, looking each of them up costs more than it saves.
+        let windows = windows.filter(|w| 2 * w.buyers.iter().map(|word| word.count_ones() as usize).sum::<usize>() <= codes.customers);
         let sizes: Vec<usize> = touches.iter().map(|t| t.rows.len()).collect();
         let piece = |p: usize, dealer: &mut Dealer<W>| {
             let Stretch { customer, time, .. } = &touches[p];
