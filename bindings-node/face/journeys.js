@@ -16,11 +16,33 @@ const REPORTS = {
   lengths: 'lengths',
   channels: 'channels',
   summary: 'summary',
+  durations: 'durations',
+  accounting: 'accounting',
 }
 
 const methods = {
   touchCredits(model, options) {
     return this.attribution('touch_credits', { ...options, model })
+  },
+  async ofKind(kind, options) {
+    return (await this.part('of_kind', { ...options, kind })).at(0)
+  },
+  async between(start, end, options) {
+    return (await this.part('between', { ...options, start, end })).at(0)
+  },
+  async ofCustomers(customers, options) {
+    const frame = Array.isArray(customers) ? { customer: customers } : customers
+    return (await this.part('of_customers', options, frame)).at(0)
+  },
+  async byCampaign(options) {
+    return (await this.part('by_campaign', options)).at(0)
+  },
+  async withSegments(segments, options) {
+    return (await this.part('with_segments', options, segments)).at(0)
+  },
+  async split(options) {
+    const parts = await this.part('split', options)
+    return Object.fromEntries(parts.labels().map((label, i) => [label, parts.at(i)]))
   },
 }
 for (const [name, report] of Object.entries(REPORTS)) {

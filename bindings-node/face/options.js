@@ -3,7 +3,7 @@
 const { optionError, snake } = require('./error.js')
 
 /** Under these the keys are the caller's own words (namespaces, columns, channels): left as they are. */
-const CALLERS_WORDS = new Set(['namespaces'])
+const CALLERS_WORDS = new Set(['namespaces', 'lookbackByChannel', 'lookback_by_channel', 'lookbackByKind', 'lookback_by_kind'])
 
 const RUN = new Set(['signal', 'onProgress', 'seed', 'threads'])
 

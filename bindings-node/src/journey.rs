@@ -123,6 +123,26 @@ impl Journeys {
         job::start(env, options, prepare, Frame::of)
     }
 
+    /// Journeys made of these, by the name of what makes them.
+    #[napi(skip_typescript)]
+    pub fn part<'e>(
+        &self,
+        env: &'e Env,
+        name: String,
+        options: Unknown<'e>,
+        frame: Unknown<'e>,
+    ) -> Result<Unknown<'e>> {
+        let journeys = Arc::clone(&self.journeys);
+        let prepare = |call: &Call<'e>| {
+            let (options, frame) = (call.json().to_owned(), call.optional_columns(frame)?);
+            Ok(move |run: &headwater::Run| {
+                let frame = frame.map(crate::intake::Input::columns).transpose()?;
+                journeys.part(&name, &options, frame.as_ref(), run)
+            })
+        };
+        job::start(env, options, prepare, JourneyParts::from)
+    }
+
     /// The summary of these journeys by distinct path, which merges with those of other parts.
     #[napi(ts_args_type = "options?: RunOptions", ts_return_type = "Promise<PathCounts>")]
     pub fn counts<'e>(&self, env: &'e Env, options: Unknown<'e>) -> Result<Unknown<'e>> {
@@ -132,6 +152,33 @@ impl Journeys {
             Ok(move |run: &headwater::Run| CoreCounts::of(&journeys, run))
         };
         job::start(env, options, prepare, PathCounts::from)
+    }
+}
+
+/// Journeys by label, on their way to the face.
+#[napi(skip_typescript)]
+pub struct JourneyParts {
+    parts: Vec<(String, Arc<core::Journeys>)>,
+}
+
+impl From<Vec<(String, core::Journeys)>> for JourneyParts {
+    fn from(parts: Vec<(String, core::Journeys)>) -> Self {
+        Self { parts: parts.into_iter().map(|(label, journeys)| (label, Arc::new(journeys))).collect() }
+    }
+}
+
+#[napi]
+impl JourneyParts {
+    /// The labels.
+    #[napi(skip_typescript)]
+    pub fn labels(&self) -> Vec<String> {
+        self.parts.iter().map(|(label, _)| label.clone()).collect()
+    }
+
+    /// The journeys of one label.
+    #[napi(skip_typescript)]
+    pub fn at(&self, part: u32) -> Option<Journeys> {
+        self.parts.get(part as usize).map(|(_, journeys)| Journeys { journeys: Arc::clone(journeys) })
     }
 }
 

@@ -362,14 +362,64 @@ export interface EventOptions {
   ties?: 'channel' | 'input'
   /** A touch at the instant of the conversion. Default `"include"`. */
   atConversion?: 'include' | 'exclude'
-  /** A touch that could serve several conversions: each (the default), or the first only. */
-  sharedTouch?: 'each' | 'reset'
+  /**
+   * A touch that could serve several conversions: each (the default); none from before the last conversion;
+   * or the first whose window holds it.
+   */
+  sharedTouch?: 'each' | 'reset' | 'first_only'
   /** A flagged row's own channel. Default `"touch_and_conversion"`. */
   flaggedRow?: 'touch_and_conversion' | 'conversion'
-  /** Touches that led to no conversion. Default `"include"`: they form open journeys. */
-  open?: 'include' | 'decided' | 'exclude'
+  /**
+   * Touches that led to no conversion. Default `"include"`: they form open journeys. `"censored"`: all do, but
+   * only those that are over count as nulls.
+   */
+  open?: 'include' | 'decided' | 'censored' | 'exclude'
   /** The end of observation. Default: the latest time there is. */
   observationEnd?: Date | string
+  /** Windows of channels. Of several windows of a touch the shortest holds; `lookback` where it has none. */
+  lookbackByChannel?: Record<string, Duration>
+  /** Column of touches: view or click; null is a click. */
+  kind?: string
+  /** What views are called in `kind`. Default `"view"`. */
+  view?: string
+  /** What clicks are called in `kind`. Default `"click"`. */
+  click?: string
+  /** Window of views. */
+  viewLookback?: Duration
+  /** Window of clicks. */
+  clickLookback?: Duration
+  /** What a view counts for in the rules, beside 1 of a click. Default 1. */
+  viewWeight?: number
+  /** Column of touches: what each counts for in the rules. */
+  weight?: string
+  /** Column of touches: the campaign within the channel; may be null. */
+  campaign?: string
+  /** Column of conversions: their kind. */
+  conversionKind?: string
+  /** The kinds that count as conversions. Default: all. */
+  kinds?: readonly string[]
+  /** Windows of kinds of conversions. */
+  lookbackByKind?: Record<string, Duration>
+  /** Column of conversions: the order; rows with the same id are one conversion. */
+  orderId?: string
+  /** Which of these is kept. Default `"first"`; `"sum"`: the first, with the value of all. */
+  duplicateOrders?: 'first' | 'last' | 'sum' | 'error'
+  /** Column of conversions: where they took place. */
+  conversionPlace?: string
+  /** Channels that are not online. */
+  offlineChannels?: readonly string[]
+  /** Touches no further apart than this are one session, of which one touch is kept. */
+  sessionGap?: Duration
+  /** The touch that stands for a session. Default `"first"`. */
+  sessionTouch?: 'first' | 'last' | 'first_non_direct' | 'last_non_direct'
+  /** The same touch several times in a row: counts each time (the default), or once. */
+  collapse?: 'none' | 'consecutive'
+  /** How far apart two equal touches in a row may be to collapse. */
+  collapseWithin?: Duration
+  /** Direct visits: touches like others (the default), or left out of journeys that have another touch. */
+  direct?: 'keep' | 'ignore_unless_alone'
+  /** Channels that are direct visits, in any case. Default `["direct", "(direct)"]`. */
+  directLabels?: readonly string[]
   /** Rows with nulls, NaN or negative amounts. Default `"error"`. */
   onInvalid?: OnInvalid
   /** The unit of times that are plain numbers; without it they are an error. */
@@ -415,9 +465,25 @@ export interface Journeys {
   summary(options?: RunOptions): Promise<Frame>
   /**
    * The credit of each touch of each converting journey: journey, position,
-   * customer, time, channel, conversion_time, conversions, value.
+   * customer, time, channel, campaign (where it was read), conversion_time, conversions, value.
    */
   touchCredits(model: AttributionModel, options?: RunOptions): Promise<Frame>
+  /** How long journeys were followed: journey, customer, first_touch, end, converted, decided. */
+  durations(options?: RunOptions): Promise<Frame>
+  /** What was merged or left out when the journeys were built: step, count. */
+  accounting(options?: RunOptions): Promise<Frame>
+  /** The journeys that end in a conversion of one kind, and the open ones. */
+  ofKind(kind: string, options?: RunOptions): Promise<Journeys>
+  /** The journeys that ended from `start` up to but without `end`. */
+  between(start: Date | string, end: Date | string, options?: RunOptions): Promise<Journeys>
+  /** The journeys of these customers: a list of them, or a frame with a column `customer`. */
+  ofCustomers(customers: readonly (string | number)[] | FrameInput, options?: RunOptions): Promise<Journeys>
+  /** The same journeys whose channels are `channel / campaign`; cost is left out. */
+  byCampaign(options?: RunOptions): Promise<Journeys>
+  /** The journeys with a segment for each customer (columns `customer` and `segment`), for `split`. */
+  withSegments(segments: FrameInput, options?: { customer?: string; segment?: string } & RunOptions): Promise<Journeys>
+  /** The journeys of each segment by its label; those without come last, under `(none)`. */
+  split(options?: RunOptions): Promise<Record<string, Journeys>>
 }
 
 /** Options of `Journeys.transitions`. */

@@ -100,6 +100,20 @@ const calls = {
     const { removalEffects } = credits.extras
     return { credits, ...(removalEffects.rows ? { removal_effects: removalEffects } : {}) }
   },
+  part: async ({ frames, options: { journeys: given, segments, part, options } }) => {
+    const whole = await made(frames, given)
+    const ways = {
+      of_kind: () => whole.ofKind(options.kind),
+      between: () => whole.between(options.start, options.end),
+      by_campaign: () => whole.byCampaign(),
+      of_customers: () => whole.ofCustomers(frames.frame),
+      split: async () => (await whole.withSegments(frames.frame, segments)).split(),
+    }
+    const found = await ways[part]()
+    const parts = part === 'split' ? Object.values(found) : [found]
+    const [first, last] = [parts[0], parts[parts.length - 1]]
+    return { first: await first.paths(), last: await last.paths(), summary: await first.summary() }
+  },
   report: async ({ frames, options: { journeys: given, report, options } }, expected) =>
     tables(await (await made(frames, given)).report(report, options), expected),
   attribution: async ({ frames, options: { journeys: given, other, report, options } }, expected) => {

@@ -78,6 +78,23 @@ impl Journeys {
         run.call(py, |run| frames(given.report(name, options, run)?))
     }
 
+    /// Journeys made of these, by the name of what makes them.
+    #[pyo3(signature = (name, options, run, frame=None))]
+    fn part(
+        &self,
+        py: Python<'_>,
+        name: &str,
+        options: &str,
+        run: RunArgs,
+        frame: Option<&Bound<'_, PyAny>>,
+    ) -> Outcome<Vec<(String, Self)>> {
+        let frame = frame.map(columns).transpose()?;
+        run.call(py, |run| {
+            let parts = self.0.part(name, options, frame.as_ref(), run)?;
+            Ok(parts.into_iter().map(|(label, journeys)| (label, Self(journeys))).collect())
+        })
+    }
+
     /// A model fitted to these journeys.
     fn fit(&self, py: Python<'_>, model: &str, run: RunArgs) -> Outcome<Model> {
         let model: Rule = parse(model)?;

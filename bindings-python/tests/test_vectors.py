@@ -75,6 +75,20 @@ def fit_model(frames: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]
     return tables | {"score": score}
 
 
+def part(frames: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    """Journeys made of others: the paths of the first and of the last."""
+    made = journeys(frames, options["journeys"])
+    frame, rest = frames.get("frame"), options["options"]
+    match options["part"]:
+        case "split":
+            parts = list(made.with_segments(frame, **options["segments"]).split().values())
+        case "of_customers":
+            parts = [made.of_customers(frame)]
+        case name:
+            parts = [getattr(made, name)(**rest)]
+    return {"first": parts[0].paths(), "last": parts[-1].paths(), "summary": parts[0].summary()}
+
+
 def reports(found: hw.Journeys) -> dict[str, Any]:
     tables = {name: getattr(found, name) for name in REPORTS}
     return tables | {"dropped": lambda: found.dropped}
@@ -112,6 +126,8 @@ def run(case: dict[str, Any], frames: dict[str, Any]) -> dict[str, Any]:
             return {
                 "touch_credits": journeys(frames, options.get("journeys", {})).touch_credits(options["model"])
             }
+        case "part":
+            return part(frames, options)
         case "report" | "attribution":
             return by_name(case["call"], frames, options)
         case "fit":

@@ -123,6 +123,17 @@ fn call(name: &str, frames: &Frames, json: &str, run: &Run) -> Result<Vec<(&'sta
             let given = Given { journeys: &j, other: other.as_ref(), frame: frames.get("frame") };
             given.report(&name, &part(json, "options"), run)
         }
+        "part" => {
+            let mut j = journeys(frames, &part(json, "journeys"), run)?;
+            let frame = frames.get("frame");
+            let name: String = options::parse(&part(json, "part"))?;
+            if name == "split" {
+                j = j.part("with_segments", &part(json, "segments"), frame, run)?.remove(0).1;
+            }
+            let parts = j.part(&name, &part(json, "options"), frame, run)?;
+            let (first, last) = (&parts[0].1, &parts[parts.len() - 1].1);
+            Ok(vec![("first", first.paths(run)?), ("last", last.paths(run)?), ("summary", first.summary())])
+        }
         "fit" => fit(frames, json, run),
         other => panic!("no call {other}"),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, Literal, Self
 
 from . import _call, _core, _frames
@@ -40,10 +40,32 @@ class Journeys:
         lookback: _call.Span = "30d",
         ties: Literal["channel", "input"] = "channel",
         at_conversion: Literal["include", "exclude"] = "include",
-        shared_touch: Literal["each", "reset"] = "each",
+        shared_touch: Literal["each", "reset", "first_only"] = "each",
         flagged_row: Literal["touch_and_conversion", "conversion"] = "touch_and_conversion",
-        open: Literal["include", "decided", "exclude"] = "include",
+        open: Literal["include", "decided", "censored", "exclude"] = "include",
         observation_end: _call.Moment | None = None,
+        lookback_by_channel: Mapping[str, _call.Span] | None = None,
+        kind: str | None = None,
+        view: str = "view",
+        click: str = "click",
+        view_lookback: _call.Span | None = None,
+        click_lookback: _call.Span | None = None,
+        view_weight: float = 1.0,
+        weight: str | None = None,
+        campaign: str | None = None,
+        conversion_kind: str | None = None,
+        kinds: Sequence[str] | None = None,
+        lookback_by_kind: Mapping[str, _call.Span] | None = None,
+        order_id: str | None = None,
+        duplicate_orders: Literal["first", "last", "sum", "error"] = "first",
+        conversion_place: str | None = None,
+        offline_channels: Sequence[str] = (),
+        session_gap: _call.Span | None = None,
+        session_touch: Literal["first", "last", "first_non_direct", "last_non_direct"] = "first",
+        collapse: Literal["none", "consecutive"] = "none",
+        collapse_within: _call.Span | None = None,
+        direct: Literal["keep", "ignore_unless_alone"] = "keep",
+        direct_labels: Sequence[str] = ("direct", "(direct)"),
         on_invalid: _OnInvalid = "error",
         time_unit: Literal["s", "ms", "us", "ns"] | None = None,
         threads: int | None = None,
@@ -72,14 +94,58 @@ class Journeys:
             The order of a customer's touches at the same time: by channel, or as the rows stand.
         at_conversion : {"include", "exclude"}, default "include"
             Whether a touch at the instant of the conversion belongs to it.
-        shared_touch : {"each", "reset"}, default "each"
-            A touch before several conversions serves each of them, or the first only.
+        shared_touch : {"each", "reset", "first_only"}, default "each"
+            A touch before several conversions serves each of them; or the journey starts anew after each
+            conversion; or a touch serves the first conversion whose window holds it.
         flagged_row : {"touch_and_conversion", "conversion"}
             Whether a flagged row is a touch too.
-        open : {"include", "decided", "exclude"}, default "include"
-            Touches that led to no conversion form open journeys; only those that are over; or none.
+        open : {"include", "decided", "censored", "exclude"}, default "include"
+            Touches that led to no conversion form open journeys; only those that are over; all, but only
+            those that are over count as nulls; or none.
         observation_end : str or datetime, optional
             What is later is left out and counted; by default the latest time there is.
+        lookback_by_channel : mapping of str to span, optional
+            Windows of channels. Where a touch has several of the windows that follow, the shortest holds;
+            ``lookback`` holds where it has none.
+        kind : str, optional
+            Column of touches: view or click; null is a click.
+        view, click : str, default "view", "click"
+            What these are called in ``kind``.
+        view_lookback, click_lookback : span, optional
+            Windows of views and of clicks.
+        view_weight : float, default 1
+            What a view counts for in the rules, beside 1 of a click.
+        weight : str, optional
+            Column of touches: what each counts for in the rules. Markov chains and Shapley values know no
+            weights; a touch of weight 0 earns nothing unless all of its journey's have that weight.
+        campaign : str, optional
+            Column of touches: the campaign within the channel; may be null.
+        conversion_kind : str, optional
+            Column of conversions: their kind (see `of_kind`).
+        kinds : list of str, optional
+            The kinds that count as conversions; others are left out and counted (`accounting`).
+        lookback_by_kind : mapping of str to span, optional
+            Windows of kinds of conversions.
+        order_id : str, optional
+            Column of conversions: the order; rows with the same id are one conversion.
+        duplicate_orders : {"first", "last", "sum", "error"}, default "first"
+            Which is kept: the earliest, the latest, the earliest with the value of all; or an error.
+        conversion_place : str, optional
+            Column of conversions: where they took place, such as online and store.
+        offline_channels : list of str, optional
+            Channels that are not online.
+        session_gap : span, optional
+            Touches no further apart than this are one session, of which one touch is kept.
+        session_touch : {"first", "last", "first_non_direct", "last_non_direct"}, default "first"
+            The touch that stands for a session.
+        collapse : {"none", "consecutive"}, default "none"
+            Whether the same touch several times in a row counts once.
+        collapse_within : span, optional
+            How far apart two equal touches in a row may be to collapse.
+        direct : {"keep", "ignore_unless_alone"}, default "keep"
+            Whether direct visits are left out of journeys that have another touch.
+        direct_labels : list of str, default ("direct", "(direct)")
+            Channels that are direct visits, in any case.
         on_invalid : {"error", "drop"}, default "error"
             Rows with nulls, NaN or negative amounts are an error, or dropped and counted (`dropped`).
         time_unit : {"s", "ms", "us", "ns"}, optional
@@ -112,11 +178,35 @@ class Journeys:
             "observation_end": _call.moment(observation_end),
             "on_invalid": on_invalid,
             "time_unit": time_unit,
+            "lookback_by_channel": lookback_by_channel,
+            "kind": kind,
+            "view": view,
+            "click": click,
+            "view_lookback": view_lookback,
+            "click_lookback": click_lookback,
+            "view_weight": view_weight,
+            "weight": weight,
+            "campaign": campaign,
+            "conversion_kind": conversion_kind,
+            "kinds": kinds,
+            "lookback_by_kind": lookback_by_kind,
+            "order_id": order_id,
+            "duplicate_orders": duplicate_orders,
+            "conversion_place": conversion_place,
+            "offline_channels": offline_channels,
+            "session_gap": session_gap,
+            "session_touch": session_touch,
+            "collapse": collapse,
+            "collapse_within": collapse_within,
+            "direct": direct,
+            "direct_labels": direct_labels,
         }
-        data, make = _frames.take(touches, [customer, time, channel, cost, flag, value if flag else None])
+        sold = [value, conversion_kind, order_id, conversion_place]
+        touched = [customer, time, channel, cost, kind, weight, campaign]
+        data, make = _frames.take(touches, touched + ([flag, *sold] if flag else []))
         orders = None
         if flag is None and conversions is not None:
-            wanted = [conversion_customer or customer, conversion_time or time, value]
+            wanted = [conversion_customer or customer, conversion_time or time, *sold]
             orders, _ = _frames.take(conversions, wanted)
         run = _call.run(0, threads, progress)
         return cls(_core.Journeys.from_events(data, orders, _call.options(options), run), make)
@@ -269,10 +359,71 @@ class Journeys:
         Returns
         -------
         frame
-            journey, position, customer, time, channel, conversion_time, conversions, value.
+            journey, position, customer, time, channel, campaign (where it was read), conversion_time,
+            conversions, value.
         """
         found = self._attribution("touch_credits", {"model": model}, threads=threads, progress=progress)
         return found["touch_credits"]
+
+    def durations(self) -> Any:
+        """How long journeys were followed: journey, customer, first_touch, end, converted, decided.
+
+        ``end`` is the conversion, or until when an open journey was followed: the end of observation, or
+        the end of its window if that is earlier. ``decided`` is missing for conversions.
+        """
+        return self._report("durations")
+
+    def accounting(self) -> Any:
+        """What was merged or left out when the journeys were built: step, count."""
+        return self._report("accounting")
+
+    def _parts(
+        self, name: str, options: Mapping[str, Any] | None = None, frame: Any = None, threads: int | None = None
+    ) -> dict[str, Journeys]:
+        """Journeys made of these, by label."""
+        found = self._native.part(name, _call.options(options or {}), _call.run(0, threads), frame)
+        return {label: Journeys(native, self._make) for label, native in found}
+
+    def of_kind(self, kind: str) -> Journeys:
+        """The journeys that end in a conversion of one kind, and the open ones."""
+        return self._parts("of_kind", {"kind": kind})[""]
+
+    def between(self, start: _call.Moment, end: _call.Moment) -> Journeys:
+        """The journeys that ended from ``start`` up to but without ``end``."""
+        return self._parts("between", {"start": _call.moment(start), "end": _call.moment(end)})[""]
+
+    def of_customers(self, customers: Any) -> Journeys:
+        """The journeys of these customers: a list of them, or a frame with a column ``customer``."""
+        if isinstance(customers, (list, tuple, set, frozenset)):
+            customers = {"customer": list(customers)}
+        frame, _ = _frames.take(customers, ["customer"])
+        return self._parts("of_customers", None, frame)[""]
+
+    def by_campaign(self) -> Journeys:
+        """The same journeys whose channels are ``channel / campaign``; cost is left out."""
+        return self._parts("by_campaign")[""]
+
+    def with_segments(
+        self, segments: Any, *, customer: str = "customer", segment: str = "segment", threads: int | None = None
+    ) -> Journeys:
+        """The journeys with a segment for each customer, for `split`.
+
+        Parameters
+        ----------
+        segments : frame
+            One row a customer; customers without a row have no segment.
+        customer, segment : str
+            Its columns.
+        threads : int, optional
+            As in `from_events`.
+        """
+        frame, _ = _frames.take(segments, [customer, segment])
+        options = {"customer": customer, "segment": segment}
+        return self._parts("with_segments", options, frame, threads)[""]
+
+    def split(self) -> dict[str, Journeys]:
+        """The journeys of each segment by its label; those without come last, under ``(none)``."""
+        return self._parts("split")
 
     def counts(self, *, threads: int | None = None, progress: _call.Progress = None) -> PathCounts:
         """The summary of these journeys by distinct path, which merges with those of other parts."""

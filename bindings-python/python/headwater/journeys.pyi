@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
 from . import _call, _core, _frames
@@ -26,10 +26,32 @@ class Journeys:
         lookback: _call.Span = "30d",
         ties: Literal["channel", "input"] = "channel",
         at_conversion: Literal["include", "exclude"] = "include",
-        shared_touch: Literal["each", "reset"] = "each",
+        shared_touch: Literal["each", "reset", "first_only"] = "each",
         flagged_row: Literal["touch_and_conversion", "conversion"] = "touch_and_conversion",
-        open: Literal["include", "decided", "exclude"] = "include",
+        open: Literal["include", "decided", "censored", "exclude"] = "include",
         observation_end: _call.Moment | None = None,
+        lookback_by_channel: Mapping[str, _call.Span] | None = None,
+        kind: str | None = None,
+        view: str = "view",
+        click: str = "click",
+        view_lookback: _call.Span | None = None,
+        click_lookback: _call.Span | None = None,
+        view_weight: float = 1.0,
+        weight: str | None = None,
+        campaign: str | None = None,
+        conversion_kind: str | None = None,
+        kinds: Sequence[str] | None = None,
+        lookback_by_kind: Mapping[str, _call.Span] | None = None,
+        order_id: str | None = None,
+        duplicate_orders: Literal["first", "last", "sum", "error"] = "first",
+        conversion_place: str | None = None,
+        offline_channels: Sequence[str] = (),
+        session_gap: _call.Span | None = None,
+        session_touch: Literal["first", "last", "first_non_direct", "last_non_direct"] = "first",
+        collapse: Literal["none", "consecutive"] = "none",
+        collapse_within: _call.Span | None = None,
+        direct: Literal["keep", "ignore_unless_alone"] = "keep",
+        direct_labels: Sequence[str] = ("direct", "(direct)"),
         on_invalid: _OnInvalid = "error",
         time_unit: Literal["s", "ms", "us", "ns"] | None = None,
         threads: int | None = None,
@@ -71,6 +93,16 @@ class Journeys:
         threads: int | None = None,
         progress: _call.Progress = None,
     ) -> Any: ...
+    def durations(self) -> Any: ...
+    def accounting(self) -> Any: ...
+    def of_kind(self, kind: str) -> Journeys: ...
+    def between(self, start: _call.Moment, end: _call.Moment) -> Journeys: ...
+    def of_customers(self, customers: Any) -> Journeys: ...
+    def by_campaign(self) -> Journeys: ...
+    def with_segments(
+        self, segments: Any, *, customer: str = "customer", segment: str = "segment", threads: int | None = None
+    ) -> Journeys: ...
+    def split(self) -> dict[str, Journeys]: ...
     def counts(self, *, threads: int | None = None, progress: _call.Progress = None) -> PathCounts: ...
     def __len__(self) -> int: ...
     @property

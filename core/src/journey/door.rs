@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Chain, Journeys, Repeats};
-use crate::column::Tables;
+use super::{Chain, Journeys, Moment, Repeats};
+use crate::column::{Columns, NULL, Tables};
 use crate::options::{none, parse};
 use crate::run::Run;
 use crate::{Error, Result};
@@ -24,7 +24,87 @@ impl Default for TransitionOptions {
     }
 }
 
+/// Options of the part `of_kind`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KindOptions {
+    /// The kind of conversion.
+    pub kind: String,
+}
+
+/// Options of the part `between`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PeriodOptions {
+    /// The first moment.
+    pub start: Moment,
+    /// The first moment after.
+    pub end: Moment,
+}
+
+/// Options of the part `with_segments`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SegmentOptions {
+    /// Column of the frame: who. Default `"customer"`.
+    pub customer: String,
+    /// Column of the frame: in which segment. Default `"segment"`.
+    pub segment: String,
+}
+
+impl Default for SegmentOptions {
+    fn default() -> Self {
+        Self { customer: "customer".into(), segment: "segment".into() }
+    }
+}
+
 impl Journeys {
+    /// Journeys made of these, by the name of the function that makes them and
+    /// its options as JSON: `of_kind`, `between`, `by_campaign`, `with_segments`
+    /// and `of_customers` (which take a frame), each the only one under an
+    /// empty label, and `split`, one for each segment.
+    pub fn part(
+        &self,
+        name: &str,
+        options: &str,
+        frame: Option<&Columns>,
+        run: &Run,
+    ) -> Result<Vec<(String, Self)>> {
+        let frame = || {
+            frame.ok_or_else(|| Error::option("frame", format!("`{name}` needs a frame of customers")))
+        };
+        let one = match name {
+            "of_kind" => self.of_kind(&parse::<KindOptions>(options)?.kind)?,
+            "between" => {
+                let PeriodOptions { start, end } = parse(options)?;
+                self.between(start.0, end.0)?
+            }
+            "with_segments" => {
+                let SegmentOptions { customer, segment } = parse(options)?;
+                self.with_segments(frame()?, &customer, &segment, run)?
+            }
+            "of_customers" => {
+                let SegmentOptions { customer, .. } = parse(options)?;
+                let frame = frame()?;
+                let listed = frame.require(&customer)?.clone();
+                let frame = frame.clone().with("segment", listed);
+                let marked = self.with_segments(&frame, &customer, "segment", run)?;
+                let mask: Vec<bool> = marked.segment.iter().map(|segment| *segment != NULL).collect();
+                self.of_customers(&mask)?
+            }
+            "by_campaign" => {
+                none(options)?;
+                self.by_campaign()?
+            }
+            "split" => {
+                none(options)?;
+                return self.split();
+            }
+            _ => return Err(Error::option("part", format!("there is no part `{name}` of journeys"))),
+        };
+        Ok(vec![(String::new(), one)])
+    }
+
     /// A report by its name, with its options as JSON: what the bindings call,
     /// so that every report is there in every language. The names are those of
     /// the functions that make them; an unknown name or option is an
@@ -54,6 +134,8 @@ impl Journeys {
             "channels" => ("channels", self.channels(run)?),
             "summary" => ("summary", self.summary()),
             "dropped" => ("dropped", self.dropped().table()),
+            "durations" => ("durations", self.durations()?),
+            "accounting" => ("accounting", self.accounting()),
             _ => return Err(Error::option("report", format!("there is no report `{name}` of journeys"))),
         };
         none(options)?;

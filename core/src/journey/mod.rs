@@ -64,7 +64,7 @@ use std::sync::Arc;
 pub use build::{Conversions, Policies, Touches};
 pub use chain::{Chain, Repeats};
 pub use counts::PathCounts;
-pub use door::TransitionOptions;
+pub use door::{KindOptions, PeriodOptions, SegmentOptions, TransitionOptions};
 pub use options::{
     AtConversion, Collapse, Direct, DuplicateOrders, EventOptions, FlaggedRow, Moment, Open, PathOptions,
     SessionTouch, SharedTouch, Ties,
