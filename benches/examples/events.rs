@@ -75,7 +75,8 @@ fn ends() -> Columns {
     let end = 1_735_689_600_000_000 + 90 * DAY;
     let customer = Int64Array::from_iter_values(0..CUSTOMERS as i64);
     let time = times((0..CUSTOMERS).map(|_| end));
-    let value = (0..CUSTOMERS).map(|i| if draw(i, 7, 5) == 0 { draw(i, 8, 20_000) as f64 / 100.0 } else { 0.0 });
+    let value =
+        (0..CUSTOMERS).map(|i| if draw(i, 7, 5) == 0 { draw(i, 8, 20_000) as f64 / 100.0 } else { 0.0 });
     let columns: [(&str, ArrayRef); 3] = [
         ("customer", Arc::new(customer)),
         ("time", time),

@@ -199,9 +199,7 @@ fn naive(touches: &[Touch], sales: &[Sale], o: &EventOptions) -> Vec<Plain> {
         }
         let mut bought: Vec<Sale> =
             sales.iter().filter(|s| s.customer == customer && s.time <= end).cloned().collect();
-        bought.sort_by_key(|s| {
-            (s.time, std::cmp::Reverse(s.value), s.kind, s.place.map_or(9, |p| p))
-        });
+        bought.sort_by_key(|s| (s.time, std::cmp::Reverse(s.value), s.kind, s.place.map_or(9, |p| p)));
         let before = |t: &Touch, s: &Sale| match o.at_conversion {
             AtConversion::Include => t.time <= s.time,
             AtConversion::Exclude => t.time < s.time,
@@ -286,9 +284,15 @@ fn touch() -> impl Strategy<Value = Touch> {
 }
 
 fn sale() -> impl Strategy<Value = Sale> {
-    (0_u8..4, 0_i64..24, 0_u8..5, 0_usize..2, prop::option::of(0_usize..2), prop::option::of(0_u8..6)).prop_map(
-        |(customer, time, value, kind, place, order)| Sale { customer, time, value, kind, place, order },
-    )
+    (0_u8..4, 0_i64..24, 0_u8..5, 0_usize..2, prop::option::of(0_usize..2), prop::option::of(0_u8..6))
+        .prop_map(|(customer, time, value, kind, place, order)| Sale {
+            customer,
+            time,
+            value,
+            kind,
+            place,
+            order,
+        })
 }
 
 fn micros(below: i64) -> impl Strategy<Value = Duration> {
@@ -480,7 +484,8 @@ fn frame(rows: &[(&str, &str, &str)]) -> Columns {
 
 fn paths(j: &Journeys) -> Vec<String> {
     let labels = j.channel_labels();
-    let path = |i: usize| j.path(i).iter().map(|c| labels[*c as usize].clone()).collect::<Vec<_>>().join(" > ");
+    let path =
+        |i: usize| j.path(i).iter().map(|c| labels[*c as usize].clone()).collect::<Vec<_>>().join(" > ");
     (0..j.len()).map(path).collect()
 }
 
@@ -557,12 +562,9 @@ fn orders_are_counted_once() {
 }
 
 fn weighted(weights: [f64; 3]) -> Journeys {
-    let touches = frame(&[
-        ("ann", "2024-01-01", "a"),
-        ("ann", "2024-01-08", "b"),
-        ("ann", "2024-01-15", "c"),
-    ])
-    .with("w", weights.to_vec());
+    let touches =
+        frame(&[("ann", "2024-01-01", "a"), ("ann", "2024-01-08", "b"), ("ann", "2024-01-15", "c")])
+            .with("w", weights.to_vec());
     let sales = frame(&[("ann", "2024-01-16", "-")]);
     let o = EventOptions { weight: Some("w".into()), ..EventOptions::default() };
     Journeys::from_events(&touches, Some(&sales), &o, &Run::new()).unwrap()
@@ -620,17 +622,16 @@ fn parts_of_journeys_keep_their_touches() {
     assert_eq!(january.touch_times(1), j.touch_times(1));
     assert_eq!(paths(&j.of_customers(&[false, true]).unwrap()), ["social"]);
     let by_campaign = j.by_campaign().unwrap();
-    assert_eq!(
-        by_campaign.channel_labels(),
-        ["email / news", "search / brand", "search / spring", "social"]
-    );
+    assert_eq!(by_campaign.channel_labels(), ["email / news", "search / brand", "search / spring", "social"]);
     assert_eq!(paths(&by_campaign)[1], "search / spring > email / news");
     let credit = touch_credits(&j, &Model::Linear, &Run::new()).unwrap();
     assert_eq!(credit.text("campaign", 1).unwrap(), "news");
 
-    let segments = Columns::new().with("who", vec!["cat", "ann", "eve"]).with("plan", vec!["free", "paid", "paid"]);
+    let segments =
+        Columns::new().with("who", vec!["cat", "ann", "eve"]).with("plan", vec!["free", "paid", "paid"]);
     let parts = j.with_segments(&segments, "who", "plan", &Run::new()).unwrap().split().unwrap();
-    let shown: Vec<(String, Vec<String>)> = parts.iter().map(|(label, j)| (label.clone(), paths(j))).collect();
+    let shown: Vec<(String, Vec<String>)> =
+        parts.iter().map(|(label, j)| (label.clone(), paths(j))).collect();
     let text = |rows: &[&str]| rows.iter().map(|r| (*r).to_owned()).collect::<Vec<_>>();
     assert_eq!(
         shown,
@@ -647,7 +648,8 @@ fn parts_of_journeys_keep_their_touches() {
 
 #[test]
 fn censoring_is_known_of_each_open_journey() {
-    let touches = frame(&[("ann", "2024-01-01", "a"), ("bob", "2024-02-10", "a"), ("cat", "2024-02-11", "a")]);
+    let touches =
+        frame(&[("ann", "2024-01-01", "a"), ("bob", "2024-02-10", "a"), ("cat", "2024-02-11", "a")]);
     let sales = frame(&[("cat", "2024-02-12", "-")]);
     let o = EventOptions { open: Open::Censored, ..EventOptions::default() };
     let j = Journeys::from_events(&touches, Some(&sales), &o, &Run::new()).unwrap();
@@ -659,11 +661,14 @@ fn censoring_is_known_of_each_open_journey() {
     let t = j.durations().unwrap();
     let first = t.get("first_touch").unwrap();
     assert_eq!(t.rows(), 3);
-    assert_eq!(first.values, headwater::column::Values::Time(vec![
-        headwater::column::parse_time("2024-01-01").unwrap(),
-        headwater::column::parse_time("2024-02-10").unwrap(),
-        headwater::column::parse_time("2024-02-11").unwrap(),
-    ]));
+    assert_eq!(
+        first.values,
+        headwater::column::Values::Time(vec![
+            headwater::column::parse_time("2024-01-01").unwrap(),
+            headwater::column::parse_time("2024-02-10").unwrap(),
+            headwater::column::parse_time("2024-02-11").unwrap(),
+        ])
+    );
 }
 
 #[test]

@@ -85,11 +85,7 @@ impl Kernel {
     /// weight 0 earn nothing unless all of a journey's touches have that
     /// weight, which then has no meaning. `shapley` and fitted models know no
     /// weights.
-    pub(super) fn weighted<'s>(
-        &self,
-        journey: &Journey<'_>,
-        scratch: &'s mut Scratch,
-    ) -> Shares<'s> {
+    pub(super) fn weighted<'s>(&self, journey: &Journey<'_>, scratch: &'s mut Scratch) -> Shares<'s> {
         let Journey { path, weights, .. } = *journey;
         let plain = weights.len() != path.len() || weights.iter().all(|w| *w == weights[0]);
         if plain || matches!(self, Self::Distinct | Self::Weighted(_) | Self::Fitted(_)) {

@@ -228,7 +228,9 @@ pub(crate) fn raw_keys(array: &ArrayRef) -> Option<Keys<'_>> {
     Some(match **key {
         DataType::Int8 => Keys::I8(array.as_dictionary_opt::<Int8Type>()?.keys().values()),
         DataType::Int32 => Keys::I32(array.as_dictionary_opt::<Int32Type>()?.keys().values()),
-        DataType::UInt32 => Keys::U32(Cow::Borrowed(array.as_dictionary_opt::<UInt32Type>()?.keys().values())),
+        DataType::UInt32 => {
+            Keys::U32(Cow::Borrowed(array.as_dictionary_opt::<UInt32Type>()?.keys().values()))
+        }
         _ => return None,
     })
 }

@@ -11,8 +11,8 @@ use super::intern::text_labels;
 use super::names::{Labels, NULL, Names};
 use super::strings::{Dictionary, Strings};
 use super::time::{MAX_TIME, MIN_TIME};
-use crate::run::{CHUNK, Run};
 use crate::Result;
+use crate::run::{CHUNK, Run};
 
 /// The keys of a dictionary.
 #[derive(Clone, Debug)]
@@ -159,9 +159,8 @@ fn in_place<'a>(name: &str, data: &'a Data, run: &Run) -> Result<Option<Coded<'a
     }
     let rows = Rows::new(&pieces);
     let unique = dedupe(name, &rows, run)?;
-    let inside = run.map_items(keys.len(), |i| {
-        Ok(keys[i].len() == 0 || (keys[i].top() as usize) < tables[i].len())
-    })?;
+    let inside =
+        run.map_items(keys.len(), |i| Ok(keys[i].len() == 0 || (keys[i].top() as usize) < tables[i].len()))?;
     if unique.codes.contains(&NULL) || !inside.into_iter().all(|inside| inside) {
         return Ok(None);
     }

@@ -161,7 +161,9 @@ impl<'a> Dictionary<'a> {
         match self {
             Self::Names(_, names, _) => Keys::U32(Cow::Borrowed(&names.codes)),
             #[cfg(feature = "arrow")]
-            Self::Array(_, array, _) => super::arrow::raw_keys(array).unwrap_or_else(|| Keys::U32(self.keys())),
+            Self::Array(_, array, _) => {
+                super::arrow::raw_keys(array).unwrap_or_else(|| Keys::U32(self.keys()))
+            }
         }
     }
 

@@ -235,7 +235,8 @@ impl Scope {
         )?;
         let packing = Packing::new(codes.customers, codes.channels, self.earliest, self.latest);
         let timely = matches!(which, Which::Picked) || self.late == 0;
-        let work = Work { touches, which, timely, conversions, codes, orders, policies, end: self.end, packing };
+        let work =
+            Work { touches, which, timely, conversions, codes, orders, policies, end: self.end, packing };
         let mut journeys = if packing.is_narrow() { work.go::<u64>(run) } else { work.go::<u128>(run) }?;
         journeys.channel_count = codes.channels;
         journeys.timed = true;
@@ -376,7 +377,9 @@ impl Work<'_> {
             Windows::new(self.conversions, codes.customers, *end, lookback)
         });
         // Where most customers buy, looking each of them up costs more than it saves.
-        let windows = windows.filter(|w| 2 * w.buyers.iter().map(|word| word.count_ones() as usize).sum::<usize>() <= codes.customers);
+        let windows = windows.filter(|w| {
+            2 * w.buyers.iter().map(|word| word.count_ones() as usize).sum::<usize>() <= codes.customers
+        });
         let sizes: Vec<usize> = touches.iter().map(|t| t.rows.len()).collect();
         let piece = |p: usize, dealer: &mut Dealer<W>| {
             let Stretch { customer, time, .. } = &touches[p];
@@ -435,7 +438,9 @@ impl Work<'_> {
             if touches >= NULL as usize {
                 return Err(Error::option(
                     "lookback",
-                    format!("makes {touches} touches of all journeys together: shorten it, or split the frame by customer"),
+                    format!(
+                        "makes {touches} touches of all journeys together: shorten it, or split the frame by customer"
+                    ),
                 ));
             }
             (out.steps, out.times) = (Vec::with_capacity(touches), Vec::with_capacity(touches));
@@ -480,7 +485,8 @@ impl Work<'_> {
             }
             let mine = &mut rows[from..to];
             let (steps, times) = (&mut steps[from..to], &mut times[from..to]);
-            let mut put = |at: usize, word: W| (steps[at], times[at]) = (packing.channel(word), packing.time(word));
+            let mut put =
+                |at: usize, word: W| (steps[at], times[at]) = (packing.channel(word), packing.time(word));
             if let Some(places) = places(mine, |word| if by_channel { word } else { packing.timed(word) }) {
                 mine.iter().zip(places).for_each(|(word, at)| put(usize::from(at), *word));
             } else {

@@ -137,7 +137,9 @@ impl Touched {
         }
         let weight = match &options.weight {
             // The rows that are conversions only need none.
-            Some(name) if bare.is_some() => Some(intake.optional_amounts(name, Sign::NonNegative)?.into_owned()),
+            Some(name) if bare.is_some() => {
+                Some(intake.optional_amounts(name, Sign::NonNegative)?.into_owned())
+            }
             Some(name) => Some(intake.amounts(name, Sign::NonNegative)?.into_owned()),
             None => None,
         };
@@ -188,7 +190,9 @@ impl Sold {
         pick(rows, &mut self.customer);
         pick(rows, &mut self.time);
         self.value.iter_mut().for_each(|v| pick(rows, v));
-        [&mut self.kind, &mut self.place, &mut self.order].into_iter().for_each(|names| pick_names(rows, names));
+        [&mut self.kind, &mut self.place, &mut self.order]
+            .into_iter()
+            .for_each(|names| pick_names(rows, names));
     }
 }
 
@@ -339,11 +343,13 @@ fn built(
     let policies = Policies::from(options);
     let scope = Scope::new(&rows, &sold.time, &policies, run)?;
     let fine = Fine { flavours: &flavours, windows: &windows, sales: &sales, places, options };
-    let conversions = Conversions { customer: &sold.customer, time: &sold.time, value: sold.value.as_deref() };
+    let conversions =
+        Conversions { customer: &sold.customer, time: &sold.time, value: sold.value.as_deref() };
     let size = Codes { customers: customers.len(), channels: flavours.len() };
     let mut out = scope.build(&rows, Which::Fine(&fine), &conversions, &size, &policies, run)?;
     if let Some(cost) = &touched.cost {
-        let by_channel = [(Keys::U32(Cow::Borrowed(&channel)), (0..channels.len() as u32).collect::<Vec<u32>>())];
+        let by_channel =
+            [(Keys::U32(Cow::Borrowed(&channel)), (0..channels.len() as u32).collect::<Vec<u32>>())];
         scope.charge(&mut out, &cut(&who, &when, &by_channel), cost, channels.len(), run)?;
     }
 

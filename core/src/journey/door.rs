@@ -70,9 +70,8 @@ impl Journeys {
         frame: Option<&Columns>,
         run: &Run,
     ) -> Result<Vec<(String, Self)>> {
-        let frame = || {
-            frame.ok_or_else(|| Error::option("frame", format!("`{name}` needs a frame of customers")))
-        };
+        let frame =
+            || frame.ok_or_else(|| Error::option("frame", format!("`{name}` needs a frame of customers")));
         let one = match name {
             "of_kind" => self.of_kind(&parse::<KindOptions>(options)?.kind)?,
             "between" => {

@@ -97,9 +97,7 @@ impl Fine<'_> {
                 let (a, b) = (self.flavour(steps, a), self.flavour(steps, b));
                 (a.channel, a.campaign, a.view) == (b.channel, b.campaign, b.view)
             };
-            let again = |a: &usize, b: &usize| {
-                same(*a, *b) && times[*b].saturating_sub(times[*a]) <= within
-            };
+            let again = |a: &usize, b: &usize| same(*a, *b) && times[*b].saturating_sub(times[*a]) <= within;
             mine = mine.chunk_by(again).filter_map(|run| run.first().copied()).collect();
             built.merged.repeats += (all - mine.len()) as u64;
         }
@@ -175,9 +173,9 @@ impl Fine<'_> {
             }
             let i = mine[k];
             expiry = expiry.max(times[i].saturating_add(self.flavour(steps, i).horizon));
-            let goes_on = mine.get(k + 1).is_some_and(|next| {
-                !served[k + 1] && times[*next] <= expiry && passed(i) == passed(*next)
-            });
+            let goes_on = mine
+                .get(k + 1)
+                .is_some_and(|next| !served[k + 1] && times[*next] <= expiry && passed(i) == passed(*next));
             if !goes_on {
                 self.close(mine, first..k + 1, times, expiry, end, drafts);
                 first = k + 1;

@@ -145,8 +145,11 @@ pub(super) fn joined(
         })
         .collect();
     let customers: Vec<[&[u32]; 1]> = columns.iter().map(|c| [&c.0[..]]).collect();
-    let picked: Vec<Stretch<'_, u32>> =
-        columns.iter().zip(&customers).flat_map(|((_, time, channel), who)| cut(who, time, channel)).collect();
+    let picked: Vec<Stretch<'_, u32>> = columns
+        .iter()
+        .zip(&customers)
+        .flat_map(|((_, time, channel), who)| cut(who, time, channel))
+        .collect();
     let conversions = Conversions { customer: &buyers, time: &sold, value: value.as_deref() };
     let codes = Codes { customers: order.len(), channels: labels.len() };
     let mut out = scope.build(&picked, Which::Picked, &conversions, &codes, &policies, run)?;
@@ -196,7 +199,8 @@ impl<'a> Sight<'a> {
         // A conversion before all touches sees none.
         let in_time = |time: i64| time >= earliest && time <= scope.end;
         for (label, time) in buyer.codes.iter().zip(sold).filter(|(_, t)| in_time(**t)) {
-            let brief = |time: i64| (time.clamp(earliest, latest).wrapping_sub(earliest) as u64 >> shift) as u32;
+            let brief =
+                |time: i64| (time.clamp(earliest, latest).wrapping_sub(earliest) as u64 >> shift) as u32;
             let buyer = &mut buyers[members.rank(ids[*label as usize])];
             buyer.from = buyer.from.min(brief(time.saturating_sub(lookback)));
             buyer.until = buyer.until.max(brief(*time));

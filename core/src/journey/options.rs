@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{Error, Result};
 use crate::column::{Duration, OnInvalid, TimeUnit, parse_time};
+use crate::{Error, Result};
 
 /// The order of one customer's touches at the same time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -325,7 +325,10 @@ impl EventOptions {
     pub(super) fn check(&self) -> Result<()> {
         let need = |given: bool, there: bool, option: &str, other: &str| {
             if given && !there {
-                return Err(Error::option(option, format!("has no meaning without `{other}`: name that too")));
+                return Err(Error::option(
+                    option,
+                    format!("has no meaning without `{other}`: name that too"),
+                ));
             }
             Ok(())
         };
@@ -334,7 +337,12 @@ impl EventOptions {
         need(self.click_lookback.is_some(), kind.is_some(), "click_lookback", "kind")?;
         need(self.view_weight != 1.0, kind.is_some(), "view_weight", "kind")?;
         need(self.kinds.is_some(), conversion_kind.is_some(), "kinds", "conversion_kind")?;
-        need(!self.lookback_by_kind.is_empty(), conversion_kind.is_some(), "lookback_by_kind", "conversion_kind")?;
+        need(
+            !self.lookback_by_kind.is_empty(),
+            conversion_kind.is_some(),
+            "lookback_by_kind",
+            "conversion_kind",
+        )?;
         let collapses = self.collapse != Collapse::None;
         need(self.collapse_within.is_some(), collapses, "collapse_within", "collapse=\"consecutive\"")?;
         let kept = self.duplicate_orders != DuplicateOrders::First;

@@ -151,7 +151,8 @@ impl Journeys {
     pub fn of_kind(&self, kind: &str) -> Result<Self> {
         let labels = self.kind_labels();
         let Some(code) = labels.iter().position(|label| label == kind) else {
-            let known = if labels.is_empty() { "none, since no column was named".into() } else { labels.join(", ") };
+            let known =
+                if labels.is_empty() { "none, since no column was named".into() } else { labels.join(", ") };
             return Err(Error::option("kind", format!("`{kind}` does not occur; there is {known}")));
         };
         Ok(self.select(|j| !self.converted(j) || self.conversion_kind[j] as usize == code))
@@ -185,8 +186,12 @@ impl Journeys {
         let who = intake.names(customer)?;
         let named = intake.names(segment)?;
         let known = match (&**customers, &*who.labels) {
-            (Labels::Text(_), Labels::Int(ids)) if !ids.is_empty() => Err("integers, but the journeys' customers are text"),
-            (Labels::Int(_), Labels::Text(text)) if !text.is_empty() => Err("text, but the journeys' customers are integers"),
+            (Labels::Text(_), Labels::Int(ids)) if !ids.is_empty() => {
+                Err("integers, but the journeys' customers are text")
+            }
+            (Labels::Int(_), Labels::Text(text)) if !text.is_empty() => {
+                Err("text, but the journeys' customers are integers")
+            }
             _ => Ok(()),
         };
         if let Err(found) = known {
@@ -230,7 +235,10 @@ impl Journeys {
     /// [`Error::Column`] without [`Journeys::with_segments`].
     pub fn split(&self) -> Result<Vec<(String, Self)>> {
         if self.segments.is_none() {
-            return Err(Error::column("segment", "these journeys have no segments: add them by with_segments"));
+            return Err(Error::column(
+                "segment",
+                "these journeys have no segments: add them by with_segments",
+            ));
         }
         let labels = self.segment_labels().into_iter().enumerate();
         let mut parts: Vec<(String, Self)> = labels

@@ -75,12 +75,7 @@ impl<R: Row> Dealer<R> {
     }
 
     /// The rows that `keep` wants.
-    pub(super) fn some(
-        &mut self,
-        customer: &[u32],
-        keep: impl Fn(usize) -> bool,
-        row: impl Fn(usize) -> R,
-    ) {
+    pub(super) fn some(&mut self, customer: &[u32], keep: impl Fn(usize) -> bool, row: impl Fn(usize) -> R) {
         let picks = pick(customer.len(), keep);
         let mut starts = vec![0_u32; self.count + 1];
         for i in &picks {
