@@ -328,19 +328,32 @@ fn a_market_can_be_cancelled() {
 
 #[test]
 fn shared_vectors() {
-    support::run_vectors("simulate", |call, _, json, run| {
-        assert_eq!(call, "simulate");
-        let market = generate(&headwater::options::parse(json)?, run)?;
-        let t = market.tables;
-        Ok(vec![
-            ("events", t.events),
-            ("orders", t.orders),
-            ("holdout", t.holdout),
-            ("people", t.people),
-            ("truth_people", t.truth_people),
-            ("truth_orders", t.truth_orders),
-            ("channels", market.truth.channels()),
-            ("totals", market.truth.totals()),
-        ])
+    support::run_vectors("simulate", |call, frames, json, run| match call {
+        "simulate" => {
+            let market = generate(&headwater::options::parse(json)?, run)?;
+            let t = market.tables;
+            Ok(vec![
+                ("events", t.events),
+                ("orders", t.orders),
+                ("holdout", t.holdout),
+                ("people", t.people),
+                ("truth_people", t.truth_people),
+                ("truth_events", t.truth_events),
+                ("truth_orders", t.truth_orders),
+                ("channels", market.truth.channels()),
+                ("totals", market.truth.totals()),
+            ])
+        }
+        "presets" => Ok(vec![("presets", headwater::simulate::presets())]),
+        "lift_tests" => {
+            let options = headwater::options::parse(json)?;
+            Ok(vec![("lift_tests", headwater::simulate::lift_tests(&options, run)?)])
+        }
+        "score" => {
+            let options = headwater::options::parse(json)?;
+            let scores = headwater::simulate::score(&frames["credits"], &frames["truth"], &options, run)?;
+            Ok(vec![("channels", scores.channels), ("models", scores.models)])
+        }
+        other => panic!("no call {other}"),
     });
 }

@@ -1,5 +1,6 @@
 //! A block of people: the unit in which a market is made.
 
+use super::life::{Life, Off, Real};
 use super::person::{NO_CHANNEL, Plan, Scratch, live};
 use super::truth::MarketTruth;
 use crate::{Result, Run};
@@ -82,11 +83,25 @@ pub(super) struct Block {
     pub(super) ids: Vec<RawId>,
     pub(super) people: Vec<RawPerson>,
     pub(super) touches: Vec<u64>,
+    /// Orders, and their value, that would not be with a channel switched off.
+    pub(super) lost: Vec<(i64, f64)>,
 }
 
 impl Block {
     /// Makes block number `block`; rows by time, people by number.
     pub(super) fn make(plan: &Plan, block: u64) -> Self {
+        let mut real = Real::default();
+        let mut lost = vec![(0, 0.0); plan.options.channels.len()];
+        let mut out = Self::live(plan, block, |life, _| add_losses(plan, life, &mut real, &mut lost));
+        out.lost = lost;
+        out.events.sort_by_key(|row| row.time);
+        out.orders.sort_by_key(|row| row.time);
+        out.holdout.sort_by_key(|row| row.time);
+        out
+    }
+
+    /// Lives the lives of a block one after another, and shows each.
+    pub(super) fn live(plan: &Plan, block: u64, mut seen: impl FnMut(&mut Life, &Self)) -> Self {
         let first = block * BLOCK;
         let last = plan.options.people.min(first + BLOCK) as u32;
         let mut out = Self { touches: vec![0; plan.options.channels.len()], ..Self::default() };
@@ -103,12 +118,10 @@ impl Block {
             let shared = (size > 1 && home.shares).then(|| plan.shared_device(person, &mut home));
             for member in person..last.min(person + size) {
                 live(plan, member, shared.as_ref(), &mut scratch, &mut out);
+                seen(&mut scratch.life, &out);
             }
             person += size;
         }
-        out.events.sort_by_key(|row| row.time);
-        out.orders.sort_by_key(|row| row.time);
-        out.holdout.sort_by_key(|row| row.time);
         out
     }
 
@@ -139,6 +152,10 @@ impl Block {
             channel.touches = *touches;
             channel.cost = *touches as f64 * spec.cost;
         }
+        for (channel, (conversions, value)) in truth.by_channel.iter_mut().zip(&self.lost) {
+            channel.lost_conversions = *conversions;
+            channel.lost_value = *value;
+        }
         truth
     }
 
@@ -161,5 +178,26 @@ impl Block {
             self.holdout.par_sort_by_key(|row| row.time);
         });
         run.check()
+    }
+}
+
+/// What one life loses in the observed days when each channel in turn is switched off.
+fn add_losses(plan: &Plan, life: &mut Life, real: &mut Real, lost: &mut [(i64, f64)]) {
+    if !life.can_be_moved() {
+        return;
+    }
+    for (channel, (conversions, value)) in lost.iter_mut().enumerate() {
+        let channel = channel as u16;
+        if !life.touches.iter().any(|t| t.channel == channel) {
+            continue;
+        }
+        life.settle(plan, Some(Off { channel, from: 0.0, to: f64::INFINITY }), real);
+        for ((order, there), without) in life.orders.iter().zip(&life.real.orders).zip(&real.orders) {
+            if there != without && order.at < plan.end {
+                let sign = if *there { 1 } else { -1 };
+                *conversions += sign;
+                *value += sign as f64 * order.value;
+            }
+        }
     }
 }

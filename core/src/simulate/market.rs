@@ -58,6 +58,10 @@ impl Market {
         }
     }
 
+    pub(super) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
     fn blocks(&self) -> u64 {
         self.plan.options.people.div_ceil(BLOCK)
     }
@@ -79,6 +83,8 @@ pub struct MarketBatch {
     pub holdout: Table,
     /// Truth: namespace, identifier, person; one row for each person who used the identifier.
     pub truth_people: Table,
+    /// Truth, row by row beside `events`: person.
+    pub truth_events: Table,
     /// Truth, row by row beside `orders`: `order_id`, person, `caused_by` (the
     /// channel whose touch caused it; missing for a baseline order).
     pub truth_orders: Table,
@@ -104,6 +110,7 @@ impl MarketBatch {
             orders: lexicon.orders(&block.orders, run)?,
             holdout: lexicon.orders(&block.holdout, run)?,
             truth_people: lexicon.truth_people(block),
+            truth_events: Lexicon::truth_events(block),
             truth_orders: lexicon.truth_orders(block),
             people: Lexicon::people(block),
         })

@@ -38,15 +38,23 @@
 //! ```
 
 mod block;
+mod life;
+mod lift;
 mod market;
 mod options;
 mod person;
+mod presets;
 mod render;
 mod sample;
+mod score;
 mod truth;
 
+pub use lift::{LiftDesign, LiftMetric, LiftOptions, LiftTest, lift_tests};
 pub use market::{Batches, Market, MarketBatch, MarketData, generate};
 pub use options::{
-    ChannelKind, ChannelOptions, IdentityBehaviour, MarketOptions, PurchaseProcess, default_channels,
+    ChannelKind, ChannelOptions, FollowOn, IdentityBehaviour, MarketOptions, PurchaseProcess, Synergy,
+    default_channels,
 };
+pub use presets::presets;
+pub use score::{ScoreOptions, Scores, score};
 pub use truth::{ChannelTruth, MarketTruth};

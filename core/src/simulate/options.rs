@@ -16,6 +16,35 @@ pub enum ChannelKind {
     Organic,
 }
 
+/// Whose visits a following channel follows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FollowOn {
+    /// Every visit.
+    #[default]
+    Visits,
+    /// Only visits that accompany an order, of people who mean to buy.
+    Intent,
+}
+
+/// What an earlier touch of another channel makes of a channel's effect.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Synergy {
+    /// The other channel.
+    pub after: String,
+    /// How many times as strong the effect is after a touch of it; below 1
+    /// weaker. From 0 to 100.
+    pub factor: f64,
+    /// How long such a touch counts. Default `"14d"`.
+    #[serde(default = "two_weeks")]
+    pub within: Duration,
+}
+
+fn two_weeks() -> Duration {
+    Duration::from_days(14)
+}
+
 /// One channel, and what it truly does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -40,8 +69,24 @@ pub struct ChannelOptions {
     /// Selection: probability that a visit through another channel is followed
     /// by a touch of this one, as retargeting does. Default 0.
     pub follow: f64,
+    /// Whether it follows every visit (`"visits"`), or only those that accompany
+    /// an order because the person means to buy (`"intent"`). Default `"visits"`.
+    pub follow_on: FollowOn,
     /// Mean time from the visit to the touch that follows it. Default `"2d"`.
     pub follow_delay: Duration,
+    /// Selection: how many times as often chance touches reach people who come
+    /// to buy without being brought as they reach others, as advertising aimed
+    /// at likely buyers does; `reach` stays the average. Default 1.
+    pub targeting: f64,
+    /// What each earlier touch of the channel takes from the effect of the next:
+    /// after n touches within `saturation_window` it is effect × (1 −
+    /// saturation)ⁿ. Default 0.
+    pub saturation: f64,
+    /// How long a touch weakens those that come after it. Default `"30d"`.
+    pub saturation_window: Duration,
+    /// Other channels whose touches multiply the effect of later touches of
+    /// this one: `{"after": "display", "factor": 3, "within": "14d"}`. Default none.
+    pub synergy: Vec<Synergy>,
     /// Whether a touch is a visit, where the person may log in; else it is an
     /// impression. Default true.
     pub visit: bool,
@@ -66,12 +111,34 @@ impl Default for ChannelOptions {
             intent: 0.0,
             intent_lead: Duration::from_micros(DAY / 4),
             follow: 0.0,
+            follow_on: FollowOn::Visits,
             follow_delay: Duration::from_days(2),
+            targeting: 1.0,
+            saturation: 0.0,
+            saturation_window: Duration::from_days(30),
+            synergy: Vec::new(),
             visit: true,
             customers_only: false,
             knows_email: false,
             campaigns: 0,
         }
+    }
+}
+
+impl ChannelOptions {
+    /// The most that synergy can multiply the effect by.
+    pub(super) fn most_synergy(&self) -> f64 {
+        self.synergy.iter().map(|s| s.factor.max(1.0)).product()
+    }
+
+    /// How much oftener than on average chance touches reach such people.
+    pub(super) fn targeted(&self, buyer: bool, buyers: f64) -> f64 {
+        if self.targeting == 1.0 {
+            return 1.0;
+        }
+        let average = buyers * self.targeting + (1.0 - buyers);
+        let weight = if buyer { self.targeting } else { 1.0 };
+        if average > 0.0 { weight / average } else { 0.0 }
     }
 }
 
@@ -214,8 +281,11 @@ impl Default for PurchaseProcess {
 }
 
 /// A market. The options decide it wholly; the seed of a [`Run`](crate::Run) does not enter.
+///
+/// In JSON, `"preset"` beside the options starts from a named market instead of
+/// the default one ([`MarketOptions::preset`]); what stands beside it overrides.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, remote = "Self")]
 pub struct MarketOptions {
     /// How many people there are. Default 10,000; at most 2²⁹.
     pub people: u64,
@@ -234,6 +304,13 @@ pub struct MarketOptions {
     /// Shape of the Gamma distribution, with mean 1, by which people differ in
     /// how much they are reached. Default 1.5.
     pub activity: f64,
+    /// Shape of the Gamma distribution, with mean 1 and cut off at 10, by which
+    /// people differ in how much touches move them: it multiplies every effect.
+    /// Default none: all alike.
+    pub responsiveness: Option<f64>,
+    /// Channels that are switched off: they touch nobody, while everything else
+    /// and each person's random draws stay the same. Default none.
+    pub off: Vec<String>,
     /// The purchase process.
     pub purchases: PurchaseProcess,
     /// The identifiers.
@@ -254,6 +331,8 @@ impl Default for MarketOptions {
             seed: 0,
             channels: default_channels(),
             activity: 1.5,
+            responsiveness: None,
+            off: Vec::new(),
             purchases: PurchaseProcess::default(),
             identity: IdentityBehaviour::default(),
             batch_people: 16_384,
@@ -263,6 +342,8 @@ impl Default for MarketOptions {
 
 /// The most people a market can have.
 pub(super) const MAX_PEOPLE: u64 = 1 << 29;
+/// The most that a person can respond more than on average.
+pub(super) const RESPONSIVENESS_LIMIT: f64 = 10.0;
 
 impl MarketOptions {
     /// The first instant in microseconds.
@@ -270,6 +351,11 @@ impl MarketOptions {
         parse_time(&self.start).ok_or_else(|| {
             Error::option("start", format!("`{}` is not a day; write for example \"2025-01-01\"", self.start))
         })
+    }
+
+    /// The index of the channel of this name.
+    pub(super) fn channel(&self, name: &str) -> Option<usize> {
+        self.channels.iter().position(|c| c.name == name)
     }
 
     /// Checks every option.
@@ -290,6 +376,12 @@ impl MarketOptions {
         check_range("days".into(), f64::from(self.days), 1.0, 36_500.0)?;
         check_range("holdout_days".into(), f64::from(self.holdout_days), 0.0, 36_500.0)?;
         check_range("activity".into(), self.activity, 0.01, 1e6)?;
+        if let Some(shape) = self.responsiveness {
+            check_range("responsiveness".into(), shape, 0.1, 1e6)?;
+        }
+        if let Some(name) = self.off.iter().find(|name| self.channel(name).is_none()) {
+            return Err(Error::option("off", format!("`{name}` is no channel of this market")));
+        }
         if self.events == Some(0) {
             return Err(Error::option("events", "0 events make no market; give at least 1"));
         }
@@ -334,7 +426,9 @@ impl MarketOptions {
         if self.channels.is_empty() || self.channels.len() > 1000 {
             return Err(Error::option("channels", "give 1 to 1000 channels"));
         }
-        let followers: f64 = self.channels.iter().map(|c| c.follow * c.effect).sum();
+        let response = if self.responsiveness.is_some() { RESPONSIVENESS_LIMIT } else { 1.0 };
+        let most = |c: &ChannelOptions| (c.effect * c.most_synergy() * response).min(1.0);
+        let followers: f64 = self.channels.iter().map(|c| c.follow * most(c)).sum();
         let mut breed = 0.0;
         for (at, c) in self.channels.iter().enumerate() {
             let named = |field: &str| format!("channels[{at}].{field}");
@@ -346,13 +440,24 @@ impl MarketOptions {
             check_chance(named("effect"), c.effect)?;
             check_chance(named("intent"), c.intent)?;
             check_chance(named("follow"), c.follow)?;
-            breed += c.intent * (c.effect + if c.visit && c.follow == 0.0 { followers } else { 0.0 });
+            check_range(named("targeting"), c.targeting, 0.0, 1e3)?;
+            check_chance(named("saturation"), c.saturation)?;
+            for s in &c.synergy {
+                check_range(named("synergy"), s.factor, 0.0, 100.0)?;
+                if s.after == c.name || self.channel(&s.after).is_none() {
+                    return Err(Error::option(
+                        named("synergy"),
+                        format!("`{}` is no other channel of this market", s.after),
+                    ));
+                }
+            }
+            breed += c.intent * (most(c) + if c.visit && c.follow == 0.0 { followers } else { 0.0 });
         }
         if breed > 0.5 {
             return Err(Error::option(
                 "channels",
                 format!(
-                    "the touches that accompany one order cause {breed:.2} more; keep the sum of intent × effect at most 0.5"
+                    "the touches that accompany one order can cause {breed:.2} more; keep the sum of intent × effect at most 0.5"
                 ),
             ));
         }

@@ -1,7 +1,8 @@
-//! One person's life: touches, orders, and the traces they leave.
+//! One person: what they are like, and the traces that their life leaves.
 
 use super::block::{Block, Namespace, RawEvent, RawId, RawOrder, RawPerson};
-use super::options::MarketOptions;
+use super::life::{Life, conceive};
+use super::options::{FollowOn, MarketOptions, RESPONSIVENESS_LIMIT};
 use super::sample::Sampler;
 use crate::column::DAY;
 use crate::math::exp_m1;
@@ -10,25 +11,34 @@ use crate::{Result, Run};
 /// No channel, no order, no identifier.
 pub(super) const NONE: u64 = u64::MAX;
 pub(super) const NO_CHANNEL: u16 = u16::MAX;
-const NO_ORDER: u32 = u32::MAX;
-/// A safety limit far beyond any real customer; the key of an order has 24 bits for its number.
-const MAX_ORDERS: usize = 1 << 22;
 const LN_2: f64 = std::f64::consts::LN_2;
 
 /// A channel in the units of the simulation: days.
 #[derive(Debug)]
-struct Channel {
-    effect: f64,
-    delay: f64,
-    intent: f64,
-    lead: f64,
-    follow: f64,
-    follow_delay: f64,
-    breeds_followers: bool,
+pub(super) struct Channel {
+    pub(super) effect: f64,
+    /// The most that synergy can make of the effect.
+    pub(super) most: f64,
+    pub(super) delay: f64,
+    pub(super) intent: f64,
+    pub(super) lead: f64,
+    pub(super) follow: f64,
+    pub(super) follow_delay: f64,
+    pub(super) follows_intent: bool,
+    pub(super) breeds_followers: bool,
+    pub(super) saturation: f64,
+    pub(super) saturation_window: f64,
+    /// Channel, factor, days.
+    pub(super) synergy: Vec<(u16, f64, f64)>,
+    pub(super) customers_only: bool,
+    pub(super) off: bool,
     visit: bool,
     knows_email: bool,
     campaigns: u16,
 }
+
+/// Channels that touch by chance: their indices, and cumulative touches a day.
+pub(super) type Reach = (Vec<u16>, Vec<f64>);
 
 /// The options made ready.
 #[derive(Debug)]
@@ -36,14 +46,17 @@ pub(super) struct Plan {
     pub(super) options: MarketOptions,
     pub(super) start: i64,
     streams: Run,
-    channels: Vec<Channel>,
-    /// Channels that reach anyone, and those that reach customers: indices and cumulative touches a day.
-    open: (Vec<u16>, Vec<f64>),
-    members: (Vec<u16>, Vec<f64>),
-    intents: Vec<u16>,
-    followers: Vec<u16>,
+    pub(super) channels: Vec<Channel>,
+    /// Channels that reach anyone, of those who do not buy by themselves and of those who do.
+    pub(super) open: [Reach; 2],
+    /// The same of channels that reach customers.
+    pub(super) members: [Reach; 2],
+    pub(super) intents: Vec<u16>,
+    pub(super) followers: Vec<u16>,
+    /// Whether every touch has its channel's effect whatever came before, and every channel is on.
+    pub(super) additive: bool,
     pub(super) end: f64,
-    horizon: f64,
+    pub(super) horizon: f64,
 }
 
 impl Plan {
@@ -55,28 +68,42 @@ impl Plan {
             .iter()
             .map(|c| Channel {
                 effect: c.effect,
+                most: c.effect * c.most_synergy(),
                 delay: c.carry_over.days() / LN_2,
                 intent: c.intent,
                 lead: c.intent_lead.days(),
                 follow: c.follow,
                 follow_delay: c.follow_delay.days(),
+                follows_intent: c.follow_on == FollowOn::Intent,
                 breeds_followers: c.visit && c.follow == 0.0,
+                saturation: c.saturation,
+                saturation_window: c.saturation_window.days(),
+                synergy: c
+                    .synergy
+                    .iter()
+                    .filter_map(|s| Some((options.channel(&s.after)? as u16, s.factor, s.within.days())))
+                    .collect(),
+                customers_only: c.customers_only,
+                off: options.off.contains(&c.name),
                 visit: c.visit,
                 knows_email: c.knows_email,
                 campaigns: c.campaigns,
             })
             .collect();
-        let reach = |customers_only: bool| {
+        let reach = |customers_only: bool, buyer: bool| {
             let (mut which, mut cumulative, mut total) = (Vec::new(), Vec::new(), 0.0);
             for (at, c) in options.channels.iter().enumerate() {
                 if c.customers_only == customers_only && c.reach > 0.0 {
-                    total += c.reach / 30.0;
+                    total += c.reach / 30.0 * c.targeted(buyer, options.purchases.buyers);
                     which.push(at as u16);
                     cumulative.push(total);
                 }
             }
             (which, cumulative)
         };
+        let additive = options.responsiveness.is_none()
+            && options.off.is_empty()
+            && options.channels.iter().all(|c| c.saturation == 0.0 && c.synergy.is_empty());
         let chosen = |p: fn(&Channel) -> f64| {
             (0..channels.len()).filter(|i| p(&channels[*i]) > 0.0).map(|i| i as u16).collect()
         };
@@ -84,19 +111,25 @@ impl Plan {
         Ok(Self {
             start,
             streams: Run::new().seed(options.seed),
-            open: reach(false),
-            members: reach(true),
+            open: [reach(false, false), reach(false, true)],
+            members: [reach(true, false), reach(true, true)],
             intents: chosen(|c| c.intent),
             followers: chosen(|c| c.follow),
             channels,
+            additive,
             end,
             horizon: end + f64::from(options.holdout_days),
             options,
         })
     }
 
-    fn micros(&self, days: f64) -> i64 {
+    pub(super) fn micros(&self, days: f64) -> i64 {
         self.start + (days * DAY as f64).floor() as i64
+    }
+
+    /// Days since the start of an instant in microseconds.
+    pub(super) fn day(&self, micros: i64) -> f64 {
+        (micros - self.start) as f64 / DAY as f64
     }
 
     /// What decides whether a person lives with the next one.
@@ -152,40 +185,25 @@ impl Device {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Touch {
-    at: f64,
-    channel: u16,
-    order: u32,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Order {
-    at: f64,
-    /// The entry, or the touch that caused it: what accompanies it comes later.
-    after: f64,
-    caused_by: u16,
-}
-
 /// Space that one block's people use in turn.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
-    touches: Vec<Touch>,
-    orders: Vec<Order>,
+    pub(super) life: Life,
     carriers: Vec<usize>,
     devices: Vec<Device>,
     ids: Vec<(Namespace, u64)>,
 }
 
 /// What a person is like.
-struct Traits {
-    entered: f64,
-    buyer: bool,
-    rate: f64,
-    dropout: f64,
+pub(super) struct Traits {
+    pub(super) entered: f64,
+    pub(super) buyer: bool,
+    pub(super) rate: f64,
+    pub(super) dropout: f64,
+    pub(super) dropped: f64,
+    pub(super) activity: f64,
+    pub(super) response: f64,
     amount_rate: f64,
-    dropped: f64,
-    activity: f64,
 }
 
 /// Lives one life and appends its traces to the block.
@@ -198,8 +216,6 @@ pub(super) fn live(
 ) {
     let mut draw = Sampler::new(plan.streams.rng(u64::from(person) * 2));
     let draw = &mut draw;
-    scratch.touches.clear();
-    scratch.orders.clear();
     let p = &plan.options.purchases;
     let mut traits = Traits {
         entered: draw.uniform() * plan.end,
@@ -209,114 +225,23 @@ pub(super) fn live(
         amount_rate: draw.gamma(p.spend_q) / p.spend_gamma,
         buyer: draw.chance(p.buyers),
         dropped: f64::INFINITY,
+        response: 1.0,
     };
-    if traits.buyer {
-        traits.dropped = baseline(plan, &traits, draw, &mut scratch.orders);
+    if let Some(shape) = plan.options.responsiveness {
+        traits.response = (draw.gamma(shape) / shape).min(RESPONSIVENESS_LIMIT);
     }
-    reach(plan, &plan.open, traits.entered, traits.activity, draw, &mut scratch.touches);
-    let (mut touch, mut order) = consequences(plan, &traits, (0, 0), draw, scratch);
-    // Newsletters start with the first order, whatever brought it.
-    let first = scratch.orders.iter().map(|o| o.at).fold(f64::INFINITY, f64::min);
-    if first < plan.horizon {
-        reach(plan, &plan.members, first, traits.activity, draw, &mut scratch.touches);
-        (touch, order) = consequences(plan, &traits, (touch, order), draw, scratch);
-    }
-    debug_assert!(touch == scratch.touches.len() && order == scratch.orders.len());
-    traces(plan, person, &traits, first, shared, draw, scratch, out);
-}
-
-/// Baseline orders: BG/NBD from the first order on. Returns the day of dropping out.
-fn baseline(plan: &Plan, traits: &Traits, draw: &mut Sampler, orders: &mut Vec<Order>) -> f64 {
-    let mut at = traits.entered + draw.exponential(plan.options.purchases.consideration.days());
-    let mut first = true;
-    while at < plan.horizon && orders.len() < MAX_ORDERS {
-        orders.push(Order { at, after: traits.entered, caused_by: NO_CHANNEL });
-        if !first && draw.chance(traits.dropout) {
-            return at;
-        }
-        first = false;
-        at += draw.exponential(1.0) / traits.rate;
-    }
-    f64::INFINITY
-}
-
-/// Touches by chance: a Poisson process from `from` to the horizon.
-fn reach(
-    plan: &Plan,
-    channels: &(Vec<u16>, Vec<f64>),
-    from: f64,
-    activity: f64,
-    draw: &mut Sampler,
-    touches: &mut Vec<Touch>,
-) {
-    let (which, cumulative) = channels;
-    let Some(total) = cumulative.last() else { return };
-    let gap = 1.0 / (total * activity);
-    let mut at = from + draw.exponential(gap);
-    while at < plan.horizon {
-        touches.push(Touch { at, channel: which[draw.pick(cumulative)], order: NO_ORDER });
-        at += draw.exponential(gap);
-    }
-}
-
-/// Orders bring touches that accompany them; touches bring orders and the
-/// touches that follow visits; until nothing new comes.
-fn consequences(
-    plan: &Plan,
-    traits: &Traits,
-    from: (usize, usize),
-    draw: &mut Sampler,
-    scratch: &mut Scratch,
-) -> (usize, usize) {
-    let (mut t, mut o) = from;
-    let Scratch { touches, orders, .. } = scratch;
-    loop {
-        if let Some(order) = orders.get(o).copied() {
-            for channel in &plan.intents {
-                let c = &plan.channels[*channel as usize];
-                if draw.chance(c.intent) {
-                    let mut at = order.at - draw.exponential(c.lead);
-                    if at < order.after {
-                        at = order.after + draw.uniform() * (order.at - order.after);
-                    }
-                    touches.push(Touch { at, channel: *channel, order: o as u32 });
-                }
-            }
-            o += 1;
-        } else if let Some(touch) = touches.get(t).copied() {
-            let c = &plan.channels[touch.channel as usize];
-            if draw.chance(c.effect) {
-                let at = touch.at + draw.exponential(c.delay);
-                // Who has dropped out is still reached, but no longer moved.
-                if at < plan.horizon && at < traits.dropped && orders.len() < 2 * MAX_ORDERS {
-                    orders.push(Order { at, after: touch.at, caused_by: touch.channel });
-                }
-            }
-            if c.breeds_followers {
-                for follower in &plan.followers {
-                    let f = &plan.channels[*follower as usize];
-                    if draw.chance(f.follow) {
-                        let at = touch.at + draw.exponential(f.follow_delay);
-                        if at < plan.horizon {
-                            touches.push(Touch { at, channel: *follower, order: NO_ORDER });
-                        }
-                    }
-                }
-            }
-            t += 1;
-        } else {
-            return (t, o);
-        }
-    }
+    conceive(plan, &mut traits, draw, &mut scratch.life);
+    traces(plan, person, &traits, shared, draw, scratch, out);
 }
 
 /// Writes what can be seen of this life, and the truth of it.
-#[allow(clippy::too_many_arguments)]
+///
+/// What does not come to pass is drawn all the same, so that the rest of a life
+/// does not change when a channel is switched off.
 fn traces(
     plan: &Plan,
     person: u32,
     traits: &Traits,
-    first_order: f64,
     shared: Option<&Device>,
     draw: &mut Sampler,
     scratch: &mut Scratch,
@@ -324,7 +249,8 @@ fn traces(
 ) {
     let identity = &plan.options.identity;
     let id = u64::from(person);
-    let Scratch { touches, orders, carriers, devices, ids } = scratch;
+    let Scratch { life, carriers, devices, ids } = scratch;
+    let Life { touches, orders, real, .. } = life;
     devices.clear();
     devices.push(plan.device(person, 0, draw));
     if draw.chance(identity.second_device) {
@@ -343,7 +269,8 @@ fn traces(
         (draw.below(own + 1) as usize).saturating_sub(1)
     };
     let member = draw.chance(identity.member);
-    let account = if member { traits.entered } else { first_order };
+    let possible_account = if member { traits.entered } else { life.first_possible };
+    let account = if member { traits.entered } else { real.first };
     let two_emails = draw.chance(identity.second_email);
     let loyal = draw.chance(identity.loyalty);
     let email = |draw: &mut Sampler| 1 + u8::from(two_emails && draw.chance(0.25));
@@ -351,18 +278,21 @@ fn traces(
     carriers.extend(orders.iter().map(|_| carrier(draw)));
     ids.clear();
 
-    for touch in touches.iter() {
+    for (touch, comes) in touches.iter().zip(&real.touches) {
         let c = &plan.channels[touch.channel as usize];
         let on = match carriers.get(touch.order as usize) {
             Some(on) if draw.chance(0.7) => *on,
             _ => carrier(draw),
         };
-        let known = touch.at >= account;
-        let login = c.visit && known && draw.chance(identity.login);
-        let email = if login || (c.knows_email && known) { email(draw) } else { 0 };
+        let known = touch.at >= possible_account;
+        let mut login = c.visit && known && draw.chance(identity.login);
+        let mut email = if login || (c.knows_email && known) { email(draw) } else { 0 };
         let campaign = if c.campaigns == 0 { 0 } else { 1 + draw.below(u32::from(c.campaigns)) as u16 };
-        if touch.at >= plan.end {
+        if touch.at >= plan.end || !comes {
             continue;
+        }
+        if touch.at < account {
+            (login, email) = (false, 0);
         }
         let device = &devices[on];
         let event = RawEvent {
@@ -394,7 +324,7 @@ fn traces(
         future_orders: 0,
         future_value: 0.0,
     };
-    for (number, (order, on)) in orders.iter().zip(carriers.iter()).enumerate() {
+    for (number, (order, on)) in orders.iter_mut().zip(carriers.iter()).enumerate() {
         let amount = draw.gamma(plan.options.purchases.spend_p) / traits.amount_rate.max(1e-12);
         let value = ((amount * 100.0).round() / 100.0).clamp(0.01, 1e12);
         let store = draw.chance(identity.store);
@@ -405,6 +335,10 @@ fn traces(
         let loyalty = store && loyal;
         // Every order can be ascribed to someone: without a cookie or card, a receipt by telephone.
         phone |= store && !loyalty;
+        order.value = value;
+        if !real.orders[number] {
+            continue;
+        }
         let device = &devices[*on];
         let row = RawOrder {
             time: plan.micros(order.at),

@@ -155,6 +155,12 @@ impl Lexicon {
         Values::Text(texts(rows.len(), 18, |i, out| self.write_order(rows[i].number, out)))
     }
 
+    /// person.
+    pub(super) fn truth_events(block: &Block) -> Table {
+        Table::new()
+            .with("person", Values::I64(block.events.iter().map(|row| i64::from(row.person)).collect()))
+    }
+
     /// `order_id`, person, `caused_by`.
     pub(super) fn truth_orders(&self, block: &Block) -> Table {
         let rows = &block.orders;

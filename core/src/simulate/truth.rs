@@ -17,10 +17,16 @@ pub struct ChannelTruth {
     pub touches: u64,
     /// Money spent on them.
     pub cost: f64,
-    /// Orders that would not have been without it.
+    /// Orders that its touches caused, each counted for one channel.
     pub incremental_conversions: u64,
     /// The value of those orders.
     pub incremental_value: f64,
+    /// Orders that would not exist had the channel touched nobody, everything
+    /// else and each person's random draws being equal. Includes what its
+    /// touches bring about through others, so channels may share an order.
+    pub lost_conversions: i64,
+    /// The value of those orders.
+    pub lost_value: f64,
 }
 
 /// The totals of a market, or of its part so far. All but the holdout counts
@@ -66,6 +72,8 @@ impl MarketTruth {
                 cost: 0.0,
                 incremental_conversions: 0,
                 incremental_value: 0.0,
+                lost_conversions: 0,
+                lost_value: 0.0,
             })
             .collect();
         Self {
@@ -100,33 +108,44 @@ impl MarketTruth {
             mine.cost += theirs.cost;
             mine.incremental_conversions += theirs.incremental_conversions;
             mine.incremental_value += theirs.incremental_value;
+            mine.lost_conversions += theirs.lost_conversions;
+            mine.lost_value += theirs.lost_value;
         }
     }
 
-    /// One row a channel: channel, kind, touches, cost,
-    /// `incremental_conversions`, `incremental_value`, and
-    /// `incremental_share`, its part of all incremental conversions (0 where
-    /// there are none).
+    /// One row a channel: channel, kind, touches, cost;
+    /// `incremental_conversions`, `incremental_value` and `incremental_share`:
+    /// the orders that its touches caused, and their part of all caused orders;
+    /// `lost_conversions`, `lost_value` and `lost_share`: the orders that would
+    /// not exist with the channel switched off, and their part of the sum over
+    /// channels. A share is 0 where there is nothing to share.
+    ///
+    /// The two differ where channels work through each other: the first order
+    /// brings the newsletters that bring the second, a visit brings
+    /// retargeting, one channel primes another. The second is what attribution
+    /// is scored against, and what a lift test estimates.
     pub fn channels(&self) -> Table {
         let rows = &self.by_channel;
-        let total: u64 = rows.iter().map(|c| c.incremental_conversions).sum();
-        let share = |n: u64| if total == 0 { 0.0 } else { n as f64 / total as f64 };
         let names: Text = rows.iter().map(|c| c.channel.as_str()).collect();
         let kinds: Text = rows.iter().map(|c| kind_name(c.kind)).collect();
+        let counts = |f: fn(&ChannelTruth) -> i64| Values::I64(rows.iter().map(f).collect());
+        let amounts = |f: fn(&ChannelTruth) -> f64| Values::F64(rows.iter().map(f).collect());
+        let shares = |f: fn(&ChannelTruth) -> i64| {
+            let total: i64 = rows.iter().map(f).sum();
+            let share = |n: i64| if total <= 0 { 0.0 } else { n as f64 / total as f64 };
+            Values::F64(rows.iter().map(|c| share(f(c))).collect())
+        };
         Table::new()
             .with("channel", Values::Names(Names::all(Arc::new(Labels::Text(names)))))
             .with("kind", Values::Text(kinds))
-            .with("touches", Values::I64(rows.iter().map(|c| c.touches as i64).collect()))
-            .with("cost", Values::F64(rows.iter().map(|c| c.cost).collect()))
-            .with(
-                "incremental_conversions",
-                Values::I64(rows.iter().map(|c| c.incremental_conversions as i64).collect()),
-            )
-            .with("incremental_value", Values::F64(rows.iter().map(|c| c.incremental_value).collect()))
-            .with(
-                "incremental_share",
-                Values::F64(rows.iter().map(|c| share(c.incremental_conversions)).collect()),
-            )
+            .with("touches", counts(|c| c.touches as i64))
+            .with("cost", amounts(|c| c.cost))
+            .with("incremental_conversions", counts(|c| c.incremental_conversions as i64))
+            .with("incremental_value", amounts(|c| c.incremental_value))
+            .with("incremental_share", shares(|c| c.incremental_conversions as i64))
+            .with("lost_conversions", counts(|c| c.lost_conversions))
+            .with("lost_value", amounts(|c| c.lost_value))
+            .with("lost_share", shares(|c| c.lost_conversions))
     }
 
     /// One row: people, customers, events, orders, `baseline_orders`,
