@@ -345,9 +345,9 @@ fn shared_vectors() {
             ])
         }
         "presets" => Ok(vec![("presets", headwater::simulate::presets())]),
-        "lift_tests" => {
+        "lift_test" => {
             let options = headwater::options::parse(json)?;
-            Ok(vec![("lift_tests", headwater::simulate::lift_tests(&options, run)?)])
+            Ok(vec![("lift_test", headwater::simulate::lift_test(&options, run)?)])
         }
         "score" => {
             let options = headwater::options::parse(json)?;

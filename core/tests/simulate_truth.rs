@@ -10,7 +10,7 @@ use headwater::column::{Columns, DAY, Duration, Values};
 use headwater::journey::Moment;
 use headwater::simulate::{
     ChannelOptions, FollowOn, LiftDesign, LiftMetric, LiftOptions, LiftTest, MarketData, MarketOptions,
-    PurchaseProcess, ScoreOptions, Synergy, generate, lift_tests, presets, score,
+    PurchaseProcess, ScoreOptions, Synergy, generate, lift_test, presets, score,
 };
 use headwater::{Error, Run, Table, options};
 
@@ -42,7 +42,14 @@ fn channel(name: &str, reach: f64, effect: f64) -> ChannelOptions {
 /// Nobody buys by themselves, and nobody drops out.
 fn only(channels: Vec<ChannelOptions>) -> MarketOptions {
     let purchases = PurchaseProcess { buyers: 0.0, ..PurchaseProcess::default() };
-    MarketOptions { people: 8_000, days: 180, holdout_days: 0, channels, purchases, ..MarketOptions::default() }
+    MarketOptions {
+        people: 8_000,
+        days: 180,
+        holdout_days: 0,
+        channels,
+        purchases,
+        ..MarketOptions::default()
+    }
 }
 
 #[test]
@@ -202,7 +209,8 @@ fn touches_wear_out() {
 #[test]
 fn people_differ_in_how_they_respond() {
     for shape in [0.5, 2.0] {
-        let options = MarketOptions { responsiveness: Some(shape), ..only(vec![channel("social", 4.0, 0.03)]) };
+        let options =
+            MarketOptions { responsiveness: Some(shape), ..only(vec![channel("social", 4.0, 0.03)]) };
         let m = market(&options);
         let found = caused(&m, "social");
         let (mut total, mut squares, mut variance, mut count) = (0.0, 0.0, 0.0, 0.0);
@@ -308,9 +316,8 @@ fn options_of_the_truth_say_what_is_wrong() {
     };
     refuse(one(|c| c.saturation = 1.5), "channels[0].saturation");
     refuse(one(|c| c.targeting = -1.0), "channels[0].targeting");
-    let synergy = |after: &str, factor| {
-        vec![Synergy { after: after.into(), factor, within: Duration::from_days(1) }]
-    };
+    let synergy =
+        |after: &str, factor| vec![Synergy { after: after.into(), factor, within: Duration::from_days(1) }];
     let mut options = one(|_| ());
     options.channels[0].synergy = synergy("a", 2.0);
     refuse(options.clone(), "channels[0].synergy");
@@ -352,7 +359,7 @@ fn lift_tests_are_unbiased_and_know_their_error() {
         for seed in 0..200 {
             let market = preset(name, 1_500, seed);
             let tests = tests_of(&market);
-            let table = lift_tests(&LiftOptions { market, tests }, &Run::new().threads(2)).unwrap();
+            let table = lift_test(&LiftOptions { market, tests }, &Run::new().threads(2)).unwrap();
             let column = |name: &str| table.f64s(name).unwrap();
             for (i, z) in z.iter_mut().enumerate() {
                 z.push((column("effect")[i] - column("true_effect")[i]) / column("standard_error")[i]);
@@ -382,8 +389,8 @@ fn a_lift_test_over_everything_has_the_loss_as_its_truth() {
             })
             .collect();
         let lift = LiftOptions { market, tests };
-        let table = lift_tests(&lift, &Run::new().threads(1)).unwrap();
-        assert_eq!(table, lift_tests(&lift, &Run::new().threads(3)).unwrap());
+        let table = lift_test(&lift, &Run::new().threads(1)).unwrap();
+        assert_eq!(table, lift_test(&lift, &Run::new().threads(3)).unwrap());
         for (pair, c) in table.f64s("true_effect").unwrap().chunks(2).zip(&truth.by_channel) {
             assert_eq!(pair[0], c.lost_conversions as f64, "{name}: {}", c.channel);
             assert!((pair[1] - c.lost_value).abs() < 1e-6, "{name}: {}", c.channel);
@@ -399,14 +406,12 @@ fn a_lift_test_over_everything_has_the_loss_as_its_truth() {
 fn a_lift_test_by_hand() {
     // With everyone's every touch causing an order at once, the arms differ by
     // the touches of those who are not held out.
-    let mut options = only(vec![ChannelOptions {
-        carry_over: Duration::default(),
-        ..channel("search", 3.0, 1.0)
-    }]);
+    let mut options =
+        only(vec![ChannelOptions { carry_over: Duration::default(), ..channel("search", 3.0, 1.0) }]);
     options.people = 400;
     let m = market(&options);
     let test = LiftTest { channel: "search".into(), ..LiftTest::default() };
-    let table = lift_tests(&LiftOptions { market: options, tests: vec![test] }, &Run::new()).unwrap();
+    let table = lift_test(&LiftOptions { market: options, tests: vec![test] }, &Run::new()).unwrap();
     let f = |name: &str| table.f64s(name).unwrap()[0];
     let n = |name: &str| table.i64s(name).unwrap()[0] as f64;
     assert_eq!(f("true_effect"), m.truth.orders as f64);
@@ -422,7 +427,7 @@ fn lift_tests_say_what_is_wrong() {
     let market = preset("plain", 1_000, 0);
     let good = LiftTest { channel: "social".into(), ..LiftTest::default() };
     let run = |test: LiftTest| {
-        lift_tests(&LiftOptions { market: market.clone(), tests: vec![test] }, &Run::new()).err()
+        lift_test(&LiftOptions { market: market.clone(), tests: vec![test] }, &Run::new()).err()
     };
     let refuse = |test: LiftTest, name: &str| match run(test) {
         Some(Error::Option { option, .. }) => assert_eq!(option, name),
@@ -437,9 +442,9 @@ fn lift_tests_say_what_is_wrong() {
     refuse(LiftTest { start: day(&market, -1), ..good.clone() }, "end");
     refuse(LiftTest { cooldown: Duration::from_days(31), ..good.clone() }, "end");
     let nothing = LiftOptions { market: market.clone(), tests: vec![] };
-    assert!(matches!(lift_tests(&nothing, &Run::new()), Err(Error::Option { .. })));
+    assert!(matches!(lift_test(&nothing, &Run::new()), Err(Error::Option { .. })));
     let lonely = LiftOptions { market: MarketOptions { people: 1, ..market.clone() }, tests: vec![good] };
-    assert!(matches!(lift_tests(&lonely, &Run::new()), Err(Error::NotEnoughData { .. })));
+    assert!(matches!(lift_test(&lonely, &Run::new()), Err(Error::NotEnoughData { .. })));
 }
 
 fn truth() -> Columns {

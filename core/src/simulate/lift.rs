@@ -122,16 +122,16 @@ pub struct LiftOptions {
 ///
 /// ```
 /// use headwater::Run;
-/// use headwater::simulate::{LiftOptions, LiftTest, MarketOptions, lift_tests};
+/// use headwater::simulate::{LiftOptions, LiftTest, MarketOptions, lift_test};
 ///
 /// let market = MarketOptions { people: 4_000, ..MarketOptions::preset("plain")? };
 /// let tests = vec![LiftTest { channel: "display".into(), ..LiftTest::default() }];
-/// let table = lift_tests(&LiftOptions { market, tests }, &Run::new())?;
+/// let table = lift_test(&LiftOptions { market, tests }, &Run::new())?;
 /// let (effect, error) = (table.f64s("effect").unwrap()[0], table.f64s("standard_error").unwrap()[0]);
 /// assert!((effect - table.f64s("true_effect").unwrap()[0]).abs() < 4.0 * error);
 /// # Ok::<(), headwater::Error>(())
 /// ```
-pub fn lift_tests(options: &LiftOptions, run: &Run) -> Result<Table> {
+pub fn lift_test(options: &LiftOptions, run: &Run) -> Result<Table> {
     let market = Market::new(options.market.clone())?;
     let plan = market.plan();
     if options.tests.is_empty() {

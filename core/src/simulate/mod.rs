@@ -49,7 +49,7 @@ mod sample;
 mod score;
 mod truth;
 
-pub use lift::{LiftDesign, LiftMetric, LiftOptions, LiftTest, lift_tests};
+pub use lift::{LiftDesign, LiftMetric, LiftOptions, LiftTest, lift_test};
 pub use market::{Batches, Market, MarketBatch, MarketData, generate};
 pub use options::{
     ChannelKind, ChannelOptions, FollowOn, IdentityBehaviour, MarketOptions, PurchaseProcess, Synergy,

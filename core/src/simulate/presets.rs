@@ -38,8 +38,16 @@ const PRESETS: [Preset; 10] = [
         "Regular customers buy by themselves, reached by many newsletters and coming in directly.",
         loyal_base,
     ),
-    ("synergy", "Display and video do little alone, but make search and social several times as strong.", synergy),
-    ("saturated", "Display and social touch the same people over and over; each touch wears out the next.", saturated),
+    (
+        "synergy",
+        "Display and video do little alone, but make search and social several times as strong.",
+        synergy,
+    ),
+    (
+        "saturated",
+        "Display and social touch the same people over and over; each touch wears out the next.",
+        saturated,
+    ),
     ("low_signal", "The plain market with a tenth of the effect: nearly all orders come anyway.", low_signal),
     (
         "mixed",

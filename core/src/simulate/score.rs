@@ -284,14 +284,16 @@ fn model_table(names: &[&str], truth: &Truth, rows: &[Vec<Row>], min_share: f64)
     let sum = |rows: &[Row], f: fn(&Row) -> f64| exact_sum(rows.iter().map(f));
     let large: Vec<Vec<Row>> = rows
         .iter()
-        .map(|rows| rows.iter().filter(|r| r.true_share > 0.0 && r.true_share >= min_share).copied().collect())
+        .map(|rows| {
+            rows.iter().filter(|r| r.true_share > 0.0 && r.true_share >= min_share).copied().collect()
+        })
         .collect();
     let each = |f: &dyn Fn(&[Row]) -> f64| Values::F64(rows.iter().map(|r| f(r)).collect());
     let error = |r: &Row| r.error().abs();
     let largest = |rows: &[Row]| {
-        rows.iter().filter_map(|r| Some(r.relative_error()?.abs())).fold(None, |a: Option<f64>, b| {
-            Some(a.map_or(b, |a| a.max(b)))
-        })
+        rows.iter()
+            .filter_map(|r| Some(r.relative_error()?.abs()))
+            .fold(None, |a: Option<f64>, b| Some(a.map_or(b, |a| a.max(b))))
     };
     Table::new()
         .with("model", Values::Text(names.iter().collect()))
@@ -299,7 +301,9 @@ fn model_table(names: &[&str], truth: &Truth, rows: &[Vec<Row>], min_share: f64)
         .with("mean_absolute_error", each(&|rows| sum(rows, error) / rows.len() as f64))
         .with_optional(
             "weighted_mape",
-            large.iter().map(|rows| (!rows.is_empty()).then(|| sum(rows, error) / sum(rows, |r| r.true_share))),
+            large
+                .iter()
+                .map(|rows| (!rows.is_empty()).then(|| sum(rows, error) / sum(rows, |r| r.true_share))),
         )
         .with_optional("largest_error", large.iter().map(|rows| largest(rows)))
         .with_optional("kendall_tau", rows.iter().map(|rows| kendall_tau(rows)))
@@ -326,8 +330,7 @@ fn kendall_tau(rows: &[Row]) -> Option<f64> {
 }
 
 fn coverage(rows: &[Row], covered: fn(&Row) -> Option<bool>) -> Option<f64> {
-    let (hits, all) = rows.iter().filter_map(covered).fold((0, 0), |(hits, all), hit| {
-        (hits + u32::from(hit), all + 1)
-    });
+    let (hits, all) =
+        rows.iter().filter_map(covered).fold((0, 0), |(hits, all), hit| (hits + u32::from(hit), all + 1));
     (all > 0).then(|| f64::from(hits) / f64::from(all))
 }

@@ -1,0 +1,300 @@
+//! How each attribution model errs in markets whose truth is known, and how
+//! often intervals cover it; as Markdown.
+//!
+//! ```text
+//! cargo run --release -p headwater --example market_scores
+//! cargo run --release -p headwater --example market_scores -- --people 50000 --seeds 5 --models FILE
+//! cargo run --release -p headwater --example market_scores -- --coverage 200
+//! ```
+//!
+//! `--models` is a file with a JSON array of models, as `attribute` takes them;
+//! by default `MODELS`. Customers are known without error here: what stitching
+//! adds to the errors is another question.
+#![allow(clippy::print_stdout)]
+
+use std::collections::BTreeMap;
+use std::error::Error;
+
+use headwater::attribution::{AttributeOptions, attribute};
+use headwater::column::{Columns, Data, Text, Values};
+use headwater::journey::{EventOptions, Journeys};
+use headwater::simulate::{
+    LiftDesign, LiftOptions, LiftTest, MarketData, MarketOptions, ScoreOptions, Scores, generate, lift_test,
+    presets, score,
+};
+use headwater::{Run, Table, options};
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+/// The models that are scored. New ones join here.
+const MODELS: &str = r#"["first", "last", "last_non_direct", "linear", "position_based", "time_decay", "shapley",
+    {"model": "markov", "order": 1}, {"model": "markov", "order": 2}]"#;
+
+/// Estimates with intervals, whose coverage is counted. New ones join here.
+const ESTIMATORS: [(&str, Estimator); 1] = [("lift tests alone, 90 %", lift_intervals)];
+
+/// Gives a frame of channel, conversions, and `conversions_low` and `_high` or `share_low` and `_high`.
+type Estimator = fn(&World, &Run) -> Outcome<Columns>;
+
+/// The normal quantile of a two-sided 90 % interval.
+const Z90: f64 = 1.644_853_626_951_472_7;
+
+struct Arguments {
+    people: u64,
+    seeds: u64,
+    coverage: u64,
+    models: String,
+}
+
+fn main() -> Outcome<()> {
+    let mut given = Arguments { people: 20_000, seeds: 3, coverage: 0, models: MODELS.to_owned() };
+    let mut arguments = std::env::args().skip(1);
+    while let Some(name) = arguments.next() {
+        let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
+        match name.as_str() {
+            "--people" => given.people = value.parse()?,
+            "--seeds" => given.seeds = value.parse()?,
+            "--coverage" => given.coverage = value.parse()?,
+            "--models" => given.models = std::fs::read_to_string(value)?,
+            _ => return Err(format!("{name}: give --people, --seeds, --models or --coverage").into()),
+        }
+    }
+    let run = Run::new();
+    if given.coverage > 0 { coverage(given.coverage, &run) } else { errors(&given, &run) }
+}
+
+/// One market, what can be seen of it, and what is true.
+struct World {
+    options: MarketOptions,
+    market: MarketData,
+    journeys: Journeys,
+}
+
+impl World {
+    fn new(preset: &str, people: u64, seed: u64, run: &Run) -> Outcome<Self> {
+        let options = MarketOptions { people, seed, ..MarketOptions::preset(preset)? };
+        let market = generate(&options, run)?;
+        let tables = &market.tables;
+        let column = |table: &Table, name: &str| -> Outcome<Data> {
+            Ok(table.get(name).ok_or_else(|| format!("no column {name}"))?.clone().into())
+        };
+        let touches = Columns::new()
+            .with("customer", column(&tables.truth_events, "person")?)
+            .with("time", column(&tables.events, "time")?)
+            .with("channel", column(&tables.events, "channel")?);
+        let orders = Columns::new()
+            .with("customer", column(&tables.truth_orders, "person")?)
+            .with("time", column(&tables.orders, "time")?);
+        let journeys = Journeys::from_events(&touches, Some(&orders), &EventOptions::default(), run)?;
+        Ok(Self { options, market, journeys })
+    }
+
+    fn truth(&self) -> Columns {
+        self.market.truth.channels().into()
+    }
+
+    /// A test of each channel over all days, of those whom it reaches.
+    fn lift_tests(&self, run: &Run) -> Outcome<Table> {
+        let channels =
+            self.options.channels.iter().filter(|c| {
+                self.market.truth.by_channel.iter().any(|t| t.channel == c.name && t.touches > 20)
+            });
+        let tests = channels
+            .map(|c| LiftTest { channel: c.name.clone(), design: LiftDesign::Reached, ..LiftTest::default() })
+            .collect();
+        Ok(lift_test(&LiftOptions { market: self.options.clone(), tests }, run)?)
+    }
+}
+
+/// What a model's scores are, on average over seeds.
+#[derive(Default)]
+struct Mean {
+    sum: f64,
+    count: f64,
+}
+
+impl Mean {
+    fn add(&mut self, x: f64) {
+        self.sum += x;
+        self.count += 1.0;
+    }
+
+    fn value(&self) -> f64 {
+        self.sum / self.count
+    }
+}
+
+/// Model, market and measure to the mean; models in the order in which they come.
+#[derive(Default)]
+struct Book {
+    models: Vec<String>,
+    cells: BTreeMap<(String, String, &'static str), Mean>,
+}
+
+const MEASURES: [&str; 4] = ["weighted_mape", "largest_error", "kendall_tau", "over_credit"];
+
+impl Book {
+    fn add(&mut self, market: &str, scores: &Scores) {
+        let table = &scores.models;
+        for row in 0..table.rows() {
+            let model = table.text("model", row).unwrap_or_default().into_owned();
+            if !self.models.contains(&model) {
+                self.models.push(model.clone());
+            }
+            for measure in MEASURES {
+                let there =
+                    table.get(measure).is_some_and(|c| c.valid.as_ref().is_none_or(|valid| valid[row]));
+                if let (true, Some(x)) = (there, table.f64s(measure).map(|v| v[row])) {
+                    self.cells.entry((model.clone(), market.to_owned(), measure)).or_default().add(x);
+                }
+            }
+        }
+    }
+
+    /// One row a model, one column a market; the best model of each market in bold.
+    fn print(&self, title: &str, markets: &[String], measure: &'static str, best_is_low: bool) {
+        let value = |model: &str, market: &str| {
+            self.cells.get(&(model.to_owned(), market.to_owned(), measure)).map(Mean::value)
+        };
+        let tau = measure == "kendall_tau";
+        let shown = |x: f64| if tau { format!("{x:.2}") } else { format!("{:.0}", x * 100.0) };
+        println!("\n{title}\n\n| model | {} |", markets.join(" | "));
+        println!("| --- |{}", " ---: |".repeat(markets.len()));
+        for model in &self.models {
+            let cells = markets.iter().map(|market| match value(model, market) {
+                None => "–".to_owned(),
+                Some(x) => {
+                    let rivals = self.models.iter().filter(|m| !m.starts_with('('));
+                    let best = rivals.filter_map(|m| value(m, market)).all(|other| {
+                        shown(x) == shown(other) || if best_is_low { x < other } else { x > other }
+                    });
+                    if best && !model.starts_with('(') { format!("**{}**", shown(x)) } else { shown(x) }
+                }
+            });
+            println!("| {model} | {} |", cells.collect::<Vec<_>>().join(" | "));
+        }
+    }
+}
+
+fn market_names() -> Vec<String> {
+    let table = presets();
+    (0..table.rows()).filter_map(|row| table.text("name", row).map(std::borrow::Cow::into_owned)).collect()
+}
+
+fn errors(given: &Arguments, run: &Run) -> Outcome<()> {
+    let models: AttributeOptions = options::parse(&format!("{{\"models\": {}}}", given.models))?;
+    let markets = market_names();
+    let (mut book, plain) = (Book::default(), ScoreOptions::default());
+    println!("| market | orders | incremental | true shares |\n| --- | ---: | ---: | --- |");
+    for name in &markets {
+        for seed in 1..=given.seeds {
+            let world = World::new(name, given.people, seed, run)?;
+            if seed == 1 {
+                describe(name, &world);
+            }
+            let credits = attribute(&world.journeys, &models, run)?.table();
+            let truth = world.truth();
+            book.add(name, &score(&credits.into(), &truth, &plain, run)?);
+            for (label, credits) in yardsticks(&world, run)? {
+                let n = credits.rows();
+                let credits = credits.with("model", vec![label; n]);
+                book.add(name, &score(&credits, &truth, &plain, run)?);
+            }
+        }
+    }
+    println!("\n{} people, {} seeds each.", given.people, given.seeds);
+    book.print(
+        "Error of shares: Σ|error| / Σ share over channels above 5 %, in %",
+        &markets,
+        MEASURES[0],
+        true,
+    );
+    book.print("Largest relative error of a channel above 5 %, in %", &markets, MEASURES[1], true);
+    book.print("Rank correlation with the truth, τ_b", &markets, MEASURES[2], false);
+    book.print("Credit beyond what channels truly did, in %", &markets, MEASURES[3], true);
+    Ok(())
+}
+
+fn describe(name: &str, world: &World) {
+    let truth = &world.market.truth;
+    let table = truth.channels();
+    let shares = table.f64s("lost_share").unwrap_or_default();
+    let mut told: Vec<(f64, &str)> =
+        shares.iter().copied().zip(truth.by_channel.iter().map(|c| c.channel.as_str())).collect();
+    told.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let told: Vec<String> = told.iter().map(|(share, c)| format!("{c} {:.0} %", share * 100.0)).collect();
+    let caused = truth.orders - truth.baseline_orders;
+    println!(
+        "| {name} | {} | {:.0} % | {} |",
+        truth.orders,
+        100.0 * caused as f64 / truth.orders as f64,
+        told.join(", ")
+    );
+}
+
+/// What needs no model: the same to all, by touches, and experiments on every channel.
+fn yardsticks(world: &World, run: &Run) -> Outcome<Vec<(&'static str, Columns)>> {
+    let truth = &world.market.truth.by_channel;
+    let names = || truth.iter().map(|c| c.channel.as_str()).collect::<Vec<_>>();
+    let credit = |x: Vec<f64>| Columns::new().with("channel", names()).with("conversions", x);
+    let each = world.market.truth.orders as f64 / truth.len() as f64;
+    let touches = world.market.truth.events as f64 / world.market.truth.orders as f64;
+    let tests = world.lift_tests(run)?;
+    let column = |name: &str| tests.get(name).cloned().ok_or("a lift test without its columns");
+    let effects = Columns::new().with("channel", column("channel")?).with("conversions", column("effect")?);
+    Ok(vec![
+        ("(the same to all)", credit(vec![each; truth.len()])),
+        ("(by number of touches)", credit(truth.iter().map(|c| c.touches as f64 / touches).collect())),
+        ("(a lift test of each channel)", effects),
+    ])
+}
+
+// --- coverage ----------------------------------------------------------------------------------------------------------
+
+/// How often intervals cover the truth, over many small markets.
+fn coverage(count: u64, run: &Run) -> Outcome<()> {
+    let markets = market_names();
+    println!("| estimate | market | intervals | cover |\n| --- | --- | ---: | ---: |");
+    for (label, estimate) in ESTIMATORS {
+        let mut hits: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+        for at in 0..count {
+            let name = &markets[at as usize % markets.len()];
+            let world = World::new(name, 3_000, 1_000 + at, run)?;
+            let scores = score(&estimate(&world, run)?, &world.truth(), &ScoreOptions::default(), run)?;
+            let tally = hits.entry(name).or_default();
+            for column in ["covered", "share_covered"] {
+                let Some(column) = scores.channels.get(column) else { continue };
+                let Values::Bool(covered) = &column.values else { continue };
+                for (row, hit) in covered.iter().enumerate() {
+                    if column.valid.as_ref().is_none_or(|valid| valid[row]) {
+                        tally.0 += u64::from(*hit);
+                        tally.1 += 1;
+                    }
+                }
+            }
+        }
+        let all = hits.values().fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+        for (market, (hit, told)) in markets.iter().filter_map(|m| Some((m.as_str(), *hits.get(m.as_str())?)))
+        {
+            println!("| {label} | {market} | {told} | {:.1} % |", 100.0 * hit as f64 / told as f64);
+        }
+        let rate = all.0 as f64 / all.1 as f64;
+        let error = (rate * (1.0 - rate) / all.1 as f64).sqrt();
+        println!("| {label} | all | {} | {:.1} ± {:.1} % |", all.1, rate * 100.0, error * 100.0);
+    }
+    Ok(())
+}
+
+/// What a lift test of each channel says by itself.
+fn lift_intervals(world: &World, run: &Run) -> Outcome<Columns> {
+    let tests = world.lift_tests(run)?;
+    let numbers = |name: &str| tests.f64s(name).ok_or_else(|| format!("no column {name}"));
+    let (effect, error) = (numbers("effect")?, numbers("standard_error")?);
+    let at = |z: f64| effect.iter().zip(error).map(|(x, e)| x + z * e).collect::<Vec<f64>>();
+    let names: Text = (0..tests.rows()).filter_map(|row| tests.text("channel", row)).collect();
+    Ok(Columns::new()
+        .with("channel", names)
+        .with("conversions", effect.to_vec())
+        .with("conversions_low", at(-Z90))
+        .with("conversions_high", at(Z90)))
+}
