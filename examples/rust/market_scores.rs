@@ -129,6 +129,8 @@ impl Mean {
 struct Book {
     models: Vec<String>,
     cells: BTreeMap<(String, String, &'static str), Mean>,
+    /// Market, channel and model (empty for the truth) to the mean share.
+    shares: BTreeMap<(String, String, String), Mean>,
 }
 
 const MEASURES: [&str; 4] = ["weighted_mape", "largest_error", "kendall_tau", "over_credit"];
@@ -151,8 +153,39 @@ impl Book {
         }
     }
 
+    fn add_shares(&mut self, market: &str, table: &Table) {
+        let text = |name, row| table.text(name, row).unwrap_or_default().into_owned();
+        let numbers = |name| table.f64s(name).unwrap_or_default();
+        for row in 0..table.rows() {
+            let mut add = |model, share| {
+                let key = (market.to_owned(), text("channel", row), model);
+                self.shares.entry(key).or_default().add(share);
+            };
+            add(text("model", row), numbers("credit_share")[row]);
+            add(String::new(), numbers("true_share")[row]);
+        }
+    }
+
+    /// One row a market and channel, one column a model.
+    fn print_shares(&self) {
+        let head = self.models.join(" | ");
+        println!("\nWhere the credit goes, in %\n\n| market | channel | truth | {head} |");
+        println!("| --- | --- | ---: |{}", " ---: |".repeat(self.models.len()));
+        for ((market, channel, model), truth) in &self.shares {
+            if !model.is_empty() {
+                continue;
+            }
+            let cells = self.models.iter().map(|m| {
+                let mean = self.shares.get(&(market.clone(), channel.clone(), m.clone()));
+                mean.map_or_else(|| "–".to_owned(), |mean| format!("{:.0}", mean.value() * 100.0))
+            });
+            let cells: Vec<String> = cells.collect();
+            println!("| {market} | {channel} | {:.0} | {} |", truth.value() * 100.0, cells.join(" | "));
+        }
+    }
+
     /// One row a model, one column a market; the best model of each market in bold.
-    fn print(&self, title: &str, markets: &[String], measure: &'static str, best_is_low: bool) {
+    fn print(&self, title: &str, markets: &[String], measure: &'static str, best_is_low: Option<bool>) {
         let value = |model: &str, market: &str| {
             self.cells.get(&(model.to_owned(), market.to_owned(), measure)).map(Mean::value)
         };
@@ -165,8 +198,9 @@ impl Book {
                 None => "–".to_owned(),
                 Some(x) => {
                     let rivals = self.models.iter().filter(|m| !m.starts_with('('));
-                    let best = rivals.filter_map(|m| value(m, market)).all(|other| {
-                        shown(x) == shown(other) || if best_is_low { x < other } else { x > other }
+                    let mut rivals = rivals.filter_map(|m| value(m, market));
+                    let best = best_is_low.is_some_and(|low| {
+                        rivals.all(|y| shown(x) == shown(y) || if low { x < y } else { x > y })
                     });
                     if best && !model.starts_with('(') { format!("**{}**", shown(x)) } else { shown(x) }
                 }
@@ -194,7 +228,9 @@ fn errors(given: &Arguments, run: &Run) -> Outcome<()> {
             }
             let credits = attribute(&world.journeys, &models, run)?.table();
             let truth = world.truth();
-            book.add(name, &score(&credits.into(), &truth, &plain, run)?);
+            let scores = score(&credits.into(), &truth, &plain, run)?;
+            book.add(name, &scores);
+            book.add_shares(name, &scores.channels);
             for (label, credits) in yardsticks(&world, run)? {
                 let n = credits.rows();
                 let credits = credits.with("model", vec![label; n]);
@@ -207,11 +243,12 @@ fn errors(given: &Arguments, run: &Run) -> Outcome<()> {
         "Error of shares: Σ|error| / Σ share over channels above 5 %, in %",
         &markets,
         MEASURES[0],
-        true,
+        Some(true),
     );
-    book.print("Largest relative error of a channel above 5 %, in %", &markets, MEASURES[1], true);
-    book.print("Rank correlation with the truth, τ_b", &markets, MEASURES[2], false);
-    book.print("Credit beyond what channels truly did, in %", &markets, MEASURES[3], true);
+    book.print("Largest relative error of a channel above 5 %, in %", &markets, MEASURES[1], Some(true));
+    book.print("Rank correlation with the truth, τ_b", &markets, MEASURES[2], Some(false));
+    book.print("Credit beyond what channels truly did, in %", &markets, MEASURES[3], None);
+    book.print_shares();
     Ok(())
 }
 
