@@ -1,9 +1,10 @@
 'use strict'
 
 /** The markets of `simulate`, with their stream of batches. */
-function simulate({ market, openBatches, nextBatch }) {
+function simulate({ market, openBatches, nextBatch, ...plain }) {
   const dated = (market) => Object.assign(market, { end: new Date(market.end) })
   return {
+    ...plain,
     market: async (options) => dated(await market(options)),
     batches: async function* (options) {
       const stream = openBatches(options)

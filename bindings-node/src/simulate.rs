@@ -4,7 +4,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use headwater::Table;
 use headwater::run::Monitor;
-use headwater::simulate::{Batches, Market as Source, MarketBatch, MarketOptions, MarketTruth, generate};
+use headwater::simulate::{
+    self as core, Batches, LiftOptions, Market as Source, MarketBatch, MarketOptions, MarketTruth,
+    ScoreOptions, generate,
+};
 use napi::bindgen_prelude::{External, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
@@ -28,10 +31,15 @@ pub struct Market {
     /// Truth: namespace, identifier, person; one row for each person who used the identifier.
     #[napi(js_name = "truthPeople")]
     pub truth_people: Frame,
+    /// Truth beside `events`: person.
+    #[napi(js_name = "truthEvents")]
+    pub truth_events: Frame,
     /// Truth beside `orders`: order_id, person, and the channel that caused it.
     #[napi(js_name = "truthOrders")]
     pub truth_orders: Frame,
-    /// Truth: what each channel caused and cost; of a stream, in the batches so far.
+    /// Truth of each channel: what it cost, the orders that its touches caused
+    /// (`incremental_…`), and those that would not exist with the channel
+    /// switched off (`lost_…`); of a stream, in the batches so far.
     pub channels: Frame,
     /// Truth: the sums; of a stream, over the batches so far.
     pub totals: Frame,
@@ -55,7 +63,8 @@ impl Made {
 
 impl From<Made> for Market {
     fn from(made: Made) -> Self {
-        let MarketBatch { events, orders, holdout, truth_people, truth_orders, people } = made.batch;
+        let MarketBatch { events, orders, holdout, truth_people, truth_events, truth_orders, people } =
+            made.batch;
         Self {
             events: Frame::new(events),
             orders: Frame::new(orders),
@@ -63,6 +72,7 @@ impl From<Made> for Market {
             holdout: Frame::new(holdout),
             people: Frame::new(people),
             truth_people: Frame::new(truth_people),
+            truth_events: Frame::new(truth_events),
             truth_orders: Frame::new(truth_orders),
             channels: Frame::new(made.truth.channels()),
             totals: Frame::new(made.truth.totals()),
@@ -86,6 +96,53 @@ pub fn market<'e>(env: &'e Env, options: Unknown<'e>) -> Result<Unknown<'e>> {
         })
     };
     job::start(env, options, prepare, Market::from)
+}
+
+/// The named markets, which differ in what makes attribution hard: name, story.
+#[napi(namespace = "simulate")]
+pub fn presets() -> Frame {
+    Frame::new(core::presets())
+}
+
+/// Makes randomised lift tests in a market, one row each: channel, start, end,
+/// metric, effect, standard_error, true_effect, people, held_out, conversions,
+/// conversions_held_out. A share of people is held out, whom the channel does
+/// not touch; the effect is the difference of means, scaled to all people.
+#[napi(
+    namespace = "simulate",
+    ts_args_type = "tests: LiftTest[], market?: MarketOptions & RunOptions",
+    ts_return_type = "Promise<Frame>"
+)]
+pub fn lift_test<'e>(env: &'e Env, tests: Unknown<'e>, options: Unknown<'e>) -> Result<Unknown<'e>> {
+    let prepare = |call: &Call<'e>| {
+        let options = LiftOptions { market: call.seeded_options()?, tests: call.value(tests)? };
+        Ok(move |run: &headwater::Run| core::lift_test(&options, run))
+    };
+    job::start(env, options, prepare, Frame::new)
+}
+
+/// Scores the credits of models against what channels truly did: model,
+/// channel, credit, truth, over_credit, credit_share, true_share, error,
+/// relative_error, covered, share_covered. `extras.models` has one row a model.
+/// Whether shares are right (`error`) and whether the amount is (`over_credit`)
+/// are kept apart: splitting all conversions credits what comes anyway too.
+#[napi(
+    namespace = "simulate",
+    ts_args_type = "credits: FrameInput, truth: FrameInput, options?: ScoreOptions & RunOptions",
+    ts_return_type = "Promise<Frame>"
+)]
+pub fn score<'e>(
+    env: &'e Env,
+    credits: Unknown<'e>,
+    truth: Unknown<'e>,
+    options: Unknown<'e>,
+) -> Result<Unknown<'e>> {
+    let prepare = |call: &Call<'e>| {
+        let options = call.options::<ScoreOptions>()?;
+        let (credits, truth) = (call.columns(credits)?, call.columns(truth)?);
+        Ok(move |run: &headwater::Run| core::score(&credits.columns()?, &truth.columns()?, &options, run))
+    };
+    job::start(env, options, prepare, |found| Frame::new(found.channels).and("models", found.models))
 }
 
 /// A stream of batches, of which one is in memory at a time.

@@ -33,3 +33,31 @@ test('a stream can be left, and stopped', async () => {
   )
   await assert.rejects(hw.simulate.batches({ people: -1 }).next(), { code: 'HW_OPTION' })
 })
+
+test('presets, lift tests and scores', async () => {
+  const named = hw.simulate.presets().column('name')
+  assert.ok(named.includes('retargeting'))
+  const options = { preset: 'plain', people: 3000, seed: 2 }
+  const market = await hw.simulate.market(options)
+  assert.equal(market.truthEvents.rows, market.events.rows)
+  const lost = Object.fromEntries(market.channels.toRows().map((row) => [row.channel, row.lost_conversions]))
+  const without = await hw.simulate.market({ ...options, off: ['social'] })
+  assert.equal(market.orders.rows - without.orders.rows, lost.social)
+
+  const start = new Date('2025-02-01')
+  const lift = (await hw.simulate.liftTest([{ channel: 'social' }, { channel: 'video', start, heldOut: 0.3 }], options)).toRows()
+  assert.equal(lift[0].true_effect, lost.social)
+  assert.equal(+lift[1].start, +start)
+  assert.ok(Math.abs(lift[0].effect - lift[0].true_effect) < 4 * lift[0].standard_error)
+  await assert.rejects(hw.simulate.liftTest([{ channel: 'radio' }], options), { code: 'HW_OPTION' })
+
+  const customer = (frame, people) => ({ ...frame.columns(), time: frame.toRows().map((row) => row.time), customer: people.column('person') })
+  const journeys = await hw.Journeys.fromEvents(customer(market.events, market.truthEvents), {
+    conversions: customer(market.orders, market.truthOrders),
+  })
+  const scores = await hw.simulate.score(await hw.attribute(journeys, ['last', 'linear']), market.channels)
+  assert.equal(scores.rows, 2 * market.channels.rows)
+  const models = scores.extras.models.toRows()
+  assert.deepEqual(models.map((row) => row.model), ['last', 'linear'])
+  assert.ok(models.every((row) => row.weighted_mape > 0 && row.over_credit > 0 && row.coverage === null))
+})

@@ -173,8 +173,14 @@ const calls = {
     return out
   },
   simulate: async ({ options }) => {
-    const { events, orders, holdout, people, truthPeople, truthOrders, channels, totals } = await hw.simulate.market(options)
-    return { events, orders, holdout, people, truth_people: truthPeople, truth_orders: truthOrders, channels, totals }
+    const { truthPeople, truthEvents, truthOrders, ...market } = await hw.simulate.market(options)
+    return { ...market, truth_people: truthPeople, truth_events: truthEvents, truth_orders: truthOrders }
+  },
+  presets: async () => ({ presets: hw.simulate.presets() }),
+  lift_test: async ({ options: { market, tests } }) => ({ lift_test: await hw.simulate.liftTest(tests, market) }),
+  score: async ({ frames: { credits, truth }, options }) => {
+    const channels = await hw.simulate.score(credits, truth, options)
+    return { channels, models: channels.extras.models }
   },
 }
 

@@ -39,7 +39,9 @@ mod _core {
     #[pymodule_export]
     use crate::segment::{kmeans_clusters, kmeans_fit, kmeans_predict, kmeans_score, segment_rfm};
     #[pymodule_export]
-    use crate::simulate::{MarketBatches, simulate_market};
+    use crate::simulate::{
+        MarketBatches, simulate_lift_test, simulate_market, simulate_presets, simulate_score,
+    };
 
     /// What this module was built from, for bug reports.
     #[pyfunction]

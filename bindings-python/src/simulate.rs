@@ -5,19 +5,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 use headwater::Table;
 use headwater::options::parse;
 use headwater::run::Monitor;
-use headwater::simulate::{Batches, Market, MarketBatch, MarketOptions, generate};
+use headwater::simulate::{
+    Batches, LiftOptions, Market, MarketBatch, MarketOptions, ScoreOptions, generate, lift_test, presets,
+    score,
+};
 use pyo3::prelude::*;
 
 use crate::errors::Outcome;
-use crate::frame::Frame;
+use crate::frame::{Frame, columns};
 use crate::run::{RunArgs, direct};
 
 type Named = Vec<(&'static str, Frame)>;
 
 fn named(batch: MarketBatch, mut more: Vec<(&'static str, Table)>) -> headwater::Result<Named> {
-    let MarketBatch { events, orders, holdout, truth_people, truth_orders, people } = batch;
+    let MarketBatch { events, orders, holdout, truth_people, truth_events, truth_orders, people } = batch;
     more.extend([("events", events), ("orders", orders), ("holdout", holdout), ("people", people)]);
-    more.extend([("truth_people", truth_people), ("truth_orders", truth_orders)]);
+    more.extend([("truth_people", truth_people), ("truth_events", truth_events)]);
+    more.push(("truth_orders", truth_orders));
     more.into_iter().map(|(name, table)| Ok((name, Frame::new(table)?))).collect()
 }
 
@@ -33,6 +37,35 @@ pub(crate) fn simulate_market(py: Python<'_>, options: &str, run: RunArgs) -> Ou
             ("records", market.tables.records()),
         ];
         Ok((named(market.tables, truth)?, market.end))
+    })
+}
+
+/// The named markets.
+#[pyfunction]
+pub(crate) fn simulate_presets() -> Outcome<Frame> {
+    direct(|| Frame::new(presets()))
+}
+
+/// The tests of a market, one row each.
+#[pyfunction]
+pub(crate) fn simulate_lift_test(py: Python<'_>, options: &str, run: RunArgs) -> Outcome<Frame> {
+    let options: LiftOptions = parse(options)?;
+    run.call(py, |run| Frame::new(lift_test(&options, run)?))
+}
+
+/// The scores of channels and of models.
+#[pyfunction]
+pub(crate) fn simulate_score(
+    py: Python<'_>,
+    credits: &Bound<'_, PyAny>,
+    truth: &Bound<'_, PyAny>,
+    options: &str,
+    run: RunArgs,
+) -> Outcome<(Frame, Frame)> {
+    let (credits, truth, options) = (columns(credits)?, columns(truth)?, parse::<ScoreOptions>(options)?);
+    run.call(py, |run| {
+        let found = score(&credits, &truth, &options, run)?;
+        Ok((Frame::new(found.channels)?, Frame::new(found.models)?))
     })
 }
 

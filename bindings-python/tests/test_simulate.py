@@ -44,6 +44,61 @@ def test_batches_stream_the_same_market():
     assert totals == columns(whole.totals)
 
 
+def test_a_preset_is_a_market_with_a_name():
+    named = columns(hw.simulate.presets())
+    assert {"plain", "branded_search", "retargeting"} <= set(named["name"])
+    market = hw.simulate.market(300, preset="branded_search", seed=1)
+    assert len(market.people) == 300
+    assert "branded_search" in columns(market.channels)["channel"]
+    assert len(market.truth_events) == len(market.events)
+    batch = next(hw.simulate.batches(300, preset="branded_search", seed=1))
+    assert columns(batch.channels) == columns(market.channels)
+    with pytest.raises(hw.OptionError, match="`preset`"):
+        hw.simulate.market(preset="plane")
+
+
+def test_a_channel_switched_off_loses_what_the_truth_says():
+    given = {"people": 2000, "preset": "synergy", "seed": 3}
+    market = hw.simulate.market(**given)
+    without = hw.simulate.market(**given, off=["display"])
+    truth = columns(market.channels)
+    lost = dict(zip(truth["channel"], truth["lost_conversions"], strict=True))
+    assert lost["display"] > 0
+    assert len(market.orders) - len(without.orders) == lost["display"]
+
+
+def test_a_lift_test_estimates_what_a_channel_does():
+    given = {"people": 3000, "preset": "plain", "seed": 2}
+    tests = [{"channel": "display", "start": "2025-02-01", "end": "2025-05-01"}, {"channel": "social"}]
+    lift = columns(hw.simulate.lift_test(tests, **given))
+    assert lift["channel"] == ["display", "social"]
+    truth = columns(hw.simulate.market(**given).channels)
+    assert lift["true_effect"][1] == truth["lost_conversions"][truth["channel"].index("social")]
+    z = (lift["effect"][1] - lift["true_effect"][1]) / lift["standard_error"][1]
+    assert abs(z) < 4
+    one = columns(hw.simulate.lift_test({"channel": "social"}, **given, threads=1))
+    assert one["effect"] == lift["effect"][1:]
+    with pytest.raises(hw.OptionError, match="radio"):
+        hw.simulate.lift_test({"channel": "radio"}, **given)
+    with pytest.raises(TypeError, match="peeple"):
+        hw.simulate.lift_test(tests, peeple=3)
+
+
+def test_credits_are_scored_against_the_truth():
+    market = hw.simulate.market(2000, preset="branded_search", seed=5, backend="pandas")
+    touches = market.events.assign(customer=market.truth_events.person)
+    orders = market.orders.assign(customer=market.truth_orders.person)
+    journeys = hw.journeys(touches, orders)
+    report = {}
+    scores = hw.simulate.score(hw.attribute(journeys, ["last", "linear"]), market.channels, report=report)
+    assert len(scores) == 2 * len(market.channels)
+    models = columns(report["models"])
+    assert models["model"] == ["last", "linear"]
+    assert all(error > 0 for error in models["mean_absolute_error"])
+    assert all(more > 0 for more in models["over_credit"])
+    assert models["coverage"][0] is None or models["coverage"][0] != models["coverage"][0]
+
+
 @pytest.mark.parametrize("backend", ["pandas", "polars", "pyarrow"])
 def test_the_kind_of_frame_can_be_named(backend):
     market = hw.simulate.market(people=50, backend=backend)

@@ -173,6 +173,15 @@ def run(case: dict[str, Any], frames: dict[str, Any]) -> dict[str, Any]:
         case "simulate":
             options.pop("batch_people", None)
             return vars(hw.simulate.market(**options))
+        case "presets":
+            return {"presets": hw.simulate.presets()}
+        case "lift_test":
+            return {"lift_test": hw.simulate.lift_test(options["tests"], **options["market"])}
+        case "score":
+            report = {}
+            given = {"truth_column" if name == "truth" else name: v for name, v in options.items()}
+            scores = hw.simulate.score(frames["credits"], frames["truth"], report=report, **given)
+            return {"channels": scores, **report}
         case other:
             return clv(other, options, frames)
 

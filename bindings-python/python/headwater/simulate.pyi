@@ -1,10 +1,10 @@
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from . import _call
 
-__all__ = ["Market", "batches", "market"]
+__all__ = ["Market", "batches", "lift_test", "market", "presets", "score"]
 
 class Market:
     events: Any
@@ -13,6 +13,7 @@ class Market:
     holdout: Any
     people: Any
     truth_people: Any
+    truth_events: Any
     truth_orders: Any
     channels: Any
     totals: Any
@@ -24,6 +25,7 @@ class Market:
 def market(
     people: int | None = None,
     *,
+    preset: str | None = None,
     events: int | None = None,
     days: int | None = None,
     holdout_days: int | None = None,
@@ -31,6 +33,8 @@ def market(
     seed: int = 0,
     channels: Sequence[Mapping[str, Any]] | None = None,
     activity: float | None = None,
+    responsiveness: float | None = None,
+    off: Sequence[str] | None = None,
     purchases: Mapping[str, Any] | None = None,
     identity: Mapping[str, Any] | None = None,
     backend: str | None = None,
@@ -40,6 +44,7 @@ def market(
 def batches(
     people: int | None = None,
     *,
+    preset: str | None = None,
     events: int | None = None,
     days: int | None = None,
     holdout_days: int | None = None,
@@ -47,6 +52,8 @@ def batches(
     seed: int = 0,
     channels: Sequence[Mapping[str, Any]] | None = None,
     activity: float | None = None,
+    responsiveness: float | None = None,
+    off: Sequence[str] | None = None,
     purchases: Mapping[str, Any] | None = None,
     identity: Mapping[str, Any] | None = None,
     batch_people: int | None = None,
@@ -54,3 +61,23 @@ def batches(
     threads: int | None = None,
     progress: _call.Progress = None,
 ) -> Iterator[Market]: ...
+def presets(*, backend: str | None = None) -> Any: ...
+def lift_test(
+    tests: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    *,
+    backend: str | None = None,
+    threads: int | None = None,
+    progress: _call.Progress = None,
+    **market: Any,
+) -> Any: ...
+def score(
+    credits: Any,
+    truth: Any,
+    *,
+    credit: str = "conversions",
+    truth_column: str = "lost_conversions",
+    min_share: float = 0.05,
+    outside: Sequence[str] = ("(unattributed)", "(baseline)"),
+    report: MutableMapping[str, Any] | None = None,
+    threads: int | None = None,
+) -> Any: ...
