@@ -9,11 +9,17 @@
 //!   causes one more order with the probability `effect` of its channel, after
 //!   a delay with the half-life `carry_over`. So incremental orders are known
 //!   one by one, and channels that merely accompany intent (branded search,
-//!   retargeting, direct) show up as such;
+//!   retargeting, direct) show up as such. Effects may wear out, be primed by
+//!   other channels and differ by person; what would be lost with a channel
+//!   switched off is always known, order by order ([`MarketTruth::channels`]);
 //! * **what customers are worth**: baseline orders follow the BG/NBD process
 //!   (Fader, Hardie & Lee 2005) and amounts the Gamma-Gamma model (Fader &
 //!   Hardie 2013), and the process goes on after the observed days, so that
 //!   forecasts can be checked.
+//!
+//! [`MarketOptions::preset`] has named markets that differ in what makes
+//! attribution hard, [`lift_test`] makes experiments in them, and [`score`]
+//! compares credits with the truth.
 //!
 //! A market is a function of its [`MarketOptions`] alone: one seed gives the
 //! same bits for any number of threads, any batch size and in each language. A
