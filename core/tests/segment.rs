@@ -337,17 +337,19 @@ fn iris_digits_and_wine_reach_the_reference() {
             .unwrap();
         let want = g["inertia"].as_f64().unwrap();
         assert!((fit.model().inertia() - want).abs() <= 1e-9 * want, "{name}: {}", fit.model().inertia());
-        // Pixels are whole numbers, so that points lie halfway between centres up to rounding: the path
-        // to the same optimum may be one step shorter or longer than the reference's.
-        assert!(fit.model().n_iter().abs_diff(g["n_iter"].as_u64().unwrap()) <= 1, "{name}");
+        // Iris and wine take the reference's steps and need few starts. Pixels are whole numbers, so that
+        // points of digits lie halfway between centres up to rounding: the path to the same optimum is a step
+        // shorter there (15 for 16), and the many optima close together take more starts (20 end 5e-4 above).
+        let (steps, starts) = if name == "digits" { (1, 100) } else { (0, 20) };
+        assert!(fit.model().n_iter().abs_diff(g["n_iter"].as_u64().unwrap()) <= steps, "{name}");
         let labels: Vec<u64> = g["labels"].as_array().unwrap().iter().map(|x| x.as_u64().unwrap()).collect();
         assert!(fit.labels().iter().zip(&labels).all(|(a, b)| u64::from(*a) == *b), "{name}: labels");
         let sizes: Vec<u64> = g["sizes"].as_array().unwrap().iter().map(|x| x.as_u64().unwrap()).collect();
         assert_eq!(fit.model().sizes(), sizes);
 
-        // As many starts of our own find the best that a hundred of the reference found.
+        // No more starts of our own find the best that a hundred of the reference found.
         let best = g["best_known_inertia_100_starts"].as_f64().unwrap();
-        let ours = KMeans::new(k).n_init(100).tol(0.0).fit_rows(&values, d, &Run::new()).unwrap();
+        let ours = KMeans::new(k).n_init(starts).tol(0.0).fit_rows(&values, d, &Run::new()).unwrap();
         assert!(ours.model().inertia() <= best * (1.0 + 1e-4), "{name}: {}", ours.model().inertia());
     }
 }
