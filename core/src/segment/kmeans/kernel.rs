@@ -62,42 +62,15 @@ pub(super) fn squared(a: &[f64], b: &[f64]) -> f64 {
     sum
 }
 
-/// The squared distance of two points, its dimensions added in another order:
-/// for bounds, which allow for rounding.
-#[inline]
-pub(super) fn about(a: &[f64], b: &[f64]) -> f64 {
-    let (a, a_rest) = a.as_chunks::<4>();
-    let (b, b_rest) = b.as_chunks::<4>();
-    let mut sums = [0.0; 4];
-    for (x, y) in a.iter().zip(b) {
-        for lane in 0..4 {
-            let gap = x[lane] - y[lane];
-            sums[lane] += gap * gap;
-        }
-    }
-    (sums[0] + sums[1]) + (sums[2] + sums[3]) + squared(a_rest, b_rest)
-}
-
-/// Eight points side by side, and what is known of their nearest centres.
+/// Eight points side by side: one row of eight lanes for each dimension.
 #[derive(Clone, Debug)]
 pub(super) struct Tile {
-    /// One row of eight lanes for each dimension.
     lanes: Vec<[f64; LANES]>,
-    /// Squared distances to the nearest and the second nearest centre.
-    pub(super) first: [f64; LANES],
-    pub(super) second: [f64; LANES],
-    /// The nearest centre; of equally near ones the first.
-    centre: [f64; LANES],
 }
 
 impl Tile {
     pub(super) fn new(columns: usize) -> Self {
-        Self {
-            lanes: vec![[0.0; LANES]; columns],
-            first: [0.0; LANES],
-            second: [0.0; LANES],
-            centre: [0.0; LANES],
-        }
+        Self { lanes: vec![[0.0; LANES]; columns] }
     }
 
     /// Puts a point into a lane.
@@ -108,19 +81,13 @@ impl Tile {
         }
     }
 
-    /// The nearest centre of the point in a lane.
-    #[inline]
-    pub(super) fn centre(&self, lane: usize) -> u32 {
-        self.centre[lane] as u32
-    }
-
     /// Finds the two nearest of the centres, given row by row.
     #[inline]
-    pub(super) fn search(&mut self, centres: &[f64]) {
+    pub(super) fn search(&self, centres: &[f64]) -> Nearest {
         let mut first = [f64::INFINITY; LANES];
         let mut second = [f64::INFINITY; LANES];
-        let mut best = [0.0; LANES];
-        let mut number = 0.0;
+        let mut best = [0; LANES];
+        let mut number = 0;
         for centre in centres.chunks_exact(self.lanes.len()) {
             let mut d = [0.0; LANES];
             for (row, c) in self.lanes.iter().zip(centre) {
@@ -136,9 +103,27 @@ impl Tile {
                 best[lane] = if closer { number } else { best[lane] };
                 first[lane] = if closer { d[lane] } else { first[lane] };
             }
-            number += 1.0;
+            number += 1;
         }
-        (self.first, self.second, self.centre) = (first, second, best);
+        Nearest { first, second, centre: best }
+    }
+}
+
+/// What is known of the nearest centres of eight points.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Nearest {
+    /// Squared distances to the nearest and the second nearest centre.
+    pub(super) first: [f64; LANES],
+    pub(super) second: [f64; LANES],
+    /// The nearest centre; of equally near ones the first.
+    centre: [u64; LANES],
+}
+
+impl Nearest {
+    /// The nearest centre of the point in a lane.
+    #[inline]
+    pub(super) fn centre(&self, lane: usize) -> u32 {
+        self.centre[lane] as u32
     }
 }
 
@@ -162,15 +147,13 @@ mod tests {
             });
             let lane = i as usize % LANES;
             tile.set(lane, &point);
-            tile.search(&centres);
+            let found = tile.search(&centres);
             let best = plain.iter().copied().fold(f64::INFINITY, f64::min);
-            assert_eq!(tile.first[lane].to_bits(), best.to_bits());
-            assert_eq!(plain.iter().position(|d| *d == best), Some(tile.centre(lane) as usize));
+            assert_eq!(found.first[lane].to_bits(), best.to_bits());
+            assert_eq!(plain.iter().position(|d| *d == best), Some(found.centre(lane) as usize));
             let mut rest = plain;
-            rest.remove(tile.centre(lane) as usize);
-            assert_eq!(tile.second[lane], rest.iter().copied().fold(f64::INFINITY, f64::min));
-            let near = about(&point, &centres[..3]);
-            assert!((near - squared(&point, &centres[..3])).abs() <= 1e-14 * near);
+            rest.remove(found.centre(lane) as usize);
+            assert_eq!(found.second[lane], rest.iter().copied().fold(f64::INFINITY, f64::min));
         }
     }
 }

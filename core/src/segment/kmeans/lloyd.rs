@@ -1,21 +1,23 @@
 //! Lloyd's iteration (1982), exact, with Hamerly's bounds (2010).
 //!
-//! Each point keeps an upper bound u on the distance to its own centre and a
-//! lower bound l on the distance to any other; while u is below l, or below
-//! half the distance from its centre to the next one, its centre is still the
-//! nearest and nothing is computed. A hair's breadth is allowed for rounding,
+//! For each tile of points a lower bound is kept on how much farther than a
+//! point's own centre any other is. It shrinks by no more than the two longest
+//! moves of centres; until their total, the drift, has used it up, the labels
+//! of the tile hold and nothing is computed. Most of what is computed is in
+//! single precision, see [`screen`]. A hair's breadth is allowed for rounding,
 //! so the labels are those of the plain iteration.
 
 use rayon::prelude::*;
 
-use super::kernel::{LANES, Tile, about, squared};
+use super::kernel::{LANES, Tile, squared};
+use super::screen::{Centres, Tiles, WIDE, screen};
 use crate::{Error, Result, Run};
 
 /// Rows in a block of work. Part of the numeric contract, like `run::CHUNK`.
 pub(super) const ROWS: usize = 16_384;
 
 /// Rounding in the bounds stays far below this part of them.
-const HAIR: f64 = 1.0 + 1e-10;
+const HAIR: f64 = 1e-10;
 
 /// Passes after which the sums are made anew.
 const REFRESH: u32 = 16;
@@ -52,14 +54,75 @@ pub(super) struct Descent {
 struct Block<'a> {
     rows: Rows<'a>,
     labels: Vec<u32>,
-    upper: Vec<f64>,
-    lower: Vec<f64>,
+    tiles: Tiles,
+    /// The drift at which a tile must be looked at again.
+    until: Vec<f64>,
+    /// Whether single precision tells the centres apart.
+    coarse: bool,
     /// Sums and sizes of the clusters within this block.
     sums: Vec<f64>,
     sizes: Vec<u64>,
 }
 
-impl Block<'_> {
+impl<'a> Block<'a> {
+    fn new(rows: Rows<'a>, k: usize, origin: &[f64]) -> Self {
+        Self {
+            rows,
+            labels: vec![u32::MAX; rows.len()],
+            tiles: Tiles::new(rows.values, origin),
+            until: vec![f64::NEG_INFINITY; rows.len().div_ceil(WIDE)],
+            coarse: true,
+            sums: vec![0.0; k * rows.columns],
+            sizes: vec![0; k],
+        }
+    }
+
+    /// Looks again at the tiles whose labels may no longer hold. `moved` gets
+    /// the rows with another label than before, and the one before.
+    fn look(&mut self, centres: &[f64], rounded: &Centres, drift: f64, moved: &mut Vec<(u32, u32)>) {
+        let Self { rows, labels, tiles, until, .. } = self;
+        let mut exact = Exact { rows: *rows, tile: Tile::new(rows.columns), centres };
+        let mut settle = |tile: usize, until: &mut f64, centres: &[u32; WIDE], spare: f64| {
+            let from = tile * WIDE;
+            let to = labels.len().min(from + WIDE);
+            let labels = &mut labels[from..to];
+            if labels.iter().zip(centres).fold(0, |differ, (label, centre)| differ | (label ^ centre)) != 0 {
+                for (i, (label, centre)) in (from as u32..).zip(labels.iter_mut().zip(centres)) {
+                    if label != centre {
+                        moved.push((i, *label));
+                        *label = *centre;
+                    }
+                }
+            }
+            *until = (drift + spare) * (1.0 - HAIR);
+        };
+        let (mut at, mut looks, mut failures) = (0, 0, 0);
+        let could = self.coarse
+            && screen(tiles, rounded, |found| {
+                if let Some((tile, found)) = found {
+                    looks += 1;
+                    if found.spare > 0.0 {
+                        settle(tile, &mut until[tile], &found.centres, f64::from(found.spare));
+                    } else {
+                        failures += 1;
+                        let (centres, spare) = exact.look(tile);
+                        settle(tile, &mut until[tile], &centres, spare);
+                    }
+                }
+                at += until[at..].iter().take_while(|until| drift < **until).count() + 1;
+                (at <= until.len()).then(|| at - 1)
+            });
+        if !could {
+            for (tile, until) in until.iter_mut().enumerate().filter(|(_, until)| drift >= **until) {
+                let (centres, spare) = exact.look(tile);
+                settle(tile, until, &centres, spare);
+            }
+        }
+        if looks > self.until.len() / 8 && failures > looks / 2 {
+            self.coarse = false;
+        }
+    }
+
     /// Adds up the clusters from nothing.
     fn add_up(&mut self) {
         let columns = self.rows.columns;
@@ -87,6 +150,37 @@ impl Block<'_> {
     }
 }
 
+/// Looks at tiles exactly.
+struct Exact<'a> {
+    rows: Rows<'a>,
+    tile: Tile,
+    centres: &'a [f64],
+}
+
+impl Exact<'_> {
+    /// The nearest centre of each point of a tile, of equally near ones the
+    /// first, and how much farther any other is where that is least.
+    #[inline(never)]
+    fn look(&mut self, tile: usize) -> ([u32; WIDE], f64) {
+        let mut out = [0; WIDE];
+        let mut spare = f64::INFINITY;
+        let to = self.rows.len().min((tile + 1) * WIDE);
+        for from in (tile * WIDE..to).step_by(LANES) {
+            let rows = from..to.min(from + LANES);
+            for (lane, i) in rows.clone().enumerate() {
+                self.tile.set(lane, self.rows.row(i));
+            }
+            let found = self.tile.search(self.centres);
+            for (lane, i) in rows.enumerate() {
+                out[i % WIDE] = found.centre(lane);
+                let gap = found.second[lane].sqrt() * (1.0 - HAIR) - found.first[lane].sqrt() * (1.0 + HAIR);
+                spare = spare.min(gap);
+            }
+        }
+        (out, spare)
+    }
+}
+
 /// What all blocks add up to.
 struct Part {
     sums: Vec<f64>,
@@ -106,22 +200,14 @@ pub(super) fn descend(
     let columns = rows.columns;
     let k = centres.len() / columns;
     let n = rows.len() as u64;
+    let origin: Vec<f64> =
+        (0..columns).map(|d| centres.iter().skip(d).step_by(columns).map(|c| c / k as f64).sum()).collect();
     let mut blocks: Vec<Block<'_>> = rows
         .values
         .chunks(ROWS * columns)
-        .map(|values| {
-            let count = values.len() / columns;
-            Block {
-                rows: Rows { values, columns },
-                labels: vec![u32::MAX; count],
-                upper: vec![f64::INFINITY; count],
-                lower: vec![0.0; count],
-                sums: vec![0.0; k * columns],
-                sizes: vec![0; k],
-            }
-        })
+        .map(|values| Block::new(Rows { values, columns }, k, &origin))
         .collect();
-    let mut shifts = vec![0.0; k];
+    let mut drift = 0.0;
     let mut iterations = 0;
     let mut converged = false;
     // Sums that only follow the points that moved gather rounding errors, so
@@ -130,7 +216,7 @@ pub(super) fn descend(
     let sizes = loop {
         let last = iterations == max_iter || converged;
         let fresh = age == 0;
-        let mut part = assign(&mut blocks, &centres, &shifts, fresh, run)?;
+        let mut part = assign(&mut blocks, &centres, &origin, drift, fresh, run)?;
         let vacant = part.sizes.contains(&0);
         let more = vacant && iterations < max_iter;
         if (!last || more) && !settled {
@@ -154,12 +240,13 @@ pub(super) fn descend(
             part = total(&blocks, k, 0);
         }
         let next = means(&mut blocks, part, &centres, columns, run)?;
-        for ((shift, old), new) in
-            shifts.iter_mut().zip(centres.chunks_exact(columns)).zip(next.chunks_exact(columns))
-        {
-            *shift = squared(old, new).sqrt();
-        }
+        let pairs = centres.chunks_exact(columns).zip(next.chunks_exact(columns));
+        let shifts: Vec<f64> = pairs.map(|(old, new)| squared(old, new).sqrt()).collect();
         centres = next;
+        let (longest, second) = shifts.iter().fold((0.0_f64, 0.0_f64), |(first, second), shift| {
+            (first.max(*shift), second.max(first.min(*shift)))
+        });
+        drift = (drift + (longest + second)) * (1.0 + HAIR);
         converged = shifts.iter().map(|s| s * s).sum::<f64>() <= tolerance && tolerance > 0.0;
     };
     let inertia = inertia(&blocks, &centres, run)?;
@@ -168,80 +255,29 @@ pub(super) fn descend(
 }
 
 /// One pass over all points: labels, bounds, and the sums for the next centres.
-fn assign(blocks: &mut [Block<'_>], centres: &[f64], shifts: &[f64], fresh: bool, run: &Run) -> Result<Part> {
-    let columns = blocks.first().map_or(1, |b| b.rows.columns);
-    let k = shifts.len();
-    // Half the distance from each centre to the next one.
-    let half: Vec<f64> = (0..k)
-        .map(|j| {
-            let own = &centres[j * columns..(j + 1) * columns];
-            let nearest = centres
-                .chunks_exact(columns)
-                .enumerate()
-                .filter(|(other, _)| *other != j)
-                .map(|(_, centre)| squared(own, centre))
-                .fold(f64::INFINITY, f64::min);
-            0.5 * nearest.sqrt()
-        })
-        .collect();
-    let far = (0..k).max_by(|a, b| shifts[*a].total_cmp(&shifts[*b])).unwrap_or(0);
-    let others = shifts.iter().enumerate().filter(|(j, _)| *j != far).map(|(_, s)| *s).fold(0.0, f64::max);
-    let most: Vec<f64> = (0..k).map(|j| if j == far { others } else { shifts[far] }).collect();
-
+fn assign(
+    blocks: &mut [Block<'_>],
+    centres: &[f64],
+    origin: &[f64],
+    drift: f64,
+    fresh: bool,
+    run: &Run,
+) -> Result<Part> {
+    let rounded = Centres::new(centres, origin);
+    let k = centres.len() / origin.len();
     let work = |block: &mut Block<'_>| -> Result<u64> {
         run.check()?;
-        let mut moved = 0;
-        let n = block.labels.len();
-        let rows = block.rows;
-        let mut tile = Tile::new(columns);
-        let mut pending = [0usize; LANES];
-        let mut waiting = 0;
-        let mut settle = |pending: &[usize], block: &mut Block<'_>, tile: &mut Tile| {
-            tile.search(centres);
-            for (lane, i) in pending.iter().enumerate() {
-                let (old, centre) = (block.labels[*i], tile.centre(lane));
-                if centre != old {
-                    moved += 1;
-                    block.labels[*i] = centre;
-                    if !fresh {
-                        block.transfer(*i, old as usize, centre as usize);
-                    }
-                }
-                block.upper[*i] = tile.first[lane].sqrt() * HAIR;
-                block.lower[*i] = tile.second[lane].sqrt() / HAIR;
-            }
-        };
-        for i in 0..n {
-            let own = block.labels[i] as usize;
-            if own < k {
-                let upper = (block.upper[i] + shifts[own]) * HAIR;
-                let lower = block.lower[i] - most[own];
-                block.upper[i] = upper;
-                block.lower[i] = lower;
-                let bound = if lower > half[own] { lower } else { half[own] };
-                if upper < bound {
-                    continue;
-                }
-                let upper = about(rows.row(i), &centres[own * columns..][..columns]).sqrt() * HAIR;
-                block.upper[i] = upper;
-                if upper < bound {
-                    continue;
-                }
-            }
-            tile.set(waiting, rows.row(i));
-            pending[waiting] = i;
-            waiting += 1;
-            if waiting == LANES {
-                settle(&pending, block, &mut tile);
-                waiting = 0;
-            }
-        }
-        settle(&pending[..waiting], block, &mut tile);
+        let mut moved = Vec::new();
+        block.look(centres, &rounded, drift, &mut moved);
         if fresh {
             block.add_up();
+        } else {
+            for (i, old) in &moved {
+                block.transfer(*i as usize, *old as usize, block.labels[*i as usize] as usize);
+            }
         }
         run.advance(block.labels.len() as u64)?;
-        Ok(moved)
+        Ok(moved.len() as u64)
     };
     let rows: usize = blocks.iter().map(|b| b.labels.len()).sum();
     run.stage("k-means", rows as u64)?;

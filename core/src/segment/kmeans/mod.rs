@@ -6,6 +6,7 @@
 mod kernel;
 mod lloyd;
 mod model;
+mod screen;
 mod seed;
 
 use serde::{Deserialize, Serialize};

@@ -138,8 +138,8 @@ impl KMeansModel {
                 for (lane, point) in points.chunks_exact(d).enumerate() {
                     tile.set(lane, point);
                 }
-                tile.search(&centres);
-                near.extend((0..points.len() / d).map(|lane| (tile.centre(lane), tile.first[lane].sqrt())));
+                let found = tile.search(&centres);
+                near.extend((0..points.len() / d).map(|lane| (found.centre(lane), found.first[lane].sqrt())));
             }
             run.advance(count)?;
             Ok(near)
