@@ -87,8 +87,7 @@ impl Tile {
         let mut first = [f64::INFINITY; LANES];
         let mut second = [f64::INFINITY; LANES];
         let mut best = [0; LANES];
-        let mut number = 0;
-        for centre in centres.chunks_exact(self.lanes.len()) {
+        for (number, centre) in (0..).zip(centres.chunks_exact(self.lanes.len())) {
             let mut d = [0.0; LANES];
             for (row, c) in self.lanes.iter().zip(centre) {
                 for (sum, x) in d.iter_mut().zip(row) {
@@ -103,7 +102,6 @@ impl Tile {
                 best[lane] = if closer { number } else { best[lane] };
                 first[lane] = if closer { d[lane] } else { first[lane] };
             }
-            number += 1;
         }
         Nearest { first, second, centre: best }
     }
