@@ -50,6 +50,7 @@ mod detail;
 mod door;
 mod fine;
 mod join;
+mod grouping;
 mod options;
 mod paths;
 mod read;
@@ -68,6 +69,10 @@ pub use door::{KindOptions, PeriodOptions, SegmentOptions, TransitionOptions};
 pub use options::{
     AtConversion, Collapse, Direct, DuplicateOrders, EventOptions, FlaggedRow, Moment, Open, PathOptions,
     SessionTouch, SharedTouch, Ties,
+};
+pub use grouping::{
+    ChannelGroups, ChannelOptions, ChannelRule, ChannelRules, Classified, ClickSource, Condition, Field,
+    Internal, Origin, Precedence, Test, Visit, group_channels,
 };
 
 use crate::column::{Dropped, Labels};
