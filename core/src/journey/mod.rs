@@ -51,6 +51,7 @@ mod door;
 mod fine;
 mod join;
 mod grouping;
+mod levels;
 mod options;
 mod paths;
 mod read;
@@ -58,6 +59,7 @@ mod report;
 mod select;
 mod sort;
 mod stretch;
+mod transform;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -74,6 +76,8 @@ pub use grouping::{
     ChannelGroups, ChannelOptions, ChannelRule, ChannelRules, Classified, ClickSource, Condition, Field,
     Internal, Origin, Precedence, Test, Visit, group_channels,
 };
+pub use levels::Hierarchy;
+pub use transform::{Keep, KeepInSession, Transform, TransformOptions};
 
 use crate::column::{Dropped, Labels};
 use crate::math::ExactSum;
