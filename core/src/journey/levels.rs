@@ -305,15 +305,17 @@ fn shared(whole: f64, parts: &[f64]) -> Vec<f64> {
     let total = exact_sum(parts.iter().copied());
     let share = |part: &f64| if total == 0.0 { whole / parts.len() as f64 } else { whole * (part / total) };
     let mut out: Vec<f64> = parts.iter().map(share).collect();
-    let size = |i: &usize| out[*i].abs();
-    let Some(largest) = (0..out.len()).max_by(|a, b| size(a).total_cmp(&size(b))) else { return out };
-    // What rounding left over goes to the largest; one turn is mostly enough.
-    for _ in 0..4 {
-        let rest = exact_sum(out.iter().map(|x| -x).chain([whole]));
-        if rest == 0.0 || out[largest] + rest == out[largest] {
+    let mut order: Vec<usize> = (0..out.len()).collect();
+    order.sort_by(|a, b| out[*b].abs().total_cmp(&out[*a].abs()).then(a.cmp(b)));
+    // What rounding left over goes to the largest part, and where that is too coarse to take it, to the next.
+    for at in order {
+        if exact_sum(out.iter().copied()) == whole {
             break;
         }
-        out[largest] += rest;
+        let rest = exact_sum(out.iter().map(|x| -x).chain([whole]));
+        if (out[at] + rest) * out[at] >= 0.0 {
+            out[at] += rest;
+        }
     }
     out
 }
