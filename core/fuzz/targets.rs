@@ -15,7 +15,7 @@ use headwater::column::{
     TimeUnit, Values, names_together, parse_time,
 };
 use headwater::identity::{IdentityGraph, IdentityRules, Namespace};
-use headwater::journey::{Journeys, PathCounts};
+use headwater::journey::{ChannelRules, Journeys, Origin, PathCounts, Visit};
 use headwater::model::{self, Model};
 use headwater::segment::KMeansModel;
 use headwater::{Error, Run};
@@ -422,5 +422,33 @@ fn consistent(graph: &IdentityGraph) {
             let why = graph.explain((&pair[0].0, &pair[0].1), (&pair[1].0, &pair[1].1));
             assert!(why.is_some_and(|chain| !chain.is_empty()), "{pair:?}");
         }
+    }
+}
+
+/// Bytes to rules and a visit: whatever they are, the visit is classified, its
+/// channel is one of the rules', rules survive JSON, and a visit that does not
+/// go on has all its words.
+pub fn classify(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let mut lines = text.splitn(4, '\n');
+    let mut line = || lines.next().unwrap_or_default();
+    let (page, referrer, tag, rest) = (line(), line(), line(), line());
+    let rules = serde_json::from_str::<ChannelRules>(rest).unwrap_or_default();
+    let back: ChannelRules = serde_json::from_str(&serde_json::to_string(&rules).unwrap()).unwrap();
+    assert_eq!(back, rules);
+    resaves::<ChannelRules>(&model::to_bytes(&rules).unwrap()).unwrap();
+    let addresses = Visit::page(page).referrer(referrer);
+    let tagged = Visit { source: Some(tag.into()), click_id: Some(referrer.into()), ..Visit::page(page) };
+    for visit in [addresses, tagged] {
+        let found = rules.classify(&visit);
+        let words = [&found.source, &found.medium, &found.campaign, &found.channel];
+        let goes_on = found.origin == Origin::Internal && found.channel.is_none();
+        assert!(words.iter().all(|word| word.is_none() == goes_on), "{found:?}");
+        assert!(words.iter().all(|word| word.as_deref() != Some("")), "{found:?}");
+        if let Some(channel) = &found.channel {
+            assert!(rules.channels().contains(&&**channel), "{channel}");
+        }
+        assert_eq!(back.classify(&visit), found);
+        assert!(!found.bad_landing_page || !page.trim().is_empty());
     }
 }

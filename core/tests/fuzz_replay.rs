@@ -82,6 +82,11 @@ fn observations_hold() {
     replay("observe", targets::observe);
 }
 
+#[test]
+fn classifications_hold() {
+    replay("classify", targets::classify);
+}
+
 /// With `HEADWATER_BLESS=1`, writes the seeds of `model_file`: whole files,
 /// and for each kind the inside alone after its number.
 #[test]

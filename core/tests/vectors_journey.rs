@@ -1,7 +1,9 @@
 //! The shared vectors of journeys and attribution.
 //!
 //! `from_events` (frames touches and, optionally, conversions) and `from_paths`
-//! (frame paths) give the tables of journeys; `attribute` and `touch_credits`
+//! (frame paths) give the tables of journeys; `transform` takes `{"journeys":
+//! {...}, "transform": {...}}`, `roll_up` `{"journeys": ..., "levels": ...,
+//! "attribute": ...}`; `group_channels` a frame visits; `attribute` and `touch_credits`
 //! take `{"journeys": {...}, "attribute": {...} | "model": ...}` and choose
 //! between the two by their frames. `report` (`{"journeys", "report", "options"}`),
 //! `attribution` (the same, with `"other"` for the journeys of the frames
@@ -12,11 +14,17 @@
 
 mod support;
 
+<<<<<<< HEAD
 use std::path::PathBuf;
 
 use headwater::attribution::{AttributeOptions, Fitted, Given, Model, attribute, touch_credits};
 use headwater::column::{Table, Values};
 use headwater::journey::{Journeys, Repeats};
+=======
+use headwater::attribution::{AttributeOptions, Model, attribute, touch_credits};
+use headwater::column::Table;
+use headwater::journey::{Hierarchy, Journeys, Repeats, TransformOptions, group_channels};
+>>>>>>> 66075eb (Share vectors of channels, transforms and levels; fuzz the rules)
 use headwater::{Result, Run, options};
 use serde_json::Value;
 use support::Frames;
@@ -93,6 +101,30 @@ fn call(name: &str, frames: &Frames, json: &str, run: &Run) -> Result<Vec<(&'sta
                 tables.push(("lags", j.lags()?));
             }
             Ok(tables)
+        }
+        "transform" => {
+            let j = journeys(frames, &part(json, "journeys"), run)?;
+            let TransformOptions { steps } = options::parse(&part(json, "transform"))?;
+            let j = j.transform(&steps, run)?;
+            Ok(vec![("paths", j.paths(run)?), ("channels", j.channels(run)?), ("summary", j.summary())])
+        }
+        "group_channels" => {
+            let groups = group_channels(&frames["visits"], &options::parse(json)?, run)?;
+            Ok(vec![
+                ("table", groups.table()),
+                ("summary", groups.summary()),
+                ("accounting", groups.accounting()),
+            ])
+        }
+        "roll_up" => {
+            let j = journeys(frames, &part(json, "journeys"), run)?;
+            let levels: Hierarchy = options::parse(&part(json, "levels"))?;
+            let models: AttributeOptions = options::parse(&part(json, "attribute"))?;
+            let (fine, up) = (attribute(&j, &models, run)?.table(), j.roll_up(&levels)?);
+            let channels = attribute(&up, &models, run)?.table();
+            let down = levels.drill_down(&fine, None)?;
+            let shared = levels.drill_down(&fine, Some(&channels))?;
+            Ok(vec![("paths", up.paths(run)?), ("drill_down", down), ("shared", shared)])
         }
         "attribute" => {
             let j = journeys(frames, &part(json, "journeys"), run)?;

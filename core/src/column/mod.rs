@@ -21,6 +21,7 @@ mod time;
 
 #[cfg(feature = "arrow")]
 pub use arrow::ColumnsBuilder;
+pub(crate) use data::Cells;
 pub use data::{Columns, Data, Kind};
 pub(crate) use dedupe::Rows;
 pub use duration::{DAY, Duration};

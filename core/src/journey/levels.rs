@@ -1,23 +1,4 @@
 //! Channels and the campaigns within them: one set of journeys on two levels.
-//!
-//! Journeys are built on the fine level: their channels are labels such as
-//! `search/brand`, or names that a list puts under a channel. A [`Hierarchy`]
-//! knows the channel of each.
-//!
-//! | | level | |
-//! | --- | --- | --- |
-//! | [`Journeys::roll_up`] | fine → channels | the same journeys with channels as steps |
-//! | [`Hierarchy::drill_down`] | credits of the fine level | channel, campaign, credits, share of the channel |
-//! | [`Hierarchy::drill_down`] with the channels' own credits | both | the channels' credits, shared out by the fine ones |
-//! | [`Hierarchy::total`] | credits of the fine level → channels | exact sums over campaigns |
-//!
-//! A model that splits every journey by itself (the rules) gives a channel the
-//! same on both levels. A model of all journeys together (Markov, Shapley)
-//! does not: the removal of a channel is not the removal of its campaigns one
-//! by one. Then the two credits are two answers, and `drill_down` with the
-//! channels' credits keeps the answer on channels and asks the fine level only
-//! how to share it out. In either way the sum over a channel's campaigns is
-//! the channel to the last bit, if sums are exact.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -27,11 +8,31 @@ use serde::{Deserialize, Serialize};
 
 use super::Journeys;
 use super::transform::Relabelled;
-use crate::column::{Column, Table, Text, Values};
+use crate::column::{Cells, Column, Columns, Intake, Kind, OnInvalid, Table, Text, Values};
 use crate::math::{ExactSum, exact_sum};
+use crate::run::Run;
 use crate::{Error, Result};
 
 /// Which channel a fine label belongs to.
+///
+/// Journeys are built on the fine level: their channels are labels such as
+/// `search/brand`, or names that a list puts under a channel. A [`Hierarchy`]
+/// knows the channel of each.
+///
+/// | | level | |
+/// | --- | --- | --- |
+/// | [`Journeys::roll_up`] | fine → channels | the same journeys with channels as steps |
+/// | [`Hierarchy::drill_down`] | credits of the fine level | channel, campaign, credits, share of the channel |
+/// | [`Hierarchy::drill_down`] with the channels' own credits | both | the channels' credits, shared out by the fine ones |
+/// | [`Hierarchy::total`] | credits of the fine level → channels | exact sums over campaigns |
+///
+/// A model that splits every journey by itself (the rules) gives a channel the
+/// same on both levels. A model of all journeys together (Markov, Shapley)
+/// does not: the removal of a channel is not the removal of its campaigns one
+/// by one. Then the two credits are two answers, and `drill_down` with the
+/// channels' credits keeps the answer on channels and asks the fine level only
+/// how to share it out. In either way the sum over a channel's campaigns is
+/// the channel to the last bit, if sums are exact.
 ///
 /// A label that `channels` lists is a campaign of that channel. Of any other,
 /// what stands before the first separator is the channel and the rest is the
@@ -131,6 +132,12 @@ impl Hierarchy {
         Ok(self.rows(fine, false)?.table(false))
     }
 
+    /// [`drill_down`](Self::drill_down) of credits that stand in frames.
+    pub fn drill_down_frame(&self, fine: &Columns, channels: Option<&Columns>, run: &Run) -> Result<Table> {
+        let channels = channels.map(|c| credits(c, run)).transpose()?;
+        self.drill_down(&credits(fine, run)?, channels.as_ref())
+    }
+
     fn default_rows(table: &Table) -> Result<Rows> {
         // Labels of channels, as they stand.
         Self { separator: String::new(), channels: BTreeMap::new() }.rows(table, false)
@@ -179,6 +186,34 @@ impl Hierarchy {
                 .collect(),
         })
     }
+}
+
+/// The columns of a frame that say something about credits.
+fn credits(columns: &Columns, run: &Run) -> Result<Table> {
+    let mut intake = Intake::new(columns, OnInvalid::Error, run);
+    let mut table = Table::new();
+    for name in columns.column_names() {
+        let data = columns.require(name)?;
+        match data.kind() {
+            Kind::Text => table = table.with(name, Values::Names(intake.optional_names(name)?)),
+            Kind::Int | Kind::Float | Kind::Null if ADDITIVE.contains(&name) => {
+                let mut numbers = Vec::with_capacity(data.len());
+                for chunk in &data.chunks {
+                    let chunk = chunk.plain();
+                    numbers.extend((0..chunk.rows).map(|row| match &chunk.cells {
+                        _ if !chunk.valid.at(row) => None,
+                        Cells::F64(values) => Some(values[row]).filter(|x| !x.is_nan()),
+                        Cells::I64(values) => Some(values[row] as f64),
+                        _ => None,
+                    }));
+                }
+                table = table.with_optional(name, numbers);
+            }
+            _ => {}
+        }
+    }
+    intake.finish()?;
+    Ok(table)
 }
 
 fn is_text(column: &Column) -> bool {

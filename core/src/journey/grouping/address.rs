@@ -12,7 +12,12 @@ use super::sources::bare;
 pub(super) fn plain_host(text: &str) -> Option<String> {
     let text = text.trim();
     let url = with_scheme(text).or_else(|| Url::parse(text).ok())?;
-    host(&url).map(|host| bare(&host).to_owned())
+    let host = host(&url)?;
+    let mut host = &*host;
+    while bare(host) != host {
+        host = bare(host);
+    }
+    Some(host.to_owned())
 }
 
 /// The host of an address in small letters.
@@ -97,6 +102,8 @@ mod tests {
         assert_eq!(landing("?b=c").and_then(|u| host(&u).map(Cow::into_owned)), None);
         assert_eq!(plain_host(" WWW.Shop.DE "), Some("shop.de".into()));
         assert_eq!(plain_host("https://shop.de/x"), Some("shop.de".into()));
+        assert_eq!(plain_host("www.www.shop.de"), Some("shop.de".into()));
+        assert_eq!(plain_host("www.de"), Some("www.de".into()));
         assert_eq!(plain_host("a b"), None);
     }
 }

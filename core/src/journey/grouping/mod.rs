@@ -1,53 +1,5 @@
 //! Where visits come from: addresses and click ids to source, medium, campaign
 //! and channel.
-//!
-//! A visit is known by its landing page with its parameters, by its referrer,
-//! by a click id, or by a source and a medium that were read before. The first
-//! of these that tells something tells the source and the medium:
-//!
-//! | | from | source / medium / campaign |
-//! | --- | --- | --- |
-//! | 1 | columns `source`, `medium` | as they stand |
-//! | 2 | `utm_source`, `utm_medium` | as they stand; what is missing is the click id's, else `(not set)` |
-//! | 3 | the id of a paid click: `gclid`, `msclkid`, `ttclid` … | `google / cpc`, `bing / cpc`, `tiktok / cpc` … |
-//! | 4 | the referrer, a search site | its name / `organic` / `(organic)` |
-//! |   | an assistant | its host / `ai-assistant` / `(ai-assistant)` |
-//! |   | another site | its host / `referral` / `(referral)` |
-//! | 5 | the id of any click: `fbclid`, `igshid` | `facebook / referral`, `instagram / referral` |
-//! | 6 | a referrer of one's own | the visit goes on: all missing, or as `internal` says |
-//! | 7 | nothing | `(direct)` / `(none)` / `(direct)` |
-//! |   | an address that cannot be read | `(unknown)` / `(not set)` / `(not set)` |
-//!
-//! [`Precedence::ClickId`] puts 3 before 2, as Google Analytics does where
-//! auto-tagging is on. A campaign is always `utm_campaign`, else `utm_id`,
-//! where one is there. Parameters are read whatever their case, an empty one
-//! is as good as none, and of several the first counts. The referrer is one's
-//! own if its host is that of the landing page, or one of `own_hosts` or below.
-//!
-//! Then ordered [`ChannelRules`] give the channel: the first rule whose
-//! condition holds. [`ChannelRules::ga4`] are those of the default channel
-//! group of Google Analytics 4 (Analytics Help, "Default channel group", as of
-//! 2026, the assistants' channel included), over a table of a few hundred
-//! well-known sources. That table is ours, by domains, and not Google's list,
-//! which has each source by itself. Differences from Google Analytics: a link
-//! from one page to the next is no source; the ids of other networks than
-//! Google's speak; and a source `chatgpt.com` that comes in `utm_source`
-//! without a medium is Unassigned, as there.
-//!
-//! ```
-//! use headwater::journey::{ChannelRule, ChannelRules, Condition, Field, Visit};
-//!
-//! let partner = ChannelRule {
-//!     channel: "Partner".into(),
-//!     when: Condition::ends_with(Field::Source, "partner.example"),
-//! };
-//! let rules = ChannelRules::ga4().prepend(partner).with_source("my-shop.de", "shopping")?;
-//! let visit = Visit::page("https://example.com/").referrer("https://blog.partner.example/post");
-//! assert_eq!(rules.classify(&visit).channel.as_deref(), Some("Partner"));
-//! let visit = Visit::page("/").referrer("https://www.my-shop.de/");
-//! assert_eq!(rules.classify(&visit).channel.as_deref(), Some("Organic Shopping"));
-//! # Ok::<(), headwater::Error>(())
-//! ```
 
 mod address;
 mod columns;
@@ -104,6 +56,30 @@ pub struct ChannelRule {
 }
 
 /// Ordered rules that give visits their channels.
+///
+/// The first rule whose condition holds gives the channel. [`ChannelRules::ga4`] are those of the default channel
+/// group of Google Analytics 4 (Analytics Help, "Default channel group", as of
+/// 2026, the assistants' channel included), over a table of a few hundred
+/// well-known sources. That table is ours, by domains, and not Google's list,
+/// which has each source by itself. Differences from Google Analytics: a link
+/// from one page to the next is no source; the ids of other networks than
+/// Google's speak; and a source `chatgpt.com` that comes in `utm_source`
+/// without a medium is Unassigned, as there.
+///
+/// ```
+/// use headwater::journey::{ChannelRule, ChannelRules, Condition, Field, Visit};
+///
+/// let partner = ChannelRule {
+///     channel: "Partner".into(),
+///     when: Condition::ends_with(Field::Source, "partner.example"),
+/// };
+/// let rules = ChannelRules::ga4().prepend(partner).with_source("my-shop.de", "shopping")?;
+/// let visit = Visit::page("https://example.com/").referrer("https://blog.partner.example/post");
+/// assert_eq!(rules.classify(&visit).channel.as_deref(), Some("Partner"));
+/// let visit = Visit::page("/").referrer("https://www.my-shop.de/");
+/// assert_eq!(rules.classify(&visit).channel.as_deref(), Some("Organic Shopping"));
+/// # Ok::<(), headwater::Error>(())
+/// ```
 ///
 /// In JSON, everything with its default left out:
 ///

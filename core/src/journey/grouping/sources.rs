@@ -68,7 +68,7 @@ pub(super) fn domains(host: &str) -> impl Iterator<Item = &str> {
 
 /// A host without `www.`.
 pub(super) fn bare(host: &str) -> &str {
-    host.strip_prefix("www.").unwrap_or(host)
+    host.strip_prefix("www.").filter(|rest| rest.contains('.')).unwrap_or(host)
 }
 
 /// The site of a source in small letters: a name, or a host.

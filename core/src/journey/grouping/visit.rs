@@ -14,6 +14,29 @@ pub(super) const NOT_SET: &str = "(not set)";
 
 /// What is known of one visit; all of it may be missing, and empty texts are.
 ///
+/// A visit is known by its landing page with its parameters, by its referrer,
+/// by a click id, or by a source and a medium that were read before. The first
+/// of these that tells something tells the source and the medium:
+///
+/// | | from | source / medium / campaign |
+/// | --- | --- | --- |
+/// | 1 | columns `source`, `medium` | as they stand |
+/// | 2 | `utm_source`, `utm_medium` | as they stand; what is missing is the click id's, else `(not set)` |
+/// | 3 | the id of a paid click: `gclid`, `msclkid`, `ttclid` … | `google / cpc`, `bing / cpc`, `tiktok / cpc` … |
+/// | 4 | the referrer, a search site | its name / `organic` / `(organic)` |
+/// |   | an assistant | its host / `ai-assistant` / `(ai-assistant)` |
+/// |   | another site | its host / `referral` / `(referral)` |
+/// | 5 | the id of any click: `fbclid`, `igshid` | `facebook / referral`, `instagram / referral` |
+/// | 6 | a referrer of one's own | the visit goes on: all missing, or as `internal` says |
+/// | 7 | nothing | `(direct)` / `(none)` / `(direct)` |
+/// |   | an address that cannot be read | `(unknown)` / `(not set)` / `(not set)` |
+///
+/// [`Precedence::ClickId`] puts 3 before 2, as Google Analytics does where
+/// auto-tagging is on. A campaign is always `utm_campaign`, else `utm_id`,
+/// where one is there. Parameters are read whatever their case, an empty one
+/// is as good as none, and of several the first counts. The referrer is one's
+/// own if its host is that of the landing page, or one of `own_hosts` or below.
+///
 /// ```
 /// use headwater::journey::{ChannelRules, Visit};
 ///
@@ -215,7 +238,7 @@ impl ChannelRules {
     /// The source, medium, campaign and channel of one visit.
     ///
     /// Takes a few microseconds and never fails: what cannot be read is said
-    /// in the result. See the [module](super) for what wins over what.
+    /// in the result. See [`Visit`] for what wins over what.
     pub fn classify(&self, visit: &Visit<'_>) -> Classified {
         let (page, referrer) = (given(visit.landing_page.as_ref()), given(visit.referrer.as_ref()));
         let (page_url, referrer_url) =

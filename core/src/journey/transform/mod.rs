@@ -1,35 +1,4 @@
 //! Changing paths before they are counted or attributed.
-//!
-//! [`Journeys::transform`] takes steps, one after another; each makes journeys
-//! of journeys. With the touches `D A B B C D C C` of one journey:
-//!
-//! | step | keeps | result |
-//! | --- | --- | --- |
-//! | `unique` | all touches | `D A B B C D C C` |
-//! | `exposure` | one touch of every run of a channel | `D A B C D C` |
-//! | `first` | the first touch of every channel | `D A B C` |
-//! | `frequency` | the same, labelled with how many there were | `D(2) A(1) B(2) C(3)` |
-//! | `remove_if_last_and_not_all` C | no touches of C at the end, unless all are of C | `D A B B C D` |
-//! | `remove_if_not_all` C | no touches of C, unless all are of C | `D A B B D` |
-//! | `trim_long_path` 3 | the last 3 touches | `D C C` |
-//! | `exclude` C | no touches of C | `D A B B D` |
-//! | `include_only` C | touches of C only | `C C C` |
-//! | `ignore_direct` | no direct touches, unless all are direct | as `remove_if_not_all` |
-//! | `merge` AD: A, D | all, channels renamed to those of groups | `AD AD B B C AD C C` |
-//! | `merge_rare` | all, rare channels renamed to `other` | |
-//! | `collapse` | one touch of a channel within a gap of time | |
-//! | `sessions` | one touch of every session | |
-//!
-//! The first seven are those of Google's fractribution (`path_transforms`),
-//! which Snowplow's attribution package has from there.
-//!
-//! Every step keeps all journeys with their customers, ends, conversions,
-//! values and nulls: a conversion whose last touch is taken away becomes one
-//! without a touch, `(unattributed)`. Channels stand in the order of their
-//! labels after every step. Channels that are excluded leave the list, and
-//! their cost with them; merged ones add up their cost; all others stay,
-//! also those that have no touch left. Counters of touches, late and dropped
-//! rows stay as they were built.
 
 mod work;
 
@@ -74,8 +43,37 @@ pub enum KeepInSession {
 /// One step of [`Journeys::transform`].
 ///
 /// In JSON a name, `"exposure"`, or an object with parameters, `{"step":
-/// "trim_long_path", "steps": 20}`; see the [table](self) of all.
-/// Channels that a step names must be there.
+/// "trim_long_path", "steps": 20}`. Channels that a step names must be there.
+///
+/// With the touches `D A B B C D C C` of one journey:
+///
+/// | step | keeps | result |
+/// | --- | --- | --- |
+/// | `unique` | all touches | `D A B B C D C C` |
+/// | `exposure` | one touch of every run of a channel | `D A B C D C` |
+/// | `first` | the first touch of every channel | `D A B C` |
+/// | `frequency` | the same, labelled with how many there were | `D(2) A(1) B(2) C(3)` |
+/// | `remove_if_last_and_not_all` C | no touches of C at the end, unless all are of C | `D A B B C D` |
+/// | `remove_if_not_all` C | no touches of C, unless all are of C | `D A B B D` |
+/// | `trim_long_path` 3 | the last 3 touches | `D C C` |
+/// | `exclude` C | no touches of C | `D A B B D` |
+/// | `include_only` C | touches of C only | `C C C` |
+/// | `ignore_direct` | no direct touches, unless all are direct | as `remove_if_not_all` |
+/// | `merge` AD: A, D | all, channels renamed to those of groups | `AD AD B B C AD C C` |
+/// | `merge_rare` | all, rare channels renamed to `other` | |
+/// | `collapse` | one touch of a channel within a gap of time | |
+/// | `sessions` | one touch of every session | |
+///
+/// The first seven are those of Google's fractribution (`path_transforms`),
+/// which Snowplow's attribution package has from there.
+///
+/// Every step keeps all journeys with their customers, ends, conversions,
+/// values and nulls: a conversion whose last touch is taken away becomes one
+/// without a touch, `(unattributed)`. Channels stand in the order of their
+/// labels after every step. Channels that are excluded leave the list, and
+/// their cost with them; merged ones add up their cost; all others stay,
+/// also those that have no touch left. Counters of touches, late and dropped
+/// rows stay as they were built.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Transform {
