@@ -14,17 +14,11 @@
 
 mod support;
 
-<<<<<<< HEAD
 use std::path::PathBuf;
 
 use headwater::attribution::{AttributeOptions, Fitted, Given, Model, attribute, touch_credits};
 use headwater::column::{Table, Values};
-use headwater::journey::{Journeys, Repeats};
-=======
-use headwater::attribution::{AttributeOptions, Model, attribute, touch_credits};
-use headwater::column::Table;
 use headwater::journey::{Hierarchy, Journeys, Repeats, TransformOptions, group_channels};
->>>>>>> 66075eb (Share vectors of channels, transforms and levels; fuzz the rules)
 use headwater::{Result, Run, options};
 use serde_json::Value;
 use support::Frames;

@@ -15,8 +15,9 @@ use crate::{Error, Result};
 
 /// Which channel a fine label belongs to.
 ///
-/// Journeys are built on the fine level: their channels are labels such as
-/// `search/brand`, or names that a list puts under a channel. A [`Hierarchy`]
+/// Journeys are on the fine level where their channels are labels such as
+/// `search / brand`, as [`Journeys::by_campaign`] makes them, or names that a
+/// list puts under a channel. A [`Hierarchy`]
 /// knows the channel of each.
 ///
 /// | | level | |
@@ -382,14 +383,14 @@ impl Journeys {
             let label = self.channel_label(at as u32);
             return Err(Error::option("separator", format!("`{label}` has no channel before its separator")));
         }
-        let new = Relabelled::new(&names, self.cost.as_deref());
+        let new = Relabelled::new(&names, self.cost.as_deref(), &self.offline);
         let mut out = self.clone();
         for step in &mut out.steps {
             *step = new.recode[*step as usize];
         }
         out.channel_count = new.labels.len();
         out.channels = Some(Arc::new(new.labels));
-        out.cost = new.cost;
+        (out.cost, out.offline) = (new.cost, new.offline);
         Ok(out)
     }
 }

@@ -49,8 +49,8 @@ mod counts;
 mod detail;
 mod door;
 mod fine;
-mod join;
 mod grouping;
+mod join;
 mod levels;
 mod options;
 mod paths;
@@ -68,15 +68,15 @@ pub use build::{Conversions, Policies, Touches};
 pub use chain::{Chain, Repeats};
 pub use counts::PathCounts;
 pub use door::{KindOptions, PeriodOptions, SegmentOptions, TransitionOptions};
-pub use options::{
-    AtConversion, Collapse, Direct, DuplicateOrders, EventOptions, FlaggedRow, Moment, Open, PathOptions,
-    SessionTouch, SharedTouch, Ties,
-};
 pub use grouping::{
     ChannelGroups, ChannelOptions, ChannelRule, ChannelRules, Classified, ClickSource, Condition, Field,
     Internal, Origin, Precedence, Test, Visit, group_channels,
 };
 pub use levels::Hierarchy;
+pub use options::{
+    AtConversion, Collapse, Direct, DuplicateOrders, EventOptions, FlaggedRow, Moment, Open, PathOptions,
+    SessionTouch, SharedTouch, Ties,
+};
 pub use transform::{Keep, KeepInSession, Transform, TransformOptions};
 
 use crate::column::{Dropped, Labels};

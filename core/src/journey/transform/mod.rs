@@ -71,7 +71,7 @@ pub enum KeepInSession {
 /// values and nulls: a conversion whose last touch is taken away becomes one
 /// without a touch, `(unattributed)`. Channels stand in the order of their
 /// labels after every step. Channels that are excluded leave the list, and
-/// their cost with them; merged ones add up their cost; all others stay,
+/// their cost with them; merged ones add up their cost, and are offline if all are; all others stay,
 /// also those that have no touch left. Counters of touches, late and dropped
 /// rows stay as they were built.
 #[derive(Clone, Debug, PartialEq)]

@@ -19,11 +19,13 @@ pub(in crate::journey) struct Relabelled {
     pub(in crate::journey) recode: Vec<u32>,
     pub(in crate::journey) labels: Labels,
     pub(in crate::journey) cost: Option<Vec<f64>>,
+    pub(in crate::journey) offline: Vec<bool>,
 }
 
 impl Relabelled {
-    /// Channels with new labels, equal ones made one.
-    pub(in crate::journey) fn new(names: &[String], cost: Option<&[f64]>) -> Self {
+    /// Channels with new labels, equal ones made one: their costs add up, and
+    /// the one is offline if all of them are.
+    pub(in crate::journey) fn new(names: &[String], cost: Option<&[f64]>, offline: &[bool]) -> Self {
         let mut codes: BTreeMap<&str, u32> = names.iter().map(|name| (&**name, 0)).collect();
         for (code, place) in codes.values_mut().enumerate() {
             *place = code as u32;
@@ -36,7 +38,11 @@ impl Relabelled {
             }
             sums.iter().map(ExactSum::value).collect()
         });
-        Self { recode, labels: Labels::Text(codes.keys().collect::<Text>()), cost }
+        let mut all = vec![true; if offline.is_empty() { 0 } else { codes.len() }];
+        for (code, offline) in recode.iter().zip(offline) {
+            all[*code as usize] &= *offline;
+        }
+        Self { recode, labels: Labels::Text(codes.keys().collect::<Text>()), cost, offline: all }
     }
 }
 
@@ -51,6 +57,7 @@ pub(super) struct Work<'j> {
     channels: Option<Arc<Labels>>,
     channel_count: usize,
     cost: Option<Vec<f64>>,
+    offline: Vec<bool>,
 }
 
 /// The touches of some journeys after a step.
@@ -121,6 +128,7 @@ impl<'j> Work<'j> {
             channels: from.channels.clone(),
             channel_count: from.channel_count,
             cost: from.cost.clone(),
+            offline: from.offline.clone(),
         })
     }
 
@@ -317,6 +325,9 @@ impl<'j> Work<'j> {
             _ => Labels::Text(left.iter().map(|c| self.label(*c)).collect()),
         };
         self.cost = self.cost.as_ref().map(|cost| left.iter().map(|c| cost[*c as usize]).collect());
+        if !self.offline.is_empty() {
+            self.offline = left.iter().map(|c| self.offline[*c as usize]).collect();
+        }
         self.relabel_as(labels);
         Ok(())
     }
@@ -327,11 +338,11 @@ impl<'j> Work<'j> {
     }
 
     fn relabel(&mut self, names: &[String]) {
-        let new = Relabelled::new(names, self.cost.as_deref());
+        let new = Relabelled::new(names, self.cost.as_deref(), &self.offline);
         for code in &mut self.code {
             *code = new.recode[*code as usize];
         }
-        self.cost = new.cost;
+        (self.cost, self.offline) = (new.cost, new.offline);
         self.relabel_as(new.labels);
     }
 
@@ -484,7 +495,9 @@ impl<'j> Work<'j> {
             };
             touches.iter().map(share).collect()
         });
-        let new = Relabelled::new(&names, cost.as_deref());
+        let is_offline = |pair: &(u32, u32)| self.offline.get(pair.0 as usize).copied();
+        let offline: Vec<bool> = touches.keys().filter_map(is_offline).collect();
+        let new = Relabelled::new(&names, cost.as_deref(), &offline);
         let place: HashMap<(u32, u32), u32, FixedState> =
             touches.keys().zip(&new.recode).map(|(pair, code)| (*pair, *code)).collect();
         let pieces = self.pieces();
@@ -496,7 +509,7 @@ impl<'j> Work<'j> {
             }
         }
         self.set(kept);
-        self.cost = new.cost;
+        (self.cost, self.offline) = (new.cost, new.offline);
         self.relabel_as(new.labels);
         Ok(())
     }
@@ -506,34 +519,50 @@ impl<'j> Work<'j> {
     pub(super) fn finish(self, run: &Run) -> Result<Journeys> {
         let from = self.from;
         let start = |j: usize| if j == 0 { 0 } else { self.end[j - 1] };
-        let times =
-            if from.times.is_empty() { Vec::new() } else { gather(&from.times, &self.position, run)? };
         Ok(Journeys {
             channels: self.channels,
             channel_count: self.channel_count,
             start: (0..self.end.len()).map(|j| start(j) as u32).collect(),
             len: self.end.iter().enumerate().map(|(j, end)| (end - start(j)) as u32).collect(),
             steps: self.code,
-            times,
+            times: gather(&from.times, &self.position, run)?,
+            weight: gather(&from.weight, &self.position, run)?,
+            campaign: gather(&from.campaign, &self.position, run)?,
+            view: gather(&from.view, &self.position, run)?,
             cost: self.cost,
+            offline: self.offline,
             conversions: from.conversions.clone(),
             nulls: from.nulls.clone(),
             value: from.value.clone(),
             customer: from.customer.clone(),
             end: from.end.clone(),
+            expiry: from.expiry.clone(),
+            conversion_kind: from.conversion_kind.clone(),
+            place: from.place.clone(),
+            segment: from.segment.clone(),
             customers: from.customers.clone(),
+            campaigns: from.campaigns.clone(),
+            kinds: from.kinds.clone(),
+            places: from.places.clone(),
+            segments: from.segments.clone(),
             timed: from.timed,
             has_value: from.has_value,
             touches: from.touches,
             late_touches: from.late_touches,
             late_conversions: from.late_conversions,
             dropped: from.dropped.clone(),
+            observation_end: from.observation_end,
+            lookback: from.lookback,
+            merged: from.merged,
         })
     }
 }
 
-/// The values at these positions.
-fn gather<T: Copy + Send + Sync>(values: &[T], positions: &[u32], run: &Run) -> Result<Vec<T>> {
+/// The values at these positions; none where there are none.
+fn gather<T: Copy>(values: &[T], positions: &[u32], run: &Run) -> Result<Vec<T>> {
+    if values.is_empty() {
+        return Ok(Vec::new());
+    }
     let mut out = Vec::with_capacity(positions.len());
     for part in positions.chunks(CHUNK) {
         out.extend(part.iter().map(|at| values[*at as usize]));
