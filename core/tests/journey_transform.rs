@@ -575,3 +575,64 @@ fn bad_levels_are_errors() {
     assert!(matches!(levels.drill_down(&fine, Some(&more)), Err(Error::Column { .. })));
     assert!(matches!(levels.drill_down(&j.lengths(), None), Err(Error::Column { .. })));
 }
+
+#[test]
+fn what_is_known_of_touches_stays_with_them() {
+    let touches = Columns::new()
+        .with("customer", vec!["ann"; 4])
+        .with("time", vec!["2024-01-01", "2024-01-02", "2024-01-03", "2024-01-04"])
+        .with("channel", vec!["search", "store", "search", "email"])
+        .with("campaign", vec![Some("brand"), None, Some("generic"), Some("x")])
+        .with("weight", vec![1.0, 2.0, 3.0, 4.0]);
+    let orders = Columns::new().with("customer", vec!["ann"]).with("time", vec!["2024-01-05"]);
+    let options = EventOptions {
+        campaign: Some("campaign".into()),
+        weight: Some("weight".into()),
+        offline_channels: vec!["store".into()],
+        ..EventOptions::default()
+    };
+    let j = Journeys::from_events(&touches, Some(&orders), &options, &run()).unwrap();
+    let out = j
+        .transform(&[step(r#"{"step": "exclude", "channels": ["email"]}"#), step(r#""exposure""#)], &run())
+        .unwrap();
+    assert_eq!(out.weights(0), [1.0, 2.0, 3.0]);
+    assert_eq!(out.campaigns(0), &j.campaigns(0)[..3]);
+    assert_eq!(out.channel_labels(), ["search", "store"]);
+    assert_eq!([out.is_offline(0), out.is_offline(1)], [false, true]);
+    let last = j.transform(&[step(r#"{"step": "trim_long_path", "steps": 2}"#)], &run()).unwrap();
+    assert_eq!((last.weights(0), last.observation_end()), (&[3.0, 4.0][..], j.observation_end()));
+    let merged = j
+        .transform(&[step(r#"{"step": "merge", "channels": {"shop": ["store", "email"]}}"#)], &run())
+        .unwrap();
+    assert!(!merged.is_offline(1), "half of it is online");
+    let frequency = j.transform(&[Transform::Frequency], &run()).unwrap();
+    assert_eq!(frequency.channel_labels(), ["email(1)", "search(2)", "store(1)"]);
+    assert!(frequency.is_offline(2));
+
+    // Campaigns as channels, and up again.
+    let fine = j.by_campaign().unwrap();
+    let up = fine.roll_up(&Hierarchy::default()).unwrap();
+    assert_eq!((up.channel_labels(), labels(&up, 0)), (j.channel_labels(), labels(&j, 0)));
+    assert!(up.is_offline(2));
+    let credit = attribute(&fine, &AttributeOptions { models: vec![Model::Linear] }, &run()).unwrap().table();
+    let down = Hierarchy::default().drill_down(&credit, None).unwrap();
+    assert_eq!(down.text("campaign", 1).as_deref(), Some("brand"));
+    assert!(down.text("campaign", 3).is_none());
+    let frame = Columns::from(credit);
+    let again = Hierarchy::default()
+        .drill_down_frame(
+            &frame,
+            Some(&Columns::from(
+                Hierarchy::default()
+                    .total(
+                        &attribute(&fine, &AttributeOptions { models: vec![Model::Linear] }, &run())
+                            .unwrap()
+                            .table(),
+                    )
+                    .unwrap(),
+            )),
+            &run(),
+        )
+        .unwrap();
+    assert_eq!(again.f64s("conversions"), down.f64s("conversions"));
+}
