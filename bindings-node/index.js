@@ -4,14 +4,14 @@ const errors = require('./face/error.js')
 const { dress } = require('./face/frame.js')
 const { frame } = require('./face/intake.js')
 const { follower } = require('./face/follow.js')
-const { attribute, dress: dressJourneys } = require('./face/journeys.js')
+const { attribute, dress: dressJourneys, drillDown } = require('./face/journeys.js')
 const { models } = require('./face/models.js')
 const { json, options } = require('./face/options.js')
 const { assign } = require('./face/people.js')
 const { rules } = require('./face/rules.js')
 const { simulate } = require('./face/simulate.js')
 
-const { registerFace, cancelJob, jobProgress, scoreRule, checkModel, readModel, ...face } = native
+const { registerFace, cancelJob, jobProgress, scoreRule, checkModel, readModel, drillDownCredits, ...face } = native
 const { Frame, Journeys, People } = native
 registerFace({
   error: errors.error,
@@ -29,6 +29,7 @@ module.exports = {
   ...rules(scoreRule),
   ...models(native),
   attribute,
+  drillDown: drillDown(drillDownCredits),
   HeadwaterError: errors.HeadwaterError,
   simulate: simulate(native.simulate),
 }

@@ -2,6 +2,7 @@ import headwater from './index.js'
 
 export default headwater
 export const {
+  ChannelRules,
   FirstTouch,
   FittedModel,
   Frame,
@@ -19,7 +20,9 @@ export const {
   TimeDecay,
   attribute,
   clv,
+  drillDown,
   evaluate,
+  groupChannels,
   load,
   normalizeEmail,
   normalizePhone,

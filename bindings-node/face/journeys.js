@@ -37,6 +37,12 @@ const methods = {
   async byCampaign(options) {
     return (await this.part('by_campaign', options)).at(0)
   },
+  async transform(steps, options) {
+    return (await this.part('transform', { ...options, steps })).at(0)
+  },
+  async rollUp(options) {
+    return (await this.part('roll_up', options)).at(0)
+  },
   async withSegments(segments, options) {
     return (await this.part('with_segments', options, segments)).at(0)
   },
@@ -62,4 +68,10 @@ function dress(Journeys) {
 const attribute = (journeys, models, options) =>
   journeys.attribution('attribute', { ...options, models: Array.isArray(models) ? models : [models] })
 
-module.exports = { attribute, dress }
+/** `drillDown(credits, options)`: the channels' own credits are a frame of their own. */
+const drillDown = (native) => (credits, options) => {
+  const { channelCredits, ...rest } = options ?? {}
+  return native(credits, channelCredits, rest)
+}
+
+module.exports = { attribute, dress, drillDown }

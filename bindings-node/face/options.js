@@ -3,7 +3,17 @@
 const { optionError, snake } = require('./error.js')
 
 /** Under these the keys are the caller's own words (namespaces, columns, channels): left as they are. */
-const CALLERS_WORDS = new Set(['namespaces', 'lookbackByChannel', 'lookback_by_channel', 'lookbackByKind', 'lookback_by_kind'])
+const CALLERS_WORDS = new Set([
+  'channels',
+  'clickIds',
+  'click_ids',
+  'lookbackByChannel',
+  'lookback_by_channel',
+  'lookbackByKind',
+  'lookback_by_kind',
+  'namespaces',
+  'sources',
+])
 
 const RUN = new Set(['signal', 'onProgress', 'seed', 'threads'])
 
@@ -28,7 +38,7 @@ function plain(value, path, words) {
     if (Number.isNaN(value.getTime())) throw optionError(path, 'is an invalid Date')
     return value.toISOString()
   }
-  // An attribution model.
+  // An attribution model, or rules of channels.
   if (typeof value.spec === 'function') return JSON.parse(value.spec())
   if (ArrayBuffer.isView(value)) value = Array.from(value)
   if (value instanceof Set) value = [...value]

@@ -12,6 +12,7 @@
 #![allow(missing_debug_implementations)]
 
 mod attribution;
+mod channels;
 mod clv;
 mod face;
 mod frame;

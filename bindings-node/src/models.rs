@@ -3,14 +3,15 @@
 use headwater::attribution::Fitted;
 use headwater::clv::{BetaGeoModel, GammaGammaModel};
 use headwater::identity::IdentityGraph as CoreGraph;
-use headwater::journey::PathCounts as CoreCounts;
+use headwater::journey::{ChannelRules as CoreRules, PathCounts as CoreCounts};
 use headwater::segment::KMeansModel;
 use headwater::{Error as CoreError, Result as CoreResult, model};
-use napi::bindgen_prelude::{Either, Either6, Uint8ArraySlice, Unknown};
+use napi::bindgen_prelude::{Either, Either7, Uint8ArraySlice, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
 
 use crate::attribution::FittedModel;
+use crate::channels::ChannelRules;
 use crate::clv::{BetaGeo, GammaGamma};
 use crate::identity::IdentityGraph;
 use crate::job::{self, Call};
@@ -23,6 +24,7 @@ enum Loaded {
     Graph(CoreGraph),
     Attribution(Fitted),
     Counts(CoreCounts),
+    Rules(CoreRules),
     BetaGeo(BetaGeoModel),
     GammaGamma(GammaGammaModel),
     KMeans(KMeansModel),
@@ -34,6 +36,7 @@ fn open(bytes: &[u8]) -> CoreResult<Loaded> {
     }
     Ok(match model::kind(bytes)?.as_str() {
         "identity.IdentityGraph" => Loaded::Graph(model::from_bytes(bytes)?),
+        "journey.ChannelRules" => Loaded::Rules(model::from_bytes(bytes)?),
         "journey.PathCounts" => Loaded::Counts(model::from_bytes(bytes)?),
         "clv.BetaGeo" => Loaded::BetaGeo(model::from_bytes(bytes)?),
         "clv.GammaGamma" => Loaded::GammaGamma(model::from_bytes(bytes)?),
@@ -60,12 +63,13 @@ pub fn read_model<'e>(
         })
     };
     job::start(env, options, prepare, |loaded| match loaded {
-        Loaded::Graph(graph) => Either6::A(IdentityGraph::from(graph)),
-        Loaded::Attribution(fitted) => Either6::B(FittedModel::from(fitted)),
-        Loaded::BetaGeo(model) => Either6::C(BetaGeo::from(model)),
-        Loaded::GammaGamma(model) => Either6::D(GammaGamma::from(model)),
-        Loaded::KMeans(model) => Either6::E(KMeans::from(model)),
-        Loaded::Counts(counts) => Either6::F(PathCounts::from(counts)),
+        Loaded::Graph(graph) => Either7::A(IdentityGraph::from(graph)),
+        Loaded::Attribution(fitted) => Either7::B(FittedModel::from(fitted)),
+        Loaded::BetaGeo(model) => Either7::C(BetaGeo::from(model)),
+        Loaded::GammaGamma(model) => Either7::D(GammaGamma::from(model)),
+        Loaded::KMeans(model) => Either7::E(KMeans::from(model)),
+        Loaded::Counts(counts) => Either7::F(PathCounts::from(counts)),
+        Loaded::Rules(rules) => Either7::G(ChannelRules::from(rules)),
     })
 }
 

@@ -532,10 +532,187 @@ export interface Journeys {
   ofCustomers(customers: readonly (string | number)[] | FrameInput, options?: RunOptions): Promise<Journeys>
   /** The same journeys whose channels are `channel / campaign`; cost is left out. */
   byCampaign(options?: RunOptions): Promise<Journeys>
+  /**
+   * The journeys after these steps, one after another. Every step keeps all
+   * conversions, values and nulls; a conversion that loses its last touch
+   * becomes one without a touch.
+   */
+  transform(steps: readonly Transform[], options?: RunOptions): Promise<Journeys>
+  /** The same journeys on the level of channels, where they have campaigns as channels. */
+  rollUp(options?: HierarchyOptions & RunOptions): Promise<Journeys>
   /** The journeys with a segment for each customer (columns `customer` and `segment`), for `split`. */
   withSegments(segments: FrameInput, options?: { customer?: string; segment?: string } & RunOptions): Promise<Journeys>
   /** The journeys of each segment by its label; those without come last, under `(none)`. */
   split(options?: RunOptions): Promise<Record<string, Journeys>>
+}
+
+/** A step of `Journeys.transform`: its name, or an object with parameters. */
+export type Transform =
+  | 'unique'
+  | 'exposure'
+  | 'first'
+  | 'frequency'
+  | 'ignore_direct'
+  | 'sessions'
+  /** Nothing is changed; the first touch of every channel; the same, labelled `channel(n)`. */
+  | { step: 'unique' | 'first' | 'frequency' }
+  /** One touch of every run of a channel: the first (the default), or the last. */
+  | { step: 'exposure'; keep?: 'first' | 'last' }
+  /** Touches of these channels go: at the end unless all are; unless all are; always; or those of all others. */
+  | {
+      step: 'remove_if_last_and_not_all' | 'remove_if_not_all' | 'exclude' | 'include_only'
+      channels: readonly string[]
+    }
+  /** The last `steps` touches. */
+  | { step: 'trim_long_path'; steps: number }
+  /** Direct touches go, unless all are direct. Default `["direct", "(direct)"]`. */
+  | { step: 'ignore_direct'; direct?: readonly string[] }
+  /** Channels get the labels of their groups. */
+  | { step: 'merge'; channels: Readonly<Record<string, readonly string[]>> }
+  /** Channels below a share of all touches get one label, by default `"other"`. */
+  | { step: 'merge_rare'; minShare: number; into?: string }
+  /** A touch goes where its channel has one less than `gap` before it. */
+  | { step: 'collapse'; gap: Duration }
+  /** One touch of every session; `gap` is by default `"30m"`, `keep` `"first"`. */
+  | {
+      step: 'sessions'
+      gap?: Duration
+      keep?: 'first' | 'last' | 'first_non_direct' | 'last_non_direct'
+      direct?: readonly string[]
+    }
+
+/** Which channel a label of channel and campaign belongs to. */
+export interface HierarchyOptions {
+  /** What stands between channel and campaign. Default `"/"`. */
+  separator?: string
+  /** Labels by the channel that they belong to, whatever they look like. */
+  channels?: Readonly<Record<string, readonly string[]>>
+}
+
+/**
+ * Credits of campaigns by channel: model, channel, campaign, conversions, value,
+ * share_of_channel, and where cost is known cost, roas, cpa. `credits` is what
+ * `attribute` gives for journeys whose channels are labels such as `search / brand`;
+ * with `channelCredits`, those of the journeys rolled up, these are shared out
+ * over campaigns in proportion. The campaigns of a channel add up to it.
+ */
+export declare function drillDown(
+  credits: FrameInput,
+  options?: { channelCredits?: FrameInput } & HierarchyOptions & RunOptions,
+): Promise<Frame>
+
+/** What a condition of a channel rule looks at. */
+export type ChannelField =
+  | 'source'
+  | 'medium'
+  | 'campaign'
+  | 'term'
+  | 'content'
+  | 'source_category'
+  | 'referrer_host'
+  | 'landing_host'
+  | 'landing_path'
+  | 'click_id'
+  | 'ad_network'
+  | 'creative_format'
+  | 'account_type'
+
+/** When a channel rule applies: a test of a field with one operator, or a tree of tests. Case does not count. */
+export type ChannelCondition =
+  | { all: readonly ChannelCondition[] }
+  | { any: readonly ChannelCondition[] }
+  | { not: ChannelCondition }
+  | ({ field: ChannelField; caseSensitive?: boolean } & (
+      | { equals: string }
+      | { oneOf: readonly string[] }
+      /** A regular expression, found anywhere unless it is anchored. */
+      | { matches: string }
+      | { startsWith: string }
+      | { endsWith: string }
+      | { contains: string }
+    ))
+
+/** The channel of visits for which a condition holds. */
+export interface ChannelRule {
+  /** The channel. */
+  channel: string
+  /** When. */
+  when: ChannelCondition
+}
+
+/** What `ChannelRules` are made of. */
+export interface ChannelRulesOptions {
+  /** The rules in their order. Default: the default channel group of Google Analytics 4. */
+  rules?: readonly ChannelRule[]
+  /** The channel of visits that no rule takes. Default `"Unassigned"`. */
+  default?: string
+  /**
+   * Categories (`search`, `social`, `shopping`, `video`, `ai_assistant`, or words of
+   * one's own) by source: a host with all below it, or a name as in `utm_source`.
+   */
+  sources?: Readonly<Record<string, string>>
+  /** Whether the few hundred well-known sources count too. Default true. */
+  knownSources?: boolean
+  /** What click ids stand for, by parameter. */
+  clickIds?: Readonly<Record<string, { source: string; medium: string }>>
+  /** Whether the well-known click ids count too. Default true. */
+  knownClickIds?: boolean
+  /** Hosts of one's own; the landing page's host is one anyhow. */
+  ownHosts?: readonly string[]
+  /** Visits referred by an own host: go on without a channel (the default), are direct, or referred. */
+  internal?: 'continue' | 'direct' | 'referral'
+  /** Whether UTM parameters (the default) or the id of a paid click count first. */
+  precedence?: 'utm' | 'click_id'
+  /** Writes source, medium and campaign in small letters. Default false. */
+  lowerCase?: boolean
+}
+
+/** Columns and rules of `groupChannels`; at least one column must be named. */
+export interface ChannelOptions {
+  /** Column of the landing page's address. */
+  landingPage?: string
+  /** Column of the referrer's address. */
+  referrer?: string
+  /** Column of the source, where it was read before. */
+  source?: string
+  /** Column of the medium, where it was read before. */
+  medium?: string
+  /** Column of the campaign, where it was read before. */
+  campaign?: string
+  /** Columns of click ids by parameter. */
+  clickIds?: Readonly<Record<string, string>>
+  /** Column of Google Ads' ad network type. */
+  adNetwork?: string
+  /** Column of Display & Video 360's creative format. */
+  creativeFormat?: string
+  /** Column of Search Ads 360's engine account type. */
+  accountType?: string
+  /** The rules. Default: those of Google Analytics 4. */
+  rules?: ChannelRules | ChannelRulesOptions
+  /** Hosts of one's own, besides those of the rules. */
+  ownHosts?: readonly string[]
+}
+
+/** What is known of one visit; all of it may be missing. */
+export interface Visit {
+  /** The address of the first page. */
+  landingPage?: string | null
+  /** The address that the visitor came from. */
+  referrer?: string | null
+  /** The source, where it was read before; it wins over addresses. */
+  source?: string | null
+  /** The medium, where it was read before. */
+  medium?: string | null
+  /** The campaign, where it was read before. */
+  campaign?: string | null
+  /** The parameter of a click id that was read before, `"gclid"`. */
+  clickId?: string | null
+  /** Google Ads: ad network type. */
+  adNetwork?: string | null
+  /** Display & Video 360: creative format. */
+  creativeFormat?: string | null
+  /** Search Ads 360: engine account type. */
+  accountType?: string | null
 }
 
 /** Options of `Journeys.transitions`. */
@@ -665,7 +842,7 @@ export type AttributionModel =
   | Markov
 
 /** Whatever a model file may hold. */
-export type Model = IdentityGraph | Markov | PathCounts | clv.BetaGeo | clv.GammaGamma | segment.KMeans
+export type Model = IdentityGraph | Markov | PathCounts | clv.BetaGeo | clv.GammaGamma | segment.KMeans | ChannelRules
 
 export declare namespace clv {
   /** Columns and options of `summarize`. */

@@ -56,6 +56,25 @@ const fitted = (Model) => async ({ frames: { rfm }, options: { fit, predict } })
 }
 
 const calls = {
+  transform: async ({ frames, options }) => {
+    const after = await (await made(frames, options.journeys ?? {})).transform(options.transform.steps)
+    return { paths: await after.paths(), channels: await after.channels(), summary: await after.summary() }
+  },
+  roll_up: async ({ frames, options: { journeys: given, levels, attribute } }) => {
+    const fine = await made(frames, given ?? {})
+    const up = await fine.rollUp(levels)
+    const [credits, channelCredits] = [await hw.attribute(fine, attribute.models), await hw.attribute(up, attribute.models)]
+    const [down, shared] = [await hw.drillDown(credits, levels), await hw.drillDown(credits, { ...levels, channelCredits })]
+    return { paths: await up.paths(), drill_down: down, shared }
+  },
+  group_channels: async ({ frames, options }) => {
+    const table = await hw.groupChannels(frames.visits, options)
+    if (options.rules) {
+      const again = await hw.groupChannels(frames.visits, { ...options, rules: new hw.ChannelRules(options.rules) })
+      assert.deepEqual(again.columns(), table.columns())
+    }
+    return { table, ...table.extras }
+  },
   stitch: async (given) => {
     const found = await people(given)
     const tables = { customers: found.customers(), refused: found.refused(), blocked: found.blocked(), sizes: found.sizes() }

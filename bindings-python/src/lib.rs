@@ -5,6 +5,7 @@
 #![allow(clippy::needless_pass_by_value, clippy::single_match_else)]
 
 mod capsule;
+mod channels;
 mod clv;
 mod errors;
 mod frame;
@@ -23,6 +24,8 @@ mod _core {
     use pyo3::prelude::*;
     use pyo3::types::PyDict;
 
+    #[pymodule_export]
+    use crate::channels::{channel_rules, classify_visit, drill_down, group_channels};
     #[pymodule_export]
     use crate::clv::{
         clv_fit, clv_forecast_errors, clv_from_parameters, clv_lifetime_value, clv_new_customer, clv_predict,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use headwater::Error;
 use headwater::attribution::Fitted;
 use headwater::clv::{BetaGeoModel, GammaGammaModel};
-use headwater::journey::PathCounts;
+use headwater::journey::{ChannelRules, PathCounts};
 use headwater::model::{self, Model as CoreModel};
 use headwater::segment::KMeansModel;
 use pyo3::prelude::*;
@@ -80,7 +80,7 @@ impl Model {
                 }
             };
         }
-        any_of!(PathCounts, BetaGeoModel, GammaGammaModel, KMeansModel)
+        any_of!(ChannelRules, PathCounts, BetaGeoModel, GammaGammaModel, KMeansModel)
     }
 }
 

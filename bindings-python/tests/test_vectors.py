@@ -132,6 +132,23 @@ def run(case: dict[str, Any], frames: dict[str, Any]) -> dict[str, Any]:
             return by_name(case["call"], frames, options)
         case "fit":
             return fit_model(frames, options)
+        case "transform":
+            made = journeys(frames, options.get("journeys", {})).transform(options["transform"]["steps"])
+            return {name: getattr(made, name) for name in ("paths", "channels", "summary")}
+        case "roll_up":
+            fine, models = journeys(frames, options.get("journeys", {})), options["attribute"]["models"]
+            levels, up = options["levels"], fine.roll_up(**options["levels"])
+            credits, whole = hw.attribute(fine, models), hw.attribute(up, models)
+            return {
+                "paths": up.paths,
+                "drill_down": hw.channels.drill_down(credits, **levels),
+                "shared": hw.channels.drill_down(credits, whole, **levels),
+            }
+        case "group_channels":
+            if "rules" in options:
+                options["rules"] = hw.ChannelRules(**options["rules"])
+            beside: dict[str, Any] = {}
+            return {"table": hw.channels.group(frames["visits"], report=beside, **options), **beside}
         case "stitch":
             people = stitch(frames, options)
             assigned = columns(people.assign(frames["events"]))["customer"]

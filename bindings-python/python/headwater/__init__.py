@@ -11,7 +11,7 @@ from __future__ import annotations
 import os as _os
 import warnings as _warnings
 
-from . import clv, errors, identity, plot, segment, simulate
+from . import channels, clv, errors, identity, plot, segment, simulate
 from ._core import build_info
 from ._frames import Frame
 from ._models import load
@@ -28,6 +28,7 @@ from .attribution import (
     TimeDecay,
     attribute,
 )
+from .channels import ChannelRules
 from .errors import (
     CancelledError,
     ColumnError,
@@ -48,6 +49,7 @@ from .journeys import Journeys, PathCounts
 __all__ = [
     "AttributionModel",
     "CancelledError",
+    "ChannelRules",
     "ColumnError",
     "DroppedRowsWarning",
     "FileError",
@@ -78,6 +80,7 @@ __all__ = [
     "TimeDecay",
     "attribute",
     "build_info",
+    "channels",
     "clv",
     "errors",
     "identity",

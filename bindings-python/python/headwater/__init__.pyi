@@ -1,4 +1,4 @@
-from . import clv, errors, identity, plot, segment, simulate
+from . import channels, clv, errors, identity, plot, segment, simulate
 from ._core import build_info
 from ._frames import Frame
 from ._models import load
@@ -15,6 +15,7 @@ from .attribution import (
     TimeDecay,
     attribute,
 )
+from .channels import ChannelRules
 from .errors import (
     CancelledError,
     ColumnError,
@@ -35,6 +36,7 @@ from .journeys import Journeys, PathCounts
 __all__ = [
     "AttributionModel",
     "CancelledError",
+    "ChannelRules",
     "ColumnError",
     "DroppedRowsWarning",
     "FileError",
@@ -65,6 +67,7 @@ __all__ = [
     "TimeDecay",
     "attribute",
     "build_info",
+    "channels",
     "clv",
     "errors",
     "identity",

@@ -403,6 +403,57 @@ class Journeys:
         """The same journeys whose channels are ``channel / campaign``; cost is left out."""
         return self._parts("by_campaign")[""]
 
+    def transform(
+        self, steps: Sequence[str | Mapping[str, Any]], *, threads: int | None = None
+    ) -> Journeys:
+        """The journeys after these steps, one after another.
+
+        Every step keeps all conversions, values and nulls; a conversion that loses its last touch becomes one
+        without a touch.
+
+        Parameters
+        ----------
+        steps : sequence of str or dict
+            ``"unique"`` (nothing changes), ``"exposure"`` (one touch of every run of a channel), ``"first"``
+            (the first touch of every channel), ``"frequency"`` (the same, labelled ``channel(n)``),
+            ``"ignore_direct"`` (unless all are direct), ``"sessions"`` (one touch of every session); or with
+            parameters ``{"step": "exposure", "keep": "last"}``, ``{"step": "remove_if_last_and_not_all",
+            "channels": [...]}``, ``{"step": "remove_if_not_all", "channels": [...]}``, ``{"step":
+            "trim_long_path", "steps": 20}``, ``{"step": "exclude", "channels": [...]}``, ``{"step":
+            "include_only", "channels": [...]}``, ``{"step": "ignore_direct", "direct": [...]}``, ``{"step":
+            "merge", "channels": {"group": [...]}}``, ``{"step": "merge_rare", "min_share": 0.01, "into":
+            "other"}``, ``{"step": "collapse", "gap": "1h"}``, ``{"step": "sessions", "gap": "30m", "keep":
+            "first" | "last" | "first_non_direct" | "last_non_direct"}``.
+        threads : int, optional
+            As in `from_events`.
+
+        Raises
+        ------
+        OptionError
+            For an unknown step, a channel that is not there, or a parameter out of range.
+        ColumnError
+            For sessions and gaps of journeys from paths, which have no times.
+
+        Examples
+        --------
+        >>> journeys.transform(["exposure", {"step": "trim_long_path", "steps": 20}])
+        """
+        return self._parts("transform", {"steps": list(steps)}, threads=threads)[""]
+
+    def roll_up(
+        self, *, separator: str = "/", channels: Mapping[str, Sequence[str]] | None = None
+    ) -> Journeys:
+        """The same journeys on the level of channels, where they have campaigns as channels.
+
+        Parameters
+        ----------
+        separator : str, default "/"
+            What stands between channel and campaign in a label, as `by_campaign` makes them.
+        channels : mapping, optional
+            Labels by the channel that they belong to, whatever they look like.
+        """
+        return self._parts("roll_up", {"separator": separator, "channels": channels})[""]
+
     def with_segments(
         self, segments: Any, *, customer: str = "customer", segment: str = "segment", threads: int | None = None
     ) -> Journeys:

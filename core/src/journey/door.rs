@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Chain, Journeys, Moment, Repeats};
+use super::{Chain, Hierarchy, Journeys, Moment, Repeats, TransformOptions};
 use crate::column::{Columns, NULL, Tables};
 use crate::options::{none, parse};
 use crate::run::Run;
@@ -60,8 +60,8 @@ impl Default for SegmentOptions {
 
 impl Journeys {
     /// Journeys made of these, by the name of the function that makes them and
-    /// its options as JSON: `of_kind`, `between`, `by_campaign`, `with_segments`
-    /// and `of_customers` (which take a frame), each the only one under an
+    /// its options as JSON: `of_kind`, `between`, `by_campaign`, `transform`,
+    /// `roll_up`, `with_segments` and `of_customers` (which take a frame), each the only one under an
     /// empty label, and `split`, one for each segment.
     pub fn part(
         &self,
@@ -95,6 +95,8 @@ impl Journeys {
                 none(options)?;
                 self.by_campaign()?
             }
+            "transform" => self.transform(&parse::<TransformOptions>(options)?.steps, run)?,
+            "roll_up" => self.roll_up(&parse::<Hierarchy>(options)?)?,
             "split" => {
                 none(options)?;
                 return self.split();

@@ -110,6 +110,21 @@ pub enum Origin {
     Unknown,
 }
 
+impl Origin {
+    /// The name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Columns => "columns",
+            Self::Utm => "utm",
+            Self::ClickId => "click_id",
+            Self::Referrer => "referrer",
+            Self::Internal => "internal",
+            Self::Direct => "direct",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// What became of a visit.
 ///
 /// Source, medium, campaign and channel are missing only for visits that go on
