@@ -11,7 +11,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use headwater::attribution::{AttributeOptions, Markov, Model, attribute};
+use headwater::attribution::{AttributeOptions, Markov, Model, Shapley, attribute};
 use headwater::clv::{
     BetaGeoModel, BetaGeoOptions, GammaGammaModel, GammaGammaOptions, LifetimeOptions, PredictOptions,
     SummarizeOptions, beta_geo, gamma_gamma, lifetime_value, summarize,
@@ -236,7 +236,7 @@ fn models() -> Vec<Model> {
         Model::TimeDecay { half_life: Duration::from_days(7) },
         markov(1),
         markov(2),
-        Model::Shapley,
+        Model::Shapley(Shapley::default()),
     ]
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{AttributeOptions, Model, attribute, touch_credits};
+use super::{AttributeOptions, Model, OrderOptions, attribute, choose_order, touch_credits};
 use crate::column::{Columns, Tables};
 use crate::journey::Journeys;
 use crate::options::parse;
@@ -52,6 +52,10 @@ impl Given<'_> {
             "touch_credits" => {
                 let One { model } = parse(options)?;
                 Ok(vec![("touch_credits", touch_credits(journeys, &model, run)?)])
+            }
+            "choose_order" => {
+                let options: OrderOptions = parse(options)?;
+                Ok(vec![("orders", choose_order(journeys, &options, run)?)])
             }
             _ => Err(Error::option("report", format!("there is no report `{name}` of attribution"))),
         }

@@ -5,10 +5,10 @@ use std::fmt::Debug;
 
 use super::rules::{Kernel, Scratch, totals};
 use super::touch::split;
-use super::{MarkovModel, Model};
-use crate::column::Tables;
+use super::{DividendOptions, JointOptions, MarkovModel, Model, ShapleyModel};
+use crate::column::{Table, Tables};
 use crate::journey::{Journey, Journeys};
-use crate::options::none;
+use crate::options::{none, parse};
 use crate::run::Run;
 use crate::{Error, Result, model};
 
@@ -40,6 +40,8 @@ pub enum Fitted {
     Rule(Model),
     /// A Markov chain.
     Markov(MarkovModel),
+    /// Shapley values.
+    Shapley(ShapleyModel),
 }
 
 impl Fitted {
@@ -47,6 +49,7 @@ impl Fitted {
     pub fn fit(model: &Model, journeys: &Journeys, run: &Run) -> Result<Self> {
         Ok(match model {
             Model::Markov(markov) => Self::Markov(markov.fit(journeys, run)?),
+            Model::Shapley(shapley) => Self::Shapley(shapley.fit(journeys, run)?),
             rule => Self::rule(rule)?,
         })
     }
@@ -65,6 +68,7 @@ impl Fitted {
         match self {
             Self::Rule(model) => model.clone(),
             Self::Markov(fitted) => Model::Markov(fitted.parameters().clone()),
+            Self::Shapley(fitted) => Model::Shapley(fitted.parameters().clone()),
         }
     }
 
@@ -75,7 +79,7 @@ impl Fitted {
     pub fn credit<S: AsRef<str>>(&self, path: &[S], times: &[i64], end: Option<i64>) -> Result<Vec<f64>> {
         let needs_times = match self {
             Self::Rule(model) => matches!(model, Model::TimeDecay { .. }),
-            Self::Markov(_) => false,
+            Self::Markov(_) | Self::Shapley(_) => false,
         };
         if (needs_times || !times.is_empty()) && (times.len() != path.len() || !times.is_sorted()) {
             let name = self.model().name();
@@ -89,6 +93,7 @@ impl Fitted {
         let known: Vec<String> = match self {
             Self::Rule(_) => path.iter().map(|c| c.as_ref().to_owned()).collect(),
             Self::Markov(fitted) => fitted.channels().to_vec(),
+            Self::Shapley(fitted) => fitted.channels().to_vec(),
         };
         Ok(credit(&self.kernel_for(&known)?, &known, path, times, end))
     }
@@ -98,6 +103,7 @@ impl Fitted {
         Ok(match self {
             Self::Rule(rule) => Kernel::new(rule, channels)?,
             Self::Markov(fitted) => fitted.kernel(),
+            Self::Shapley(fitted) => fitted.kernel(0)?,
         })
     }
 
@@ -108,9 +114,8 @@ impl Fitted {
         }
         let kernel = self.kernel_for(&journeys.channel_labels())?;
         let value = match self {
-            Self::Markov(fitted) if journeys.has_value() => {
-                Some(Kernel::Weighted(fitted.removal_effects_value().to_vec()))
-            }
+            Self::Markov(fitted) if journeys.has_value() => Some(fitted.value_kernel()),
+            Self::Shapley(fitted) if journeys.has_value() => Some(fitted.kernel(1)?),
             _ => None,
         };
         Ok((kernel, value))
@@ -119,7 +124,8 @@ impl Fitted {
     /// The credit of each channel of these journeys: conversions and value.
     pub fn totals(&self, journeys: &Journeys, run: &Run) -> Result<Vec<[f64; 2]>> {
         match self {
-            Self::Markov(fitted) => Ok(fitted.totals(journeys)),
+            Self::Markov(fitted) => fitted.totals(journeys, run),
+            Self::Shapley(fitted) => fitted.totals(journeys, run),
             _ => {
                 let (kernel, value) = self.kernels(journeys)?;
                 let both: Vec<&Kernel> = std::iter::once(&kernel).chain(&value).collect();
@@ -137,9 +143,28 @@ impl Fitted {
 
     /// What the model has to say of itself, by name: what the bindings call.
     pub fn report(&self, name: &str, options: &str) -> Result<Tables> {
-        none(options)?;
+        let run = Run::new();
+        let plain = |table: Table| {
+            none(options)?;
+            Ok(table)
+        };
         let table = match (self, name) {
-            (Self::Markov(fitted), "transitions") => ("transitions", fitted.transitions()),
+            (Self::Markov(fitted), "transitions") => ("transitions", plain(fitted.transitions())?),
+            (Self::Markov(fitted), "joint_effects") => {
+                let options: JointOptions = parse(options)?;
+                ("joint_effects", fitted.joint_effects(&options, &run)?)
+            }
+            (Self::Markov(fitted), "states") => {
+                none(options)?;
+                return fitted.states(&run);
+            }
+            (Self::Shapley(fitted), "values") => ("values", plain(fitted.table())?),
+            (Self::Shapley(fitted), "positions") => ("positions", plain(fitted.positions()?)?),
+            (Self::Shapley(fitted), "synergies") => ("synergies", plain(fitted.synergies(&run)?)?),
+            (Self::Shapley(fitted), "dividends") => {
+                let options: DividendOptions = parse(options)?;
+                ("dividends", fitted.dividends(options, &run)?)
+            }
             _ => {
                 let model = self.model().name();
                 return Err(Error::option(
@@ -157,6 +182,7 @@ impl Fitted {
         match self {
             Self::Rule(_) => None,
             Self::Markov(_) => Some(MarkovModel::KIND),
+            Self::Shapley(_) => Some(ShapleyModel::KIND),
         }
     }
 
@@ -165,6 +191,7 @@ impl Fitted {
         match self {
             Self::Rule(rule) => Err(Error::model_file(format!("{} has nothing to save", rule.name()))),
             Self::Markov(fitted) => model::to_bytes(fitted),
+            Self::Shapley(fitted) => model::to_bytes(fitted),
         }
     }
 
@@ -173,6 +200,7 @@ impl Fitted {
         use model::Model as _;
         Ok(match model::kind(bytes)?.as_str() {
             MarkovModel::KIND => Some(Self::Markov(model::from_bytes(bytes)?)),
+            ShapleyModel::KIND => Some(Self::Shapley(model::from_bytes(bytes)?)),
             _ => None,
         })
     }

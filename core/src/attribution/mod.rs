@@ -12,7 +12,7 @@
 //! | `position_based` | 40 % the first, 40 % the last, the rest shared between; of two touches 50 % each |
 //! | `time_decay` | every touch 2^(−age / half-life) |
 //! | `markov` | channels by their removal effect in a Markov chain ([`Markov`]) |
-//! | `shapley` | every distinct channel of the journey the same ([`Model::Shapley`]) |
+//! | `shapley` | Shapley values; by default every distinct channel of the journey the same ([`Shapley`]) |
 //!
 //! ```
 //! use headwater::Run;
@@ -36,14 +36,20 @@ mod door;
 mod fitted;
 mod markov;
 mod model;
+mod order;
 mod rules;
+mod shapley;
 mod touch;
 
 pub use door::Given;
 pub use fitted::Fitted;
-pub use markov::{Markov, MarkovModel, Removal};
+pub use markov::{JointOptions, Markov, MarkovModel, Removal, Split};
 pub use model::{AttributeOptions, Model};
+pub use order::{Criterion, OrderOptions, choose_order};
+pub use shapley::{CoalitionWorth, DividendOptions, Missing, Shapley, ShapleyModel, Worth};
 pub use touch::{score, touch_credits};
+
+use serde::{Deserialize, Serialize};
 
 use crate::column::{Table, Text, Values};
 use crate::journey::{Journeys, UNATTRIBUTED};
@@ -51,6 +57,54 @@ use crate::math::ExactSum;
 use crate::run::Run;
 use crate::{Error, Result};
 use rules::Kernel;
+
+/// What becomes of negative effects and values when conversions are split in
+/// proportion to them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Negative {
+    /// They give negative credit; the others have more than all in exchange.
+    Keep,
+    /// They count as 0.
+    Clamp,
+}
+
+impl Negative {
+    fn weights(self, values: &[f64]) -> Vec<f64> {
+        let clamp = |x: &f64| if self == Self::Clamp { x.max(0.0) } else { *x };
+        values.iter().map(clamp).collect()
+    }
+
+    /// Shares of 1, after negative ones were dealt with.
+    fn shares(self, shares: &[f64]) -> Vec<f64> {
+        let weights = self.weights(shares);
+        let total: f64 = weights.iter().sum();
+        if self == Self::Clamp && total > 0.0 { weights.iter().map(|w| w / total).collect() } else { weights }
+    }
+}
+
+/// Totals split over channels in proportion to weights, for conversions and for
+/// value; where weights do not add up to more than 0, equally over touches.
+fn in_proportion(
+    journeys: &Journeys,
+    weights: [Vec<f64>; 2],
+    totals: [f64; 2],
+    run: &Run,
+) -> Result<Vec<[f64; 2]>> {
+    let sums = [0, 1].map(|k| crate::math::exact_sum(weights[k].iter().copied()));
+    let idle = |k: usize| totals[k] != 0.0 && sums[k] <= 0.0;
+    let linear = if idle(0) || idle(1) {
+        rules::totals(journeys, &[&Kernel::Linear], run)?.pop().unwrap_or_default()
+    } else {
+        Vec::new()
+    };
+    let credit = |c: usize, k: usize| match totals[k] {
+        0.0 => 0.0,
+        _ if idle(k) => linear[c][k],
+        total => weights[k][c] / sums[k] * total,
+    };
+    Ok((0..journeys.channel_count()).map(|c| [credit(c, 0), credit(c, 1)]).collect())
+}
 
 /// The credits that several models give to each channel.
 #[derive(Clone, Debug)]
@@ -180,7 +234,7 @@ impl Attribution {
     pub fn markov(&self) -> impl Iterator<Item = (&str, &MarkovModel)> {
         self.fitted().filter_map(|(name, fitted)| match fitted {
             Fitted::Markov(model) => Some((name, model)),
-            Fitted::Rule(_) => None,
+            _ => None,
         })
     }
 

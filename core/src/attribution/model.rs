@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use super::Markov;
+use super::{Markov, Shapley};
 use crate::column::Duration;
 use crate::journey::Journeys;
 use crate::{Error, Result};
@@ -46,11 +46,8 @@ pub enum Model {
     },
     /// Removal effects of a Markov chain.
     Markov(Markov),
-    /// Shapley values of the game in which a coalition S of channels earns the
-    /// conversions of the journeys whose channels all lie in S (Zhao, Mahboobi
-    /// & Bagheri 2018). In closed form: an equal share to each distinct
-    /// channel of a journey, exact for any number of channels.
-    Shapley,
+    /// Shapley values of the channels.
+    Shapley(Shapley),
 }
 
 fn default_direct() -> Vec<String> {
@@ -87,7 +84,7 @@ enum Spec {
         half_life: Duration,
     },
     Markov(Markov),
-    Shapley {},
+    Shapley(Shapley),
 }
 
 impl Serialize for Model {
@@ -100,7 +97,7 @@ impl Serialize for Model {
             Self::PositionBased { first, last } => Spec::PositionBased { first, last },
             Self::TimeDecay { half_life } => Spec::TimeDecay { half_life },
             Self::Markov(markov) => Spec::Markov(markov),
-            Self::Shapley => Spec::Shapley {},
+            Self::Shapley(shapley) => Spec::Shapley(shapley),
         };
         spec.serialize(serializer)
     }
@@ -123,7 +120,7 @@ impl<'de> Deserialize<'de> for Model {
             Spec::PositionBased { first, last } => Self::PositionBased { first, last },
             Spec::TimeDecay { half_life } => Self::TimeDecay { half_life },
             Spec::Markov(markov) => Self::Markov(markov),
-            Spec::Shapley {} => Self::Shapley,
+            Spec::Shapley(shapley) => Self::Shapley(shapley),
         })
     }
 }
@@ -149,13 +146,17 @@ impl Model {
             Self::PositionBased { .. } => "position_based",
             Self::TimeDecay { .. } => "time_decay",
             Self::Markov(_) => "markov",
-            Self::Shapley => "shapley",
+            Self::Shapley(_) => "shapley",
         }
     }
 
     /// Whether the model needs no fitting.
     pub fn is_rule(&self) -> bool {
-        !matches!(self, Self::Markov(_))
+        match self {
+            Self::Markov(_) => false,
+            Self::Shapley(shapley) => shapley.is_rule(),
+            _ => true,
+        }
     }
 
     /// An error where the model needs times that these journeys do not have.
@@ -175,7 +176,8 @@ impl Model {
             Self::LastNonDirect { direct } => format!("last_non_direct(direct={})", direct.join("|")),
             Self::PositionBased { first, last } => format!("position_based(first={first}, last={last})"),
             Self::TimeDecay { half_life } => format!("time_decay(half_life={half_life})"),
-            Self::Markov(markov) => format!("markov(order={})", markov.order),
+            Self::Markov(markov) => markov.long_name(),
+            Self::Shapley(shapley) => shapley.long_name(),
             simple => simple.name().to_owned(),
         }
     }
@@ -196,6 +198,7 @@ impl Model {
                 return Err(Error::option("half_life", "must be longer than 0, for example \"7d\""));
             }
             Self::Markov(markov) => markov.check()?,
+            Self::Shapley(shapley) => shapley.check()?,
             _ => {}
         }
         Ok(())

@@ -66,7 +66,7 @@ impl Kernel {
             Model::Linear => Self::Linear,
             Model::PositionBased { first, last } => Self::Position { first: *first, last: *last },
             Model::TimeDecay { half_life } => Self::Decay { half_life: half_life.micros() as f64 },
-            Model::Shapley => Self::Distinct,
+            Model::Shapley(shapley) if shapley.is_rule() => Self::Distinct,
             fitted => {
                 let name = fitted.name();
                 return Err(Error::option(
@@ -332,4 +332,15 @@ pub(super) fn totals(journeys: &Journeys, kernels: &[&Kernel], run: &Run) -> Res
     }
     let read = |s: &[ExactSum]| [s[0].value(), s.get(1).map_or(0.0, ExactSum::value)];
     Ok(sums.chunks(channels * measures).map(|rows| rows.chunks(measures).map(read).collect()).collect())
+}
+
+/// Conversions by one kernel and value by another.
+pub(super) fn totals_of_both(
+    journeys: &Journeys,
+    kernel: &Kernel,
+    value: &Kernel,
+    run: &Run,
+) -> Result<Vec<[f64; 2]>> {
+    let sums = totals(journeys, &[kernel, value], run)?;
+    Ok(sums[0].iter().zip(&sums[1]).map(|(c, v)| [c[0], v[1]]).collect())
 }

@@ -19,9 +19,12 @@ use crate::run::Run;
 /// conversions split in proportion to the removal effects of its touches'
 /// channels; the channels' sums then differ from the removal shares of
 /// [`attribute`](super::attribute), which splits all conversions at once.
-/// Shapley splits a channel's equal share over its touches.
+/// A Shapley model splits a journey in proportion to the values of its distinct
+/// channels, and a channel's part over its touches; with the worths
+/// `conversions` and `journey_rate` the sums are those of `attribute`.
 pub fn touch_credits(journeys: &Journeys, model: &Model, run: &Run) -> Result<Table> {
-    let (kernel, by_value) = Fitted::fit(model, journeys, run)?.kernels(journeys)?;
+    let fitted = if model.is_rule() { Fitted::rule(model)? } else { Fitted::fit(model, journeys, run)? };
+    let (kernel, by_value) = fitted.kernels(journeys)?;
     let for_value = by_value.as_ref().unwrap_or(&kernel);
     let pieces = journeys.pieces();
     run.stage("credit touches", journeys.len() as u64)?;

@@ -104,10 +104,10 @@ impl Sums {
         out
     }
 
-    fn check(&self, paths: usize) -> bool {
+    fn check(&self, paths: usize, least: f64) -> bool {
         let finite = |v: &[f64]| v.iter().all(|x| x.is_finite());
         self.nearest.len() == paths
-            && self.nearest.iter().all(|x| x.is_finite() && *x >= 0.0)
+            && self.nearest.iter().all(|x| x.is_finite() && *x >= least)
             && self.rest.windows(2).all(|w| w[0].0 < w[1].0)
             && self.rest.iter().all(|(p, v)| (*p as usize) < paths && finite(v))
     }
@@ -303,7 +303,8 @@ impl Model for PathCounts {
             && self.ends.is_sorted()
             && self.ends.last().copied().unwrap_or(0) as usize == self.steps.len()
             && self.steps.iter().all(|s| (*s as usize) < self.channels.len())
-            && [&self.conversions, &self.nulls, &self.value].iter().all(|s| s.check(n));
+            && [&self.conversions, &self.nulls].iter().all(|s| s.check(n, 0.0))
+            && self.value.check(n, f64::MIN);
         if sound { Ok(()) } else { Err(Error::model_file("the path counts contradict each other")) }
     }
 }

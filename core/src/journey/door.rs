@@ -12,7 +12,7 @@ use crate::{Error, Result};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TransitionOptions {
-    /// How many channels a state holds, 1 to 5. Default 1.
+    /// How many channels a state holds, 1 or more ([`Chain::count`]). Default 1.
     pub order: usize,
     /// The same state several times in a row.
     pub repeats: Repeats,

@@ -57,6 +57,7 @@ mod paths;
 mod read;
 mod report;
 mod select;
+mod sets;
 mod sort;
 mod stretch;
 mod transform;
@@ -65,6 +66,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 pub use build::{Conversions, Policies, Touches};
+pub(crate) use chain::highest_order;
 pub use chain::{Chain, Repeats};
 pub use counts::PathCounts;
 pub use door::{KindOptions, PeriodOptions, SegmentOptions, TransitionOptions};
@@ -77,6 +79,7 @@ pub use options::{
     AtConversion, Collapse, Direct, DuplicateOrders, EventOptions, FlaggedRow, Moment, Open, PathOptions,
     SessionTouch, SharedTouch, Ties,
 };
+pub(crate) use sets::Coalitions;
 pub use transform::{Keep, KeepInSession, Transform, TransformOptions};
 
 use crate::column::{Dropped, Labels};

@@ -19,9 +19,9 @@ impl Journeys {
     /// either, all journeys are open.
     ///
     /// Columns of touches: customer and channel (any names), time, cost
-    /// (optional); of conversions: customer, time, value (optional, not
-    /// negative). In a flagged frame the value is read from the flagged rows,
-    /// null counting as 0.
+    /// (optional); of conversions: customer, time, value (optional; negative
+    /// where refunds outweigh). In a flagged frame the value is read from the
+    /// flagged rows, null counting as 0.
     pub fn from_events(
         touches: &Columns,
         conversions: Option<&Columns>,
@@ -49,9 +49,10 @@ impl Journeys {
     ///
     /// Equal paths may stand in several rows. Fractions of a conversion are
     /// kept; a row whose path is blank or null counts as conversions without
-    /// a touch. Rows are invalid when a number is missing, not finite or
-    /// negative, when a step of the path is empty (`"a >  > b"`), or when
-    /// there is value without conversions.
+    /// a touch. Rows are invalid when a number is missing or not finite, when
+    /// conversions or nulls are negative (value may be: refunds), when a step
+    /// of the path is empty (`"a >  > b"`), or when there is value without
+    /// conversions.
     ///
     /// ```
     /// use headwater::Run;
@@ -70,13 +71,13 @@ impl Journeys {
         let mut intake = Intake::new(columns, options.on_invalid, run);
         let data = columns.require(&options.path)?;
         let path = if is_plain(data) { None } else { Some(intake.optional_names(&options.path)?) };
-        let mut weights = |name: &Option<String>| match name {
-            Some(name) => intake.amounts(name, Sign::NonNegative).map(Some),
+        let mut weights = |name: &Option<String>, sign: Sign| match name {
+            Some(name) => intake.amounts(name, sign).map(Some),
             None => Ok(None),
         };
-        let conversions = weights(&options.conversions)?;
-        let value = weights(&options.value)?;
-        let nulls = weights(&options.nulls)?;
+        let conversions = weights(&options.conversions, Sign::NonNegative)?;
+        let value = weights(&options.value, Sign::Any)?;
+        let nulls = weights(&options.nulls, Sign::NonNegative)?;
 
         let parsed = match &path {
             None => Parsed::rows(data, &options.sep, run)?,
@@ -94,7 +95,7 @@ impl Journeys {
         if let (Some(name), Some(value), Some(conversions)) = (&options.value, &value, &conversions) {
             let rows = value.iter().zip(conversions.iter()).enumerate();
             let idle: Vec<usize> =
-                rows.filter(|(_, (v, c))| **v > 0.0 && **c == 0.0).map(|(row, _)| row).collect();
+                rows.filter(|(_, (v, c))| **v != 0.0 && **c == 0.0).map(|(row, _)| row).collect();
             intake.reject(name, "there is value without conversions", idle);
         }
 
@@ -166,7 +167,7 @@ fn separate(
     if conversions.is_some() {
         sold = orders.times(name)?;
         if let Some(name) = &options.value {
-            value = Some(orders.amounts(name, Sign::NonNegative)?);
+            value = Some(orders.amounts(name, Sign::Any)?);
         }
     }
 
@@ -217,7 +218,7 @@ fn flagged(touches: &Columns, flag: &str, options: &EventOptions, run: &Run) -> 
         None => None,
     };
     let value = match &options.value {
-        Some(name) => Some(intake.optional_amounts(name, Sign::NonNegative)?),
+        Some(name) => Some(intake.optional_amounts(name, Sign::Any)?),
         None => None,
     };
     let kept = intake.finish()?;
