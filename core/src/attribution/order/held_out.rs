@@ -249,3 +249,101 @@ impl Windows {
         run.advance(parts.len() as u64)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::column::Columns;
+    use crate::journey::PathOptions;
+
+    type Seen = BTreeMap<Vec<u32>, BTreeMap<u32, f64>>;
+
+    /// P_k(x | h), by the formula: h is what came before, the start (99) included.
+    fn back_off(seen: &Seen, before: &[u32], next: u32, order: usize, outcomes: f64) -> f64 {
+        let shorter = |k: usize| back_off(seen, before, next, k - 1, outcomes);
+        let context = before[before.len().saturating_sub(order)..].to_vec();
+        let rest = if order == 0 {
+            1.0 / outcomes
+        } else if context.len() < order {
+            return shorter(order);
+        } else {
+            shorter(order)
+        };
+        match seen.get(&context) {
+            None => rest,
+            Some(after) => {
+                let (n, ways) = (after.values().sum::<f64>(), after.len() as f64);
+                (after.get(&next).unwrap_or(&0.0) + ways * rest) / (n + ways)
+            }
+        }
+    }
+
+    /// Every prediction of a part: what came before, what next, its weight.
+    fn each(path: &[u32], ends: [f64; 2], mut visit: impl FnMut(&[u32], u32, f64)) {
+        let mut before = vec![99];
+        for c in path {
+            visit(&before, *c, ends[0] + ends[1]);
+            before.push(*c);
+        }
+        for (k, weight) in ends.into_iter().enumerate().filter(|(_, w)| *w > 0.0) {
+            visit(&before, 1_000 + k as u32, weight);
+        }
+    }
+
+    #[test]
+    fn folds_are_predicted_as_the_formula_says() -> Result<()> {
+        let rows = [("a > b > a", 3.0, 1.5), ("b", 2.0, 4.0), ("c > a > b > b > a", 0.0, 2.0), ("c > a", 1.0, 1.0)];
+        let frame = Columns::new()
+            .with("path", rows.iter().map(|r| r.0).collect::<Vec<_>>())
+            .with("conversions", rows.iter().map(|r| r.1).collect::<Vec<_>>())
+            .with("nulls", rows.iter().map(|r| r.2).collect::<Vec<_>>());
+        let options = PathOptions { nulls: Some("nulls".into()), ..PathOptions::default() };
+        let (run, folds, orders) = (Run::new().seed(4), 3, 4);
+        let journeys = Journeys::from_paths(&frame, &options, &run)?;
+        let parts = deal(&journeys, folds, &run)?;
+        for (j, row) in rows.iter().enumerate() {
+            let mine = || parts.iter().filter(|p| p.journey as usize == j);
+            assert_eq!(mine().map(|p| p.conversions).sum::<f64>(), row.1);
+            assert_eq!(mine().map(|p| p.nulls).sum::<f64>(), row.2);
+        }
+        assert!((0..folds).all(|f| parts.iter().any(|p| p.fold as usize == f)));
+        let mut exact = vec![0.0; orders];
+        for fold in 0..folds {
+            let (own, others): (Vec<&Part>, Vec<&Part>) = parts.iter().partition(|p| p.fold as usize == fold);
+            let mut seen = Seen::new();
+            for part in others {
+                each(journeys.path(part.journey as usize), [part.conversions, part.nulls], |before, next, w| {
+                    for k in 0..=orders.min(before.len()) {
+                        let context = before[before.len() - k..].to_vec();
+                        *seen.entry(context).or_default().entry(next).or_default() += w;
+                    }
+                });
+            }
+            for part in own {
+                each(journeys.path(part.journey as usize), [part.conversions, part.nulls], |before, next, w| {
+                    for (k, sum) in exact.iter_mut().enumerate() {
+                        *sum += w * ln(back_off(&seen, before, next, k + 1, 5.0));
+                    }
+                });
+            }
+        }
+        let found = log_likelihoods(&journeys, orders, folds, &run)?;
+        for (found, exact) in found.iter().zip(&exact) {
+            assert!((found - exact).abs() < 1e-12 * exact.abs(), "{found} {exact}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn large_weights_are_dealt_evenly_but_for_the_last_units() -> Result<()> {
+        let frame = Columns::new().with("path", vec!["a"]).with("conversions", vec![1e9 + 0.25]);
+        let run = Run::new();
+        let journeys = Journeys::from_paths(&frame, &PathOptions::default(), &run)?;
+        let parts = deal(&journeys, 4, &run)?;
+        assert_eq!(parts.iter().map(|p| p.conversions).sum::<f64>(), 1e9 + 0.25);
+        assert!(parts.iter().all(|p| (p.conversions - 2.5e8).abs() < 200.0));
+        Ok(())
+    }
+}
