@@ -4,7 +4,7 @@ const errors = require('./face/error.js')
 const { dress } = require('./face/frame.js')
 const { frame } = require('./face/intake.js')
 const { follower } = require('./face/follow.js')
-const { attribute, dress: dressJourneys, drillDown } = require('./face/journeys.js')
+const { attribute, chooseOrder, dress: dressJourneys, drillDown } = require('./face/journeys.js')
 const { models } = require('./face/models.js')
 const { json, options } = require('./face/options.js')
 const { assign } = require('./face/people.js')
@@ -30,6 +30,7 @@ module.exports = {
   ...models(native),
   attribute,
   drillDown: drillDown(drillDownCredits),
+  chooseOrder,
   HeadwaterError: errors.HeadwaterError,
   simulate: simulate(native.simulate),
 }

@@ -19,6 +19,7 @@ export const {
   Shapley,
   TimeDecay,
   attribute,
+  chooseOrder,
   clv,
   drillDown,
   evaluate,

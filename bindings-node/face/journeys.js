@@ -74,4 +74,7 @@ const drillDown = (native) => (credits, options) => {
   return native(credits, channelCredits, rest)
 }
 
-module.exports = { attribute, dress, drillDown }
+/** `chooseOrder(journeys, options)`. */
+const chooseOrder = (journeys, options) => journeys.attribution('choose_order', { ...options })
+
+module.exports = { attribute, chooseOrder, dress, drillDown }

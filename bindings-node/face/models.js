@@ -2,7 +2,7 @@
 // The attribution models that are fitted, and how files give them back.
 const { json } = require('./options.js')
 
-function models({ FittedModel, checkModel, readModel }) {
+function models({ FittedModel, checkModel, readModel, scoreRule }) {
   /** A model with its parameters, and once `fit` is done its native half. */
   class Fittable extends FittedModel {
     #spec
@@ -56,9 +56,67 @@ function models({ FittedModel, checkModel, readModel }) {
     transitions() {
       return this.report('transitions')
     }
+
+    states() {
+      return this.report('states')
+    }
+
+    jointEffects(options) {
+      return this.report('joint_effects', options)
+    }
   }
 
-  const classes = { markov: Markov }
+  class Shapley extends Fittable {
+    #fitted = false
+
+    constructor(options) {
+      super('shapley', options)
+    }
+
+    async fit(journeys, options) {
+      await super.fit(journeys, options)
+      this.#fitted = true
+      return this
+    }
+
+    adopt(other) {
+      super.adopt(other)
+      this.#fitted = true
+    }
+
+    /** The worth that needs no fitting scores as a rule does. */
+    score(path, times, end) {
+      const { worth = 'conversions' } = JSON.parse(this.spec())
+      if (!this.#fitted && worth === 'conversions') return scoreRule(JSON.parse(this.spec()), path, times)
+      return super.score(path, times, end)
+    }
+
+    get channels() {
+      return this.body().channels
+    }
+
+    get shapleyValues() {
+      return this.body().values
+    }
+
+    values() {
+      return this.report('values')
+    }
+
+    positions() {
+      return this.report('positions')
+    }
+
+    dividends(options) {
+      return this.report('dividends', options)
+    }
+
+    synergies() {
+      return this.report('synergies')
+    }
+  }
+
+  const classes = { markov: Markov, shapley: Shapley }
 
   /** `load`: a model of attribution comes as its class, holding the native half that was read. */
   async function load(file, options) {
@@ -73,7 +131,7 @@ function models({ FittedModel, checkModel, readModel }) {
   /** The class of a kind of model, by the name that it has in options. */
   const modelClass = (name) => classes[name]
 
-  return { Markov, load, modelClass }
+  return { Markov, Shapley, load, modelClass }
 }
 
 module.exports = { models }

@@ -22,7 +22,6 @@ function rules(scoreRule) {
     Linear: rule('Linear', 'linear'),
     PositionBased: rule('PositionBased', 'position_based'),
     TimeDecay: rule('TimeDecay', 'time_decay'),
-    Shapley: rule('Shapley', 'shapley'),
   }
 }
 

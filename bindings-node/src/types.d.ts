@@ -717,7 +717,7 @@ export interface Visit {
 
 /** Options of `Journeys.transitions`. */
 export interface TransitionOptions {
-  /** How many channels a state remembers, 1 to 5. Default 1. */
+  /** How many channels a state remembers; the more channels there are, the fewer it can. Default 1. */
   order?: number
   /** The same state several times in a row: counts once (the default), or each time. */
   repeats?: 'collapse' | 'keep'
@@ -725,13 +725,75 @@ export interface TransitionOptions {
 
 /** The parameters of a `Markov` model. */
 export interface MarkovOptions {
-  /** How many channels the chain remembers, 1 to 5. Default 1. */
+  /** How many channels the chain remembers; 16 of 12 channels, 8 of 100. Default 1. */
   order?: number
   /** The same state several times in a row; changes the transitions, not the removal effects. */
   repeats?: 'collapse' | 'keep'
-  /** What removing a channel means. */
-  removal?: 'null'
+  /**
+   * What removing a channel means. `null`: whoever would come to it is lost; `reconnect`: they take one of
+   * the other ways; `skip`: its touches are left out of every journey; `fail`: journeys with it do not
+   * convert; `fail_refit`: the same, and journeys of it alone are not counted. Default `"null"`.
+   */
+  removal?: 'null' | 'reconnect' | 'skip' | 'fail' | 'fail_refit'
+  /** How effects become credit: all conversions at once (default), or each journey's over its own touches. */
+  split?: 'removal' | 'journey'
+  /** Negative effects in the split of all conversions: counted as 0 (default), or negative credit. */
+  negative?: 'clamp' | 'keep'
 }
+
+/** What `Markov.jointEffects` removes. */
+export interface JointOptions {
+  /** Channels to remove together. */
+  sets?: string[][]
+  /** Channels to remove where each is touched right after the one before; up to order + 1 of them. */
+  sequences?: string[][]
+}
+
+/** The worth of one coalition of channels. */
+export interface CoalitionWorth {
+  channels: string[]
+  worth: number
+  /** What it earns in value; `worth` where there is none. */
+  value?: number
+}
+
+/** The parameters of a `Shapley` model. */
+export interface ShapleyOptions {
+  /**
+   * What a coalition of channels earns. `conversions` (default): those of journeys whose channels all lie
+   * in it; `rate`: the share of those journeys that convert; `exact_set_rate`, `exact_set_conversions`: the
+   * same of journeys with exactly its channels; `journey_rate`: as exact_set_rate, in a game of its own for
+   * each journey; `table`: what `worths` says.
+   */
+  worth?: 'conversions' | 'rate' | 'exact_set_rate' | 'exact_set_conversions' | 'journey_rate' | 'table'
+  /** The coalitions of the worth `table`. */
+  worths?: CoalitionWorth[]
+  /** What a coalition is worth of which nothing is known. Default `"zero"`. */
+  missing?: 'zero' | 'nearest_subset' | 'error'
+  /** Random orders of the channels, for the worth `rate` with more than 25 channels. Default 4096. */
+  samples?: number
+  /** Negative values in the split of conversions: negative credit (default), or counted as 0. */
+  negative?: 'keep' | 'clamp'
+}
+
+/** Options of `chooseOrder`. */
+export interface OrderOptions {
+  /** The highest order to try. Default 5. */
+  maxOrder?: number
+  /**
+   * What the best order is chosen by: the highest log-likelihood of journeys held out (default), the lowest
+   * AIC or BIC, or ChannelAttribution's penalised AUC.
+   */
+  criterion?: 'held_out' | 'aic' | 'bic' | 'auc'
+  /** In how many parts journeys are held out; 0 for not at all. Default 5. */
+  folds?: number
+}
+
+/**
+ * Compares Markov chains of the orders 1 to `maxOrder`: order, states, parameters, log_likelihood, aic, bic,
+ * held_out_log_likelihood, auc, pauc, chosen.
+ */
+export declare function chooseOrder(journeys: Journeys, options?: OrderOptions & RunOptions): Promise<Frame>
 
 /**
  * Splits the conversions of journeys over channels, by each of the models:
@@ -780,6 +842,36 @@ export declare class Markov extends FittedModel {
   get valuePerJourney(): number
   /** The transitions: from, to, count, probability. */
   transitions(): Frame
+  /**
+   * What being at each state means: state, expected_visits, probability, conversion_probability,
+   * expected_value, expected_steps, conversion_share. `extras.channels` has the same by channel.
+   */
+  states(): Frame
+  /**
+   * The effects of removing several channels at once: kind, channels, removal_effect,
+   * removal_effect_value, sum_of_effects.
+   */
+  jointEffects(options: JointOptions): Frame
+}
+
+/**
+ * Shapley values of the channels. As it stands, in closed form; a model for `attribute` as it is, and
+ * `fit` keeps the game.
+ */
+export declare class Shapley extends FittedModel {
+  constructor(options?: ShapleyOptions)
+  /** The channels. */
+  get channels(): string[]
+  /** Their Shapley values in the unit of the worth, in the order of `channels`. */
+  get shapleyValues(): number[]
+  /** The values: channel, shapley, shapley_value, standard_error, standard_error_value. */
+  values(): Frame
+  /** Ordered Shapley values of the worth `conversions`: channel, position, shapley, shapley_value. */
+  positions(): Frame
+  /** Harsanyi dividends, the largest first (`top`, 100; 0 for all): channels, size, dividend, dividend_value. */
+  dividends(options?: { top?: number }): Frame
+  /** The Shapley interaction index of each pair: channel, other, synergy, synergy_value. */
+  synergies(): Frame
 }
 
 /** A rule that splits the credit of one journey over its touches. */
@@ -819,8 +911,6 @@ export declare class TimeDecay extends Rule {
   })
   private readonly rule: 'time_decay'
 }
-/** Shapley values of the channels, in closed form. */
-export declare class Shapley extends Rule { private readonly rule: 'shapley' }
 
 /** A model for `attribute`: by name with its defaults, or with parameters. */
 export type AttributionModel =
@@ -842,7 +932,15 @@ export type AttributionModel =
   | Markov
 
 /** Whatever a model file may hold. */
-export type Model = IdentityGraph | Markov | PathCounts | clv.BetaGeo | clv.GammaGamma | segment.KMeans | ChannelRules
+export type Model =
+  | IdentityGraph
+  | Markov
+  | Shapley
+  | PathCounts
+  | ChannelRules
+  | clv.BetaGeo
+  | clv.GammaGamma
+  | segment.KMeans
 
 export declare namespace clv {
   /** Columns and options of `summarize`. */

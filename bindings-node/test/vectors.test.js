@@ -33,9 +33,10 @@ async function made(frames, options, prefix = '') {
 const snake = (name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 
 /** A report's frames by name, the first under the report's own unless the core says another. */
-const tables = (frame, expected) => {
+const tables = (frame, expected, report) => {
   const extras = Object.entries(frame.extras).map(([name, table]) => [snake(name), table])
-  const main = Object.keys(expected).find((name) => !extras.some(([other]) => other === name))
+  const beside = (name) => extras.some(([other]) => other === name)
+  const main = report in expected ? report : Object.keys(expected).find((name) => !beside(name))
   return { [main]: frame, ...Object.fromEntries(extras) }
 }
 
@@ -148,7 +149,7 @@ const calls = {
     const left = { ...expected }
     delete left.score
     for (const report of names) {
-      const found = tables(model.report(report), left)
+      const found = tables(model.report(report), left, report)
       for (const found_ of Object.keys(found)) delete left[found_]
       Object.assign(out, found)
     }

@@ -21,6 +21,7 @@ MODELS = {
     "gamma_gamma": (lambda: hw.clv.GammaGamma().fit(RFM), lambda m: m.predict(RFM)),
     "kmeans": (lambda: hw.segment.KMeans(2).fit(RFM, ["recency", "T"]), lambda m: m.predict(RFM)),
     "markov": (lambda: hw.Markov(order=2).fit(journeys()), lambda m: m.transitions()),
+    "shapley": (lambda: hw.Shapley(worth="rate").fit(journeys()), lambda m: m.dividends()),
 }
 
 

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use headwater::attribution::MarkovModel;
+use headwater::attribution::{DividendOptions, MarkovModel, ShapleyModel};
 use headwater::clv::{BetaGeoModel, GammaGammaModel};
 use headwater::column::{
     Columns, Data, Intake, Kept, Labels, MAX_TIME, MIN_TIME, NULL, Names, OnInvalid, Sign, Table, Text,
@@ -245,13 +245,14 @@ fn again(names: &Names) {
 }
 
 /// Every kind of model; a seed's first byte picks one, modulo their number.
-pub const KINDS: [&str; 6] = [
+pub const KINDS: [&str; 7] = [
     IdentityGraph::KIND,
     PathCounts::KIND,
     MarkovModel::KIND,
     BetaGeoModel::KIND,
     GammaGammaModel::KIND,
     KMeansModel::KIND,
+    ShapleyModel::KIND,
 ];
 
 /// Bytes as a model file; or, after a byte that is not `{`, as the inside of
@@ -297,6 +298,7 @@ fn load(kind: usize, data: &[u8]) {
             if let Some(model) = resaves::<MarkovModel>(data) {
                 let (_, credit) = (model.transitions(), model.credit(&["a", "b"]));
                 assert!(credit.iter().all(|c| c.is_finite()));
+                let _ = model.states(&Run::new().threads(1));
             }
         }
         3 => {
@@ -309,9 +311,17 @@ fn load(kind: usize, data: &[u8]) {
                 let _ = (model.mean_spend(), model.expected_spend(2.0, 3.0));
             }
         }
-        _ => {
+        5 => {
             if let Some(model) = resaves::<KMeansModel>(data) {
                 let _ = model.predict_rows(&[0.5, -1.5], &Run::new().threads(1));
+            }
+        }
+        _ => {
+            if let Some(model) = resaves::<ShapleyModel>(data)
+                && model.channels().len() <= 12
+            {
+                let run = Run::new().threads(1);
+                let _ = (model.dividends(DividendOptions::default(), &run), model.synergies(&run));
             }
         }
     }

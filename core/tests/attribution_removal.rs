@@ -542,3 +542,69 @@ fn transitions_with_and_without_loops_are_channelattributions() {
         }
     }
 }
+
+/// Effects of a large chain against eliminating it without each channel, and
+/// the same of walks that go round for hundreds of touches.
+#[test]
+fn large_chains_are_those_of_elimination() {
+    use headwater::math::solve::AbsorbingChain;
+    let mut state = 11_u64;
+    let mut draw = |of: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % of
+    };
+    for (journeys_, longest) in [(3_000, 9), (60, 900)] {
+        let rows: Vec<(String, f64, f64, f64)> = (0..journeys_)
+            .map(|_| {
+                let path: Vec<String> =
+                    (0..=draw(longest)).map(|_| format!("c{:02}", draw(18) * draw(18) / 17)).collect();
+                let c = draw(3) as f64;
+                (path.join(" > "), c, draw(4) as f64 + 1.0, c * (draw(9) as f64 - 2.0))
+            })
+            .collect();
+        let j = journeys(&rows).unwrap();
+        let model = fit(&Markov { order: 2, ..Markov::default() }, &j);
+        let table = model.transitions();
+        let mut places: BTreeMap<String, usize> = BTreeMap::new();
+        for row in 0..table.rows() {
+            let next = places.len();
+            places.entry(table.text("from", row).unwrap().into_owned()).or_insert(next);
+        }
+        let n = places.len();
+        assert!(n > 250, "{n} states");
+        let (mut edges, mut conversions, mut leave) = (Vec::new(), vec![0.0; n], vec![0.0; n]);
+        for row in 0..table.rows() {
+            let from = places[table.text("from", row).unwrap().as_ref()];
+            let count = table.f64s("count").unwrap()[row];
+            match table.text("to", row).unwrap().as_ref() {
+                "(conversion)" => {
+                    conversions[from] = count;
+                    leave[from] += count;
+                }
+                "(null)" => leave[from] += count,
+                to => edges.push((from as u32, places[to] as u32, count)),
+            }
+        }
+        edges.sort_by_key(|e| (e.0, e.1));
+        let chain = AbsorbingChain::new(edges, leave).unwrap();
+        let start = places["(start)"];
+        let whole = chain.factor(None, &Run::new()).unwrap().solve(&conversions)[start];
+        let channels = &model.states(&Run::new()).unwrap()[1].1;
+        for (c, label) in model.channels().iter().enumerate() {
+            let mut gone = vec![false; n];
+            places.iter().for_each(|(name, at)| gone[*at] = name.split(" > ").any(|part| part == label));
+            let left = chain.factor(Some(&gone), &Run::new()).unwrap();
+            let exact = 1.0 - left.solve(&conversions)[start] / whole;
+            assert!((model.removal_effects()[c] - exact).abs() < 1e-11, "{label}");
+            assert_eq!(channels.f64s("conversion_share").unwrap()[c], model.removal_effects()[c]);
+            // Who does not come there ends without.
+            let mut ends: Vec<f64> = vec![0.0; n];
+            for row in (0..table.rows()).filter(|r| table.text("to", *r).unwrap().starts_with('(')) {
+                ends[places[table.text("from", row).unwrap().as_ref()]] += table.f64s("count").unwrap()[row];
+            }
+            let met = 1.0 - left.solve(&ends)[start];
+            assert!((channels.f64s("probability").unwrap()[c] - met).abs() < 1e-11, "{label}");
+        }
+        assert_eq!(fit(&Markov { order: 2, ..Markov::default() }, &j), model);
+    }
+}

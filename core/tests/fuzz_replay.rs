@@ -91,7 +91,7 @@ fn classifications_hold() {
 /// and for each kind the inside alone after its number.
 #[test]
 fn seeds_of_model_files() {
-    use headwater::attribution::Markov;
+    use headwater::attribution::{Markov, Shapley};
     use headwater::clv::{BetaGeoModel, GammaGammaModel};
     use headwater::column::Columns;
     use headwater::identity::{IdentityGraph, IdentityRules, Namespace};
@@ -128,6 +128,7 @@ fn seeds_of_model_files() {
         to_bytes(&BetaGeoModel::from_parameters(0.243, 4.414, 0.793, 2.426, None).unwrap()).unwrap(),
         to_bytes(&GammaGammaModel::from_parameters(6.25, 3.74, 15.4).unwrap()).unwrap(),
         to_bytes(kmeans.fit(&points, &run).unwrap().model()).unwrap(),
+        to_bytes(&Shapley::default().fit(&journeys, &run).unwrap()).unwrap(),
     ];
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/model_file");
     for (kind, file) in files.iter().enumerate() {

@@ -27,6 +27,7 @@ from .attribution import (
     Shapley,
     TimeDecay,
     attribute,
+    choose_order,
 )
 from .channels import ChannelRules
 from .errors import (
@@ -79,6 +80,7 @@ __all__ = [
     "Stitched",
     "TimeDecay",
     "attribute",
+    "choose_order",
     "build_info",
     "channels",
     "clv",

@@ -14,6 +14,7 @@ from .attribution import (
     Shapley,
     TimeDecay,
     attribute,
+    choose_order,
 )
 from .channels import ChannelRules
 from .errors import (
@@ -66,6 +67,7 @@ __all__ = [
     "Stitched",
     "TimeDecay",
     "attribute",
+    "choose_order",
     "build_info",
     "channels",
     "clv",

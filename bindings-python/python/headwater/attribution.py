@@ -23,6 +23,7 @@ __all__ = [
     "Shapley",
     "TimeDecay",
     "attribute",
+    "choose_order",
 ]
 
 
@@ -130,12 +131,6 @@ class TimeDecay(AttributionModel):
         self.half_life = half_life
 
 
-class Shapley(AttributionModel):
-    """Shapley values, in closed form: exact for any number of channels (Zhao, Mahboobi & Bagheri 2018)."""
-
-    _name = "shapley"
-
-
 class FittedModel(Fitted, AttributionModel):
     """A model that is fitted to journeys before it splits credit; `attribute` fits it by itself."""
 
@@ -203,9 +198,19 @@ class Markov(FittedModel):
     Parameters
     ----------
     order : int, default 1
-        How many channels the chain remembers, 1 to 5.
+        How many channels the chain remembers; the more channels there are, the fewer it can
+        (16 of 12 channels, 8 of 100).
     repeats : {"collapse", "keep"}, default "collapse"
         Whether a channel several times in a row counts once; changes the transitions, not the effects.
+    removal : {"null", "reconnect", "skip", "fail", "fail_refit"}, default "null"
+        What removing a channel means. "null": whoever would come to it is lost. "reconnect": they take
+        one of the other ways, in proportion. "skip": its touches are left out of every journey.
+        "fail": journeys with it do not convert. "fail_refit": the same, and journeys of it alone are
+        not counted.
+    split : {"removal", "journey"}, default "removal"
+        How effects become credit: all conversions at once, or each journey's over its own touches.
+    negative : {"clamp", "keep"}, default "clamp"
+        Negative effects in the split of all conversions: counted as 0, or negative credit.
 
     Attributes
     ----------
@@ -221,13 +226,22 @@ class Markov(FittedModel):
     _name = "markov"
     _kind = "attribution.Markov"
 
-    def __init__(self, order: int = 1, repeats: Literal["collapse", "keep"] = "collapse") -> None:
+    def __init__(
+        self,
+        order: int = 1,
+        repeats: Literal["collapse", "keep"] = "collapse",
+        removal: Literal["null", "reconnect", "skip", "fail", "fail_refit"] = "null",
+        split: Literal["removal", "journey"] = "removal",
+        negative: Literal["clamp", "keep"] = "clamp",
+    ) -> None:
         self.order = order
         self.repeats = repeats
+        self.removal = removal
+        self.split = split
+        self.negative = negative
 
     def _restore(self, body: dict[str, Any]) -> None:
-        self.order = body["markov"]["order"]
-        self.repeats = body["markov"]["repeats"]
+        vars(self).update(body["markov"])
 
     @property
     def channels_(self) -> list[str]:
@@ -260,6 +274,55 @@ class Markov(FittedModel):
         """The fitted chain as a frame: from, to, count, probability."""
         return self._tables("transitions")["transitions"]
 
+    def states(self, *, report: MutableMapping[str, Any] | None = None) -> Any:
+        """What it means to be at each state of the chain, from the fundamental matrix.
+
+        Parameters
+        ----------
+        report : dict, optional
+            Is given the frame "channels": channel, probability (of ever touching it), conversion_probability
+            (of journeys that do), conversion_share.
+
+        Returns
+        -------
+        frame
+            state, expected_visits (of one journey), probability (of ever coming there; missing beyond 3,000
+            states), conversion_probability, expected_value and expected_steps (from there on),
+            conversion_share (of all conversions, those that came by).
+        """
+        found = self._tables("states")
+        if report is not None:
+            report["channels"] = found["channels"]
+        return found["states"]
+
+    def joint_effects(
+        self,
+        sets: Sequence[Sequence[str]] = (),
+        sequences: Sequence[Sequence[str]] = (),
+    ) -> Any:
+        """The effects of removing several channels at once.
+
+        Parameters
+        ----------
+        sets : sequence of sequences of str
+            Channels to remove together.
+        sequences : sequence of sequences of str
+            Channels to remove where each is touched right after the one before; up to order + 1 of them,
+            and with ``removal`` "null" or "reconnect" only.
+
+        Returns
+        -------
+        frame
+            kind ("set" or "sequence"), channels, removal_effect, removal_effect_value, sum_of_effects (of
+            the channels of a set one by one).
+
+        Examples
+        --------
+        >>> hw.Markov().fit(journeys).joint_effects([["email", "social"]], sequences=[["search", "email"]])
+        """
+        options = {"sets": [list(s) for s in sets], "sequences": [list(s) for s in sequences]}
+        return self._tables("joint_effects", **options)["joint_effects"]
+
     def _facts(self) -> dict[str, Any]:
         return {"conversion probability": self.conversion_probability_, **self.removal_effects_}
 
@@ -268,6 +331,111 @@ class Markov(FittedModel):
         from . import plot
 
         return plot.transitions(self, **options)
+
+
+class Shapley(FittedModel):
+    """Shapley values of the channels, for a named choice of what a coalition of channels earns.
+
+    As it stands, it is in closed form: exact for any number of channels (Zhao, Mahboobi & Bagheri 2018), and
+    scores journeys without being fitted.
+
+    Parameters
+    ----------
+    worth : str, default "conversions"
+        What a coalition earns. "conversions": the conversions of journeys whose channels all lie in it.
+        "rate": the share of those journeys that convert. "exact_set_rate", "exact_set_conversions": the
+        same of journeys with exactly its channels. "journey_rate": as exact_set_rate, in a game of its own
+        for each journey. "table": what ``worths`` says.
+    worths : sequence of dict, optional
+        The coalitions of ``worth="table"``: ``{"channels": ["a", "b"], "worth": 2.0}``, and "value" where
+        the worth in value is another.
+    missing : {"zero", "nearest_subset", "error"}, default "zero"
+        What a coalition is worth of which nothing is known.
+    samples : int, default 4096
+        Random orders of the channels, for the worth "rate" with more than 25 channels.
+    negative : {"keep", "clamp"}, default "keep"
+        Negative values in the split of conversions: negative credit, or counted as 0.
+
+    Attributes
+    ----------
+    channels_ : list of str
+    values_ : dict
+        The Shapley value of each channel, in the unit of the worth.
+
+    Examples
+    --------
+    >>> hw.Shapley(worth="rate").fit(journeys).dividends(top=10)
+    """
+
+    _name = "shapley"
+    _kind = "attribution.Shapley"
+
+    def __init__(
+        self,
+        worth: Literal[
+            "conversions", "rate", "exact_set_rate", "exact_set_conversions", "journey_rate", "table"
+        ] = "conversions",
+        worths: Sequence[Mapping[str, Any]] | None = None,
+        missing: Literal["zero", "nearest_subset", "error"] = "zero",
+        samples: int = 4096,
+        negative: Literal["keep", "clamp"] = "keep",
+    ) -> None:
+        self.worth = worth
+        self.worths = None if worths is None else [dict(row) for row in worths]
+        self.missing = missing
+        self.samples = samples
+        self.negative = negative
+
+    def _restore(self, body: dict[str, Any]) -> None:
+        vars(self).update(body["shapley"])
+        self.worths = self.worths or None
+
+    def score(
+        self,
+        path: Sequence[str],
+        times: Sequence[_call.Moment] | None = None,
+        end: _call.Moment | None = None,
+    ) -> list[float]:
+        """The credit of each touch of one journey, adding up to 1; see `FittedModel.score`."""
+        if self._native is None and self.worth == "conversions":
+            return AttributionModel.score(self, path, times)
+        return super().score(path, times, end)
+
+    @property
+    def channels_(self) -> list[str]:
+        """The channels' labels."""
+        return list(self._body()["channels"])
+
+    @property
+    def values_(self) -> dict[str, float]:
+        """The Shapley value of each channel, in the unit of the worth."""
+        body = self._body()
+        return dict(zip(body["channels"], body["values"], strict=True))
+
+    def values(self) -> Any:
+        """The values as a frame: channel, shapley, shapley_value, standard_error, standard_error_value."""
+        return self._tables("values")["values"]
+
+    def positions(self) -> Any:
+        """Ordered Shapley values of the worth "conversions": channel, position, shapley, shapley_value."""
+        return self._tables("positions")["positions"]
+
+    def dividends(self, top: int = 100) -> Any:
+        """Harsanyi dividends, the largest first: channels, size, dividend, dividend_value.
+
+        Parameters
+        ----------
+        top : int, default 100
+            How many; 0 for all that are not 0.
+        """
+        return self._tables("dividends", top=top)["dividends"]
+
+    def synergies(self) -> Any:
+        """The Shapley interaction index of each pair: channel, other, synergy, synergy_value."""
+        return self._tables("synergies")["synergies"]
+
+    def _facts(self) -> dict[str, Any]:
+        return self.values_
 
 
 def attribute(
@@ -318,3 +486,45 @@ def attribute(
     if report is not None:
         report.update(found)
     return credits
+
+
+def choose_order(
+    journeys: Journeys,
+    max_order: int = 5,
+    *,
+    criterion: Literal["held_out", "aic", "bic", "auc"] = "held_out",
+    folds: int = 5,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: _call.Progress = None,
+) -> Any:
+    """Compares Markov chains of the orders 1 to ``max_order``, and marks the best.
+
+    Parameters
+    ----------
+    journeys : Journeys
+    max_order : int, default 5
+    criterion : {"held_out", "aic", "bic", "auc"}, default "held_out"
+        The highest log-likelihood of journeys that the chain was not fitted to; the lowest AIC or BIC; or
+        the highest penalised AUC of ChannelAttribution's rule.
+    folds : int, default 5
+        In how many parts journeys are held out, by customer; 0 for not at all.
+    seed : int, default 0
+        Of the dealing of journeys to folds.
+    threads : int, optional
+        How many threads to use; all by default. Does not change the result.
+    progress : bool or callable, optional
+        True for a bar, or a function of (stage, done, total).
+
+    Returns
+    -------
+    frame
+        order, states, parameters, log_likelihood, aic, bic, held_out_log_likelihood, auc, pauc, chosen.
+
+    Examples
+    --------
+    >>> hw.choose_order(journeys, 4)
+    """
+    options = {"max_order": max_order, "criterion": criterion, "folds": folds}
+    found = journeys._attribution("choose_order", options, seed=seed, threads=threads, progress=progress)
+    return found["orders"]

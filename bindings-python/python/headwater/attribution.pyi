@@ -17,6 +17,7 @@ __all__ = [
     "Shapley",
     "TimeDecay",
     "attribute",
+    "choose_order",
 ]
 
 class AttributionModel:
@@ -46,8 +47,6 @@ class TimeDecay(AttributionModel):
 
     def __init__(self, half_life: _call.Span = "7d") -> None: ...
 
-class Shapley(AttributionModel): ...
-
 class FittedModel(Fitted, AttributionModel):
     def __eq__(self, other: object) -> bool: ...
     def __hash__(self) -> int: ...
@@ -70,8 +69,18 @@ class FittedModel(Fitted, AttributionModel):
 class Markov(FittedModel):
     order: int
     repeats: Literal["collapse", "keep"]
+    removal: Literal["null", "reconnect", "skip", "fail", "fail_refit"]
+    split: Literal["removal", "journey"]
+    negative: Literal["clamp", "keep"]
 
-    def __init__(self, order: int = 1, repeats: Literal["collapse", "keep"] = "collapse") -> None: ...
+    def __init__(
+        self,
+        order: int = 1,
+        repeats: Literal["collapse", "keep"] = "collapse",
+        removal: Literal["null", "reconnect", "skip", "fail", "fail_refit"] = "null",
+        split: Literal["removal", "journey"] = "removal",
+        negative: Literal["clamp", "keep"] = "clamp",
+    ) -> None: ...
     @property
     def channels_(self) -> list[str]: ...
     @property
@@ -83,13 +92,59 @@ class Markov(FittedModel):
     @property
     def value_per_journey_(self) -> float: ...
     def transitions(self) -> Any: ...
+    def states(self, *, report: MutableMapping[str, Any] | None = None) -> Any: ...
+    def joint_effects(
+        self, sets: Sequence[Sequence[str]] = (), sequences: Sequence[Sequence[str]] = ()
+    ) -> Any: ...
     def plot(self, **options: Any) -> Any: ...
+
+class Shapley(FittedModel):
+    worth: Literal["conversions", "rate", "exact_set_rate", "exact_set_conversions", "journey_rate", "table"]
+    worths: list[dict[str, Any]] | None
+    missing: Literal["zero", "nearest_subset", "error"]
+    samples: int
+    negative: Literal["keep", "clamp"]
+
+    def __init__(
+        self,
+        worth: Literal[
+            "conversions", "rate", "exact_set_rate", "exact_set_conversions", "journey_rate", "table"
+        ] = "conversions",
+        worths: Sequence[Mapping[str, Any]] | None = None,
+        missing: Literal["zero", "nearest_subset", "error"] = "zero",
+        samples: int = 4096,
+        negative: Literal["keep", "clamp"] = "keep",
+    ) -> None: ...
+    def score(
+        self,
+        path: Sequence[str],
+        times: Sequence[_call.Moment] | None = None,
+        end: _call.Moment | None = None,
+    ) -> list[float]: ...
+    @property
+    def channels_(self) -> list[str]: ...
+    @property
+    def values_(self) -> dict[str, float]: ...
+    def values(self) -> Any: ...
+    def positions(self) -> Any: ...
+    def dividends(self, top: int = 100) -> Any: ...
+    def synergies(self) -> Any: ...
 
 def attribute(
     journeys: Journeys,
     models: str | AttributionModel | Mapping[str, Any] | Sequence[str | AttributionModel | Mapping[str, Any]],
     *,
     report: MutableMapping[str, Any] | None = None,
+    threads: int | None = None,
+    progress: _call.Progress = None,
+) -> Any: ...
+def choose_order(
+    journeys: Journeys,
+    max_order: int = 5,
+    *,
+    criterion: Literal["held_out", "aic", "bic", "auc"] = "held_out",
+    folds: int = 5,
+    seed: int = 0,
     threads: int | None = None,
     progress: _call.Progress = None,
 ) -> Any: ...

@@ -311,7 +311,7 @@ class Journeys:
         Parameters
         ----------
         order : int, default 1
-            How many channels a state holds, 1 to 5.
+            How many channels a state holds; the more channels there are, the fewer it can.
         repeats : {"collapse", "keep"}, default "collapse"
             Whether a channel several times in a row counts once.
         threads, progress

@@ -63,6 +63,7 @@ impl Coalitions {
             |s: &Vec<u32>| s.is_sorted_by(|a, b| a < b) && s.last().is_some_and(|c| (*c as usize) < channels);
         weights(&self.conversions)
             && weights(&self.nulls)
+            && self.conversions.iter().zip(&self.nulls).all(|(c, n)| c + n > 0.0)
             && self.value.len() == n
             && self.value.iter().all(|x| x.is_finite())
             && self.sets.iter().all(set)

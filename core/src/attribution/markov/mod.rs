@@ -18,9 +18,11 @@
 //! | room | holds |
 //! | --- | --- |
 //! | `removal` | the solves, whole and with parts taken out |
+//! | `first` | the same for large chains: where walks first come to some states |
 //! | `joint` | several channels, or a sequence, taken out together |
 //! | `states` | what being at a state means |
 
+mod first;
 mod joint;
 mod removal;
 mod states;
@@ -213,8 +215,8 @@ impl Markov {
     /// probability of converting is 1.
     ///
     /// Order 1 takes one elimination for all channels, higher orders one
-    /// sparse solve for each channel, verified to 12 digits
-    /// ([`Error::NotConverged`] otherwise). [`Error::Option`] for an order that
+    /// sparse solve for each channel over what can follow on it, verified to
+    /// 12 digits ([`Error::NotConverged`] otherwise). [`Error::Option`] for an order that
     /// does not fit so many channels.
     pub fn fit(&self, journeys: &Journeys, run: &Run) -> Result<MarkovModel> {
         self.check()?;

@@ -1,6 +1,7 @@
 //! What is lost without some channels: the solves behind every effect.
 
 use super::Removal;
+use super::first::FirstVisits;
 use crate::journey::{Chain, Coalitions};
 use crate::math::solve::{AbsorbingChain, Elimination};
 use crate::run::Run;
@@ -50,6 +51,8 @@ pub(super) struct Walks<'a> {
     states: Vec<Vec<u32>>,
     system: AbsorbingChain,
     solver: Solver,
+    /// For chains too large to eliminate in no time.
+    first: Option<FirstVisits<'a>>,
     begin: Vec<f64>,
     starts: f64,
     /// What a walk is worth from each state: probability of converting, expected value.
@@ -73,7 +76,8 @@ impl<'a> Walks<'a> {
         let solve = |r: &[f64]| solver.solve(&system, None, &begin, r, run);
         let worth = [solve(&chain.conversions)?, solve(&chain.value)?];
         let whole = [from(&begin, &worth[0]), from(&begin, &worth[1])];
-        Ok(Some(Self { chain, states, system, solver, begin, starts, worth, whole }))
+        let first = (chain.len() > SMALL).then(|| FirstVisits::new(chain));
+        Ok(Some(Self { chain, states, system, solver, first, begin, starts, worth, whole }))
     }
 
     /// What a walk is worth from each state.
@@ -127,7 +131,7 @@ impl<'a> Walks<'a> {
                 let left = self.reconnected(cut, run)?;
                 Ok(self.share_of([self.whole[0] - left[0], self.whole[1] - left[1]]))
             }
-            _ => Ok(self.share_of(self.lost(cut, &self.worth, run)?)),
+            _ => Ok(self.share_of(self.lost(cut, [&self.worth[0], &self.worth[1]], run)?)),
         }
     }
 
@@ -143,16 +147,21 @@ impl<'a> Walks<'a> {
 
     /// The probability of ever coming to one of the states of a cut.
     pub(super) fn meeting(&self, cut: &Cut<'_>, run: &Run) -> Result<f64> {
-        let ones = vec![1.0; self.states.len()];
-        let [met, _] = self.lost(cut, &[ones, vec![0.0; self.states.len()]], run)?;
+        let (ones, none) = (vec![1.0; self.states.len()], vec![0.0; self.states.len()]);
+        let [met, _] = self.lost(cut, [&ones, &none], run)?;
         Ok(met.min(1.0))
     }
 
     /// What the walks that come to a cut are worth when they first do.
     /// Solving for the loss, not for what remains, keeps the digits of small
     /// effects.
-    fn lost(&self, cut: &Cut<'_>, worth: &[Vec<f64>; 2], run: &Run) -> Result<Pair> {
+    fn lost(&self, cut: &Cut<'_>, worth: [&[f64]; 2], run: &Run) -> Result<Pair> {
         let gone: Vec<bool> = self.states.iter().map(|s| cut.holds(s)).collect();
+        if let (Some(first), Cut::Channels(_)) = (&self.first, cut)
+            && let Some(found) = first.worth(&gone, worth, run)?
+        {
+            return Ok(found);
+        }
         let crosses = |i: u32, j: u32| cut.crosses(&self.states[i as usize], &self.states[j as usize]);
         let edges = || self.chain.edges.iter().filter(|(i, ..)| !gone[*i as usize]);
         let crossed: Vec<(u32, u32, f64)> =

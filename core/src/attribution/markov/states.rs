@@ -25,6 +25,7 @@ impl MarkovModel {
         let n = chain.len();
         let walks = Walks::new(&chain, run)?;
         let starts: f64 = chain.start.iter().sum();
+        let visits = |w: &f64| if starts > 0.0 { w / starts } else { 0.0 };
         let mut out: Vec<f64> = chain.conversions.iter().zip(&chain.nulls).map(|(a, b)| a + b).collect();
         for (i, _, w) in &chain.edges {
             out[*i as usize] += w;
@@ -47,7 +48,7 @@ impl MarkovModel {
         let states = Table::new()
             .with("state", Values::Text((0..n).map(name).collect::<Vec<_>>().iter().collect()))
             // As many come to a state as leave it, so visits are counts.
-            .with("expected_visits", Values::F64(out.iter().map(|w| w / starts).collect()))
+            .with("expected_visits", Values::F64(out.iter().map(visits).collect()))
             .with_optional("probability", (0..n).map(met))
             .with("conversion_probability", Values::F64(worth[0].iter().map(|b| b.min(1.0)).collect()))
             .with_optional("expected_value", worth[1].iter().map(|v| self.has_value.then_some(*v)))

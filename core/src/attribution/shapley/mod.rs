@@ -134,7 +134,8 @@ pub struct Shapley {
     pub samples: usize,
     /// Negative values in the split of conversions: `keep` gives negative
     /// credit (the default), `clamp` counts them as 0. A single journey is
-    /// always split by `clamp`, but for `journey_rate`.
+    /// always split by `clamp`, but for `journey_rate`. Under `conversions`
+    /// only refunds are negative, and they stay where they are.
     pub negative: Negative,
 }
 
