@@ -135,6 +135,19 @@ struct Effects {
     channels: Vec<[f64; 2]>,
 }
 
+/// The removal effects on conversions and on value, by channel.
+pub(super) fn removal_effects(chain: &Chain, channels: usize, run: &Run) -> Result<Vec<[f64; 2]>> {
+    Ok(effects(chain, channels, run)?.channels)
+}
+
+/// Totals of conversions and value in proportion to the effects.
+pub(super) fn split_totals(effects: &[[f64; 2]], totals: [f64; 2]) -> Vec<[f64; 2]> {
+    let sum = |k: usize| effects.iter().map(|e| e[k]).sum::<f64>();
+    let sums = [sum(0), sum(1)];
+    let credit = |e: &[f64; 2], k: usize| if sums[k] > 0.0 { e[k] / sums[k] * totals[k] } else { 0.0 };
+    effects.iter().map(|e| [credit(e, 0), credit(e, 1)]).collect()
+}
+
 /// States up to which elimination is quicker than sweeps at orders above 1.
 const SMALL: usize = 160;
 /// States up to which elimination is affordable at all (memory 8 n² bytes).
@@ -276,6 +289,26 @@ impl MarkovModel {
         self.conversion_probability
     }
 
+    /// The probability that a journey which took this path so far, and ends
+    /// there, has converted: that of leaving its last state by a conversion.
+    /// `None` for a path without touches; where nothing was seen to end in the
+    /// state, that of all journeys.
+    pub(super) fn conversion_probability_of(&self, path: &[u32]) -> Option<f64> {
+        let last = &path[path.len().saturating_sub(self.markov.order)..];
+        if last.is_empty() {
+            return None;
+        }
+        let ended = self
+            .states
+            .iter()
+            .position(|s| s == last)
+            .map(|at| (self.conversions[at], self.conversions[at] + self.nulls[at]));
+        Some(match ended {
+            Some((conversions, all)) if all > 0.0 => conversions / all,
+            _ => self.conversion_probability,
+        })
+    }
+
     /// The value that a journey brings on average.
     pub fn value_per_journey(&self) -> f64 {
         self.value_per_journey
@@ -316,10 +349,9 @@ impl MarkovModel {
         let lost = journeys.unattributed();
         let conversions = journeys.total_conversions() - lost.0;
         let value = journeys.total_value() - lost.1;
-        let sums = [&self.removal_effects, &self.removal_effects_value].map(|e| e.iter().sum::<f64>());
-        let credit = |effect: f64, sum: f64, total: f64| if sum > 0.0 { effect / sum * total } else { 0.0 };
         let effects = self.removal_effects.iter().zip(&self.removal_effects_value);
-        effects.map(|(c, v)| [credit(*c, sums[0], conversions), credit(*v, sums[1], value)]).collect()
+        let effects: Vec<[f64; 2]> = effects.map(|(c, v)| [*c, *v]).collect();
+        split_totals(&effects, [conversions, value])
     }
 }
 

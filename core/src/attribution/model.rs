@@ -4,6 +4,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use super::Markov;
+use super::custom::Custom;
+use super::trust::{Interval, Spread};
 use crate::column::Duration;
 use crate::journey::Journeys;
 use crate::{Error, Result};
@@ -51,6 +53,8 @@ pub enum Model {
     /// & Bagheri 2018). In closed form: an equal share to each distinct
     /// channel of a journey, exact for any number of channels.
     Shapley,
+    /// Weights of one's own, as data.
+    Custom(Custom),
 }
 
 fn default_direct() -> Vec<String> {
@@ -88,6 +92,7 @@ enum Spec {
     },
     Markov(Markov),
     Shapley {},
+    Custom(Custom),
 }
 
 impl Serialize for Model {
@@ -101,6 +106,7 @@ impl Serialize for Model {
             Self::TimeDecay { half_life } => Spec::TimeDecay { half_life },
             Self::Markov(markov) => Spec::Markov(markov),
             Self::Shapley => Spec::Shapley {},
+            Self::Custom(custom) => Spec::Custom(custom),
         };
         spec.serialize(serializer)
     }
@@ -124,6 +130,7 @@ impl<'de> Deserialize<'de> for Model {
             Spec::TimeDecay { half_life } => Self::TimeDecay { half_life },
             Spec::Markov(markov) => Self::Markov(markov),
             Spec::Shapley {} => Self::Shapley,
+            Spec::Custom(custom) => Self::Custom(custom),
         })
     }
 }
@@ -150,6 +157,7 @@ impl Model {
             Self::TimeDecay { .. } => "time_decay",
             Self::Markov(_) => "markov",
             Self::Shapley => "shapley",
+            Self::Custom(_) => "custom",
         }
     }
 
@@ -161,11 +169,20 @@ impl Model {
     /// An error where the model needs times that these journeys do not have.
     pub(super) fn check_times(&self, journeys: &Journeys) -> Result<()> {
         match self {
-            Self::TimeDecay { .. } if !journeys.has_times() => Err(Error::option(
+            _ if self.needs_times() && !journeys.has_times() => Err(Error::option(
                 self.name(),
                 "needs the times of touches, and these journeys come from paths: build them with from_events",
             )),
             _ => Ok(()),
+        }
+    }
+
+    /// Whether the model looks at the times of touches.
+    pub(super) fn needs_times(&self) -> bool {
+        match self {
+            Self::TimeDecay { .. } => true,
+            Self::Custom(custom) => !custom.ages.is_empty(),
+            _ => false,
         }
     }
 
@@ -176,6 +193,7 @@ impl Model {
             Self::PositionBased { first, last } => format!("position_based(first={first}, last={last})"),
             Self::TimeDecay { half_life } => format!("time_decay(half_life={half_life})"),
             Self::Markov(markov) => format!("markov(order={})", markov.order),
+            Self::Custom(custom) if !custom.name.is_empty() => format!("custom({})", custom.name),
             simple => simple.name().to_owned(),
         }
     }
@@ -196,6 +214,7 @@ impl Model {
                 return Err(Error::option("half_life", "must be longer than 0, for example \"7d\""));
             }
             Self::Markov(markov) => markov.check()?,
+            Self::Custom(custom) => custom.check()?,
             _ => {}
         }
         Ok(())
@@ -203,13 +222,33 @@ impl Model {
 }
 
 /// Options of [`attribute`](super::attribute).
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AttributeOptions {
     /// The models, one or more. A model's name in the result is its kind,
     /// `markov`; where a kind occurs several times, with its parameters,
     /// `markov(order=2)`.
     pub models: Vec<Model>,
+    /// How many samples of customers are drawn again for intervals; 0, the
+    /// default, for none.
+    pub bootstrap: usize,
+    /// The share of samples inside an interval. Default 0.9.
+    pub confidence: f64,
+    /// How samples become an interval.
+    pub interval: Interval,
+}
+
+impl Default for AttributeOptions {
+    fn default() -> Self {
+        Self { models: Vec::new(), bootstrap: 0, confidence: 0.9, interval: Interval::default() }
+    }
+}
+
+impl AttributeOptions {
+    pub(super) fn spread(&self) -> Spread {
+        let Self { bootstrap, confidence, interval, .. } = *self;
+        Spread { replicates: bootstrap, confidence, interval }
+    }
 }
 
 /// The models' names in the result.

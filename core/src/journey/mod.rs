@@ -45,6 +45,7 @@ mod counts;
 mod door;
 mod options;
 mod paths;
+pub(crate) mod pick;
 mod read;
 mod report;
 mod sort;
@@ -56,6 +57,7 @@ pub use build::{Conversions, Policies, Touches};
 pub use chain::{Chain, Repeats};
 pub use counts::PathCounts;
 pub use door::TransitionOptions;
+pub use pick::{LifetimeMode, LifetimeOptions, MissingLifetime};
 pub use options::{AtConversion, EventOptions, FlaggedRow, Moment, Open, PathOptions, SharedTouch, Ties};
 
 use crate::column::{Dropped, Labels};
