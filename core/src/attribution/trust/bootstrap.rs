@@ -349,3 +349,81 @@ impl ChainColumns {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attribution::{AttributeOptions, Markov, attribute};
+    use crate::column::{Columns as Frame, Duration};
+    use crate::journey::{EventOptions, PathOptions};
+
+    fn toy() -> Journeys {
+        let frame = Frame::new()
+            .with("path", vec!["A > B > C", "A > B", "B > C", "C", "A > A > C", "", "A > B"])
+            .with("conversions", vec![10.0, 5.0, 8.0, 4.0, 3.0, 2.0, 1.0])
+            .with("nulls", vec![20.0, 45.0, 32.0, 36.0, 17.0, 0.0, 1.0])
+            .with("value", vec![1000.0, 400.0, 960.0, 200.0, 330.0, 10.0, 7.0]);
+        let options = PathOptions {
+            value: Some("value".into()),
+            nulls: Some("nulls".into()),
+            ..PathOptions::default()
+        };
+        Journeys::from_paths(&frame, &options, &Run::new()).unwrap()
+    }
+
+    fn events() -> Journeys {
+        let n = 400_usize;
+        let day = |d: usize| format!("2024-01-{:02}T{:02}:00:00Z", d % 28 + 1, d % 24);
+        let touches = Frame::new()
+            .with("customer", (0..n).map(|i| format!("c{}", i * 7 % 60)).collect::<Vec<_>>())
+            .with("time", (0..n).map(|i| day(i * 13)).collect::<Vec<_>>())
+            .with("channel", (0..n).map(|i| ["x", "y", "z", "w"][i * i % 11 % 4]).collect::<Vec<_>>());
+        let orders = Frame::new()
+            .with("customer", (0..90_usize).map(|i| format!("c{}", i * 11 % 70)).collect::<Vec<_>>())
+            .with("time", (0..90).map(|i| day(i * 17 + 5)).collect::<Vec<_>>())
+            .with("value", (0..90).map(|i| f64::from(i % 9) + 0.5).collect::<Vec<_>>());
+        let options = EventOptions { value: Some("value".into()), ..EventOptions::default() };
+        Journeys::from_events(&touches, Some(&orders), &options, &Run::new()).unwrap()
+    }
+
+    /// Every replicate is what the models say of the journeys written out with their weights.
+    #[test]
+    fn replicates_are_those_of_the_journeys_drawn_one_by_one() {
+        for journeys in [toy(), events()] {
+            let mut models = vec![
+                Model::First,
+                Model::Last,
+                Model::Linear,
+                Model::PositionBased { first: 0.3, last: 0.5 },
+                Model::Shapley,
+                Model::Markov(Markov::default()),
+                Model::Markov(Markov { order: 2, ..Markov::default() }),
+                Model::Markov(Markov { order: 3, repeats: Repeats::Keep, ..Markov::default() }),
+            ];
+            if journeys.has_times() {
+                models.push(Model::TimeDecay { half_life: Duration::from_days(3) });
+            }
+            let run = Run::new().seed(5);
+            let draws = Draws::new(&journeys, &models, 70, 0, &run).unwrap();
+            let sample = Sample::new(&journeys, 0, &run).unwrap();
+            let options = AttributeOptions { models: models.clone(), ..AttributeOptions::default() };
+            for r in [0, 1, 31, 32, 69] {
+                let drawn = sample.replicate(&sample.weights(5, r));
+                let found = attribute(&drawn, &options, &run).unwrap();
+                for (m, name) in found.models().iter().enumerate() {
+                    for (c, credit) in found.credits(name).unwrap().iter().enumerate() {
+                        for k in 0..2 {
+                            let x = draws.row(m, c)[k][r];
+                            assert!(
+                                (x - credit[k]).abs() < 1e-9 * (1.0 + credit[k].abs()),
+                                "{name} {c} {k} {r}: {x} {credit:?}"
+                            );
+                        }
+                    }
+                }
+                assert!((draws.total[0][r] - drawn.total_conversions()).abs() < 1e-9);
+                assert!((draws.total[1][r] - drawn.total_value()).abs() < 1e-9);
+            }
+        }
+    }
+}
