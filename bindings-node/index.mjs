@@ -2,6 +2,7 @@ import headwater from './index.js'
 
 export default headwater
 export const {
+  Custom,
   FirstTouch,
   FittedModel,
   Frame,
@@ -18,12 +19,21 @@ export const {
   Shapley,
   TimeDecay,
   attribute,
+  calibrate,
+  chooseHalfLife,
+  chooseLookback,
   clv,
+  compare,
+  creditsByWeights,
+  difference,
+  drift,
   evaluate,
   load,
+  money,
   normalizeEmail,
   normalizePhone,
   segment,
+  selfControlled,
   simulate,
   stitch,
 } = headwater

@@ -36,8 +36,4 @@ function dress(Journeys) {
   for (const [name, value] of Object.entries(methods)) add(Journeys.prototype, name, value)
 }
 
-/** `attribute(journeys, models, options)`. */
-const attribute = (journeys, models, options) =>
-  journeys.attribution('attribute', { ...options, models: Array.isArray(models) ? models : [models] })
-
-module.exports = { attribute, dress }
+module.exports = { dress }

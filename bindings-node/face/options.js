@@ -3,7 +3,7 @@
 const { optionError, snake } = require('./error.js')
 
 /** Under these the keys are the caller's own words (namespaces, columns, channels): left as they are. */
-const CALLERS_WORDS = new Set(['namespaces'])
+const CALLERS_WORDS = new Set(['namespaces', 'channels'])
 
 const RUN = new Set(['signal', 'onProgress', 'seed', 'threads'])
 

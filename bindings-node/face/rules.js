@@ -23,6 +23,7 @@ function rules(scoreRule) {
     PositionBased: rule('PositionBased', 'position_based'),
     TimeDecay: rule('TimeDecay', 'time_decay'),
     Shapley: rule('Shapley', 'shapley'),
+    Custom: rule('Custom', 'custom'),
   }
 }
 

@@ -421,7 +421,9 @@ fn windows_and_half_lives_are_found() {
     let table = choose_half_life(&j, &ChooseOptions::default(), &Run::new()).unwrap();
     let (days, score, se) = (floats(&table, "days"), floats(&table, "score"), floats(&table, "se"));
     let best = (0..7).max_by(|a, b| score[*a].total_cmp(&score[*b])).unwrap();
-    assert!(days[best] == 2.0 || (days[best] - 2.0).abs() <= 2.0 && score[best] - score[2] < 2.0 * se[2], "{table:?}");
+    assert_eq!(days[best], 2.0, "{table:?}");
+    assert!(score[best] - score[1] > se[1] && score[best] - score[3] > se[3], "{table:?}");
+    assert!((0.3..1.0).contains(&floats(&table, "explained")[best]), "{table:?}");
     assert!(score[best] > 0.05 && score[6] < score[best], "{table:?}");
     let window = choose_lookback(&j, &ChooseOptions::default(), &Run::new()).unwrap();
     let score = floats(&window, "score");

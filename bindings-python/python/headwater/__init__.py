@@ -17,6 +17,7 @@ from ._frames import Frame
 from ._models import load
 from .attribution import (
     AttributionModel,
+    Custom,
     FirstTouch,
     FittedModel,
     LastNonDirect,
@@ -44,11 +45,23 @@ from .errors import (
 )
 from .identity import IdentityGraph, IdentityRules, Namespace, Observation, Stitched, stitch
 from .journeys import Journeys, PathCounts
+from .trust import (
+    calibrate,
+    choose_half_life,
+    choose_lookback,
+    compare,
+    credits_by_weights,
+    difference,
+    drift,
+    money,
+    self_controlled,
+)
 
 __all__ = [
     "AttributionModel",
     "CancelledError",
     "ColumnError",
+    "Custom",
     "DroppedRowsWarning",
     "FileError",
     "FirstTouch",
@@ -78,12 +91,21 @@ __all__ = [
     "TimeDecay",
     "attribute",
     "build_info",
+    "calibrate",
+    "choose_half_life",
+    "choose_lookback",
     "clv",
+    "compare",
+    "credits_by_weights",
+    "difference",
+    "drift",
     "errors",
     "identity",
     "load",
+    "money",
     "plot",
     "segment",
+    "self_controlled",
     "simulate",
     "stitch",
 ]

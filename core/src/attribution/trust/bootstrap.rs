@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::interval::{Interval, check_confidence};
-use super::resample::{Sample, Unit, sums};
+use super::resample::{Sample, Unit, Weigh, sums};
 use crate::attribution::rules::{Kernel, Scratch, Shares};
 use crate::attribution::{Fitted, Model, markov};
 use crate::journey::{Chain, Journeys, Repeats};
@@ -78,7 +78,7 @@ impl Draws {
                 layout.emit(&sample.journeys, j, sample.counts(unit, j), scratch, out);
             }
         };
-        let found = sums(&sample, layout.columns as usize, replicates, scratch, emit, run)?;
+        let found = sums(&sample, layout.columns as usize, replicates, Weigh::Poisson, scratch, emit, run)?;
         let column = |at: u32| &found[at as usize * replicates..][..replicates];
         let measure = |at: u32| [column(at).to_vec(), column(at + 1).to_vec()];
         let (unattributed, attributed) = (measure(0), measure(2));

@@ -2,16 +2,19 @@
 //!
 //! Given that a customer converts, a touch should tell *when*. With s(t) what
 //! the touches so far count at time t — those of the last L days 1 each, or
-//! each 2^(−age / h) — a customer's rate of converting is taken as
-//! a·(1 + ρ s(t)) with an own a. Given how often they convert, a drops out, and
-//! with it all differences between customers:
+//! each 2^(−age / h) — a customer's rate of converting is a_i (1 + ρ_i s(t)).
+//! Given how often they convert, the own rate a_i drops out:
 //!
 //! ```text
-//! log-likelihood(ρ) = Σ_conversions ln(1 + ρ s(t)) − Σ_customers n_i ln((1/T_i) ∫ (1 + ρ s(t)) dt)
+//! L_i(ρ) = Π_conversions (1 + ρ s(t)) / ((1/T_i) ∫ (1 + ρ s(t)) dt)
 //! ```
 //!
-//! Time runs from the customer's first touch to the end of observation. ρ is
-//! fitted to the other folds; the score is the log-likelihood of the customers
+//! Time runs from the customer's first touch to the end of observation. How
+//! strongly touches work differs between customers, from those whom they tell
+//! nothing (ρ = 0) to those who convert after touches alone (ρ = ∞): ρ_i is
+//! drawn from a distribution on a grid, without any shape, whose weights are
+//! fitted by EM to the other folds. (One ρ for all would be paid for by a
+//! memory that is too long.) The score is the log-likelihood of the customers
 //! held out, per conversion: 0 says nothing, more is better.
 
 use serde::{Deserialize, Serialize};
@@ -20,7 +23,7 @@ use super::interval::deviation;
 use super::lives::{Life, days, lives};
 use crate::column::{Duration, Table, Text, Values};
 use crate::journey::{Journeys, Moment};
-use crate::math::{exp, exp2, ln_1p};
+use crate::math::{exp, exp2, ln, ln_1p};
 use crate::run::{Run, split_mix};
 use crate::{Error, Result};
 
@@ -122,66 +125,83 @@ impl Seen {
         }
     }
 
-    fn log_likelihood(&self, rho: f64) -> f64 {
-        let told: f64 = self.at.iter().map(|(s, n)| n * ln_1p(rho * s)).sum();
-        told - self.conversions * ln_1p(rho * self.mean)
+    /// ln L at each point of the grid; minus infinity where it cannot be.
+    fn grid(&self) -> [f64; POINTS] {
+        std::array::from_fn(|g| {
+            if g == POINTS - 1 {
+                // ρ = ∞: conversions follow touches alone.
+                let told: f64 = self.at.iter().map(|(s, n)| n * ln(*s)).sum();
+                return told - self.conversions * ln(self.mean);
+            }
+            let rho = rho(g);
+            let told: f64 = self.at.iter().map(|(s, n)| n * ln_1p(rho * s)).sum();
+            told - self.conversions * ln_1p(rho * self.mean)
+        })
     }
 }
 
-/// The log-likelihood of each fold.
-fn by_fold(seen: &[Seen], folds: usize, rho: f64) -> Vec<f64> {
-    let mut sums = vec![0.0; folds];
-    for customer in seen {
-        sums[customer.fold] += customer.log_likelihood(rho);
-    }
-    sums
+/// Points of ρ: 0, powers of e² from e⁻⁶ to e¹⁰, and infinity.
+const POINTS: usize = 11;
+/// Steps of EM: enough for the score, which a weight a little off hardly moves.
+const STEPS: usize = 60;
+
+fn rho(point: usize) -> f64 {
+    if point == 0 { 0.0 } else { exp(2.0 * point as f64 - 8.0) }
 }
 
-/// ln ρ that is looked at first, and how far apart.
-const GRID: (f64, f64, usize) = (-6.0, 1.0, 17);
+/// One customer's likelihoods, the greatest of them being 1 and apart as its log.
+struct Row {
+    fold: usize,
+    greatest: f64,
+    likelihood: [f64; POINTS],
+    /// The share of the conversions that touches explain, at each point.
+    explained: [f64; POINTS],
+}
 
-/// The best ρ for all folds but one (for all, where `out` is none of them).
-fn fit(seen: &[Seen], grid: &[Vec<f64>], out: usize) -> f64 {
-    let kept = |sums: &Vec<f64>| -> f64 {
-        sums.iter().enumerate().filter(|(f, _)| *f != out).map(|(_, x)| x).sum()
-    };
-    let value = |u: f64| {
-        let rho = exp(u);
-        seen.iter().filter(|s| s.fold != out).map(|s| s.log_likelihood(rho)).sum::<f64>()
-    };
-    let (first, step, _) = GRID;
-    let mut best = 0;
-    for (at, sums) in grid.iter().enumerate() {
-        if kept(sums) > kept(&grid[best]) {
-            best = at;
+impl Row {
+    fn new(seen: &Seen) -> Self {
+        let grid = seen.grid();
+        let greatest = grid.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let share = |g: usize, s: f64| match g {
+            _ if s <= 0.0 => 0.0,
+            g if g == POINTS - 1 => 1.0,
+            g => rho(g) * s / (1.0 + rho(g) * s),
+        };
+        Self {
+            fold: seen.fold,
+            greatest,
+            likelihood: grid.map(|x| exp(x - greatest)),
+            explained: std::array::from_fn(|g| seen.at.iter().map(|(s, n)| n * share(g, *s)).sum()),
         }
     }
-    if kept(&grid[best]) <= 0.0 && best == 0 {
-        return 0.0; // touches tell nothing
+
+    fn likelihood(&self, weights: &[f64; POINTS]) -> f64 {
+        self.likelihood.iter().zip(weights).map(|(l, w)| l * w).sum()
     }
-    let centre = first + step * best as f64;
-    let (mut low, mut high) = (centre - step, centre + step);
-    let ratio = (5.0_f64.sqrt() - 1.0) / 2.0;
-    let (mut a, mut b) = (high - ratio * (high - low), low + ratio * (high - low));
-    let (mut at_a, mut at_b) = (value(a), value(b));
-    for _ in 0..20 {
-        if at_a >= at_b {
-            (high, b, at_b) = (b, a, at_a);
-            a = high - ratio * (high - low);
-            at_a = value(a);
-        } else {
-            (low, a, at_a) = (a, b, at_b);
-            b = low + ratio * (high - low);
-            at_b = value(b);
+}
+
+/// The distribution of ρ of all folds but one (of all, where `out` is none of them).
+fn fit(rows: &[Row], out: usize, run: &Run) -> Result<[f64; POINTS]> {
+    let mut weights = [1.0 / POINTS as f64; POINTS];
+    for _ in 0..STEPS {
+        run.check()?;
+        let mut next = [0.0; POINTS];
+        for row in rows.iter().filter(|r| r.fold != out) {
+            let all = row.likelihood(&weights);
+            for ((sum, l), w) in next.iter_mut().zip(&row.likelihood).zip(&weights) {
+                *sum += l * w / all;
+            }
         }
+        let total: f64 = next.iter().sum();
+        weights = next.map(|x| if total > 0.0 { x / total } else { 1.0 / POINTS as f64 });
     }
-    exp(f64::midpoint(low, high))
+    Ok(weights)
 }
 
 struct Scored {
     folds: Vec<f64>,
     score: f64,
-    rho: f64,
+    explained: f64,
 }
 
 fn choose(
@@ -221,23 +241,24 @@ fn choose(
     run.stage("score candidates", candidates.len() as u64)?;
     let scored = run.map_items(candidates.len(), |c| {
         let memory = memory(candidates[c].days());
-        let seen: Vec<Seen> = lives.iter().map(|l| Seen::new(journeys, l, fold(l), memory)).collect();
-        let (first, step, count) = GRID;
-        let mut grid = Vec::with_capacity(count);
-        for i in 0..count {
-            run.check()?;
-            grid.push(by_fold(&seen, options.folds, exp(first + step * i as f64)));
-        }
-        let mut folds = Vec::with_capacity(options.folds);
-        for (f, size) in sizes.iter().enumerate() {
-            run.check()?;
-            let rho = fit(&seen, &grid, f);
-            folds.push(by_fold(&seen, options.folds, rho)[f] / size);
+        let row = |life: &Life| Row::new(&Seen::new(journeys, life, fold(life), memory));
+        let rows: Vec<Row> = lives.iter().map(row).collect();
+        let mut folds = vec![0.0; options.folds];
+        for (f, score) in folds.iter_mut().enumerate() {
+            let weights = fit(&rows, f, run)?;
+            let held = rows.iter().filter(|r| r.fold == f);
+            *score = held.map(|r| r.greatest + ln(r.likelihood(&weights).max(1e-300))).sum::<f64>() / sizes[f];
         }
         let all: f64 = sizes.iter().sum();
         let score = folds.iter().zip(&sizes).map(|(s, n)| s * n).sum::<f64>() / all;
+        let weights = fit(&rows, options.folds, run)?;
+        let mut explained = 0.0;
+        for row in &rows {
+            let each = row.likelihood.iter().zip(&weights).zip(&row.explained);
+            explained += each.map(|((l, w), e)| l * w * e).sum::<f64>() / row.likelihood(&weights);
+        }
         run.advance(1)?;
-        Ok(Scored { folds, score, rho: fit(&seen, &grid, options.folds) })
+        Ok(Scored { folds, score, explained: explained / all })
     })?;
     let mut best = 0;
     for (at, s) in scored.iter().enumerate() {
@@ -264,18 +285,18 @@ fn choose(
         .with("days", Values::F64(candidates.iter().map(|c| c.days()).collect()))
         .with("score", Values::F64(scored.iter().map(|s| s.score).collect()))
         .with("se", Values::F64(errors))
-        .with("effect", Values::F64(scored.iter().map(|s| s.rho).collect()))
+        .with("explained", Values::F64(scored.iter().map(|s| s.explained).collect()))
         .with("chosen", Values::Bool((0..scored.len()).map(|i| i == chosen).collect())))
 }
 
 /// Scores lookback windows: the held-out conditional log-likelihood of *when*
 /// customers convert, at a rate of a·(1 + ρ · touches of the last L days) with
-/// an own a for each customer.
+/// an own a and ρ for each customer.
 ///
 /// One row a candidate, the shortest first: candidate, days, score (per
 /// conversion; 0: touches tell nothing), se (of the distance to the best score,
-/// over folds), effect (ρ: by how much of a customer's own rate a touch raises
-/// it), chosen. All touches of a customer count, whatever the lookback of the
+/// over folds), explained (the share of conversions that touches explain),
+/// chosen. All touches of a customer count, whatever the lookback of the
 /// journeys, so build these with `open = "include"`.
 ///
 /// Errors: [`Error::Column`] for journeys from paths, [`Error::NotEnoughData`]

@@ -8,7 +8,7 @@ use super::bootstrap::Spread;
 use super::compare::total_variation;
 use super::difference::{Change, DifferenceMetric, Side, labels, shares};
 use super::interval::{Interval, adjusted};
-use super::resample::{Sample, Unit, sums};
+use super::resample::{Sample, Unit, Weigh, sums};
 use crate::attribution::Model;
 use crate::column::{Table, Tables, Text, Values};
 use crate::journey::{Journeys, UNATTRIBUTED};
@@ -51,6 +51,9 @@ impl Default for DriftOptions {
     }
 }
 
+/// Samples that the divergence by chance is taken from, at most.
+const CHANCE: usize = 200;
+
 /// Paths and transitions that are told apart; the rarer ones count as one.
 const MOST: usize = 2_000;
 
@@ -64,8 +67,8 @@ const MOST: usize = 2_000;
 ///
 /// Credits are compared by bootstrap ([`difference`](super::difference)), and
 /// adjusted for their number (Benjamini & Hochberg 1995). Distributions are
-/// compared by the Jensen–Shannon divergence: its p-value comes from samples
-/// of both periods drawn from the two together, customers as a whole. Beyond
+/// compared by the Jensen–Shannon divergence: its p-value comes from (at most
+/// 200) deals of all customers between the two periods. Beyond
 /// 2,000 paths or transitions the rarest count as one.
 pub fn drift(new: &Journeys, old: &Journeys, options: &DriftOptions, run: &Run) -> Result<Tables> {
     let spread = Spread {
@@ -266,11 +269,9 @@ fn distributions(
     for (what, name) in ["channels", "transitions", "paths"].into_iter().enumerate() {
         run.check()?;
         let mut totals: HashMap<u64, [f64; 2]> = HashMap::new();
-        let mut sizes = [0.0; 2];
         for (side, (sample, book)) in samples.iter().zip(&books).enumerate() {
             for j in 0..sample.journeys.len() {
                 let counts = [sample.journeys.conversions()[j], sample.journeys.nulls()[j]];
-                sizes[side] += counts[0] + counts[1];
                 book.count(what, sample.journeys.path(j), counts, &mut |key, w| {
                     totals.entry(key).or_default()[side] += w;
                 });
@@ -285,10 +286,11 @@ fn distributions(
             seen[0][at] += w[0];
             seen[1][at] += w[1];
         }
+        let whole: Vec<f64> = seen[0].iter().zip(&seen[1]).map(|(a, b)| a + b).collect();
         let place: HashMap<u64, u32> =
             kinds.iter().enumerate().map(|(at, (key, _))| (*key, at.min(columns - 1) as u32)).collect();
-        let share = sizes[0] / (sizes[0] + sizes[1]);
-        let chance = by_chance(&samples, &books, what, &place, columns, share, options.bootstrap, run)?;
+        let drawn = options.bootstrap.min(CHANCE);
+        let chance = by_chance(&samples, &books, what, &place, &whole, drawn, run)?;
         let divergence = jensen_shannon(&seen[0], &seen[1]);
         let beyond = chance.iter().filter(|d| **d >= divergence).count() as f64;
         out.push(Distribution {
@@ -303,62 +305,46 @@ fn distributions(
     Ok(out)
 }
 
-/// Divergences of pairs of samples that were both drawn from the two periods together.
-#[allow(clippy::too_many_arguments)]
+/// Divergences where all customers are dealt anew between the two periods:
+/// what is seen when nothing has changed. `whole` is what both hold together.
 fn by_chance(
     samples: &[Sample<'_>; 2],
     books: &[Book],
     what: usize,
     place: &HashMap<u64, u32>,
-    columns: usize,
-    share: f64,
+    whole: &[f64],
     replicates: usize,
     run: &Run,
 ) -> Result<Vec<f64>> {
-    let mut drawn = Vec::with_capacity(2);
-    for (side, mass) in [share, 1.0 - share].into_iter().enumerate() {
-        let mut total = vec![0.0; columns * replicates];
-        for (sample, book) in samples.iter().zip(books) {
-            let thinned = Sample {
-                journeys: std::borrow::Cow::Borrowed(&*sample.journeys),
-                units: sample
-                    .units
-                    .iter()
-                    .map(|u| Unit {
-                        key: split_mix(u.key ^ (side as u64 + 0x6472_6966)),
-                        mass: u.mass * mass,
-                        ..u.clone()
-                    })
-                    .collect(),
-            };
-            let emit = |unit: &Unit, whole: &mut usize, out: &mut Vec<(u32, f64)>| {
-                let _ = whole;
-                for j in unit.journeys.start as usize..unit.journeys.end as usize {
-                    // The mass was thinned, what each one counts for was not.
-                    let counts = match unit.part {
-                        super::resample::Part::Whole => {
-                            [sample.journeys.conversions()[j], sample.journeys.nulls()[j]]
-                        }
-                        super::resample::Part::Conversions => [1.0, 0.0],
-                        super::resample::Part::Nulls => [0.0, 1.0],
-                    };
-                    book.count(what, sample.journeys.path(j), counts, &mut |key, w| {
-                        if let Some(at) = place.get(&key).filter(|_| w != 0.0) {
-                            out.push((*at, w));
-                        }
-                    });
-                }
-            };
-            for (sum, x) in total.iter_mut().zip(sums(&thinned, columns, replicates, || 0, emit, run)?) {
-                *sum += x;
+    let columns = whole.len();
+    let size = |s: &Sample<'_>| exact_sum(s.units.iter().map(|u| u.mass));
+    let share = size(&samples[0]) / (size(&samples[0]) + size(&samples[1]));
+    let mut one = vec![0.0; columns * replicates];
+    for (side, (sample, book)) in samples.iter().zip(books).enumerate() {
+        // A customer in both periods is dealt twice, each time on its own.
+        let key = |u: &Unit| split_mix(u.key ^ (side as u64 + 0x6472_6966));
+        let units = sample.units.iter().map(|u| Unit { key: key(u), ..u.clone() }).collect();
+        let dealt = Sample { journeys: std::borrow::Cow::Borrowed(&*sample.journeys), units };
+        let emit = |unit: &Unit, (): &mut (), out: &mut Vec<(u32, f64)>| {
+            for j in unit.journeys.start as usize..unit.journeys.end as usize {
+                let [yes, no, _] = sample.counts(unit, j);
+                book.count(what, sample.journeys.path(j), [yes, no], &mut |key, w| {
+                    if let Some(at) = place.get(&key).filter(|_| w != 0.0) {
+                        out.push((*at, w));
+                    }
+                });
             }
+        };
+        let found = sums(&dealt, columns, replicates, Weigh::Split(share), || (), emit, run)?;
+        for (sum, x) in one.iter_mut().zip(found) {
+            *sum += x;
         }
-        drawn.push(total);
     }
     Ok((0..replicates)
         .map(|r| {
-            let of = |side: usize| -> Vec<f64> { (0..columns).map(|c| drawn[side][c * replicates + r]).collect() };
-            jensen_shannon(&of(0), &of(1))
+            let new: Vec<f64> = (0..columns).map(|c| one[c * replicates + r]).collect();
+            let old: Vec<f64> = whole.iter().zip(&new).map(|(all, x)| (all - x).max(0.0)).collect();
+            jensen_shannon(&new, &old)
         })
         .collect())
 }

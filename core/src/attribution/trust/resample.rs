@@ -115,7 +115,7 @@ impl<'a> Sample<'a> {
 
     /// The weights of all units in one replicate.
     pub(super) fn weights(&self, seed: u64, replicate: usize) -> Vec<f64> {
-        let mut poisson = Poisson::new();
+        let mut poisson = Draw::new(Weigh::Poisson);
         let first = replicate - replicate % BLOCK;
         let mut block = [0.0; BLOCK];
         let unit = |unit: &Unit| {
@@ -124,6 +124,16 @@ impl<'a> Sample<'a> {
         };
         self.units.iter().map(unit).collect()
     }
+}
+
+/// How weights are drawn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Weigh {
+    /// Poisson(mass): a sample with replacement.
+    Poisson,
+    /// Binomial(mass, share): those that fall to one side when all are dealt
+    /// between two. What is left of a whole number goes as one piece.
+    Split(f64),
 }
 
 /// Replicates that are computed side by side.
@@ -140,6 +150,7 @@ pub(super) fn sums<S, F>(
     sample: &Sample<'_>,
     columns: usize,
     replicates: usize,
+    weigh: Weigh,
     scratch: impl Fn() -> S + Sync + Send,
     emit: F,
     run: &Run,
@@ -159,7 +170,7 @@ where
         let here = first..blocks.min(first + at_once);
         let parts = run.map_items(lanes, |lane| {
             let mut acc = vec![[0.0; BLOCK]; columns * here.len()];
-            let mut poisson = Poisson::new();
+            let mut draw = Draw::new(weigh);
             let mut scratch = scratch();
             let (mut entries, mut ends) = (Vec::new(), Vec::new());
             let mut weights = [0.0; BLOCK];
@@ -175,7 +186,7 @@ where
                     let acc = &mut acc[(block - here.start) * columns..][..columns];
                     let mut from = 0;
                     for (unit, to) in units.iter().zip(&ends) {
-                        poisson.block(run.seed_value(), unit, block * BLOCK, &mut weights);
+                        draw.block(run.seed_value(), unit, block * BLOCK, &mut weights);
                         for (column, entry) in &entries[from..*to] {
                             let sums = &mut acc[*column as usize];
                             for (sum, weight) in sums.iter_mut().zip(&weights) {
@@ -209,8 +220,9 @@ fn cleared<T>(mut vec: Vec<T>) -> Vec<T> {
     vec
 }
 
-/// Draws Poisson weights by inverting the distribution function.
-pub(super) struct Poisson {
+/// Draws weights by inverting the distribution function.
+pub(super) struct Draw {
+    weigh: Weigh,
     /// P(X ≤ k) of mean 1 in units of 2^-32.
     unit: [u32; 12],
     tables: HashMap<u64, Table>,
@@ -226,8 +238,8 @@ const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 /// Tables that are kept.
 const TABLES: usize = 512;
 
-impl Poisson {
-    pub(super) fn new() -> Self {
+impl Draw {
+    pub(super) fn new(weigh: Weigh) -> Self {
         let mut unit = [u32::MAX; 12];
         let (mut p, mut sum) = (exp(-1.0), 0.0);
         for (k, out) in unit.iter_mut().enumerate() {
@@ -235,13 +247,13 @@ impl Poisson {
             p /= (k + 1) as f64;
             *out = (sum * 4_294_967_296.0).min(4_294_967_295.0) as u32;
         }
-        Self { unit, tables: HashMap::new() }
+        Self { weigh, unit, tables: HashMap::new() }
     }
 
     /// The weights of a unit in the block of replicates that begins at `first`.
     pub(super) fn block(&mut self, seed: u64, unit: &Unit, first: usize, out: &mut [f64; BLOCK]) {
         let stream = split_mix(unit.key ^ split_mix(seed ^ 0x626f_6f74));
-        if unit.mass == 1.0 {
+        if unit.mass == 1.0 && self.weigh == Weigh::Poisson {
             let mut random = [0_u32; BLOCK];
             for (i, pair) in random.chunks_exact_mut(2).enumerate() {
                 let bits = split_mix(stream.wrapping_add(((first / 2 + i) as u64).wrapping_mul(GOLDEN)));
@@ -261,30 +273,57 @@ impl Poisson {
         if self.tables.len() > TABLES {
             self.tables.clear();
         }
-        let table = self.tables.entry(unit.mass.to_bits()).or_insert_with(|| Table::new(unit.mass));
+        let (whole, piece) = match self.weigh {
+            Weigh::Poisson => (unit.mass, None),
+            Weigh::Split(share) => (unit.mass.floor(), Some((unit.mass.fract(), share))),
+        };
+        let weigh = self.weigh;
+        let table = self.tables.entry(whole.to_bits()).or_insert_with(|| match weigh {
+            Weigh::Poisson => Table::poisson(whole),
+            Weigh::Split(share) => Table::binomial(whole, share),
+        });
         for (i, out) in out.iter_mut().enumerate() {
             let bits = split_mix(stream.wrapping_add(((first + i) as u64).wrapping_mul(GOLDEN)));
-            let u = ((bits >> 11) as f64 + 0.5) * (1.0 / 9_007_199_254_740_992.0);
-            *out = table.low + table.cumulative.partition_point(|p| *p <= u) as f64;
+            *out = table.low + table.cumulative.partition_point(|p| *p <= fraction(bits)) as f64;
+            if let Some((piece, share)) = piece.filter(|p| p.0 > 0.0)
+                && fraction(split_mix(bits)) < share
+            {
+                *out += piece;
+            }
         }
     }
 }
 
+/// Random bits as a number between 0 and 1.
+fn fraction(bits: u64) -> f64 {
+    ((bits >> 11) as f64 + 0.5) * (1.0 / 9_007_199_254_740_992.0)
+}
+
 impl Table {
-    fn new(mean: f64) -> Self {
+    fn poisson(mean: f64) -> Self {
+        Self::new(mean, mean, f64::INFINITY, |k| mean / k)
+    }
+
+    fn binomial(n: f64, share: f64) -> Self {
+        let odds = share / (1.0 - share);
+        Self::new(n * share, n * share * (1.0 - share), n, |k| (n - k + 1.0) / k * odds)
+    }
+
+    /// From the ratios p(k) / p(k − 1), outward from the mode, so that nothing
+    /// underflows on the way.
+    fn new(mean: f64, variance: f64, most: f64, ratio: impl Fn(f64) -> f64) -> Self {
         // Ten standard deviations, and enough for a small mean's long tail.
-        let reach = 10.0 * mean.sqrt() + 20.0;
+        let reach = 10.0 * variance.sqrt() + 20.0;
         let low = (mean - reach).max(0.0).floor();
-        let high = (mean + reach).ceil();
-        let mode = mean.floor();
+        let high = (mean + reach).ceil().min(most);
         let mut terms = vec![0.0; (high - low) as usize + 1];
-        let at = (mode - low) as usize;
+        let at = ((mean.floor() - low) as usize).min(terms.len() - 1);
         terms[at] = 1.0;
         for i in at + 1..terms.len() {
-            terms[i] = terms[i - 1] * mean / (low + i as f64);
+            terms[i] = terms[i - 1] * ratio(low + i as f64);
         }
         for i in (0..at).rev() {
-            terms[i] = terms[i + 1] * (low + (i + 1) as f64) / mean;
+            terms[i] = terms[i + 1] / ratio(low + (i + 1) as f64);
         }
         let total: f64 = terms.iter().sum();
         let mut sum = 0.0;
@@ -292,6 +331,8 @@ impl Table {
             sum += *term / total;
             *term = sum;
         }
+        // The last is 1 but for rounding, and no draw may lie beyond it.
+        terms.pop();
         Self { low, cumulative: terms }
     }
 }
@@ -300,8 +341,8 @@ impl Table {
 mod tests {
     use super::*;
 
-    fn moments(mass: f64) -> (f64, f64) {
-        let mut poisson = Poisson::new();
+    fn moments(mass: f64, weigh: Weigh) -> (f64, f64) {
+        let mut poisson = Draw::new(weigh);
         let (mut sum, mut squares, mut n) = (0.0, 0.0, 0.0);
         let mut block = [0.0; BLOCK];
         for key in 0..400 {
@@ -322,7 +363,7 @@ mod tests {
     #[test]
     fn weights_have_the_moments_of_the_poisson_distribution() {
         for mass in [0.3, 1.0, 2.0, 3.5, 40.0, 5_000.0] {
-            let (mean, variance) = moments(mass);
+            let (mean, variance) = moments(mass, Weigh::Poisson);
             let n: f64 = 400.0 * 512.0;
             assert!((mean - mass).abs() < 4.0 * (mass / n).sqrt(), "{mass}: mean {mean}");
             // Var(s²) ≈ (μ₄ − σ⁴)/n with μ₄ = 3 mass² + mass.
@@ -332,8 +373,21 @@ mod tests {
     }
 
     #[test]
+    fn splits_have_the_moments_of_the_binomial_distribution() {
+        for (mass, share) in [(1.0, 0.3), (2.5, 0.5), (40.0, 0.8), (0.4, 0.25)] {
+            let (mean, variance) = moments(mass, Weigh::Split(share));
+            let n: f64 = 400.0 * 512.0;
+            let squares = f64::floor(mass) + f64::fract(mass).powi(2);
+            let wanted = squares * share * (1.0 - share);
+            assert!((mean - mass * share).abs() < 4.0 * (wanted / n).sqrt(), "{mass}: mean {mean}");
+            assert!((variance / wanted - 1.0).abs() < 0.02, "{mass}: variance {variance} {wanted}");
+        }
+        assert!(Table::binomial(1e6, 0.5).cumulative.iter().all(|p| p.is_finite()));
+    }
+
+    #[test]
     fn a_table_is_the_distribution_function() {
-        let table = Table::new(2.5);
+        let table = Table::poisson(2.5);
         let (mut p, mut sum) = (exp(-2.5), 0.0);
         for k in 0..15 {
             sum += p;

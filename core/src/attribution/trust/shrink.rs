@@ -186,18 +186,19 @@ mod tests {
     #[test]
     fn samples_are_those_of_the_posterior() {
         let posterior = Posterior::new(&[(0.5, 0.1), (0.9, 0.2), (-0.1, 0.3)]);
-        let n = 20_000;
+        let n = 8_000;
+        let median = posterior.untested();
         let mut sums = [0.0; 3];
         let mut below = 0.0;
         for r in 0..n {
             let k = posterior.sample(1, split_mix(r));
             (0..3).for_each(|i| sums[i] += k[i] / n as f64);
-            below += f64::from(u8::from(k[3] < posterior.untested())) / n as f64;
+            below += f64::from(u8::from(k[3] < median)) / n as f64;
         }
         for (i, mean) in sums.iter().enumerate() {
-            assert!((mean - posterior.tested(i)).abs() < 0.01, "{i}: {mean} {}", posterior.tested(i));
+            assert!((mean - posterior.tested(i)).abs() < 0.015, "{i}: {mean} {}", posterior.tested(i));
         }
-        assert!((below - 0.5).abs() < 0.015, "{below}");
+        assert!((below - 0.5).abs() < 0.025, "{below}");
         assert!(posterior.tested(2) > 0.0);
     }
 }
