@@ -165,7 +165,8 @@ const SAMPLES: usize = 4_000;
 /// μ ~ N(0, 1.5²) and τ ~ half-normal(1), integrated exactly: untested channels
 /// have the median of what a new channel may be, and intervals that are as wide
 /// as what the tests leave open. Intervals are quantiles of joint samples
-/// (keyed by the seed) of factors and, with a bootstrap, of credits.
+/// (keyed by the seed) of factors and, with a bootstrap, of credits; no sample
+/// of a channel exceeds all conversions there are.
 ///
 /// | table | columns |
 /// | --- | --- |
@@ -412,6 +413,10 @@ impl Calibrated {
             baseline: 0.0,
             centre: None,
         };
+        let total = match options.metric {
+            LiftMetric::Conversions => journeys.total_conversions(),
+            LiftMetric::Value => journeys.total_value(),
+        };
         let draws = out.factors(base, options, run);
         let replicates = draws.first().map_or(SAMPLES, Vec::len);
         for c in 0..channels {
@@ -428,12 +433,10 @@ impl Calibrated {
                 Some(draws) => draws[c][r % draws[c].len()],
                 None => base.credits[c],
             };
-            out.samples.push(draws[c].iter().enumerate().map(|(r, k)| k * credit(r)).collect());
+            // No channel brings more than there is: this cuts the long tail of an untested factor.
+            let sample = |(r, k): (usize, &f64)| (k * credit(r)).min(total);
+            out.samples.push(draws[c].iter().enumerate().map(sample).collect());
         }
-        let total = match options.metric {
-            LiftMetric::Conversions => journeys.total_conversions(),
-            LiftMetric::Value => journeys.total_value(),
-        };
         out.baseline = total - exact_sum(out.calibrated.iter().copied());
         let rest = (0..replicates).map(|r| total - out.samples.iter().map(|s| s[r]).sum::<f64>()).collect();
         out.samples.push(rest);
