@@ -4,12 +4,13 @@ const errors = require('./face/error.js')
 const { dress } = require('./face/frame.js')
 const { frame } = require('./face/intake.js')
 const { follower } = require('./face/follow.js')
-const { attribute, chooseOrder, dress: dressJourneys, drillDown } = require('./face/journeys.js')
+const { chooseOrder, dress: dressJourneys, drillDown } = require('./face/journeys.js')
 const { models } = require('./face/models.js')
 const { json, options } = require('./face/options.js')
 const { assign } = require('./face/people.js')
 const { rules } = require('./face/rules.js')
 const { simulate } = require('./face/simulate.js')
+const trust = require('./face/trust.js')
 
 const { registerFace, cancelJob, jobProgress, scoreRule, checkModel, readModel, drillDownCredits, ...face } = native
 const { Frame, Journeys, People } = native
@@ -28,9 +29,9 @@ module.exports = {
   ...face,
   ...rules(scoreRule),
   ...models(native),
-  attribute,
   drillDown: drillDown(drillDownCredits),
   chooseOrder,
+  ...trust,
   HeadwaterError: errors.HeadwaterError,
   simulate: simulate(native.simulate),
 }

@@ -41,7 +41,7 @@ fn markov(bench: Bencher<'_, '_>, order: usize) {
     let options = EventOptions { value: Some("value".to_owned()), ..EventOptions::default() };
     let journeys = Journeys::from_events(&touches, Some(&orders), &options, &Run::new()).unwrap();
     let models = vec![Model::Markov(Markov { order, ..Markov::default() })];
-    let options = AttributeOptions { models };
+    let options = AttributeOptions { models, ..Default::default() };
     bench.bench(|| attribute(&journeys, &options, &Run::new()).unwrap());
 }
 

@@ -64,10 +64,6 @@ function dress(Journeys) {
   for (const [name, value] of Object.entries(methods)) add(Journeys.prototype, name, value)
 }
 
-/** `attribute(journeys, models, options)`. */
-const attribute = (journeys, models, options) =>
-  journeys.attribution('attribute', { ...options, models: Array.isArray(models) ? models : [models] })
-
 /** `drillDown(credits, options)`: the channels' own credits are a frame of their own. */
 const drillDown = (native) => (credits, options) => {
   const { channelCredits, ...rest } = options ?? {}
@@ -77,4 +73,4 @@ const drillDown = (native) => (credits, options) => {
 /** `chooseOrder(journeys, options)`. */
 const chooseOrder = (journeys, options) => journeys.attribution('choose_order', { ...options })
 
-module.exports = { attribute, chooseOrder, dress, drillDown }
+module.exports = { chooseOrder, dress, drillDown }

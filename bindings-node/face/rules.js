@@ -22,6 +22,7 @@ function rules(scoreRule) {
     Linear: rule('Linear', 'linear'),
     PositionBased: rule('PositionBased', 'position_based'),
     TimeDecay: rule('TimeDecay', 'time_decay'),
+    Custom: rule('Custom', 'custom'),
   }
 }
 

@@ -794,15 +794,234 @@ export interface OrderOptions {
  * held_out_log_likelihood, auc, pauc, chosen.
  */
 export declare function chooseOrder(journeys: Journeys, options?: OrderOptions & RunOptions): Promise<Frame>
+/** Samples of customers that are drawn again for intervals. */
+export interface BootstrapOptions {
+  /** How many; 0 for none. Default 0. */
+  bootstrap?: number
+  /** The share of samples inside an interval. Default 0.9. */
+  confidence?: number
+  /** Quantiles of the samples (the default); those mirrored at the estimate; or standard errors either way. */
+  interval?: 'percentile' | 'basic' | 'normal'
+}
+
+/** Options of `attribute`. */
+export interface AttributeOptions extends BootstrapOptions {
+  /** What customers are worth, one row each: conversions then carry it as their value. */
+  lifetime?: FrameInput
+  /** Column of `lifetime`: the customer. Default `"customer"`. */
+  lifetimeCustomer?: string
+  /** Column of `lifetime`: the value. Default `"lifetime_value"`. */
+  lifetimeValue?: string
+  /** Which of a customer's conversions carry it. Default `"first_conversion"`. */
+  lifetimeMode?: 'first_conversion' | 'every'
+  /** Customers who converted and are not in the frame. Default `"error"`. */
+  lifetimeMissing?: 'error' | 'zero'
+}
+
+/** One model or several. */
+export type AttributionModels = AttributionModel | readonly AttributionModel[]
 
 /**
  * Splits the conversions of journeys over channels, by each of the models:
  * model, channel, conversions, value; and where cost is known: cost, roas, cpa.
+ * With a bootstrap also share, and `_low` and `_high` of each.
  * `extras.removalEffects` has those of the Markov models.
  */
 export declare function attribute(
   journeys: Journeys,
-  models: AttributionModel | readonly AttributionModel[],
+  models: AttributionModels,
+  options?: AttributeOptions & RunOptions,
+): Promise<Frame>
+
+/** What is compared: shares of all conversions (the default) or of all value, conversions, value. */
+export type CreditMetric = 'share' | 'conversions' | 'value' | 'value_share'
+
+/**
+ * What differs between models, or (with `other`) between two periods: model,
+ * other_model, channel, credit, other_credit, difference, low, high,
+ * p_adjusted, p. Samples: 1,000 by default.
+ */
+export declare function difference(
+  journeys: Journeys,
+  models: AttributionModels,
+  options?: { other?: Journeys; metric?: CreditMetric } & BootstrapOptions & RunOptions,
+): Promise<Frame>
+
+/** Options of `selfControlled`. */
+export interface SelfControlledOptions {
+  /** The ends of the bands of age in which a touch's effect is constant. Default 1, 3, 7, 14, 30 days. */
+  bands?: Duration[]
+  /** Takes the effect in the first band to be that of the second. Default false. */
+  skipFirst?: boolean
+  /** The share of an interval. Default 0.9. */
+  confidence?: number
+  /** The end of observation. Default: the last event there is. */
+  observationEnd?: Date | string
+}
+
+/**
+ * What each channel added, every customer compared with themselves: channel,
+ * touches, per_touch, per_touch_se, conversions, standard_error, low, high,
+ * share. `extras.profile` has the effect by age. Holds where the moment of a
+ * touch is as good as random for the customer.
+ */
+export declare function selfControlled(
+  journeys: Journeys,
+  options?: SelfControlledOptions & RunOptions,
+): Promise<Frame>
+
+/** Options of `calibrate`. */
+export interface CalibrateOptions {
+  /** One row a test: channel, start, end (excluded), effect, standard_error, perhaps metric. */
+  liftTests: FrameInput
+  /** Calibrates the estimate of `selfControlled` as well. Default false. */
+  selfControlled?: boolean | SelfControlledOptions
+  /** What is calibrated. Default `"conversions"`. */
+  metric?: 'conversions' | 'value'
+  /** Channels without a test. Default `"shrink"`: a factor from the spread of the tested ones. */
+  untested?: 'shrink' | 'proportional' | 'none'
+  /** Samples for the error of the credits themselves. Default 0. */
+  bootstrap?: number
+  /** The share of an interval. Default 0.9. */
+  confidence?: number
+  /** Column of `liftTests`: the channel. Default `"channel"`. */
+  channel?: string
+  /** Column of `liftTests`: the first instant. Default `"start"`. */
+  start?: string
+  /** Column of `liftTests`: the end, excluded. Default `"end"`. */
+  end?: string
+  /** Column of `liftTests`: incremental conversions or value. Default `"effect"`. */
+  effect?: string
+  /** Column of `liftTests`: its standard error. Default `"standard_error"`. */
+  standardError?: string
+  /** Column of `liftTests`: what was measured, where there is one. Default `"metric"`. */
+  metricColumn?: string
+  /** Rows with nulls or NaN. Default `"error"`. */
+  onInvalid?: OnInvalid
+  /** The unit of times that are plain numbers. */
+  timeUnit?: TimeUnit
+}
+
+/**
+ * Credits that honour experiments, and what moved: model, channel,
+ * uncalibrated, factor, calibrated, standard_error, low, high, share, source,
+ * tests. What is left of all conversions is `(baseline)`. `extras` has `tests`,
+ * `pooling` and `centre`.
+ */
+export declare function calibrate(
+  journeys: Journeys,
+  models: AttributionModels,
+  options: CalibrateOptions & RunOptions,
+): Promise<Frame>
+
+/** Options of `money`. */
+export interface MoneyOptions extends BootstrapOptions {
+  /** One row a channel and day; by default the cost of the touches. */
+  spend?: FrameInput
+  /** Column of `spend`: the channel. Default `"channel"`. */
+  channel?: string
+  /** Column of `spend`: the day. Default `"date"`. */
+  date?: string
+  /** Column of `spend`: the amount. Default `"spend"`. */
+  amount?: string
+  /** What is left of value when the goods are paid for. Default 1. */
+  margin?: number
+  /** Whether stretches of time have rows of their own; not together with a bootstrap. Default `"all"`. */
+  period?: 'all' | 'day' | 'week' | 'month'
+  /** Rows with nulls, NaN or negative amounts. Default `"error"`. */
+  onInvalid?: OnInvalid
+  /** The unit of dates that are plain numbers. */
+  timeUnit?: TimeUnit
+}
+
+/**
+ * Spend beside what it earned: model, (period,) channel, spend, conversions,
+ * value, spend_share, credit_share, cpa, roas, (their intervals,) note.
+ * `extras.counts` has channels with touches alone, with spend alone, with both.
+ */
+export declare function money(
+  journeys: Journeys,
+  models: AttributionModels,
+  options?: MoneyOptions & RunOptions,
+): Promise<Frame>
+
+/** Options of `chooseLookback` and `chooseHalfLife`. */
+export interface ChooseOptions {
+  /** The candidates. */
+  candidates?: Duration[]
+  /** How many parts the customers are split into. Default 5. */
+  folds?: number
+  /** The best score (the default), or the shortest within one standard error of it. */
+  rule?: 'best' | 'one_standard_error'
+  /** The end of observation. Default: the last event there is. */
+  observationEnd?: Date | string
+}
+
+/**
+ * Scores lookback windows by how well they tell when held-out customers
+ * convert: candidate, days, score (log-likelihood per conversion; 0 says
+ * nothing), se, explained, chosen.
+ */
+export declare function chooseLookback(journeys: Journeys, options?: ChooseOptions & RunOptions): Promise<Frame>
+
+/** Scores half-lives of time decay as `chooseLookback` does windows. */
+export declare function chooseHalfLife(journeys: Journeys, options?: ChooseOptions & RunOptions): Promise<Frame>
+
+/** Options of `compare`. */
+export interface CompareOptions {
+  /** What each channel truly brought. */
+  truth?: FrameInput
+  /** Column of `truth`: the channel. Default `"channel"`. */
+  channel?: string
+  /** Column of `truth`: what it brought. Default `"incremental_conversions"`. */
+  trueCredit?: string
+  /** Samples for the stability of ranks. Default 0. */
+  bootstrap?: number
+  /** The share of samples inside an interval. Default 0.9. */
+  confidence?: number
+  /** Parts in which models that predict are held to account; 0 for none. Default 5. */
+  folds?: number
+  /** Rows of the truth with nulls, NaN or negative amounts. Default `"error"`. */
+  onInvalid?: OnInvalid
+}
+
+/**
+ * Sets models side by side: model, other_model, total_variation, kendall,
+ * spearman. `extras` has `ranks` (with a bootstrap), `predictions` (of models
+ * that predict), `errors` and `truth` (with a truth).
+ */
+export declare function compare(
+  journeys: Journeys,
+  models: readonly AttributionModel[],
+  options?: CompareOptions & RunOptions,
+): Promise<Frame>
+
+/**
+ * What moved beyond noise from an old period to a new one: model, channel, old,
+ * new, change, low, high, p, p_adjusted, moved. `extras` has `distributions`
+ * and `alerts`. Samples: 1,000 by default.
+ */
+export declare function drift(
+  old: Journeys,
+  now: Journeys,
+  models: AttributionModels,
+  options?: {
+    metric?: CreditMetric
+    /** The accepted share of false alarms among the alerts. Default 0.05. */
+    falseAlarms?: number
+    /** The least change that is an alert. Default 0. */
+    least?: number
+  } & BootstrapOptions & RunOptions,
+): Promise<Frame>
+
+/**
+ * Credits by weights of one's own: one for each row of `touchCredits`, or a
+ * function from a path to the weights of its touches, called once for each
+ * distinct path. Gives channel, conversions, value.
+ */
+export declare function creditsByWeights(
+  journeys: Journeys,
+  weights: ArrayLike<number> | ((path: string[]) => ArrayLike<number>),
   options?: RunOptions,
 ): Promise<Frame>
 
@@ -903,6 +1122,29 @@ export declare class PositionBased extends Rule {
   })
   private readonly rule: 'position_based'
 }
+/**
+ * Weights of one's own, as data: each touch weighs the product of what its
+ * position, its channel and its age weigh.
+ */
+export declare class Custom extends Rule {
+  constructor(options?: {
+    /** Weights of the first touch, the second and so on; the last one holds for all that follow. */
+    fromStart?: number[]
+    /** Weights of the last touch, the one before and so on; the last one holds for all that are older. */
+    fromEnd?: number[]
+    /** Weights of channels. */
+    channels?: Record<string, number>
+    /** The weight of channels that are not named. Default 1. */
+    otherChannels?: number
+    /** Weights of touches up to an age, ages ascending. */
+    ages?: { within: Duration; weight: number }[]
+    /** The weight of touches older than all `ages`. Default 0. */
+    older?: number
+    /** What stands in the model's name where there are several. */
+    name?: string
+  })
+  private readonly rule: 'custom'
+}
 /** Half as much for every half-life that a touch lies before the conversion. */
 export declare class TimeDecay extends Rule {
   constructor(options?: {
@@ -927,6 +1169,7 @@ export type AttributionModel =
   | LastNonDirect
   | Linear
   | PositionBased
+  | Custom
   | TimeDecay
   | Shapley
   | Markov

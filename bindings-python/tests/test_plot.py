@@ -28,6 +28,20 @@ CHARTS = {
         truth={"channel": ["email"], "incremental_conversions": [1]},
         **o,
     ),
+    "attribution with intervals": lambda **o: hw.plot.attribution(
+        hw.attribute(journeys(), "linear", bootstrap=20), **o
+    ),
+    "calibration": lambda **o: hw.plot.calibration(
+        hw.calibrate(
+            journeys(),
+            "linear",
+            lift_tests={"channel": ["email"], "effect": [0.5], "standard_error": [0.2]},
+        ),
+        **o,
+    ),
+    "money": lambda **o: hw.plot.money(
+        hw.money(journeys(), "linear", spend={"channel": ["email"], "spend": [2.0]}), **o
+    ),
     "transitions": lambda **o: hw.plot.transitions(journeys(), **o),
     "markov": lambda **o: hw.Markov().fit(journeys()).plot(**o),
     "journey_flow": lambda **o: journeys().plot(**o),

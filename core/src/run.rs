@@ -233,7 +233,8 @@ impl Run {
     }
 }
 
-fn split_mix(mut x: u64) -> u64 {
+/// One step of SplitMix64: a number as good as random for each argument.
+pub(crate) fn split_mix(mut x: u64) -> u64 {
     x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -36,7 +36,7 @@ fn journeys<S: AsRef<str>>(rows: &[(S, f64, f64, f64)]) -> Result<Journeys> {
 }
 
 fn run_models(journeys: &Journeys, models: Vec<Model>) -> Attribution {
-    attribute(journeys, &AttributeOptions { models }, &Run::new()).unwrap()
+    attribute(journeys, &AttributeOptions { models, ..Default::default() }, &Run::new()).unwrap()
 }
 
 fn markov(order: usize) -> Markov {
@@ -340,7 +340,10 @@ fn degenerate_data_has_an_answer() {
 fn options_out_of_range_are_errors() {
     let j = journeys(&TOY).unwrap();
     let code = |models: Vec<Model>| {
-        attribute(&j, &AttributeOptions { models }, &Run::new()).map(|_| ()).unwrap_err().code()
+        attribute(&j, &AttributeOptions { models, ..Default::default() }, &Run::new())
+            .map(|_| ())
+            .unwrap_err()
+            .code()
     };
     assert_eq!(code(vec![]), "HW_OPTION");
     assert_eq!(code(vec![Model::First, Model::First]), "HW_OPTION");
@@ -692,7 +695,7 @@ fn the_number_of_threads_does_not_change_a_bit() {
     let j = journeys(&rows).unwrap();
     let mut models: Vec<Model> = all_rules();
     models.extend((1..=3).map(|k| Model::Markov(markov(k))));
-    let options = AttributeOptions { models };
+    let options = AttributeOptions { models, ..Default::default() };
     let table = |threads| -> Table { attribute(&j, &options, &Run::new().threads(threads)).unwrap().table() };
     let one = table(1);
     for threads in [2, 5] {

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use headwater::attribution::{
-    AttributeOptions, CoalitionWorth, DividendOptions, Fitted, Missing, Model, Negative, Shapley, ShapleyModel,
-    Worth, attribute, touch_credits,
+    AttributeOptions, CoalitionWorth, DividendOptions, Fitted, Missing, Model, Negative, Shapley,
+    ShapleyModel, Worth, attribute, touch_credits,
 };
 use headwater::column::Columns;
 use headwater::journey::{Journeys, PathOptions};
@@ -117,10 +117,21 @@ fn dividends_positions_and_synergies_of_the_toy() {
     }
     let model = fit(&Shapley::default(), &j);
     let table = model.positions().unwrap();
-    let exact = [("A", 1, 79. / 12.), ("A", 2, 3. / 4.), ("B", 1, 4.), ("B", 2, 35. / 6.), ("C", 1, 4.), ("C", 2, 4.), ("C", 3, 29. / 6.)];
+    let exact = [
+        ("A", 1, 79. / 12.),
+        ("A", 2, 3. / 4.),
+        ("B", 1, 4.),
+        ("B", 2, 35. / 6.),
+        ("C", 1, 4.),
+        ("C", 2, 4.),
+        ("C", 3, 29. / 6.),
+    ];
     assert_eq!(table.rows(), exact.len());
     for (row, (channel, position, phi)) in exact.into_iter().enumerate() {
-        assert_eq!((table.text("channel", row).unwrap().as_ref(), table.i64s("position").unwrap()[row]), (channel, position));
+        assert_eq!(
+            (table.text("channel", row).unwrap().as_ref(), table.i64s("position").unwrap()[row]),
+            (channel, position)
+        );
         assert!(close(table.f64s("shapley").unwrap()[row], phi, 1e-15));
     }
     assert!(close(table.f64s("shapley_value").unwrap().iter().sum(), 2890.0, 1e-14));
@@ -146,9 +157,11 @@ fn dividends_positions_and_synergies_of_the_toy() {
 #[test]
 fn the_sample_agrees_with_the_reference() {
     let Some(golden) = support::golden("attribution/exact_other_models_sample.json") else { return };
-    let reference: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(golden).unwrap()).unwrap();
+    let reference: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(golden).unwrap()).unwrap();
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/data/paths.csv.gz");
-    let mut reader = csv::Reader::from_reader(flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap()));
+    let mut reader =
+        csv::Reader::from_reader(flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap()));
     let number = |r: &csv::StringRecord, i: usize| r[i].parse::<f64>().unwrap();
     let rows: Vec<_> = reader
         .records()
@@ -201,7 +214,9 @@ fn a_table_of_worths_is_played_as_it_stands() {
     let exact = [3. / 3. + (2. + 3.) / 6. + 8. / 3., 1. / 3. + (0. + 1.) / 6. + 6. / 3., 0. + 0. + 6. / 3.];
     all_near(fit(&nearest, &j).values(), &exact, 1e-14);
     let fails = |s: &Shapley| s.fit(&j, &Run::new()).unwrap_err().to_string();
-    assert!(fails(&Shapley { missing: Missing::Error, ..table.clone() }).contains("coalition A is not known"));
+    assert!(
+        fails(&Shapley { missing: Missing::Error, ..table.clone() }).contains("coalition A is not known")
+    );
     assert!(fails(&Shapley { worths: vec![row(&["A", "Z"], 1.0)], ..table.clone() }).contains("`Z`"));
     assert!(fails(&Shapley { worths: vec![row(&["A", "A"], 1.0)], ..table.clone() }).contains("different"));
     assert!(fails(&Shapley { worths: vec![row(&["A"], f64::NAN)], ..table.clone() }).contains("finite"));
@@ -232,13 +247,20 @@ fn models_are_named_by_their_worths() {
             "markov(order=2, removal=reconnect, split=journey)"
         ]
     );
-    let back: AttributeOptions = headwater::options::parse(&serde_json::to_string(&options).unwrap()).unwrap();
+    let back: AttributeOptions =
+        headwater::options::parse(&serde_json::to_string(&options).unwrap()).unwrap();
     assert_eq!(back, options);
 }
 
 #[test]
 fn degenerate_games_have_an_answer() {
-    let worths = [Worth::Conversions, Worth::Rate, Worth::ExactSetRate, Worth::ExactSetConversions, Worth::JourneyRate];
+    let worths = [
+        Worth::Conversions,
+        Worth::Rate,
+        Worth::ExactSetRate,
+        Worth::ExactSetConversions,
+        Worth::JourneyRate,
+    ];
     for worth in worths {
         // One channel; all converted; nobody converts; nothing at all.
         for (rows, exact) in [
@@ -256,7 +278,9 @@ fn degenerate_games_have_an_answer() {
     all_near(fit(&Shapley::default(), &j).values_value(), &[7.0, -3.0], 1e-15);
     assert_eq!(totals(&j, Shapley::default()).unwrap(), [[1.5, 7.0], [0.5, -3.0]]);
     // 200 channels: closed forms, and exact sets, and nothing that looks at every coalition.
-    let rows: Vec<_> = (0..200).map(|i| (format!("c{i:03} > c{:03}", (i * 7 + 1) % 200), f64::from(i % 3), 1.0, f64::from(i % 3))).collect();
+    let rows: Vec<_> = (0..200)
+        .map(|i| (format!("c{i:03} > c{:03}", (i * 7 + 1) % 200), f64::from(i % 3), 1.0, f64::from(i % 3)))
+        .collect();
     let j = journeys(&rows);
     let model = fit(&Shapley::default(), &j);
     assert!(close(model.values().iter().sum(), j.total_conversions(), 1e-13));
@@ -268,7 +292,11 @@ fn degenerate_games_have_an_answer() {
     assert!(matches!(nearest.fit(&j, &Run::new()), Err(Error::Option { .. })));
     let sampled = fit(&Shapley { samples: 64, ..of(Worth::Rate) }, &j);
     assert!(sampled.standard_errors().unwrap().iter().all(|e| e.is_finite()));
-    assert!(close(sampled.values().iter().sum(), j.total_conversions() / (j.total_conversions() + 200.0), 1e-12));
+    assert!(close(
+        sampled.values().iter().sum(),
+        j.total_conversions() / (j.total_conversions() + 200.0),
+        1e-12
+    ));
     assert!(matches!(sampled.dividends(ALL, &Run::new()), Err(Error::Option { .. })));
 }
 
@@ -320,7 +348,12 @@ fn sampling_is_within_its_standard_error() {
         for c in 0..26 {
             let truth = exact[c.min(4)];
             assert!(errors[c] > 0.0 && errors[c] < most, "{errors:?}");
-            assert!((model.values()[c] - truth).abs() < 4.5 * errors[c], "{c}: {} {truth} {}", model.values()[c], errors[c]);
+            assert!(
+                (model.values()[c] - truth).abs() < 4.5 * errors[c],
+                "{c}: {} {truth} {}",
+                model.values()[c],
+                errors[c]
+            );
         }
         let sum: f64 = model.values().iter().sum();
         assert!(close(sum, 49. / 105., 1e-12), "{sum}");
@@ -433,9 +466,16 @@ fn worths(rows: &[Row], worth: Worth, missing: Missing, k: usize) -> Vec<f64> {
                 let list = |t: u32| (0..N).filter(|c| t >> c & 1 == 1).collect::<Vec<_>>();
                 nearest.sort_by(|a, b| {
                     let n = |t: u32| sum(&|b| b == t).1;
-                    b.count_ones().cmp(&a.count_ones()).then(n(*b).total_cmp(&n(*a))).then(list(*a).cmp(&list(*b)))
+                    b.count_ones()
+                        .cmp(&a.count_ones())
+                        .then(n(*b).total_cmp(&n(*a)))
+                        .then(list(*a).cmp(&list(*b)))
                 });
-                let at = if seen(s) { Some(s) } else { nearest.first().copied().filter(|_| missing == Missing::NearestSubset) };
+                let at = if seen(s) {
+                    Some(s)
+                } else {
+                    nearest.first().copied().filter(|_| missing == Missing::NearestSubset)
+                };
                 at.map_or(0.0, |t| {
                     let (x, n) = sum(&|b| b == t);
                     if worth == Worth::ExactSetRate { x / n } else { x }
@@ -462,7 +502,8 @@ fn by_definition(v: &[f64], among: u32) -> Vec<f64> {
                 .filter(others)
                 .map(|s| {
                     let k = s.count_ones();
-                    factorial(k) * factorial(n - k - 1) / factorial(n) * (v[(s | 1 << i) as usize] - v[s as usize])
+                    factorial(k) * factorial(n - k - 1) / factorial(n)
+                        * (v[(s | 1 << i) as usize] - v[s as usize])
                 })
                 .sum()
         })

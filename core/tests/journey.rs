@@ -406,7 +406,7 @@ fn one_customer_with_a_hundred_thousand_touches() {
     assert_eq!(j.len(), 1000);
     assert_eq!(j.path(999).len(), n);
     let models = vec![Model::First, Model::Linear];
-    let a = attribute(&j, &AttributeOptions { models }, &Run::new()).unwrap();
+    let a = attribute(&j, &AttributeOptions { models, ..Default::default() }, &Run::new()).unwrap();
     // The sums differ from 1000 by the rounding of 1/n alone.
     assert!((a.total("linear").unwrap()[0] - 1000.0).abs() < 1e-9);
     assert_eq!(a.total("first").unwrap()[0], 1000.0);
@@ -422,7 +422,7 @@ fn threads_do_not_change_a_bit_and_cancelling_stops() {
     let sales = Conversions { customer: &buyer, time: &sold, value: Some(&value) };
     let models = ["first", "linear", "time_decay", "position_based", "shapley", "markov"];
     let models: Vec<Model> = models.iter().map(|m| m.parse().unwrap()).collect();
-    let options = AttributeOptions { models };
+    let options = AttributeOptions { models, ..Default::default() };
     let tables = |run: &Run| {
         let j = Journeys::build(&touches, &sales, &Policies::default(), run)?;
         Ok::<_, Error>((attribute(&j, &options, run)?.table(), j.paths(run)?, j.lags()?, j.channels(run)?))

@@ -242,7 +242,7 @@ fn models() -> Vec<Model> {
 
 fn credit(journeys: &Journeys, models: Vec<Model>, run: &Run) -> Outcome<(Table, String)> {
     let said = format!("{} models", models.len());
-    Ok((attribute(journeys, &AttributeOptions { models }, run)?.table(), said))
+    Ok((attribute(journeys, &AttributeOptions { models, ..Default::default() }, run)?.table(), said))
 }
 
 fn fit(frame: &Columns, run: &Run) -> Outcome<((BetaGeoModel, GammaGammaModel), String)> {

@@ -17,6 +17,7 @@ from ._frames import Frame
 from ._models import load
 from .attribution import (
     AttributionModel,
+    Custom,
     FirstTouch,
     FittedModel,
     LastNonDirect,
@@ -46,12 +47,24 @@ from .errors import (
 )
 from .identity import IdentityGraph, IdentityRules, Namespace, Observation, Stitched, stitch
 from .journeys import Journeys, PathCounts
+from .trust import (
+    calibrate,
+    choose_half_life,
+    choose_lookback,
+    compare,
+    credits_by_weights,
+    difference,
+    drift,
+    money,
+    self_controlled,
+)
 
 __all__ = [
     "AttributionModel",
     "CancelledError",
     "ChannelRules",
     "ColumnError",
+    "Custom",
     "DroppedRowsWarning",
     "FileError",
     "FirstTouch",
@@ -83,12 +96,21 @@ __all__ = [
     "choose_order",
     "build_info",
     "channels",
+    "calibrate",
+    "choose_half_life",
+    "choose_lookback",
     "clv",
+    "compare",
+    "credits_by_weights",
+    "difference",
+    "drift",
     "errors",
     "identity",
     "load",
+    "money",
     "plot",
     "segment",
+    "self_controlled",
     "simulate",
     "stitch",
 ]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AttributionModel",
+    "Custom",
     "FirstTouch",
     "FittedModel",
     "LastNonDirect",
@@ -129,6 +130,51 @@ class TimeDecay(AttributionModel):
 
     def __init__(self, half_life: _call.Span = "7d") -> None:
         self.half_life = half_life
+
+
+class Custom(AttributionModel):
+    """Weights of one's own, as data: each touch weighs the product of what its position, channel and age weigh.
+
+    Where all touches of a journey weigh 0, all have the same. For weights from a function see
+    `headwater.credits_by_weights`.
+
+    Parameters
+    ----------
+    from_start, from_end : sequence of float, optional
+        Weights of the first touch, the second and so on, and of the last, the one before and so on; the last
+        weight holds for all further ones.
+    channels : dict of str to float, optional
+        Weights of channels.
+    other_channels : float, default 1
+        The weight of channels that are not named.
+    ages : sequence of (span, float), optional
+        Weights of touches up to an age, ages ascending: ``[("1d", 1.0), ("7d", 0.5)]``. Needs times.
+    older : float, default 0
+        The weight of touches older than all ``ages``.
+    name : str, optional
+        What stands in the model's name where there are several.
+    """
+
+    _name = "custom"
+
+    def __init__(
+        self,
+        *,
+        from_start: Sequence[float] | None = None,
+        from_end: Sequence[float] | None = None,
+        channels: Mapping[str, float] | None = None,
+        other_channels: float = 1.0,
+        ages: Sequence[tuple[_call.Span, float]] | None = None,
+        older: float = 0.0,
+        name: str | None = None,
+    ) -> None:
+        self.from_start = from_start
+        self.from_end = from_end
+        self.channels = None if channels is None else dict(channels)
+        self.other_channels = other_channels
+        self.ages = None if ages is None else [{"within": span, "weight": weight} for span, weight in ages]
+        self.older = older
+        self.name = name
 
 
 class FittedModel(Fitted, AttributionModel):
@@ -442,7 +488,16 @@ def attribute(
     journeys: Journeys,
     models: str | AttributionModel | Mapping[str, Any] | Sequence[str | AttributionModel | Mapping[str, Any]],
     *,
+    bootstrap: int = 0,
+    confidence: float = 0.9,
+    interval: Literal["percentile", "basic", "normal"] = "percentile",
+    lifetime: Any = None,
+    lifetime_customer: str = "customer",
+    lifetime_value: str = "lifetime_value",
+    lifetime_mode: Literal["first_conversion", "every"] = "first_conversion",
+    lifetime_missing: Literal["error", "zero"] = "error",
     report: MutableMapping[str, Any] | None = None,
+    seed: int = 0,
     threads: int | None = None,
     progress: _call.Progress = None,
 ) -> Any:
@@ -457,8 +512,24 @@ def attribute(
     models : sequence of str or model
         ``"first"``, ``"last"``, ``"last_non_direct"``, ``"linear"``, ``"position_based"``, ``"time_decay"``,
         ``"markov"``, ``"shapley"``, or objects such as ``hw.TimeDecay(half_life="7d")``.
+    bootstrap : int, default 0
+        How many samples of customers are drawn for intervals; 0 for none.
+    confidence : float, default 0.9
+        The share of samples inside an interval.
+    interval : {"percentile", "basic", "normal"}, default "percentile"
+        Quantiles of the samples; those mirrored at the estimate; or standard errors either way.
+    lifetime : frame, optional
+        What customers are worth, one row each: conversions then carry it as their value.
+    lifetime_customer, lifetime_value : str
+        Its columns.
+    lifetime_mode : {"first_conversion", "every"}
+        Which of a customer's conversions carry it.
+    lifetime_missing : {"error", "zero"}
+        Customers who converted and are not in the frame.
     report : dict, optional
         Is given the frame "removal_effects" of the Markov chains: model, channel, removal_effect.
+    seed : int, default 0
+        Of the samples.
     threads : int, optional
         How many threads to use; all by default. Does not change the result.
     progress : bool or callable, optional
@@ -467,7 +538,8 @@ def attribute(
     Returns
     -------
     frame
-        model, channel, conversions, value; and where cost is known cost, roas, cpa.
+        model, channel, conversions, value; and where cost is known cost, roas, cpa. With a bootstrap also
+        share, and ``_low`` and ``_high`` of each.
 
     Raises
     ------
@@ -480,8 +552,24 @@ def attribute(
     """
     if isinstance(models, (str, AttributionModel, Mapping)):
         models = [models]
-    options = {"models": list(models)}
-    found = journeys._attribution("attribute", options, threads=threads, progress=progress)
+    options: dict[str, Any] = {
+        "models": list(models),
+        "bootstrap": bootstrap,
+        "confidence": confidence,
+        "interval": interval,
+    }
+    name, frame = "attribute", None
+    if lifetime is not None:
+        frame, _ = _frames.take(lifetime, [lifetime_customer, lifetime_value])
+        name = "attribute_lifetime"
+        worth = {
+            "customer": lifetime_customer,
+            "value": lifetime_value,
+            "mode": lifetime_mode,
+            "missing": lifetime_missing,
+        }
+        options = {"attribute": options, "lifetime": worth}
+    found = journeys._attribution(name, options, frame=frame, seed=seed, threads=threads, progress=progress)
     credits = found.pop("credits")
     if report is not None:
         report.update(found)

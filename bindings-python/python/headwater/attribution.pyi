@@ -7,6 +7,7 @@ from .journeys import Journeys
 
 __all__ = [
     "AttributionModel",
+    "Custom",
     "FirstTouch",
     "FittedModel",
     "LastNonDirect",
@@ -46,6 +47,26 @@ class TimeDecay(AttributionModel):
     half_life: _call.Span
 
     def __init__(self, half_life: _call.Span = "7d") -> None: ...
+
+class Custom(AttributionModel):
+    from_start: Sequence[float] | None
+    from_end: Sequence[float] | None
+    channels: dict[str, float] | None
+    other_channels: float
+    ages: list[dict[str, Any]] | None
+    older: float
+    name: str | None
+    def __init__(
+        self,
+        *,
+        from_start: Sequence[float] | None = None,
+        from_end: Sequence[float] | None = None,
+        channels: Mapping[str, float] | None = None,
+        other_channels: float = 1.0,
+        ages: Sequence[tuple[_call.Span, float]] | None = None,
+        older: float = 0.0,
+        name: str | None = None,
+    ) -> None: ...
 
 class FittedModel(Fitted, AttributionModel):
     def __eq__(self, other: object) -> bool: ...
@@ -134,7 +155,16 @@ def attribute(
     journeys: Journeys,
     models: str | AttributionModel | Mapping[str, Any] | Sequence[str | AttributionModel | Mapping[str, Any]],
     *,
+    bootstrap: int = 0,
+    confidence: float = 0.9,
+    interval: Literal["percentile", "basic", "normal"] = "percentile",
+    lifetime: Any = None,
+    lifetime_customer: str = "customer",
+    lifetime_value: str = "lifetime_value",
+    lifetime_mode: Literal["first_conversion", "every"] = "first_conversion",
+    lifetime_missing: Literal["error", "zero"] = "error",
     report: MutableMapping[str, Any] | None = None,
+    seed: int = 0,
     threads: int | None = None,
     progress: _call.Progress = None,
 ) -> Any: ...

@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "attribution",
+    "calibration",
     "cluster_sizes",
     "journey_flow",
     "lifetime_value",
+    "money",
     "rfm_map",
     "tracking",
     "transitions",
@@ -95,7 +97,7 @@ def cluster_sizes(people: Any, *, ax: Axes | None = None) -> Axes:
 def attribution(
     credits: Any, *, metric: str = "conversions", truth: Any = None, ax: Axes | None = None
 ) -> Axes:
-    """Attribution models side by side.
+    """Attribution models side by side, with the intervals of a bootstrap where there are any.
 
     Parameters
     ----------
@@ -111,6 +113,12 @@ def attribution(
     table: dict[str, dict[str, float]] = defaultdict(dict)
     for model, channel, credit in zip(*_columns(credits, "model", "channel", metric), strict=True):
         table[str(model)][str(channel)] = math.nan if credit is None else credit
+    bounds: dict[tuple[str, str], list[float]] = {}
+    if {f"{metric}_low", f"{metric}_high"} <= set(_names(credits)):
+        rows = _columns(credits, "model", "channel", f"{metric}_low", f"{metric}_high")
+        for model, channel, low, high in zip(*rows, strict=True):
+            if low is not None and high is not None:
+                bounds[str(model), str(channel)] = [low, high]
     if truth is not None:
         if not isinstance(truth, dict) or "channel" in truth:
             name = metric if metric in _names(truth) else f"incremental_{metric}"
@@ -123,9 +131,66 @@ def attribution(
         at = [x + (i - (len(table) - 1) / 2) * width for x in range(len(channels))]
         color = "black" if model == "truth" else None
         ax.bar(at, [row.get(channel, math.nan) for channel in channels], width, label=model, color=color)
+        for x, channel in zip(at, channels, strict=True):
+            if (model, channel) in bounds:
+                ax.plot([x, x], bounds[model, channel], color="#222222", linewidth=1)
     ax.set_xticks(range(len(channels)), channels, rotation=30, ha="right")
     ax.set(ylabel=metric, title="Attribution models")
     ax.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return ax
+
+
+def calibration(calibrated: Any, *, model: str | None = None, ax: Axes | None = None) -> Axes:
+    """What experiments moved: each channel's credit before, and after with its interval.
+
+    Parameters
+    ----------
+    calibrated : frame
+        What `headwater.calibrate` gives.
+    model : str, optional
+        The model to show; by default the first.
+    ax : matplotlib Axes, optional
+    """
+    names = ("model", "channel", "uncalibrated", "calibrated", "low", "high", "source")
+    rows = list(zip(*_columns(calibrated, *names), strict=True))
+    chosen = model if model is not None else (rows[0][0] if rows else "")
+    rows = [row for row in rows if row[0] == chosen]
+    if not rows:
+        raise OptionError(f"option `model`: `{chosen}` is not in the frame")
+    ax = _axes(ax, 8.0)
+    for y, (_, _, before, after, low, high, source) in enumerate(reversed(rows)):
+        ax.plot([before, after], [y, y], color="#bbbbbb", linewidth=1, zorder=1)
+        ax.plot([low, high], [y, y], color="#4477aa", linewidth=2, zorder=2)
+        ax.scatter([before], [y], facecolors="white", edgecolors="#888888", zorder=3)
+        ax.scatter([after], [y], color="#4477aa", marker="D" if source == "tested" else "o", zorder=3)
+    ax.set_yticks(range(len(rows)), [f"{row[1]} ({row[6]})" for row in reversed(rows)])
+    ax.set(xlabel="conversions: credited (hollow), incremental (filled)", title=f"Calibration of {chosen}")
+    return ax
+
+
+def money(table: Any, *, model: str | None = None, ax: Axes | None = None) -> Axes:
+    """Each channel's share of spend beside its share of credit.
+
+    Parameters
+    ----------
+    table : frame
+        What `headwater.money` gives, without periods.
+    model : str, optional
+        The model to show; by default the first.
+    ax : matplotlib Axes, optional
+    """
+    rows = list(zip(*_columns(table, "model", "channel", "spend_share", "credit_share"), strict=True))
+    chosen = model if model is not None else (rows[0][0] if rows else "")
+    rows = [row for row in rows if row[0] == chosen and (row[2] is not None or row[3] is not None)]
+    if not rows:
+        raise OptionError(f"option `model`: `{chosen}` is not in the frame")
+    ax = _axes(ax, 8.0)
+    for shift, column, label in ((-0.2, 2, "spend"), (0.2, 3, "credit")):
+        shares = [100 * (row[column] or 0.0) for row in rows]
+        ax.bar([x + shift for x in range(len(rows))], shares, 0.4, label=label)
+    ax.set_xticks(range(len(rows)), [str(row[1]) for row in rows], rotation=30, ha="right")
+    ax.set(ylabel="% of all", title=f"Spend and credit by {chosen}")
+    ax.legend(fontsize="small")
     return ax
 
 

@@ -78,7 +78,7 @@ impl Fitted {
     /// times take empty ones. Takes microseconds.
     pub fn credit<S: AsRef<str>>(&self, path: &[S], times: &[i64], end: Option<i64>) -> Result<Vec<f64>> {
         let needs_times = match self {
-            Self::Rule(model) => matches!(model, Model::TimeDecay { .. }),
+            Self::Rule(model) => model.needs_times(),
             Self::Markov(_) | Self::Shapley(_) => false,
         };
         if (needs_times || !times.is_empty()) && (times.len() != path.len() || !times.is_sorted()) {

@@ -13,6 +13,7 @@
 //! | `time_decay` | every touch 2^(−age / half-life) |
 //! | `markov` | channels by their removal effect in a Markov chain ([`Markov`]) |
 //! | `shapley` | Shapley values; by default every distinct channel of the journey the same ([`Shapley`]) |
+//! | `custom` | weights by position, channel and age, as data ([`Custom`]) |
 //!
 //! ```
 //! use headwater::Run;
@@ -26,12 +27,13 @@
 //!     .with("nulls", vec![6.0, 9.0]);
 //! let options = PathOptions { nulls: Some("nulls".into()), ..PathOptions::default() };
 //! let journeys = Journeys::from_paths(&paths, &options, &Run::new())?;
-//! let models = AttributeOptions { models: vec![Model::First, Model::Linear] };
+//! let models = AttributeOptions { models: vec![Model::First, Model::Linear], ..Default::default() };
 //! let credit = attribute(&journeys, &models, &Run::new())?.table();
 //! assert_eq!(credit.f64s("conversions"), Some(&[1.0, 3.0, 2.5, 1.5][..]));
 //! # Ok::<(), headwater::Error>(())
 //! ```
 
+mod custom;
 mod door;
 mod fitted;
 mod markov;
@@ -40,7 +42,9 @@ mod order;
 mod rules;
 mod shapley;
 mod touch;
+mod trust;
 
+pub use custom::{AgeWeight, Custom, credits_by_weights};
 pub use door::Given;
 pub use fitted::Fitted;
 pub use markov::{JointOptions, Markov, MarkovModel, Removal, Split};
@@ -48,6 +52,11 @@ pub use model::{AttributeOptions, Model};
 pub use order::{Criterion, OrderOptions, choose_order};
 pub use shapley::{CoalitionWorth, DividendOptions, Missing, Shapley, ShapleyModel, Worth};
 pub use touch::{score, touch_credits};
+pub use trust::{
+    CalibrateOptions, ChooseOptions, ChooseRule, CompareOptions, DifferenceMetric, DifferenceOptions,
+    DriftOptions, Interval, LiftMetric, MoneyOptions, MoneyPeriod, SelfControlledOptions, Untested,
+    calibrate, choose_half_life, choose_lookback, compare, difference, drift, money, self_controlled,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +66,7 @@ use crate::math::ExactSum;
 use crate::run::Run;
 use crate::{Error, Result};
 use rules::Kernel;
+use trust::{Draws, Spread};
 
 /// What becomes of negative effects and values when conversions are split in
 /// proportion to them.
@@ -117,16 +127,37 @@ pub struct Attribution {
     has_value: bool,
     cost: Option<Vec<f64>>,
     fitted: Vec<(usize, Fitted)>,
+    draws: Option<(Draws, Spread)>,
+}
+
+/// One row of the table: estimates and, with a bootstrap, their bounds.
+#[derive(Default)]
+struct Row {
+    model: usize,
+    channel: usize,
+    credit: [f64; 2],
+    conversions: [f64; 2],
+    value: [f64; 2],
+    share: [f64; 3],
+    cost: Option<f64>,
 }
 
 /// Attributes the conversions of these journeys by each of the models.
 ///
-/// All rules are computed in one pass. Errors: [`Error::Option`] for a bad
+/// All rules are computed in one pass. With [`AttributeOptions::bootstrap`]
+/// customers are drawn again that often, Poisson(1) times each (keyed by the
+/// seed, the replicate and the customer's label), and every credit has an
+/// interval; where journeys come from paths, n conversions of a path are n
+/// customers, drawn Poisson(n) times (fractions too), with their mean value.
+///
+/// Errors: [`Error::Option`] for a bad
 /// parameter, two equal models, or time decay on journeys without times;
 /// [`Error::NotConverged`] from a Markov chain that cannot be solved to 12
 /// digits.
 pub fn attribute(journeys: &Journeys, options: &AttributeOptions, run: &Run) -> Result<Attribution> {
     let names = model::labels(&options.models)?;
+    let spread = options.spread();
+    spread.check()?;
     let channels = journeys.channel_count();
     let mut credits = vec![Vec::new(); names.len()];
     let mut fitted = Vec::new();
@@ -145,6 +176,10 @@ pub fn attribute(journeys: &Journeys, options: &AttributeOptions, run: &Run) -> 
     for ((at, _), sums) in kernels.iter().zip(rules::totals(journeys, &only, run)?) {
         credits[*at] = sums;
     }
+    let draws = match spread.replicates {
+        0 => None,
+        n => Some((Draws::new(journeys, &options.models, n, 0, run)?, spread)),
+    };
     let lost = journeys.unattributed();
     Ok(Attribution {
         models: names,
@@ -154,6 +189,7 @@ pub fn attribute(journeys: &Journeys, options: &AttributeOptions, run: &Run) -> 
         has_value: journeys.has_value(),
         cost: journeys.cost().map(|c| (0..channels).map(|i| c.get(i).copied().unwrap_or(0.0)).collect()),
         fitted,
+        draws,
     })
 }
 
@@ -168,40 +204,84 @@ impl Attribution {
     /// (value / cost), cpa (cost / conversions), missing where they have no
     /// meaning. Channels stand in the order of their labels; a row
     /// `(unattributed)` follows when there are conversions without a touch.
+    ///
+    /// With a bootstrap also share (of all conversions), and beside
+    /// conversions, value, share, roas and cpa their `_low` and `_high`.
     pub fn table(&self) -> Table {
-        let rows = self.models.len() * (self.channels.len() + 1);
-        let (mut model, mut channel) = (Text::new(), Text::with_capacity(rows, 0));
-        let (mut credits, mut cost) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
-        for (name, by_channel) in self.models.iter().zip(&self.credits) {
-            for (code, credit) in by_channel.iter().enumerate() {
-                model.push(name);
-                channel.push(&self.channels[code]);
-                credits.push(*credit);
-                cost.push(self.cost.as_ref().map(|c| c[code]));
-            }
-            if let Some(lost) = self.unattributed {
-                model.push(name);
-                channel.push(UNATTRIBUTED);
-                credits.push(lost);
-                cost.push(None);
-            }
+        let rows: Vec<Row> = self.rows();
+        let (mut model, mut channel) = (Text::new(), Text::with_capacity(rows.len(), 0));
+        for row in &rows {
+            model.push(&self.models[row.model]);
+            channel.push(self.channels.get(row.channel).map_or(UNATTRIBUTED, String::as_str));
         }
-        let table = Table::new()
-            .with("model", Values::Text(model))
-            .with("channel", Values::Text(channel))
-            .with("conversions", Values::F64(credits.iter().map(|c| c[0]).collect()))
-            .with_optional("value", credits.iter().map(|c| self.has_value.then_some(c[1])));
+        let numbers = |f: &dyn Fn(&Row) -> f64| Values::F64(rows.iter().map(f).collect());
+        let known = |x: f64| self.has_value.then_some(x);
+        let mut table =
+            Table::new().with("model", Values::Text(model)).with("channel", Values::Text(channel));
+        table = table.with("conversions", numbers(&|r| r.credit[0]));
+        if self.draws.is_some() {
+            table = table
+                .with("conversions_low", numbers(&|r| r.conversions[0]))
+                .with("conversions_high", numbers(&|r| r.conversions[1]));
+        }
+        table = table.with_optional("value", rows.iter().map(|r| known(r.credit[1])));
+        if self.draws.is_some() {
+            table = table
+                .with_optional("value_low", rows.iter().map(|r| known(r.value[0])))
+                .with_optional("value_high", rows.iter().map(|r| known(r.value[1])))
+                .with("share", numbers(&|r| r.share[0]))
+                .with("share_low", numbers(&|r| r.share[1]))
+                .with("share_high", numbers(&|r| r.share[2]));
+        }
         if self.cost.is_none() {
             return table;
         }
         let ratio = |a: f64, b: Option<f64>| b.filter(|b| *b > 0.0).map(|b| a / b);
-        let rows = || credits.iter().zip(&cost);
-        let roas = rows().map(|(c, cost)| if self.has_value { ratio(c[1], *cost) } else { None });
-        let cpa = rows().map(|(c, cost)| cost.and_then(|cost| ratio(cost, Some(c[0]))));
+        let roas = |v: fn(&Row) -> f64| {
+            rows.iter().map(move |r| if self.has_value { ratio(v(r), r.cost) } else { None })
+        };
+        let cpa =
+            |c: fn(&Row) -> f64| rows.iter().map(move |r| r.cost.and_then(|cost| ratio(cost, Some(c(r)))));
+        table = table
+            .with_optional("cost", rows.iter().map(|r| r.cost))
+            .with_optional("roas", roas(|r| r.credit[1]));
+        if self.draws.is_some() {
+            table = table
+                .with_optional("roas_low", roas(|r| r.value[0]))
+                .with_optional("roas_high", roas(|r| r.value[1]));
+        }
+        table = table.with_optional("cpa", cpa(|r| r.credit[0]));
+        if self.draws.is_some() {
+            // The more conversions, the less each costs.
+            table = table
+                .with_optional("cpa_low", cpa(|r| r.conversions[1]))
+                .with_optional("cpa_high", cpa(|r| r.conversions[0]));
+        }
         table
-            .with_optional("cost", cost.iter().copied())
-            .with_optional("roas", roas)
-            .with_optional("cpa", cpa)
+    }
+
+    /// The rows of the table; past the channels, conversions without a touch.
+    fn rows(&self) -> Vec<Row> {
+        let mut rows = Vec::with_capacity(self.models.len() * (self.channels.len() + 1));
+        let all =
+            |credits: &[[f64; 2]]| -> f64 { credits.iter().chain(&self.unattributed).map(|c| c[0]).sum() };
+        for (model, by_channel) in self.credits.iter().enumerate() {
+            let total = all(by_channel);
+            for (channel, credit) in by_channel.iter().chain(&self.unattributed).enumerate() {
+                let cost = self.cost.as_ref().and_then(|c| c.get(channel).copied());
+                let mut row = Row { model, channel, credit: *credit, cost, ..Row::default() };
+                if let Some((draws, spread)) = &self.draws {
+                    let [conversions, value] = draws.row(model, channel);
+                    row.conversions = spread.of(credit[0], conversions);
+                    row.value = spread.of(credit[1], value);
+                    let share = if total > 0.0 { credit[0] / total } else { 0.0 };
+                    let [low, high] = spread.of(share, &draws.share(model, channel));
+                    row.share = [share, low, high];
+                }
+                rows.push(row);
+            }
+        }
+        rows
     }
 
     /// Removal effects of the Markov models: model, channel, removal_effect,

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
+use super::custom::Custom;
+use super::trust::{Interval, Spread};
 use super::{Markov, Shapley};
 use crate::column::Duration;
 use crate::journey::Journeys;
@@ -48,6 +50,8 @@ pub enum Model {
     Markov(Markov),
     /// Shapley values of the channels.
     Shapley(Shapley),
+    /// Weights of one's own, as data.
+    Custom(Custom),
 }
 
 fn default_direct() -> Vec<String> {
@@ -85,6 +89,7 @@ enum Spec {
     },
     Markov(Markov),
     Shapley(Shapley),
+    Custom(Custom),
 }
 
 impl Serialize for Model {
@@ -98,6 +103,7 @@ impl Serialize for Model {
             Self::TimeDecay { half_life } => Spec::TimeDecay { half_life },
             Self::Markov(markov) => Spec::Markov(markov),
             Self::Shapley(shapley) => Spec::Shapley(shapley),
+            Self::Custom(custom) => Spec::Custom(custom),
         };
         spec.serialize(serializer)
     }
@@ -121,6 +127,7 @@ impl<'de> Deserialize<'de> for Model {
             Spec::TimeDecay { half_life } => Self::TimeDecay { half_life },
             Spec::Markov(markov) => Self::Markov(markov),
             Spec::Shapley(shapley) => Self::Shapley(shapley),
+            Spec::Custom(custom) => Self::Custom(custom),
         })
     }
 }
@@ -147,6 +154,7 @@ impl Model {
             Self::TimeDecay { .. } => "time_decay",
             Self::Markov(_) => "markov",
             Self::Shapley(_) => "shapley",
+            Self::Custom(_) => "custom",
         }
     }
 
@@ -162,11 +170,20 @@ impl Model {
     /// An error where the model needs times that these journeys do not have.
     pub(super) fn check_times(&self, journeys: &Journeys) -> Result<()> {
         match self {
-            Self::TimeDecay { .. } if !journeys.has_times() => Err(Error::option(
+            _ if self.needs_times() && !journeys.has_times() => Err(Error::option(
                 self.name(),
                 "needs the times of touches, and these journeys come from paths: build them with from_events",
             )),
             _ => Ok(()),
+        }
+    }
+
+    /// Whether the model looks at the times of touches.
+    pub(super) fn needs_times(&self) -> bool {
+        match self {
+            Self::TimeDecay { .. } => true,
+            Self::Custom(custom) => !custom.ages.is_empty(),
+            _ => false,
         }
     }
 
@@ -178,6 +195,7 @@ impl Model {
             Self::TimeDecay { half_life } => format!("time_decay(half_life={half_life})"),
             Self::Markov(markov) => markov.long_name(),
             Self::Shapley(shapley) => shapley.long_name(),
+            Self::Custom(custom) if !custom.name.is_empty() => format!("custom({})", custom.name),
             simple => simple.name().to_owned(),
         }
     }
@@ -199,6 +217,7 @@ impl Model {
             }
             Self::Markov(markov) => markov.check()?,
             Self::Shapley(shapley) => shapley.check()?,
+            Self::Custom(custom) => custom.check()?,
             _ => {}
         }
         Ok(())
@@ -206,13 +225,33 @@ impl Model {
 }
 
 /// Options of [`attribute`](super::attribute).
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AttributeOptions {
     /// The models, one or more. A model's name in the result is its kind,
     /// `markov`; where a kind occurs several times, with its parameters,
     /// `markov(order=2)`.
     pub models: Vec<Model>,
+    /// How many samples of customers are drawn again for intervals; 0, the
+    /// default, for none.
+    pub bootstrap: usize,
+    /// The share of samples inside an interval. Default 0.9.
+    pub confidence: f64,
+    /// How samples become an interval.
+    pub interval: Interval,
+}
+
+impl Default for AttributeOptions {
+    fn default() -> Self {
+        Self { models: Vec::new(), bootstrap: 0, confidence: 0.9, interval: Interval::default() }
+    }
+}
+
+impl AttributeOptions {
+    pub(super) fn spread(&self) -> Spread {
+        let Self { bootstrap, confidence, interval, .. } = *self;
+        Spread { replicates: bootstrap, confidence, interval }
+    }
 }
 
 /// The models' names in the result.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Model;
+use super::custom::Weights;
 use super::fitted::Scorer;
 use crate::journey::{Journey, Journeys};
 use crate::math::{ExactSum, exp2};
@@ -27,6 +28,8 @@ pub(super) enum Kernel {
     Distinct,
     /// In proportion to a weight of the channel.
     Weighted(Vec<f64>),
+    /// In proportion to weights of one's own.
+    Custom(Weights),
     /// By a fitted model.
     Fitted(Arc<dyn Scorer>),
 }
@@ -67,6 +70,7 @@ impl Kernel {
             Model::PositionBased { first, last } => Self::Position { first: *first, last: *last },
             Model::TimeDecay { half_life } => Self::Decay { half_life: half_life.micros() as f64 },
             Model::Shapley(shapley) if shapley.is_rule() => Self::Distinct,
+            Model::Custom(custom) => Self::Custom(Weights::new(custom, channels)),
             fitted => {
                 let name = fitted.name();
                 return Err(Error::option(
@@ -174,12 +178,11 @@ impl Kernel {
             Self::Weighted(weights) => {
                 w.clear();
                 w.extend(path.iter().map(|c| weights.get(*c as usize).copied().unwrap_or(0.0)));
-                if w.iter().any(|x| *x > 0.0) {
-                    normalise(w);
-                    Shares::Each(w)
-                } else {
-                    Shares::Equal(1.0 / n as f64)
-                }
+                in_proportion(w)
+            }
+            Self::Custom(weights) => {
+                weights.write(journey, w);
+                in_proportion(w)
             }
             Self::Fitted(scorer) => {
                 w.clear();
@@ -187,6 +190,16 @@ impl Kernel {
                 Shares::Each(w)
             }
         }
+    }
+}
+
+/// Shares in proportion to weights; equal ones where all are 0.
+fn in_proportion(weights: &mut [f64]) -> Shares<'_> {
+    if weights.iter().any(|x| *x > 0.0) {
+        normalise(weights);
+        Shares::Each(weights)
+    } else {
+        Shares::Equal(1.0 / weights.len() as f64)
     }
 }
 

@@ -54,6 +54,7 @@ mod join;
 mod levels;
 mod options;
 mod paths;
+pub(crate) mod pick;
 mod read;
 mod report;
 mod select;
@@ -79,6 +80,7 @@ pub use options::{
     AtConversion, Collapse, Direct, DuplicateOrders, EventOptions, FlaggedRow, Moment, Open, PathOptions,
     SessionTouch, SharedTouch, Ties,
 };
+pub use pick::{LifetimeMode, LifetimeOptions, MissingLifetime};
 pub(crate) use sets::Coalitions;
 pub use transform::{Keep, KeepInSession, Transform, TransformOptions};
 

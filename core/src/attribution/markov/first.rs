@@ -133,7 +133,8 @@ impl<'a> FirstVisits<'a> {
                     z[*j] = base[*j] + self.inflow(*j, gone, &z);
                 }
             }
-            let residual: f64 = follow.iter().map(|j| (base[*j] + self.inflow(*j, gone, &z) - z[*j]).abs()).sum();
+            let residual: f64 =
+                follow.iter().map(|j| (base[*j] + self.inflow(*j, gone, &z) - z[*j]).abs()).sum();
             let (sums, sizes) = self.first(gone, &members, &z, worths);
             let error = (0..K).fold(0.0_f64, |worst, k| {
                 let error = residual * top[k];

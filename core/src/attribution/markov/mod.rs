@@ -210,6 +210,32 @@ impl Markov {
         name + ")"
     }
 
+    /// Whether the credit of channels depends on nothing but the chain's counts.
+    pub(super) fn is_of_chain(&self) -> bool {
+        self.removal == Removal::Null && self.split == Split::Removal
+    }
+
+    /// Totals of conversions and value in proportion to the effects in a chain;
+    /// nothing where no effect is positive.
+    pub(super) fn credits_of(
+        &self,
+        chain: &Chain,
+        channels: usize,
+        totals: [f64; 2],
+        run: &Run,
+    ) -> Result<Vec<[f64; 2]>> {
+        let Some(walks) = Walks::new(chain, run)? else { return Ok(vec![[0.0; 2]; channels]) };
+        let effects = walks.channel_effects(self.removal, channels, run)?;
+        let weights = [0, 1].map(|k| {
+            let of: Vec<f64> = effects.iter().map(|e| e[k]).collect();
+            self.negative.weights(&of)
+        });
+        let sums = [0, 1].map(|k| weights[k].iter().sum::<f64>());
+        let credit =
+            |c: usize, k: usize| if sums[k] > 0.0 { weights[k][c] / sums[k] * totals[k] } else { 0.0 };
+        Ok((0..channels).map(|c| [credit(c, 0), credit(c, 1)]).collect())
+    }
+
     /// Fits the chain to these journeys, open ones as nulls; conversions
     /// without a touch are no part of it. Without open journeys the
     /// probability of converting is 1.
@@ -273,6 +299,26 @@ impl MarkovModel {
     /// The probability that a journey converts: conversions / (conversions + nulls).
     pub fn conversion_probability(&self) -> f64 {
         self.conversion_probability
+    }
+
+    /// The probability that a journey which took this path so far, and ends
+    /// there, has converted: that of leaving its last state by a conversion.
+    /// `None` for a path without touches; where nothing was seen to end in the
+    /// state, that of all journeys.
+    pub(super) fn conversion_probability_of(&self, path: &[u32]) -> Option<f64> {
+        let last = &path[path.len().saturating_sub(self.markov.order)..];
+        if last.is_empty() {
+            return None;
+        }
+        let ended = self
+            .states
+            .iter()
+            .position(|s| s == last)
+            .map(|at| (self.conversions[at], self.conversions[at] + self.nulls[at]));
+        Some(match ended {
+            Some((conversions, all)) if all > 0.0 => conversions / all,
+            _ => self.conversion_probability,
+        })
     }
 
     /// The value that a journey brings on average.

@@ -294,7 +294,8 @@ mod tests {
 
     #[test]
     fn folds_are_predicted_as_the_formula_says() -> Result<()> {
-        let rows = [("a > b > a", 3.0, 1.5), ("b", 2.0, 4.0), ("c > a > b > b > a", 0.0, 2.0), ("c > a", 1.0, 1.0)];
+        let rows =
+            [("a > b > a", 3.0, 1.5), ("b", 2.0, 4.0), ("c > a > b > b > a", 0.0, 2.0), ("c > a", 1.0, 1.0)];
         let frame = Columns::new()
             .with("path", rows.iter().map(|r| r.0).collect::<Vec<_>>())
             .with("conversions", rows.iter().map(|r| r.1).collect::<Vec<_>>())
@@ -314,19 +315,27 @@ mod tests {
             let (own, others): (Vec<&Part>, Vec<&Part>) = parts.iter().partition(|p| p.fold as usize == fold);
             let mut seen = Seen::new();
             for part in others {
-                each(journeys.path(part.journey as usize), [part.conversions, part.nulls], |before, next, w| {
-                    for k in 0..=orders.min(before.len()) {
-                        let context = before[before.len() - k..].to_vec();
-                        *seen.entry(context).or_default().entry(next).or_default() += w;
-                    }
-                });
+                each(
+                    journeys.path(part.journey as usize),
+                    [part.conversions, part.nulls],
+                    |before, next, w| {
+                        for k in 0..=orders.min(before.len()) {
+                            let context = before[before.len() - k..].to_vec();
+                            *seen.entry(context).or_default().entry(next).or_default() += w;
+                        }
+                    },
+                );
             }
             for part in own {
-                each(journeys.path(part.journey as usize), [part.conversions, part.nulls], |before, next, w| {
-                    for (k, sum) in exact.iter_mut().enumerate() {
-                        *sum += w * ln(back_off(&seen, before, next, k + 1, 5.0));
-                    }
-                });
+                each(
+                    journeys.path(part.journey as usize),
+                    [part.conversions, part.nulls],
+                    |before, next, w| {
+                        for (k, sum) in exact.iter_mut().enumerate() {
+                            *sum += w * ln(back_off(&seen, before, next, k + 1, 5.0));
+                        }
+                    },
+                );
             }
         }
         let found = log_likelihoods(&journeys, orders, folds, &run)?;

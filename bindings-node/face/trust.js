@@ -1,0 +1,75 @@
+'use strict'
+// How far to trust credits, choose between models and use the numbers: reports of attribution by name.
+const { optionError } = require('./error.js')
+
+const list = (models) => (Array.isArray(models) ? models : models === undefined ? [] : [models])
+
+/** A report that takes models, perhaps with other journeys or a frame under a name of its options. */
+const report = (name, { other, frame, option } = {}) => (journeys, models, given) => {
+  const { [other]: others, [frame]: frames, ...rest } = given ?? {}
+  return journeys.attribution(name, { ...rest, ...option?.(given ?? {}), models: list(models) }, others, frames)
+}
+
+const plain = (name) => (journeys, options) => journeys.attribution(name, { ...options })
+
+/** `attribute(journeys, models, options)`. */
+function attribute(journeys, models, given) {
+  const { lifetime, lifetimeCustomer, lifetimeValue, lifetimeMode, lifetimeMissing, ...rest } = given ?? {}
+  if (lifetime === undefined) return journeys.attribution('attribute', { ...rest, models: list(models) })
+  const { signal, onProgress, seed, threads, ...options } = rest
+  const worth = { customer: lifetimeCustomer, value: lifetimeValue, mode: lifetimeMode, missing: lifetimeMissing }
+  const call = { signal, onProgress, seed, threads, lifetime: worth, attribute: { ...options, models: list(models) } }
+  return journeys.attribution('attribute_lifetime', call, undefined, lifetime)
+}
+
+/** `selfControlled: true` stands for its defaults. */
+const controlled = ({ selfControlled }) => ({
+  selfControlled: selfControlled === true ? {} : selfControlled || undefined,
+})
+
+/** `drift(old, new, models, options)`. */
+const drift = (old, now, models, options) => now.attribution('drift', { ...options, models: list(models) }, old)
+
+/** Weights of each touch, or a function from a path to those of its touches. */
+async function creditsByWeights(journeys, weights, options) {
+  const found = typeof weights === 'function' ? weigh(await journeys.touchCredits('linear', options), weights) : weights
+  return journeys.attribution('credits_by_weights', { ...options }, undefined, { weight: Float64Array.from(found) })
+}
+
+function weigh(touches, weights) {
+  const known = new Map()
+  const out = []
+  let path = []
+  const rows = touches.toRows()
+  rows.forEach(({ channel }, row) => {
+    path.push(channel)
+    if (row + 1 < rows.length && Number(rows[row + 1].position) !== 1) return
+    const key = JSON.stringify(path)
+    if (!known.has(key)) {
+      const mine = Array.from(weights([...path]), Number)
+      if (mine.length !== path.length) {
+        throw optionError('weights', `gave ${mine.length} weights for the ${path.length} touches of ${key}`)
+      }
+      known.set(key, mine)
+    }
+    out.push(...known.get(key))
+    path = []
+  })
+  return out
+}
+
+module.exports = {
+  attribute,
+  calibrate: report('calibrate', { frame: 'liftTests', option: controlled }),
+  chooseHalfLife: plain('choose_half_life'),
+  chooseLookback: plain('choose_lookback'),
+  compare: report('compare', {
+    frame: 'truth',
+    option: ({ trueCredit }) => ({ trueCredit: undefined, truth: trueCredit }),
+  }),
+  creditsByWeights,
+  difference: report('difference', { other: 'other' }),
+  drift,
+  money: report('money', { frame: 'spend', option: ({ amount }) => ({ amount: undefined, spend: amount }) }),
+  selfControlled: plain('self_controlled'),
+}

@@ -1,0 +1,531 @@
+"""How far to trust credits, how to choose between models, and what to do with the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from . import _call, _frames
+from .attribution import AttributionModel
+from .errors import OptionError
+
+if TYPE_CHECKING:
+    from .journeys import Journeys
+
+__all__ = [
+    "calibrate",
+    "choose_half_life",
+    "choose_lookback",
+    "compare",
+    "credits_by_weights",
+    "difference",
+    "drift",
+    "money",
+    "self_controlled",
+]
+
+_Model = str | AttributionModel | Mapping[str, Any]
+_Models = _Model | Sequence[_Model]
+_Metric = Literal["share", "conversions", "value", "value_share"]
+_Interval = Literal["percentile", "basic", "normal"]
+
+
+def _list(models: Any) -> list[Any]:
+    return [models] if isinstance(models, (str, AttributionModel, Mapping)) else list(models)
+
+
+def _ask(
+    journeys: Journeys,
+    name: str,
+    options: Mapping[str, Any],
+    run: Mapping[str, Any],
+    report: MutableMapping[str, Any] | None = None,
+    other: Journeys | None = None,
+    frame: Any = None,
+    columns: Sequence[str] = (),
+) -> Any:
+    """The first frame of a report; those beside it go into ``report``."""
+    data = None if frame is None else _frames.take(frame, columns)[0]
+    (_, first), *beside = journeys._attribution(name, options, other=other, frame=data, **run).items()
+    if report is not None:
+        report.update(beside)
+    return first
+
+
+def _columns(frame: Any, wanted: Sequence[str], maybe: Sequence[str] = ()) -> list[str]:
+    """The columns to read, those that may be missing only where they are there."""
+    have = frame if isinstance(frame, dict) else getattr(frame, "columns", ())
+    return [*wanted, *(name for name in maybe if name in have)]
+
+
+def difference(
+    journeys: Journeys,
+    models: _Models,
+    *,
+    other: Journeys | None = None,
+    metric: _Metric = "share",
+    bootstrap: int = 1000,
+    confidence: float = 0.9,
+    interval: _Interval = "percentile",
+    seed: int = 0,
+    threads: int | None = None,
+    progress: _call.Progress = None,
+) -> Any:
+    """What differs between models, or between two periods, with intervals.
+
+    Both sides come from the same samples, so what they have in common cancels.
+
+    Parameters
+    ----------
+    journeys : Journeys
+    models : sequence of str or model
+        Two or more; with ``other`` one or more.
+    other : Journeys, optional
+        Those of another period: each model is compared with itself there.
+    metric : {"share", "conversions", "value", "value_share"}, default "share"
+    bootstrap : int, default 1000
+        How many samples of customers are drawn.
+    confidence : float, default 0.9
+    interval : {"percentile", "basic", "normal"}, default "percentile"
+    seed : int, default 0
+    threads, progress
+        As in `headwater.attribute`.
+
+    Returns
+    -------
+    frame
+        model, other_model, channel, credit, other_credit, difference (credit − other_credit), low, high,
+        p_adjusted (Benjamini & Hochberg), p.
+    """
+    options = {
+        "models": _list(models),
+        "metric": metric,
+        "bootstrap": bootstrap,
+        "confidence": confidence,
+        "interval": interval,
+    }
+    run = {"seed": seed, "threads": threads, "progress": progress}
+    return _ask(journeys, "difference", options, run, other=other)
+
+
+def calibrate(
+    journeys: Journeys,
+    models: _Models = (),
+    *,
+    lift_tests: Any,
+    self_controlled: bool | Mapping[str, Any] = False,
+    metric: Literal["conversions", "value"] = "conversions",
+    untested: Literal["shrink", "proportional", "none"] = "shrink",
+    bootstrap: int = 0,
+    confidence: float = 0.9,
+    channel: str = "channel",
+    start: str = "start",
+    end: str = "end",
+    effect: str = "effect",
+    standard_error: str = "standard_error",
+    on_invalid: Literal["error", "drop"] = "error",
+    time_unit: Literal["s", "ms", "us", "ns"] | None = None,
+    report: MutableMapping[str, Any] | None = None,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: _call.Progress = None,
+) -> Any:
+    """Credits that honour experiments, and what moved.
+
+    A channel's factor is what a test measured over what the model credits to it
+    in the same period. What is left of all conversions is ``(baseline)``.
+
+    Parameters
+    ----------
+    journeys : Journeys
+    models : sequence of str or model
+    lift_tests : frame
+        One row a test: channel, start, end (excluded), effect (incremental conversions or value),
+        standard_error, and perhaps metric. Without start and end tests are of all time.
+    self_controlled : bool or dict, default False
+        Calibrates the estimate of `self_controlled` as well; a dict has its options.
+    metric : {"conversions", "value"}
+    untested : {"shrink", "proportional", "none"}, default "shrink"
+        Channels without a test: a factor from the spread of the tested ones with a wide interval; the
+        common factor of the tested; or as they were.
+    bootstrap : int, default 0
+        Samples for the error of the credits themselves.
+    confidence : float, default 0.9
+    channel, start, end, effect, standard_error : str
+        Columns of ``lift_tests``.
+    on_invalid, time_unit
+        As in `Journeys.from_events`.
+    report : dict, optional
+        Is given the frames "tests", "pooling" and "centre".
+    seed, threads, progress
+        As in `headwater.attribute`.
+
+    Returns
+    -------
+    frame
+        model, channel, uncalibrated, factor, calibrated, standard_error, low, high, share, source, tests.
+    """
+    options = {
+        "models": _list(models),
+        "self_controlled": {} if self_controlled is True else self_controlled or None,
+        "metric": metric,
+        "untested": untested,
+        "bootstrap": bootstrap,
+        "confidence": confidence,
+        "channel": channel,
+        "start": start,
+        "end": end,
+        "effect": effect,
+        "standard_error": standard_error,
+        "on_invalid": on_invalid,
+        "time_unit": time_unit,
+    }
+    run = {"seed": seed, "threads": threads, "progress": progress}
+    wanted = _columns(lift_tests, [channel, effect, standard_error], [start, end, "metric"])
+    return _ask(journeys, "calibrate", options, run, report, frame=lift_tests, columns=wanted)
+
+
+def self_controlled(
+    journeys: Journeys,
+    *,
+    bands: Sequence[_call.Span] = ("1d", "3d", "7d", "14d", "30d"),
+    skip_first: bool = False,
+    confidence: float = 0.9,
+    observation_end: _call.Moment | None = None,
+    report: MutableMapping[str, Any] | None = None,
+    threads: int | None = None,
+    progress: _call.Progress = None,
+) -> Any:
+    """What each channel added, every customer compared with themselves.
+
+    Holds where the moment of a touch is as good as random for the customer; not where people touch a
+    channel because they are about to buy.
+
+    Parameters
+    ----------
+    journeys : Journeys
+        From events, with ``open="include"``.
+    bands : sequence of spans
+        The ends of the bands of age in which a touch's effect is constant.
+    skip_first : bool, default False
+        Takes the effect in the first band to be that of the second.
+    confidence : float, default 0.9
+    observation_end : str or datetime, optional
+        By default the last event there is.
+    report : dict, optional
+        Is given the frame "profile": the effect by age.
+    threads, progress
+        As in `headwater.attribute`.
+
+    Returns
+    -------
+    frame
+        channel, touches, per_touch, per_touch_se, conversions, standard_error, low, high, share.
+    """
+    options = {
+        "bands": list(bands),
+        "skip_first": skip_first,
+        "confidence": confidence,
+        "observation_end": _call.moment(observation_end),
+    }
+    return _ask(journeys, "self_controlled", options, {"threads": threads, "progress": progress}, report)
+
+
+def money(
+    journeys: Journeys,
+    models: _Models,
+    *,
+    spend: Any = None,
+    channel: str = "channel",
+    date: str = "date",
+    amount: str = "spend",
+    margin: float = 1.0,
+    period: Literal["all", "day", "week", "month"] = "all",
+    bootstrap: int = 0,
+    confidence: float = 0.9,
+    interval: _Interval = "percentile",
+    on_invalid: Literal["error", "drop"] = "error",
+    time_unit: Literal["s", "ms", "us", "ns"] | None = None,
+    report: MutableMapping[str, Any] | None = None,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: _call.Progress = None,
+) -> Any:
+    """Spend beside what it earned: the table that a channel manager reads.
+
+    Parameters
+    ----------
+    journeys : Journeys
+    models : sequence of str or model
+    spend : frame, optional
+        One row a channel and day; by default the cost of the touches.
+    channel, date, amount : str
+        Columns of ``spend``.
+    margin : float, default 1
+        What is left of value when the goods are paid for.
+    period : {"all", "day", "week", "month"}, default "all"
+        Whether stretches of time have rows of their own.
+    bootstrap, confidence, interval
+        As in `headwater.attribute`; not together with a period.
+    on_invalid, time_unit
+        As in `Journeys.from_events`.
+    report : dict, optional
+        Is given the frame "counts": channels with touches alone, with spend alone, with both.
+    seed, threads, progress
+        As in `headwater.attribute`.
+
+    Returns
+    -------
+    frame
+        model, (period,) channel, spend, conversions, value, spend_share, credit_share, cpa, roas,
+        (their intervals,) note.
+    """
+    options = {
+        "models": _list(models),
+        "channel": channel,
+        "date": date,
+        "spend": amount,
+        "margin": margin,
+        "period": period,
+        "bootstrap": bootstrap,
+        "confidence": confidence,
+        "interval": interval,
+        "on_invalid": on_invalid,
+        "time_unit": time_unit,
+    }
+    run = {"seed": seed, "threads": threads, "progress": progress}
+    wanted = [channel, amount] if period == "all" else [channel, amount, date]
+    return _ask(journeys, "money", options, run, report, frame=spend, columns=wanted)
+
+
+def choose_lookback(
+    journeys: Journeys,
+    candidates: Sequence[_call.Span] = ("1d", "3d", "7d", "14d", "30d", "60d", "90d"),
+    *,
+    folds: int = 5,
+    rule: Literal["best", "one_standard_error"] = "best",
+    observation_end: _call.Moment | None = None,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: _call.Progress = None,
+) -> Any:
+    """Scores lookback windows by how well they tell when held-out customers convert.
+
+    Parameters
+    ----------
+    journeys : Journeys
+        From events, with ``open="include"``; all touches count, whatever their lookback.
+    candidates : sequence of spans
+    folds : int, default 5
+    rule : {"best", "one_standard_error"}, default "best"
+        The best score, or the shortest within one standard error of it.
+    observation_end : str or datetime, optional
+        By default the last event there is.
+    seed, threads, progress
+        As in `headwater.attribute`.
+
+    Returns
+    -------
+    frame
+        candidate, days, score (held-out log-likelihood per conversion; 0 says nothing), se (of the distance
+        to the best), explained (the share of conversions that touches explain), chosen.
+    """
+    return _choose("choose_lookback", journeys, candidates, folds, rule, observation_end, seed, threads, progress)
+
+
+def choose_half_life(
+    journeys: Journeys,
+    candidates: Sequence[_call.Span] = ("12h", "1d", "2d", "4d", "7d", "14d", "30d"),
+    *,
+    folds: int = 5,
+    rule: Literal["best", "one_standard_error"] = "best",
+    observation_end: _call.Moment | None = None,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: _call.Progress = None,
+) -> Any:
+    """Scores half-lives of time decay as `choose_lookback` does windows; the same arguments and frame."""
+    return _choose("choose_half_life", journeys, candidates, folds, rule, observation_end, seed, threads, progress)
+
+
+def _choose(
+    name: str,
+    journeys: Journeys,
+    candidates: Sequence[_call.Span],
+    folds: int,
+    rule: str,
+    observation_end: _call.Moment | None,
+    seed: int,
+    threads: int | None,
+    progress: _call.Progress,
+) -> Any:
+    options = {
+        "candidates": list(candidates),
+        "folds": folds,
+        "rule": rule,
+        "observation_end": _call.moment(observation_end),
+    }
+    return _ask(journeys, name, options, {"seed": seed, "threads": threads, "progress": progress})
+
+
+def compare(
+    journeys: Journeys,
+    models: _Models,
+    *,
+    truth: Any = None,
+    channel: str = "channel",
+    true_credit: str = "incremental_conversions",
+    bootstrap: int = 0,
+    confidence: float = 0.9,
+    folds: int = 5,
+    on_invalid: Literal["error", "drop"] = "error",
+    seed: int = 0,
+    threads: int | None = None,
+    progress: _call.Progress = None,
+) -> dict[str, Any]:
+    """Sets models side by side.
+
+    Parameters
+    ----------
+    journeys : Journeys
+    models : sequence of str or model
+        Two or more.
+    truth : frame, optional
+        What each channel truly brought: columns ``channel`` and ``true_credit``.
+    bootstrap : int, default 0
+        Samples for the stability of ranks.
+    confidence : float, default 0.9
+    folds : int, default 5
+        Parts in which models that predict are held to account; 0 for none.
+    on_invalid, seed, threads, progress
+        As in `headwater.attribute`.
+
+    Returns
+    -------
+    dict of frames
+        "agreement" (model, other_model, total_variation, kendall, spearman); with a bootstrap "ranks"; of
+        models that predict "predictions" (log_loss, base_log_loss, auc); with a truth "errors" and "truth".
+    """
+    options = {
+        "models": _list(models),
+        "channel": channel,
+        "truth": true_credit,
+        "bootstrap": bootstrap,
+        "confidence": confidence,
+        "folds": folds,
+        "on_invalid": on_invalid,
+    }
+    data = None if truth is None else _frames.take(truth, [channel, true_credit])[0]
+    return journeys._attribution(
+        "compare", options, frame=data, seed=seed, threads=threads, progress=progress
+    )
+
+
+def drift(
+    old: Journeys,
+    new: Journeys,
+    models: _Models,
+    *,
+    metric: _Metric = "share",
+    bootstrap: int = 1000,
+    confidence: float = 0.9,
+    interval: _Interval = "percentile",
+    false_alarms: float = 0.05,
+    least: float = 0.0,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: _call.Progress = None,
+) -> dict[str, Any]:
+    """What moved beyond noise from an old period to a new one.
+
+    Parameters
+    ----------
+    old, new : Journeys
+    models : sequence of str or model
+    metric : {"share", "conversions", "value", "value_share"}, default "share"
+    bootstrap : int, default 1000
+    confidence : float, default 0.9
+    interval : {"percentile", "basic", "normal"}
+    false_alarms : float, default 0.05
+        The accepted share of false alarms among the alerts.
+    least : float, default 0
+        The least change that is an alert.
+    seed, threads, progress
+        As in `headwater.attribute`.
+
+    Returns
+    -------
+    dict of frames
+        "drift" (model, channel, old, new, change, low, high, p, p_adjusted, moved), "distributions" (of
+        channels, transitions and paths), "alerts" (severity, kind, model, channel, message).
+    """
+    options = {
+        "models": _list(models),
+        "metric": metric,
+        "bootstrap": bootstrap,
+        "confidence": confidence,
+        "interval": interval,
+        "false_alarms": false_alarms,
+        "least": least,
+    }
+    return new._attribution("drift", options, other=old, seed=seed, threads=threads, progress=progress)
+
+
+def credits_by_weights(
+    journeys: Journeys,
+    weights: Sequence[float] | Callable[[list[str]], Sequence[float]],
+    *,
+    threads: int | None = None,
+    progress: _call.Progress = None,
+) -> Any:
+    """Credits by weights of one's own.
+
+    Parameters
+    ----------
+    journeys : Journeys
+    weights : sequence of float, or callable
+        One weight for each row of ``journeys.touch_credits(...)``; or a function from a path, as a list of
+        channels, to the weights of its touches, called once for each distinct path. A touch has its part of
+        its journey's weights.
+    threads, progress
+        As in `headwater.attribute`.
+
+    Returns
+    -------
+    frame
+        channel, conversions, value.
+
+    Examples
+    --------
+    >>> hw.credits_by_weights(journeys, lambda path: [2.0 if c == "email" else 1.0 for c in path])
+    """
+    run = {"threads": threads, "progress": progress}
+    found = _weigh(journeys, weights, run) if callable(weights) else [float(w) for w in weights]
+    return _ask(journeys, "credits_by_weights", {}, run, frame={"weight": found})
+
+
+def _weigh(
+    journeys: Journeys, weigh: Callable[[list[str]], Sequence[float]], run: Mapping[str, Any]
+) -> list[float]:
+    native = journeys._native.attribution(
+        "touch_credits", _call.options({"model": "linear"}), _call.run(0, run["threads"], run["progress"])
+    )[0][1]
+    touches = _frames.Frame(native).to_dict()
+    known: dict[tuple[str, ...], list[float]] = {}
+    out: list[float] = []
+    path: list[str] = []
+    positions = [*touches["position"], 1]
+    for row, channel in enumerate(touches["channel"]):
+        path.append(channel)
+        if positions[row + 1] != 1:
+            continue
+        key = tuple(path)
+        if key not in known:
+            known[key] = [float(weight) for weight in weigh(list(path))]
+            if len(known[key]) != len(path):
+                raise OptionError(
+                    f"option `weights`: gave {len(known[key])} weights for the {len(path)} touches of {path}"
+                )
+        out += known[key]
+        path = []
+    return out

@@ -1,0 +1,428 @@
+//! Credits of samples drawn again.
+
+use std::collections::HashMap;
+
+use super::interval::{Interval, check_confidence};
+use super::resample::{Sample, Unit, Weigh, sums};
+use crate::attribution::rules::{Kernel, Scratch, Shares};
+use crate::attribution::{Fitted, Markov, Model};
+use crate::journey::{Chain, Journeys, Repeats};
+use crate::run::Run;
+use crate::{Error, Result};
+
+/// What an interval is made of: how many samples, how wide, and how.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::attribution) struct Spread {
+    pub(in crate::attribution) replicates: usize,
+    pub(in crate::attribution) confidence: f64,
+    pub(in crate::attribution) interval: Interval,
+}
+
+/// Replicates that are allowed.
+const MOST: usize = 100_000;
+
+impl Spread {
+    pub(in crate::attribution) fn check(&self) -> Result<()> {
+        check_confidence(self.confidence)?;
+        if self.replicates == 1 || self.replicates > MOST {
+            return Err(Error::option(
+                "bootstrap",
+                format!("must be 0 or 2 to {MOST} samples, not {}", self.replicates),
+            ));
+        }
+        Ok(())
+    }
+
+    /// The interval of an estimate.
+    pub(in crate::attribution) fn of(&self, estimate: f64, draws: &[f64]) -> [f64; 2] {
+        self.interval.of(estimate, draws, self.confidence)
+    }
+}
+
+/// The credits that several models give to each channel, in each replicate.
+#[derive(Clone, Debug)]
+pub(in crate::attribution) struct Draws {
+    pub(super) replicates: usize,
+    /// Models by channels, conversions and value: the replicates.
+    credits: Vec<Vec<[Vec<f64>; 2]>>,
+    pub(super) unattributed: [Vec<f64>; 2],
+    pub(super) total: [Vec<f64>; 2],
+}
+
+/// A quantity of one model and channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Measure {
+    Conversions,
+    Value,
+    Share,
+    ValueShare,
+}
+
+impl Draws {
+    /// Draws the samples and credits them. Rules and Markov chains are linear
+    /// in the weights of paths up to one small solve; other models are fitted
+    /// to each sample.
+    pub(in crate::attribution) fn new(
+        journeys: &Journeys,
+        models: &[Model],
+        replicates: usize,
+        period: u64,
+        run: &Run,
+    ) -> Result<Self> {
+        let sample = Sample::new(journeys, period, run)?;
+        let channels = journeys.channel_count();
+        let layout = Layout::new(&sample.journeys, models, run)?;
+        let scratch = || Scratch::new(channels);
+        let emit = |unit: &Unit, scratch: &mut Scratch, out: &mut Vec<(u32, f64)>| {
+            for j in unit.journeys.start as usize..unit.journeys.end as usize {
+                layout.emit(&sample.journeys, j, sample.counts(unit, j), scratch, out);
+            }
+        };
+        let found = sums(&sample, layout.columns as usize, replicates, Weigh::Poisson, scratch, emit, run)?;
+        let column = |at: u32| &found[at as usize * replicates..][..replicates];
+        let measure = |at: u32| [column(at).to_vec(), column(at + 1).to_vec()];
+        let (unattributed, attributed) = (measure(0), measure(2));
+        let add = |k: usize| unattributed[k].iter().zip(&attributed[k]).map(|(a, b)| a + b).collect();
+        let total = [add(0), add(1)];
+        let empty = || [vec![0.0; replicates], vec![0.0; replicates]];
+        let mut credits = Vec::with_capacity(models.len());
+        for (model, part) in models.iter().zip(&layout.parts) {
+            let mut by_channel: Vec<[Vec<f64>; 2]> = (0..channels).map(|_| empty()).collect();
+            match part {
+                Columns::Rule { first, .. } => {
+                    for (c, credit) in by_channel.iter_mut().enumerate() {
+                        *credit = measure(first + 2 * c as u32);
+                    }
+                }
+                Columns::Chain(markov, chain) => {
+                    run.stage("solve the samples' chains", replicates as u64)?;
+                    let quiet = Run::new().threads(1);
+                    let solved = run.map_items(replicates, |r| {
+                        run.advance(1)?;
+                        let chain = chain.replicate(&|at| found[at as usize * replicates + r]);
+                        markov.credits_of(&chain, channels, [attributed[0][r], attributed[1][r]], &quiet)
+                    })?;
+                    for (r, credits) in solved.iter().enumerate() {
+                        for (credit, [conversions, value]) in by_channel.iter_mut().zip(credits) {
+                            (credit[0][r], credit[1][r]) = (*conversions, *value);
+                        }
+                    }
+                }
+                Columns::Refit => {
+                    for r in 0..replicates {
+                        run.check()?;
+                        let drawn = sample.replicate(&sample.weights(run.seed_value(), r));
+                        let credits = Fitted::fit(model, &drawn, run)?.totals(&drawn, run)?;
+                        for (credit, [conversions, value]) in by_channel.iter_mut().zip(credits) {
+                            (credit[0][r], credit[1][r]) = (conversions, value);
+                        }
+                    }
+                }
+            }
+            credits.push(by_channel);
+        }
+        Ok(Self { replicates, credits, unattributed, total })
+    }
+
+    /// A channel's replicates under a model; past the channels, those of
+    /// conversions without a touch.
+    pub(in crate::attribution) fn row(&self, model: usize, channel: usize) -> &[Vec<f64>; 2] {
+        self.credits[model].get(channel).unwrap_or(&self.unattributed)
+    }
+
+    /// A quantity of a channel under a model.
+    pub(super) fn measure(&self, model: usize, channel: usize, measure: Measure) -> Vec<f64> {
+        let row = self.row(model, channel);
+        match measure {
+            Measure::Conversions => row[0].clone(),
+            Measure::Value => row[1].clone(),
+            Measure::Share => shares(&row[0], &self.total[0]),
+            Measure::ValueShare => shares(&row[1], &self.total[1]),
+        }
+    }
+
+    /// The shares of all conversions.
+    pub(in crate::attribution) fn share(&self, model: usize, channel: usize) -> Vec<f64> {
+        self.measure(model, channel, Measure::Share)
+    }
+}
+
+fn shares(part: &[f64], whole: &[f64]) -> Vec<f64> {
+    part.iter().zip(whole).map(|(a, b)| if *b > 0.0 { a / b } else { 0.0 }).collect()
+}
+
+/// The columns of one model.
+enum Columns {
+    Rule { first: u32, kernel: Kernel },
+    Chain(Markov, Box<ChainColumns>),
+    Refit,
+}
+
+/// Which column holds what. The first four: conversions and value without a
+/// touch, and with one.
+struct Layout {
+    parts: Vec<Columns>,
+    columns: u32,
+}
+
+impl Layout {
+    fn new(journeys: &Journeys, models: &[Model], run: &Run) -> Result<Self> {
+        let mut columns = 4;
+        let mut parts = Vec::with_capacity(models.len());
+        for model in models {
+            parts.push(match model {
+                Model::Markov(markov) if markov.is_of_chain() => {
+                    let chain = Chain::count(journeys, markov.order, markov.repeats, run)?;
+                    let chain = ChainColumns::new(chain, markov.repeats, columns);
+                    columns = chain.end();
+                    Columns::Chain(markov.clone(), Box::new(chain))
+                }
+                rule if rule.is_rule() => {
+                    rule.check_times(journeys)?;
+                    let first = columns;
+                    columns += 2 * journeys.channel_count() as u32;
+                    Columns::Rule { first, kernel: Kernel::new(rule, &journeys.channel_labels())? }
+                }
+                _ => Columns::Refit,
+            });
+        }
+        Ok(Self { parts, columns })
+    }
+
+    /// What a weight of 1 adds through one journey.
+    fn emit(
+        &self,
+        journeys: &Journeys,
+        j: usize,
+        [conversions, nulls, value]: [f64; 3],
+        scratch: &mut Scratch,
+        out: &mut Vec<(u32, f64)>,
+    ) {
+        let journey = journeys.journey(j);
+        let path = journey.path;
+        let both = |at: u32, share: f64, out: &mut Vec<(u32, f64)>| {
+            out.push((at, conversions * share));
+            if value != 0.0 {
+                out.push((at + 1, value * share));
+            }
+        };
+        if path.is_empty() {
+            both(0, 1.0, out);
+            return;
+        }
+        let counts = conversions != 0.0 || value != 0.0;
+        if counts {
+            both(2, 1.0, out);
+        }
+        for part in &self.parts {
+            match part {
+                Columns::Rule { first, kernel } if counts => {
+                    let at = |c: u32| first + 2 * c;
+                    match kernel.shares(&journey, scratch) {
+                        Shares::One(i) => both(at(path[i]), 1.0, out),
+                        Shares::Equal(share) => path.iter().for_each(|c| both(at(*c), share, out)),
+                        Shares::Each(shares) => {
+                            for (c, share) in path.iter().zip(shares).filter(|(_, s)| **s != 0.0) {
+                                both(at(*c), *share, out);
+                            }
+                        }
+                    }
+                }
+                Columns::Chain(_, chain) => chain.emit(path, [conversions, nulls, value], out),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Pairs or keys up to which a table is indexed directly.
+const DENSE: u64 = 1 << 16;
+
+/// The counts of a chain as columns: start, conversions, nulls and value of
+/// each state, then the transitions.
+struct ChainColumns {
+    chain: Chain,
+    repeats: Repeats,
+    first: u32,
+    base: u64,
+    modulus: u64,
+    place: Index,
+    edge: Index,
+}
+
+/// From a key to a position.
+enum Index {
+    Direct(Vec<u32>),
+    Hashed(HashMap<u64, u32>),
+}
+
+impl Index {
+    fn new(size: u64, keys: impl Iterator<Item = u64>) -> Self {
+        if size <= DENSE {
+            let mut table = vec![0; size as usize];
+            for (at, key) in keys.enumerate() {
+                table[key as usize] = at as u32;
+            }
+            return Self::Direct(table);
+        }
+        Self::Hashed(keys.enumerate().map(|(at, key)| (key, at as u32)).collect())
+    }
+
+    fn at(&self, key: u64) -> u32 {
+        match self {
+            Self::Direct(table) => table[key as usize],
+            Self::Hashed(map) => map.get(&key).copied().unwrap_or_default(),
+        }
+    }
+}
+
+impl ChainColumns {
+    fn new(chain: Chain, repeats: Repeats, first: u32) -> Self {
+        let base = chain.channels as u64 + 1;
+        let modulus = base.pow(chain.order as u32);
+        let n = chain.len() as u64;
+        let place = Index::new(modulus, chain.keys.iter().copied());
+        let edge =
+            Index::new(n * n, chain.edges.iter().map(|(from, to, _)| u64::from(*from) * n + u64::from(*to)));
+        Self { chain, repeats, first, base, modulus, place, edge }
+    }
+
+    fn end(&self) -> u32 {
+        self.first + 4 * self.chain.len() as u32 + self.chain.edges.len() as u32
+    }
+
+    fn emit(&self, path: &[u32], [conversions, nulls, value]: [f64; 3], out: &mut Vec<(u32, f64)>) {
+        let weight = conversions + nulls;
+        if weight <= 0.0 {
+            return;
+        }
+        let n = self.chain.len() as u32;
+        let head = path.len().min(self.chain.order);
+        let push = |key: u64, c: &u32| (key * self.base + u64::from(*c) + 1) % self.modulus;
+        let mut key = path[..head].iter().fold(0, push);
+        let mut state = self.place.at(key);
+        out.push((self.first + state, weight));
+        for c in &path[head..] {
+            let next_key = push(key, c);
+            if next_key != key || self.repeats == Repeats::Keep {
+                let next = self.place.at(next_key);
+                let edge = self.edge.at(u64::from(state) * u64::from(n) + u64::from(next));
+                out.push((self.first + 4 * n + edge, weight));
+                state = next;
+            }
+            key = next_key;
+        }
+        for (k, x) in [conversions, nulls, value].into_iter().enumerate().filter(|(_, x)| *x != 0.0) {
+            out.push((self.first + (k as u32 + 1) * n + state, x));
+        }
+    }
+
+    /// The chain of one sample; states that nobody came to are left out.
+    fn replicate(&self, column: &dyn Fn(u32) -> f64) -> Chain {
+        let (whole, n) = (&self.chain, self.chain.len());
+        let all = |k: usize| (0..n).map(move |s| column(self.first + (k * n + s) as u32));
+        let edge = |e: usize| column(self.first + (4 * n + e) as u32);
+        let mut flow: Vec<f64> = all(1).zip(all(2)).map(|(a, b)| a + b).collect();
+        for (e, (from, _, _)) in whole.edges.iter().enumerate() {
+            flow[*from as usize] += edge(e);
+        }
+        let alive: Vec<usize> = (0..n).filter(|s| flow[*s] > 0.0).collect();
+        let mut place = vec![0_u32; n];
+        for (new, old) in alive.iter().enumerate() {
+            place[*old] = new as u32;
+        }
+        let pick = |k: usize| alive.iter().map(|s| column(self.first + (k * n + s) as u32)).collect();
+        let edges = whole.edges.iter().enumerate().map(|(e, (a, b, _))| (*a, *b, edge(e)));
+        Chain {
+            order: whole.order,
+            channels: whole.channels,
+            keys: alive.iter().map(|s| whole.keys[*s]).collect(),
+            edges: edges
+                .filter(|e| e.2 > 0.0)
+                .map(|(a, b, w)| (place[a as usize], place[b as usize], w))
+                .collect(),
+            start: pick(0),
+            conversions: pick(1),
+            nulls: pick(2),
+            value: pick(3),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attribution::{AttributeOptions, Markov, Shapley, attribute};
+    use crate::column::{Columns as Frame, Duration};
+    use crate::journey::{EventOptions, PathOptions};
+
+    fn toy() -> Journeys {
+        let frame = Frame::new()
+            .with("path", vec!["A > B > C", "A > B", "B > C", "C", "A > A > C", "", "A > B"])
+            .with("conversions", vec![10.0, 5.0, 8.0, 4.0, 3.0, 2.0, 1.0])
+            .with("nulls", vec![20.0, 45.0, 32.0, 36.0, 17.0, 0.0, 1.0])
+            .with("value", vec![1000.0, 400.0, 960.0, 200.0, 330.0, 10.0, 7.0]);
+        let options = PathOptions {
+            value: Some("value".into()),
+            nulls: Some("nulls".into()),
+            ..PathOptions::default()
+        };
+        Journeys::from_paths(&frame, &options, &Run::new()).unwrap()
+    }
+
+    fn events() -> Journeys {
+        let n = 400_usize;
+        let day = |d: usize| format!("2024-01-{:02}T{:02}:00:00Z", d % 28 + 1, d % 24);
+        let touches = Frame::new()
+            .with("customer", (0..n).map(|i| format!("c{}", i * 7 % 60)).collect::<Vec<_>>())
+            .with("time", (0..n).map(|i| day(i * 13)).collect::<Vec<_>>())
+            .with("channel", (0..n).map(|i| ["x", "y", "z", "w"][i * i % 11 % 4]).collect::<Vec<_>>());
+        let orders = Frame::new()
+            .with("customer", (0..90_usize).map(|i| format!("c{}", i * 11 % 70)).collect::<Vec<_>>())
+            .with("time", (0..90).map(|i| day(i * 17 + 5)).collect::<Vec<_>>())
+            .with("value", (0..90).map(|i| f64::from(i % 9) + 0.5).collect::<Vec<_>>());
+        let options = EventOptions { value: Some("value".into()), ..EventOptions::default() };
+        Journeys::from_events(&touches, Some(&orders), &options, &Run::new()).unwrap()
+    }
+
+    /// Every replicate is what the models say of the journeys written out with their weights.
+    #[test]
+    fn replicates_are_those_of_the_journeys_drawn_one_by_one() {
+        for journeys in [toy(), events()] {
+            let mut models = vec![
+                Model::First,
+                Model::Last,
+                Model::Linear,
+                Model::PositionBased { first: 0.3, last: 0.5 },
+                Model::Shapley(Shapley::default()),
+                Model::Markov(Markov::default()),
+                Model::Markov(Markov { order: 2, ..Markov::default() }),
+                Model::Markov(Markov { order: 3, repeats: Repeats::Keep, ..Markov::default() }),
+            ];
+            if journeys.has_times() {
+                models.push(Model::TimeDecay { half_life: Duration::from_days(3) });
+            }
+            let run = Run::new().seed(5);
+            let draws = Draws::new(&journeys, &models, 70, 0, &run).unwrap();
+            let sample = Sample::new(&journeys, 0, &run).unwrap();
+            let options = AttributeOptions { models: models.clone(), ..AttributeOptions::default() };
+            for r in [0, 1, 31, 32, 69] {
+                let drawn = sample.replicate(&sample.weights(5, r));
+                let found = attribute(&drawn, &options, &run).unwrap();
+                for (m, name) in found.models().iter().enumerate() {
+                    for (c, credit) in found.credits(name).unwrap().iter().enumerate() {
+                        for k in 0..2 {
+                            let x = draws.row(m, c)[k][r];
+                            assert!(
+                                (x - credit[k]).abs() < 1e-9 * (1.0 + credit[k].abs()),
+                                "{name} {c} {k} {r}: {x} {credit:?}"
+                            );
+                        }
+                    }
+                }
+                assert!((draws.total[0][r] - drawn.total_conversions()).abs() < 1e-9);
+                assert!((draws.total[1][r] - drawn.total_value()).abs() < 1e-9);
+            }
+        }
+    }
+}

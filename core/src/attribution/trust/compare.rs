@@ -1,0 +1,372 @@
+//! Several models side by side.
+
+use serde::{Deserialize, Serialize};
+
+use super::bootstrap::{Draws, Measure, Spread};
+use super::difference::shares;
+use super::interval::{Interval, quantile};
+use super::resample::{Part, Sample};
+use crate::attribution::{AttributeOptions, Fitted, Model, attribute};
+use crate::column::{Columns, Intake, OnInvalid, Sign, Table, Tables, Text, Values};
+use crate::journey::{Journey, Journeys};
+use crate::math::{exact_sum, ln};
+use crate::run::{Run, split_mix};
+use crate::{Error, Result};
+
+/// Options of [`compare`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CompareOptions {
+    /// The models, two or more.
+    pub models: Vec<Model>,
+    /// How many samples are drawn for the stability of ranks; 0, the default, for none.
+    pub bootstrap: usize,
+    /// The share of samples inside an interval of ranks. Default 0.9.
+    pub confidence: f64,
+    /// How many parts held-out predictions are made in; 0 for none. Default 5.
+    pub folds: usize,
+    /// Column of the truth: the channel. Default `"channel"`.
+    pub channel: String,
+    /// Column of the truth: its incremental conversions, or any number in the
+    /// same proportions. Default `"incremental_conversions"`.
+    pub truth: String,
+    /// Rows of the truth with nulls, NaN or negative amounts.
+    pub on_invalid: OnInvalid,
+}
+
+impl Default for CompareOptions {
+    fn default() -> Self {
+        Self {
+            models: Vec::new(),
+            bootstrap: 0,
+            confidence: 0.9,
+            folds: 5,
+            channel: "channel".into(),
+            truth: "incremental_conversions".into(),
+            on_invalid: OnInvalid::default(),
+        }
+    }
+}
+
+/// A model that tells the probability that a journey converts.
+pub(super) trait Predicts {
+    /// The probability that a journey with these touches converts; `None` from
+    /// a model that makes no such claim.
+    fn conversion_probability(&self, journey: &Journey<'_>) -> Option<f64>;
+}
+
+impl Predicts for Fitted {
+    fn conversion_probability(&self, journey: &Journey<'_>) -> Option<f64> {
+        match self {
+            Self::Markov(chain) => chain.conversion_probability_of(journey.path),
+            Self::Rule(_) | Self::Shapley(_) => None,
+        }
+    }
+}
+
+/// Sets models side by side. Tables:
+///
+/// | table | one row | columns |
+/// | --- | --- | --- |
+/// | `agreement` | a pair of models | model, other_model, total_variation (half the sum of absolute differences of channel shares: the part of all credit that is placed otherwise), kendall (τ-b), spearman (both of the channels' credits) |
+/// | `ranks` (with a bootstrap) | a model and channel | model, channel, rank (1 earns most), rank_low, rank_high, same_rank (share of samples with this rank) |
+/// | `predictions` (of models that predict) | a model | model, journeys, log_loss, base_log_loss (of the conversion rate alone), auc; each journey predicted by a model that was fitted without its customer (its path, where customers are unknown) |
+/// | `errors` (with a truth) | a model and channel | model, channel, share, true_share, error |
+/// | `truth` (with a truth) | a model | model, total_variation, mean_absolute_error, worst_error, spearman |
+///
+/// Shares are of the conversions credited to channels.
+pub fn compare(
+    journeys: &Journeys,
+    truth: Option<&Columns>,
+    options: &CompareOptions,
+    run: &Run,
+) -> Result<Tables> {
+    if options.models.len() < 2 {
+        return Err(Error::option("models", "name two or more to compare"));
+    }
+    if options.folds == 1 || options.folds > 1_000 {
+        return Err(Error::option("folds", format!("must be 0 or 2 to 1000, not {}", options.folds)));
+    }
+    let spread = Spread {
+        replicates: options.bootstrap,
+        confidence: options.confidence,
+        interval: Interval::default(),
+    };
+    spread.check()?;
+    let credit_options = AttributeOptions { models: options.models.clone(), ..AttributeOptions::default() };
+    let found = attribute(journeys, &credit_options, run)?;
+    let names = found.models().to_vec();
+    let labels = journeys.channel_labels();
+    let credits: Vec<Vec<f64>> =
+        names.iter().map(|m| Ok(found.credits(m)?.iter().map(|c| c[0]).collect())).collect::<Result<_>>()?;
+    let mut tables = vec![("agreement", agreement(&names, &credits))];
+    if options.bootstrap > 0 {
+        let draws = Draws::new(journeys, &options.models, options.bootstrap, 0, run)?;
+        tables.push(("ranks", ranks(&names, &labels, &credits, &draws, options.confidence)));
+    }
+    if options.folds > 0 {
+        let table = predictions(journeys, &names, options, run)?;
+        if table.rows() > 0 {
+            tables.push(("predictions", table));
+        }
+    }
+    if let Some(frame) = truth {
+        let mut intake = Intake::new(frame, options.on_invalid, run);
+        let channel = intake.names(&options.channel)?;
+        let amount = intake.amounts(&options.truth, Sign::NonNegative)?;
+        let kept = intake.finish()?;
+        let (channel, amount) = (kept.names(channel), kept.values(amount));
+        let mut all = labels.clone();
+        let mut wanted = vec![0.0; all.len()];
+        for (row, amount) in amount.iter().enumerate() {
+            let label = channel.get(row).unwrap_or_default().into_owned();
+            match all.iter().position(|l| *l == label) {
+                Some(at) => wanted[at] += amount,
+                None => {
+                    all.push(label);
+                    wanted.push(*amount);
+                }
+            }
+        }
+        tables.extend(errors(&names, &all, &credits, &shares(&wanted)));
+    }
+    Ok(tables)
+}
+
+fn agreement(names: &[String], credits: &[Vec<f64>]) -> Table {
+    let (mut model, mut other) = (Text::new(), Text::new());
+    let (mut variation, mut tau, mut rho) = (Vec::new(), Vec::new(), Vec::new());
+    for a in 0..names.len() {
+        for b in a + 1..names.len() {
+            model.push(&names[a]);
+            other.push(&names[b]);
+            variation.push(total_variation(&shares(&credits[a]), &shares(&credits[b])));
+            tau.push(kendall(&credits[a], &credits[b]));
+            rho.push(spearman(&credits[a], &credits[b]));
+        }
+    }
+    Table::new()
+        .with("model", Values::Text(model))
+        .with("other_model", Values::Text(other))
+        .with("total_variation", Values::F64(variation))
+        .with_optional("kendall", tau)
+        .with_optional("spearman", rho)
+}
+
+/// Half the sum of absolute differences.
+pub(super) fn total_variation(a: &[f64], b: &[f64]) -> f64 {
+    exact_sum(a.iter().zip(b).map(|(a, b)| (a - b).abs())) / 2.0
+}
+
+/// Kendall's τ-b; `None` where one side has no order.
+fn kendall(a: &[f64], b: &[f64]) -> Option<f64> {
+    let (mut sum, mut pairs_a, mut pairs_b) = (0_i64, 0_i64, 0_i64);
+    for i in 0..a.len() {
+        for j in 0..i {
+            let (x, y) = (a[i].total_cmp(&a[j]) as i64, b[i].total_cmp(&b[j]) as i64);
+            sum += x * y;
+            pairs_a += x * x;
+            pairs_b += y * y;
+        }
+    }
+    let of = ((pairs_a as f64) * (pairs_b as f64)).sqrt();
+    (of > 0.0).then(|| sum as f64 / of)
+}
+
+/// Spearman's ρ: the correlation of mid-ranks; `None` where one side has no order.
+fn spearman(a: &[f64], b: &[f64]) -> Option<f64> {
+    let (a, b) = (mid_ranks(a), mid_ranks(b));
+    let n = a.len() as f64;
+    let mean = (n + 1.0) / 2.0;
+    let product = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| (x - mean) * (y - mean)).sum::<f64>();
+    let of = (product(&a, &a) * product(&b, &b)).sqrt();
+    (of > 0.0).then(|| product(&a, &b) / of)
+}
+
+/// Ranks from 1 for the greatest; ties share the mean of theirs.
+fn mid_ranks(x: &[f64]) -> Vec<f64> {
+    let rank = |v: &f64| {
+        let above = x.iter().filter(|o| *o > v).count() as f64;
+        let equal = x.iter().filter(|o| *o == v).count() as f64;
+        above + (equal + 1.0) / 2.0
+    };
+    x.iter().map(rank).collect()
+}
+
+fn ranks(names: &[String], labels: &[String], credits: &[Vec<f64>], draws: &Draws, confidence: f64) -> Table {
+    let (mut model, mut channel) = (Text::new(), Text::new());
+    let (mut rank, mut low, mut high, mut same) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let tail = (1.0 - confidence) / 2.0;
+    for (m, name) in names.iter().enumerate() {
+        let estimate = mid_ranks(&credits[m]);
+        let drawn: Vec<Vec<f64>> =
+            (0..labels.len()).map(|c| draws.measure(m, c, Measure::Conversions)).collect();
+        let by_sample: Vec<Vec<f64>> = (0..draws.replicates)
+            .map(|r| mid_ranks(&drawn.iter().map(|d| d[r]).collect::<Vec<_>>()))
+            .collect();
+        for (c, label) in labels.iter().enumerate() {
+            let mut mine: Vec<f64> = by_sample.iter().map(|r| r[c]).collect();
+            let kept = mine.iter().filter(|r| **r == estimate[c]).count();
+            mine.sort_unstable_by(f64::total_cmp);
+            model.push(name);
+            channel.push(label);
+            rank.push(estimate[c]);
+            low.push(quantile(&mine, tail));
+            high.push(quantile(&mine, 1.0 - tail));
+            same.push(kept as f64 / mine.len() as f64);
+        }
+    }
+    Table::new()
+        .with("model", Values::Text(model))
+        .with("channel", Values::Text(channel))
+        .with("rank", Values::F64(rank))
+        .with("rank_low", Values::F64(low))
+        .with("rank_high", Values::F64(high))
+        .with("same_rank", Values::F64(same))
+}
+
+/// A prediction, and how often it was followed by a conversion and by none.
+type Forecast = (f64, f64, f64);
+
+fn predictions(journeys: &Journeys, names: &[String], options: &CompareOptions, run: &Run) -> Result<Table> {
+    let sample = Sample::new(journeys, 0, run)?;
+    let fold = |key: u64| (split_mix(key) % options.folds as u64) as usize;
+    let held = &sample.journeys;
+    let mut of = vec![0; held.len()];
+    for unit in &sample.units {
+        // Both parts of a path belong to one fold: its conversions would tell of its nulls.
+        let key = if unit.part == Part::Whole { unit.key } else { u64::from(unit.journeys.start) };
+        for j in unit.journeys.clone() {
+            of[j as usize] = fold(key);
+        }
+    }
+    let (mut model, mut journey_count) = (Text::new(), Vec::new());
+    let (mut loss, mut base_loss, mut area) = (Vec::new(), Vec::new(), Vec::new());
+    for (name, spec) in names.iter().zip(&options.models) {
+        if spec.is_rule() {
+            continue;
+        }
+        let (mut made, mut base) = (Vec::new(), Vec::new());
+        for fold in 0..options.folds {
+            let rows = |inside: bool| -> Vec<u32> {
+                (0..held.len() as u32).filter(|j| (of[*j as usize] == fold) == inside).collect()
+            };
+            let rest = held.subset(&rows(false));
+            let fitted = Fitted::fit(spec, &rest, run)?;
+            let conversions = rest.total_conversions() - rest.unattributed().0;
+            let rate = conversions / (conversions + rest.total_nulls());
+            for j in rows(true) {
+                let j = j as usize;
+                let journey = held.journey(j);
+                if journey.path.is_empty() {
+                    continue;
+                }
+                let counts = (held.conversions()[j], held.nulls()[j]);
+                let told = fitted.conversion_probability(&journey);
+                made.extend(told.map(|p| (p, counts.0, counts.1)));
+                base.push((rate, counts.0, counts.1));
+            }
+        }
+        if made.len() < base.len() || made.is_empty() {
+            continue;
+        }
+        model.push(name);
+        journey_count.push(exact_sum(made.iter().map(|m| m.1 + m.2)));
+        loss.push(log_loss(&made));
+        base_loss.push(log_loss(&base));
+        area.push(auc(&mut made));
+    }
+    Ok(Table::new()
+        .with("model", Values::Text(model))
+        .with("journeys", Values::F64(journey_count))
+        .with("log_loss", Values::F64(loss))
+        .with("base_log_loss", Values::F64(base_loss))
+        .with_optional("auc", area))
+}
+
+/// Mean of −ln of the probability of what happened; certainties are cut at 1e-9.
+fn log_loss(forecasts: &[Forecast]) -> f64 {
+    let cut = |p: f64| p.clamp(1e-9, 1.0 - 1e-9);
+    let weight = exact_sum(forecasts.iter().map(|f| f.1 + f.2));
+    let sum = exact_sum(forecasts.iter().map(|(p, yes, no)| -(yes * ln(cut(*p)) + no * ln(1.0 - cut(*p)))));
+    if weight > 0.0 { sum / weight } else { 0.0 }
+}
+
+/// The probability that a converting journey was thought likelier to convert
+/// than one that did not, ties counting half; `None` without both.
+fn auc(forecasts: &mut [Forecast]) -> Option<f64> {
+    forecasts.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (mut below, mut sum) = (0.0, 0.0);
+    let (yes, no): (f64, f64) = forecasts.iter().fold((0.0, 0.0), |s, f| (s.0 + f.1, s.1 + f.2));
+    for tied in forecasts.chunk_by(|a, b| a.0 == b.0) {
+        let here: (f64, f64) = tied.iter().fold((0.0, 0.0), |s, f| (s.0 + f.1, s.1 + f.2));
+        sum += here.0 * (below + here.1 / 2.0);
+        below += here.1;
+    }
+    (yes > 0.0 && no > 0.0).then(|| sum / (yes * no))
+}
+
+fn errors(
+    names: &[String],
+    labels: &[String],
+    credits: &[Vec<f64>],
+    truth: &[f64],
+) -> [(&'static str, Table); 2] {
+    let (mut model, mut channel, mut whole) = (Text::new(), Text::new(), Text::new());
+    let (mut share, mut wanted, mut error) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut variation, mut mean, mut worst, mut rho) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (name, credit) in names.iter().zip(credits) {
+        let mut mine = shares(credit);
+        mine.resize(labels.len(), 0.0);
+        for (c, label) in labels.iter().enumerate() {
+            model.push(name);
+            channel.push(label);
+            share.push(mine[c]);
+            wanted.push(truth[c]);
+            error.push(mine[c] - truth[c]);
+        }
+        whole.push(name);
+        let apart: Vec<f64> = mine.iter().zip(truth).map(|(a, b)| (a - b).abs()).collect();
+        variation.push(total_variation(&mine, truth));
+        mean.push(exact_sum(apart.iter().copied()) / apart.len().max(1) as f64);
+        worst.push(apart.iter().fold(0.0_f64, |a, b| a.max(*b)));
+        rho.push(spearman(&mine, truth));
+    }
+    let by_channel = Table::new()
+        .with("model", Values::Text(model))
+        .with("channel", Values::Text(channel))
+        .with("share", Values::F64(share))
+        .with("true_share", Values::F64(wanted))
+        .with("error", Values::F64(error));
+    let by_model = Table::new()
+        .with("model", Values::Text(whole))
+        .with("total_variation", Values::F64(variation))
+        .with("mean_absolute_error", Values::F64(mean))
+        .with("worst_error", Values::F64(worst))
+        .with_optional("spearman", rho);
+    [("errors", by_channel), ("truth", by_model)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn correlations_of_ranks_are_those_of_the_textbooks() {
+        let (a, b) = ([1.0, 2.0, 3.0, 4.0, 5.0], [2.0, 1.0, 4.0, 3.0, 5.0]);
+        assert_eq!(kendall(&a, &b), Some(0.6));
+        assert!((spearman(&a, &b).unwrap() - 0.8).abs() < 1e-15);
+        assert_eq!(kendall(&a, &[1.0; 5]), None);
+        // Ties: 1 concordant-discordant surplus of 5, over sqrt(5 · 6).
+        let tau = kendall(&[1.0, 1.0, 2.0, 3.0], &[1.0, 2.0, 3.0, 4.0]).unwrap();
+        assert!((tau - 5.0 / 30.0_f64.sqrt()).abs() < 1e-15);
+    }
+
+    #[test]
+    fn the_area_is_the_share_of_pairs_in_order() {
+        let mut made = vec![(0.1, 0.0, 2.0), (0.5, 1.0, 1.0), (0.9, 3.0, 1.0)];
+        // 4 yes, 4 no: 0.5 beats two, ties one; each 0.9 beats three, ties one.
+        assert_eq!(auc(&mut made), Some((2.5 + 3.0 * 3.5) / 16.0));
+        assert_eq!(auc(&mut vec![(0.5, 1.0, 0.0)]), None);
+    }
+}

@@ -1,0 +1,36 @@
+//! How far to trust the numbers, how to choose between them, and what to do
+//! with them.
+//!
+//! | question | here |
+//! | --- | --- |
+//! | how uncertain is a credit? | [`AttributeOptions::bootstrap`](super::AttributeOptions::bootstrap) |
+//! | do two models, or two periods, differ by more than noise? | [`difference`] |
+//! | what would have been bought anyway? | [`self_controlled`], [`calibrate`] |
+//! | what does a conversion cost? | [`money`] |
+//! | which lookback, which half-life? | [`choose_lookback`], [`choose_half_life`] |
+//! | which model? | [`compare`] |
+//! | has something changed? | [`drift`] |
+
+mod bootstrap;
+mod calibrate;
+mod choose;
+mod compare;
+mod controlled;
+mod difference;
+mod drift;
+mod grouped;
+mod interval;
+mod lives;
+mod money;
+mod resample;
+mod shrink;
+
+pub(super) use bootstrap::{Draws, Spread};
+pub use calibrate::{CalibrateOptions, LiftMetric, Untested, calibrate};
+pub use choose::{ChooseOptions, ChooseRule, choose_half_life, choose_lookback};
+pub use compare::{CompareOptions, compare};
+pub use controlled::{SelfControlledOptions, self_controlled};
+pub use difference::{DifferenceMetric, DifferenceOptions, difference};
+pub use drift::{DriftOptions, drift};
+pub use interval::Interval;
+pub use money::{MoneyOptions, MoneyPeriod, money};

@@ -1,0 +1,693 @@
+//! How far to trust credits: bootstrap, calibration, money, choosing, watching.
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+
+use std::collections::BTreeMap;
+
+use headwater::attribution::{
+    AttributeOptions, CalibrateOptions, ChooseOptions, ChooseRule, CompareOptions, Custom, DifferenceMetric,
+    DifferenceOptions, DriftOptions, Given, Interval, LiftMetric, Markov, Model, MoneyOptions, MoneyPeriod,
+    SelfControlledOptions, Untested, attribute, calibrate, choose_half_life, choose_lookback, compare,
+    credits_by_weights, difference, drift, money, self_controlled, touch_credits,
+};
+use headwater::column::{Columns, DAY, Data, Duration, Table};
+use headwater::journey::{
+    EventOptions, Journeys, LifetimeMode, LifetimeOptions, MissingLifetime, PathOptions,
+};
+use headwater::{Error, Run};
+
+const TOY: [(&str, f64, f64, f64); 5] = [
+    ("A > B > C", 10.0, 20.0, 1000.0),
+    ("A > B", 5.0, 45.0, 400.0),
+    ("B > C", 8.0, 32.0, 960.0),
+    ("C", 4.0, 36.0, 200.0),
+    ("A > A > C", 3.0, 17.0, 330.0),
+];
+
+fn paths(rows: &[(&str, f64, f64, f64)]) -> Journeys {
+    let frame = Columns::new()
+        .with("path", rows.iter().map(|r| r.0.to_owned()).collect::<Vec<_>>())
+        .with("conversions", rows.iter().map(|r| r.1).collect::<Vec<_>>())
+        .with("nulls", rows.iter().map(|r| r.2).collect::<Vec<_>>())
+        .with("value", rows.iter().map(|r| r.3).collect::<Vec<_>>());
+    let options =
+        PathOptions { value: Some("value".into()), nulls: Some("nulls".into()), ..PathOptions::default() };
+    Journeys::from_paths(&frame, &options, &Run::new()).unwrap()
+}
+
+fn uniform(state: &mut u64) -> f64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut x = *state;
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((x ^ (x >> 31)) >> 11) as f64 / 9_007_199_254_740_992.0
+}
+
+fn exponential(state: &mut u64, mean: f64) -> f64 {
+    -mean * headwater::math::ln(1.0 - uniform(state))
+}
+
+/// Touches (customer, day, channel, cost) and orders (customer, day, value).
+#[derive(Default, Clone)]
+struct World {
+    touches: Vec<(String, f64, &'static str, f64)>,
+    orders: Vec<(String, f64, f64)>,
+}
+
+impl World {
+    fn journeys(&self, options: &EventOptions) -> Journeys {
+        let time = |d: f64| (d * DAY as f64) as i64;
+        let touches = Columns::new()
+            .with("customer", self.touches.iter().map(|t| t.0.clone()).collect::<Vec<_>>())
+            .with("time", Data::times(self.touches.iter().map(|t| time(t.1)).collect()))
+            .with("channel", self.touches.iter().map(|t| t.2.to_owned()).collect::<Vec<_>>())
+            .with("cost", self.touches.iter().map(|t| t.3).collect::<Vec<_>>());
+        let orders = Columns::new()
+            .with("customer", self.orders.iter().map(|t| t.0.clone()).collect::<Vec<_>>())
+            .with("time", Data::times(self.orders.iter().map(|t| time(t.1)).collect()))
+            .with("value", self.orders.iter().map(|t| t.2).collect::<Vec<_>>());
+        let options =
+            EventOptions { value: Some("value".into()), cost: Some("cost".into()), ..options.clone() };
+        Journeys::from_events(&touches, Some(&orders), &options, &Run::new()).unwrap()
+    }
+}
+
+/// Chance touches of a and b; each of a causes an order with probability
+/// `effect` after an exponential delay; b goes where people buy anyway.
+fn world(people: u64, days: f64, effect: f64, delay: f64, seed: u64) -> World {
+    let mut out = World::default();
+    let mut s = seed;
+    for i in 0..people {
+        let name = format!("p{i}");
+        let rate = if uniform(&mut s) < 0.4 { exponential(&mut s, 0.03) } else { 0.0 };
+        let mut at = exponential(&mut s, 1.0 / rate.max(1e-9));
+        while at < days {
+            out.orders.push((name.clone(), at, 10.0));
+            at += exponential(&mut s, 1.0 / rate);
+        }
+        for (channel, mean) in [("a", 20.0), ("b", 1.0 / (0.01 + 2.0 * rate))] {
+            let mut at = exponential(&mut s, mean);
+            while at < days {
+                out.touches.push((name.clone(), at, channel, 0.5));
+                if channel == "a" && uniform(&mut s) < effect {
+                    let sold = at + exponential(&mut s, delay);
+                    if sold < days {
+                        out.orders.push((name.clone(), sold, 10.0));
+                    }
+                }
+                at += exponential(&mut s, mean);
+            }
+        }
+    }
+    out
+}
+
+fn options(models: &[Model], bootstrap: usize) -> AttributeOptions {
+    AttributeOptions { models: models.to_vec(), bootstrap, ..AttributeOptions::default() }
+}
+
+fn rules() -> Vec<Model> {
+    vec![
+        Model::First,
+        Model::Last,
+        Model::Linear,
+        Model::PositionBased { first: 0.4, last: 0.4 },
+        Model::Shapley,
+        Model::Markov(Markov::default()),
+    ]
+}
+
+fn floats<'a>(table: &'a Table, column: &str) -> &'a [f64] {
+    table.f64s(column).unwrap_or_else(|| panic!("no {column} in {table:?}"))
+}
+
+fn row(table: &Table, key: &[(&str, &str)]) -> usize {
+    (0..table.rows())
+        .find(|r| key.iter().all(|(c, v)| table.text(c, *r).as_deref() == Some(*v)))
+        .unwrap_or_else(|| panic!("no {key:?} in {table:?}"))
+}
+
+fn cell(table: &Table, key: &[(&str, &str)], column: &str) -> f64 {
+    floats(table, column)[row(table, key)]
+}
+
+#[test]
+fn the_spread_of_a_linear_credit_is_the_root_of_the_sum_of_squares() {
+    let j = paths(&TOY);
+    let mut given = options(&[Model::Linear, Model::Last], 8_000);
+    given.interval = Interval::Normal;
+    given.confidence = 0.682_689_492_137_086; // one standard error either way
+    let table = attribute(&j, &given, &Run::new().seed(3)).unwrap().table();
+    // Σ n s² and Σ n (s v/n)² over the paths, by hand.
+    let share = |model: &str, path: &str, channel: &str| {
+        let steps: Vec<&str> = path.split(" > ").collect();
+        match model {
+            "last" => f64::from(u8::from(steps[steps.len() - 1] == channel)),
+            _ => steps.iter().filter(|s| **s == channel).count() as f64 / steps.len() as f64,
+        }
+    };
+    for model in ["linear", "last"] {
+        for channel in ["A", "B", "C"] {
+            let sum = |f: fn(f64, f64) -> f64| -> f64 {
+                TOY.iter().map(|(p, n, _, v)| n * f(*n, *v) * share(model, p, channel).powi(2)).sum()
+            };
+            let key = [("model", model), ("channel", channel)];
+            for (name, wanted) in
+                [("conversions", sum(|_, _| 1.0).sqrt()), ("value", sum(|n, v| (v / n).powi(2)).sqrt())]
+            {
+                let low = cell(&table, &key, &format!("{name}_low"));
+                let high = cell(&table, &key, &format!("{name}_high"));
+                let found = (high - low) / 2.0;
+                assert!(
+                    (found - wanted).abs() <= 0.04 * wanted,
+                    "{model} {channel} {name}: {found} {wanted}"
+                );
+                let middle = f64::midpoint(low, high);
+                assert!((middle - cell(&table, &key, name)).abs() < 1e-9);
+            }
+        }
+    }
+}
+
+#[test]
+fn bits_depend_neither_on_threads_nor_on_rows() {
+    let w = world(300, 90.0, 0.1, 3.0, 1);
+    let mut back = w.clone();
+    back.touches.reverse();
+    back.orders.reverse();
+    let given = options(&rules(), 70);
+    let table = |w: &World, threads: usize| {
+        let j = w.journeys(&EventOptions::default());
+        attribute(&j, &given, &Run::new().seed(9).threads(threads)).unwrap().table()
+    };
+    let one = table(&w, 1);
+    assert_eq!(one, table(&w, 3));
+    let turned = table(&back, 2);
+    for column in ["conversions_low", "share_high", "value_low"] {
+        assert_eq!(floats(&one, column), floats(&turned, column), "{column}");
+    }
+    // Rows of equal paths, split and merged.
+    let split: Vec<_> = TOY
+        .iter()
+        .flat_map(|(p, c, n, v)| [(*p, c / 2.0, n / 4.0, v / 2.0), (*p, c / 2.0, 3.0 * n / 4.0, v / 2.0)])
+        .rev()
+        .collect();
+    let of = |rows: &[(&str, f64, f64, f64)]| attribute(&paths(rows), &given, &Run::new()).unwrap().table();
+    assert_eq!(of(&TOY), of(&split));
+    assert_ne!(of(&TOY), attribute(&paths(&TOY), &given, &Run::new().seed(1)).unwrap().table());
+}
+
+#[test]
+fn the_table_has_its_bounds() {
+    let j = world(500, 90.0, 0.1, 3.0, 4).journeys(&EventOptions::default());
+    let table = attribute(&j, &options(&rules(), 200), &Run::new()).unwrap().table();
+    for name in ["conversions", "value", "share", "roas", "cpa"] {
+        let (low, at, high) = (
+            floats(&table, &format!("{name}_low")),
+            floats(&table, name),
+            floats(&table, &format!("{name}_high")),
+        );
+        for r in 0..table.rows() {
+            assert!(low[r] <= at[r] && at[r] <= high[r], "{name} {r}: {} {} {}", low[r], at[r], high[r]);
+        }
+    }
+    let shares: f64 = floats(&table, "share").iter().sum();
+    assert!((shares - rules().len() as f64).abs() < 1e-9);
+    let plain = attribute(&j, &options(&rules(), 0), &Run::new()).unwrap().table();
+    assert!(plain.get("share").is_none() && plain.get("conversions_low").is_none());
+    assert_eq!(floats(&plain, "conversions"), floats(&table, "conversions"));
+    for (bootstrap, confidence) in [(1, 0.9), (200_000, 0.9), (10, 0.0), (10, 1.0), (10, f64::NAN)] {
+        let bad = AttributeOptions { bootstrap, confidence, ..options(&rules(), 0) };
+        assert!(matches!(attribute(&j, &bad, &Run::new()), Err(Error::Option { .. })));
+    }
+}
+
+#[test]
+fn intervals_cover_at_their_rate() {
+    const MARKETS: u64 = 1_000;
+    let kinds = [("a > b", 0.3), ("b", 0.2), ("a > c > b", 0.1), ("c", 0.25), ("a", 0.15)];
+    let people = 300.0;
+    let wanted = [(0.15 + 0.1 / 3.0 + 0.15), (0.15 + 0.2 + 0.1 / 3.0), (0.1 / 3.0 + 0.25)];
+    let (mut inside, mut share_inside) = (0.0, 0.0);
+    for market in 0..MARKETS {
+        let mut s = market * 7_919 + 1;
+        // A Poisson number of customers, by exponential gaps.
+        let (mut clock, mut counts) = (exponential(&mut s, 1.0), BTreeMap::new());
+        while clock < people {
+            let mut u = uniform(&mut s);
+            let kind = kinds.iter().find(|(_, p)| {
+                u -= p;
+                u < 0.0
+            });
+            *counts.entry(kind.unwrap_or(&kinds[0]).0).or_insert(0.0) += 1.0;
+            clock += exponential(&mut s, 1.0);
+        }
+        let rows: Vec<(&str, f64, f64, f64)> = counts.iter().map(|(p, n)| (*p, *n, 0.0, 0.0)).collect();
+        let given = options(&[Model::Linear], 300);
+        let table = attribute(&paths(&rows), &given, &Run::new().seed(market)).unwrap().table();
+        for (c, p) in wanted.iter().enumerate() {
+            let within = |name: &str, x: f64| {
+                let (low, high) = (format!("{name}_low"), format!("{name}_high"));
+                f64::from(u8::from(floats(&table, &low)[c] <= x && x <= floats(&table, &high)[c]))
+            };
+            inside += within("conversions", p * people) / (3 * MARKETS) as f64;
+            share_inside += within("share", *p) / (3 * MARKETS) as f64;
+        }
+    }
+    assert!((inside - 0.9).abs() < 0.03, "{inside}");
+    assert!((share_inside - 0.9).abs() < 0.03, "{share_inside}");
+}
+
+#[test]
+fn differences_are_antisymmetric() {
+    let j = paths(&TOY);
+    let of = |models: Vec<Model>| {
+        let given = DifferenceOptions {
+            models,
+            bootstrap: 99,
+            metric: DifferenceMetric::Conversions,
+            ..DifferenceOptions::default()
+        };
+        difference(&j, None, &given, &Run::new()).unwrap()
+    };
+    let (ab, ba) = (of(vec![Model::First, Model::Last]), of(vec![Model::Last, Model::First]));
+    for r in 0..3 {
+        assert_eq!(floats(&ab, "difference")[r], -floats(&ba, "difference")[r]);
+        assert!((floats(&ab, "low")[r] + floats(&ba, "high")[r]).abs() < 1e-12);
+        assert_eq!(floats(&ab, "p")[r], floats(&ba, "p")[r]);
+    }
+    // First gives A 18 and last 0: certain.
+    assert_eq!(floats(&ab, "p")[0], 0.02);
+    assert_eq!(floats(&ab, "difference"), [18.0, 3.0, -21.0]);
+
+    // Two periods: the same customers cancel, so a period differs from itself by nothing.
+    let w = world(200, 60.0, 0.2, 2.0, 8);
+    let (one, two) = (
+        w.journeys(&EventOptions::default()),
+        world(200, 60.0, 0.0, 2.0, 9).journeys(&EventOptions::default()),
+    );
+    let given = DifferenceOptions { models: rules(), bootstrap: 50, ..DifferenceOptions::default() };
+    let same = difference(&one, Some(&one), &given, &Run::new()).unwrap();
+    assert!(floats(&same, "low").iter().chain(floats(&same, "high")).all(|x| *x == 0.0));
+    assert!(floats(&same, "p").iter().all(|p| *p == 1.0));
+    let there = difference(&one, Some(&two), &given, &Run::new()).unwrap();
+    let back = difference(&two, Some(&one), &given, &Run::new()).unwrap();
+    for r in 0..there.rows() {
+        assert!((floats(&there, "low")[r] + floats(&back, "high")[r]).abs() < 1e-12);
+    }
+    assert!(
+        difference(&one, None, &DifferenceOptions { models: vec![Model::Last], ..given }, &Run::new())
+            .is_err()
+    );
+}
+
+fn tests_frame(rows: &[(&str, f64, f64)]) -> Columns {
+    Columns::new()
+        .with("channel", rows.iter().map(|r| r.0.to_owned()).collect::<Vec<_>>())
+        .with("effect", rows.iter().map(|r| r.1).collect::<Vec<_>>())
+        .with("standard_error", rows.iter().map(|r| r.2).collect::<Vec<_>>())
+}
+
+#[test]
+fn experiments_that_agree_change_nothing() {
+    let j = paths(&TOY);
+    // Linear: A 47/6, B 59/6, C 37/3.
+    let credits = [("A", 47.0 / 6.0), ("B", 59.0 / 6.0), ("C", 37.0 / 3.0)];
+    let frame = tests_frame(&credits.map(|(c, x)| (c, x, 1e-6)));
+    for untested in [Untested::None, Untested::Proportional, Untested::Shrink] {
+        let given = CalibrateOptions { models: vec![Model::Linear], untested, ..CalibrateOptions::default() };
+        let table = &calibrate(&j, &frame, &given, &Run::new()).unwrap()[0].1;
+        for (c, x) in credits {
+            let found = cell(table, &[("channel", c)], "calibrated");
+            assert!((found - x).abs() < 1e-5, "{untested:?} {c}: {found} {x}");
+        }
+        let total: f64 = floats(table, "calibrated").iter().sum();
+        assert!((total - 30.0).abs() < 1e-9);
+        assert!(cell(table, &[("channel", "(baseline)")], "calibrated").abs() < 1e-4);
+    }
+}
+
+#[test]
+fn tested_channels_move_and_the_others_follow_the_policy() {
+    let j = paths(&TOY);
+    // Last: A 0, B 5, C 25. The test halves C.
+    let frame = tests_frame(&[("C", 12.5, 0.5)]);
+    let of = |untested| {
+        let given =
+            CalibrateOptions { models: vec![Model::Linear, Model::Last], untested, ..Default::default() };
+        calibrate(&j, &frame, &given, &Run::new()).unwrap()
+    };
+    let none = of(Untested::None);
+    let last = |c: &'static str| [("model", "last"), ("channel", c)];
+    assert!((cell(&none[0].1, &last("C"), "calibrated") - 12.5).abs() < 1e-12);
+    assert_eq!(cell(&none[0].1, &last("B"), "calibrated"), 5.0);
+    assert!((cell(&none[0].1, &last("(baseline)"), "calibrated") - 12.5).abs() < 1e-12);
+    let (low, high) = (cell(&none[0].1, &last("C"), "low"), cell(&none[0].1, &last("C"), "high"));
+    // 12.5 ± 1.645 · 0.5, from 4,000 samples.
+    assert!((low - 11.678).abs() < 0.06 && (high - 13.322).abs() < 0.06, "{low} {high}");
+    let common = of(Untested::Proportional);
+    assert!((cell(&common[0].1, &last("B"), "calibrated") - 2.5).abs() < 1e-12);
+    let shrink = of(Untested::Shrink);
+    let found = |c: &str| {
+        let key = [("model", "linear"), ("channel", c)];
+        let at = |name: &str| cell(&shrink[0].1, &key, name);
+        (at("calibrated"), at("low"), at("high"))
+    };
+    let ((c, c_low, c_high), (b, b_low, b_high)) = (found("C"), found("B"));
+    assert!((c - 12.5).abs() < 0.2 && c_high - c_low < 2.0, "{c} {c_low} {c_high}");
+    assert!(
+        b_low < b && b < b_high && b_high / b_low > 5.0,
+        "an untested channel is uncertain: {b_low} {b_high}"
+    );
+    let source =
+        |c: &str| shrink[0].1.text("source", row(&shrink[0].1, &[("model", "last"), ("channel", c)]));
+    assert_eq!(source("C").as_deref(), Some("tested"));
+    assert_eq!(source("A").as_deref(), Some("pooled"));
+    // A channel without credit that has a test is given the test's effect.
+    let frame = tests_frame(&[("A", 3.0, 0.5), ("C", 12.5, 0.5)]);
+    let given = CalibrateOptions { models: vec![Model::Last], ..Default::default() };
+    let table = &calibrate(&j, &frame, &given, &Run::new()).unwrap()[0].1;
+    assert_eq!(cell(table, &[("channel", "A")], "calibrated"), 3.0);
+}
+
+#[test]
+fn tests_are_of_their_period_and_bad_ones_are_named() {
+    let j = world(800, 100.0, 0.2, 2.0, 3).journeys(&EventOptions::default());
+    let micros = |d: i64| d * DAY;
+    let frame = |channel: &str, end: i64| {
+        tests_frame(&[(channel, 20.0, 4.0), ("a", 30.0, 4.0)])
+            .with("start", Data::times(vec![micros(10), micros(50)]))
+            .with("end", Data::times(vec![micros(end), micros(100)]))
+    };
+    let given = CalibrateOptions { models: vec![Model::Last], ..Default::default() };
+    let found = calibrate(&j, &frame("a", 50), &given, &Run::new()).unwrap();
+    // What last touch gives to a in each half, by brute force from single touches.
+    let touches = touch_credits(&j, &Model::Last, &Run::new()).unwrap();
+    let ends = touches.i64s("conversion_time").unwrap();
+    for (t, (from, to)) in [(10, 50), (50, 100)].into_iter().enumerate() {
+        let mut sum = 0.0;
+        for r in 0..touches.rows() {
+            if touches.text("channel", r).as_deref() == Some("a")
+                && (micros(from)..micros(to)).contains(&ends[r])
+            {
+                sum += floats(&touches, "conversions")[r];
+            }
+        }
+        assert!(sum > 0.0 && (floats(&found[1].1, "credited")[t] - sum).abs() < 1e-9);
+    }
+    assert_eq!(found[2].1.i64s("tests"), Some(&[2][..]));
+    for bad in [frame("nobody", 50), frame("a", 10)] {
+        assert!(matches!(calibrate(&j, &bad, &given, &Run::new()), Err(Error::Row { .. })));
+    }
+    let exact = tests_frame(&[("a", 20.0, 0.0)]);
+    assert!(matches!(calibrate(&j, &exact, &given, &Run::new()), Err(Error::Row { .. })));
+    let value = tests_frame(&[("a", 20.0, 1.0)]).with("metric", vec!["value"]);
+    assert!(matches!(calibrate(&j, &value, &given, &Run::new()), Err(Error::NotEnoughData { .. })));
+    let given = CalibrateOptions { metric: LiftMetric::Value, ..given };
+    assert!(calibrate(&j, &value, &given, &Run::new()).is_ok());
+}
+
+#[test]
+fn customers_compared_with_themselves_tell_what_touches_add() {
+    let w = world(6_000, 120.0, 0.15, 2.0, 21);
+    let j = w.journeys(&EventOptions::default());
+    let [table, profile] = self_controlled(&j, &SelfControlledOptions::default(), &Run::new()).unwrap();
+    let at = |c: &str, name: &str| cell(&table, &[("channel", c)], name);
+    assert!((at("a", "per_touch") - 0.15).abs() < 3.0 * at("a", "per_touch_se"), "{table:?}");
+    assert!(at("a", "per_touch_se") < 0.02);
+    assert!(at("b", "per_touch").abs() < 3.0 * at("b", "per_touch_se"), "{table:?}");
+    // Last touch cannot know: it credits b with hundreds.
+    let last = attribute(&j, &options(&[Model::Last], 0), &Run::new()).unwrap().table();
+    assert!(cell(&last, &[("channel", "b")], "conversions") > 300.0);
+    let total: f64 = floats(&table, "conversions").iter().sum();
+    assert!((total - j.total_conversions()).abs() < 1e-6);
+    // What a touch adds dies away with a mean of two days: e^(-1/2) of it is to come after one.
+    let rate = floats(&profile, "rate");
+    assert!((rate[0] - 0.15 * (1.0 - 0.6065)).abs() < 0.02, "{rate:?}");
+    assert!(rate[3].abs() < 0.003);
+    let one = self_controlled(&j, &SelfControlledOptions::default(), &Run::new().threads(1)).unwrap();
+    assert_eq!(one[0], table);
+    // Calibrated by a test of the channel that does nothing.
+    let tests = tests_frame(&[("a", 0.15 * 36_000.0, 300.0)]);
+    let given =
+        CalibrateOptions { self_controlled: Some(SelfControlledOptions::default()), ..Default::default() };
+    let found = &calibrate(&j, &tests, &given, &Run::new()).unwrap()[0].1;
+    assert!((cell(found, &[("channel", "a")], "factor") - 1.0).abs() < 0.15, "{found:?}");
+}
+
+#[test]
+fn windows_and_half_lives_are_found() {
+    let j = world(4_000, 150.0, 0.3, 2.0 / std::f64::consts::LN_2, 33).journeys(&EventOptions::default());
+    let table = choose_half_life(&j, &ChooseOptions::default(), &Run::new()).unwrap();
+    let (days, score, se) = (floats(&table, "days"), floats(&table, "score"), floats(&table, "se"));
+    let best = (0..7).max_by(|a, b| score[*a].total_cmp(&score[*b])).unwrap();
+    assert_eq!(days[best], 2.0, "{table:?}");
+    assert!(score[best] - score[1] > se[1] && score[best] - score[3] > se[3], "{table:?}");
+    assert!((0.3..1.0).contains(&floats(&table, "explained")[best]), "{table:?}");
+    assert!(score[best] > 0.05 && score[6] < score[best], "{table:?}");
+    let window = choose_lookback(&j, &ChooseOptions::default(), &Run::new()).unwrap();
+    let score = floats(&window, "score");
+    assert!(score[5] < score[1] && score[6] < score[2], "{window:?}");
+    let given = ChooseOptions { rule: ChooseRule::OneStandardError, ..ChooseOptions::default() };
+    let careful = choose_lookback(&j, &given, &Run::new()).unwrap();
+    assert_eq!(floats(&careful, "score"), score);
+    let none = ChooseOptions { candidates: vec![Duration::default()], ..ChooseOptions::default() };
+    assert!(choose_lookback(&j, &none, &Run::new()).is_err());
+    assert!(choose_lookback(&paths(&TOY), &ChooseOptions::default(), &Run::new()).is_err());
+    // Touches that do nothing tell nothing.
+    let idle = world(3_000, 150.0, 0.0, 2.0, 34).journeys(&EventOptions::default());
+    let table = choose_half_life(&idle, &ChooseOptions::default(), &Run::new()).unwrap();
+    assert!(floats(&table, "score").iter().all(|s| s.abs() < 0.01), "{table:?}");
+}
+
+#[test]
+fn money_adds_up_and_says_what_stands_out() {
+    let j =
+        paths(&[("A > B", 6.0, 0.0, 60.0), ("B", 2.0, 0.0, 30.0), ("C", 1.0, 0.0, 5.0), ("", 1.0, 0.0, 5.0)]);
+    let spend = Columns::new()
+        .with("channel", vec!["A", "A", "B", "radio"])
+        .with("date", vec!["2024-01-01", "2024-02-01", "2024-01-01", "2024-01-01"])
+        .with("spend", vec![20.0, 10.0, 10.0, 40.0]);
+    let given = MoneyOptions { models: vec![Model::Last], margin: 0.5, ..MoneyOptions::default() };
+    let [table, counts] = money(&j, Some(&spend), &given, &Run::new()).unwrap();
+    let names: Vec<_> = (0..table.rows()).map(|r| table.text("channel", r).unwrap().into_owned()).collect();
+    assert_eq!(names, ["A", "B", "C", "radio", "(unattributed)"]);
+    assert_eq!(floats(&table, "conversions"), [0.0, 8.0, 1.0, 0.0, 1.0]);
+    assert_eq!(floats(&table, "spend"), [30.0, 10.0, 0.0, 40.0, 0.0]);
+    assert_eq!(floats(&table, "value"), [0.0, 45.0, 2.5, 0.0, 2.5]);
+    assert_eq!(cell(&table, &[("channel", "B")], "cpa"), 1.25);
+    assert_eq!(cell(&table, &[("channel", "B")], "roas"), 4.5);
+    assert_eq!(cell(&table, &[("channel", "B")], "credit_share"), 8.0 / 9.0);
+    assert_eq!(cell(&table, &[("channel", "A")], "spend_share"), 30.0 / 80.0);
+    let note = |c: &str| table.text("note", row(&table, &[("channel", c)])).unwrap().into_owned();
+    assert_eq!(note("A"), "spend share 38 %, credit share 0 %: no conversion is credited");
+    assert_eq!(note("B"), "spend share 12 %, credit share 89 %: costs 0.14× the average per conversion");
+    assert_eq!(note("C"), "touches, but no spend");
+    assert!(note("radio").starts_with("spend, but no touch"));
+    assert_eq!(counts.i64s("rows"), Some(&[2, 1, 1, 1][..]));
+    let bounded = MoneyOptions { bootstrap: 200, ..given.clone() };
+    let [table, _] = money(&j, Some(&spend), &bounded, &Run::new()).unwrap();
+    assert!(cell(&table, &[("channel", "B")], "cpa_low") < 1.25);
+    assert!(cell(&table, &[("channel", "B")], "roas_high") > 4.5);
+    assert!(money(&j, None, &given, &Run::new()).is_err());
+
+    // By month the parts add up to the whole.
+    let j = world(400, 90.0, 0.2, 2.0, 5).journeys(&EventOptions::default());
+    let day = |d: i64| d * DAY;
+    let spend = Columns::new()
+        .with("channel", vec!["a", "b", "a", "radio"])
+        .with("date", Data::times(vec![day(1), day(40), day(80), day(200)]))
+        .with("spend", vec![20.0, 10.0, 5.0, 1.0]);
+    for models in [vec![Model::Linear], vec![Model::Markov(Markov::default())]] {
+        let whole = MoneyOptions { models, ..MoneyOptions::default() };
+        let monthly = MoneyOptions { period: MoneyPeriod::Month, ..whole.clone() };
+        let [all, _] = money(&j, Some(&spend), &whole, &Run::new()).unwrap();
+        let [table, _] = money(&j, Some(&spend), &monthly, &Run::new()).unwrap();
+        for name in ["a", "b", "(unattributed)", "radio"] {
+            for column in ["conversions", "spend", "value"] {
+                let sum: f64 = (0..table.rows())
+                    .filter(|r| table.text("channel", *r).as_deref() == Some(name))
+                    .map(|r| floats(&table, column)[r])
+                    .sum();
+                assert!((sum - cell(&all, &[("channel", name)], column)).abs() < 1e-9, "{name} {column}");
+            }
+        }
+    }
+}
+
+#[test]
+fn models_are_set_side_by_side() {
+    let j = paths(&TOY);
+    let truth = Columns::new()
+        .with("channel", vec!["A", "B", "C", "D"])
+        .with("incremental_conversions", vec![5.0, 5.0, 5.0, 5.0]);
+    let given = CompareOptions {
+        models: vec![Model::First, Model::Last, Model::Markov(Markov::default())],
+        bootstrap: 50,
+        folds: 2,
+        ..CompareOptions::default()
+    };
+    let tables: BTreeMap<_, _> =
+        compare(&j, Some(&truth), &given, &Run::new()).unwrap().into_iter().collect();
+    // First 18, 8, 4 and last 0, 5, 25 of 30: half of |18| + |3| + |-21|.
+    let key = [("model", "first"), ("other_model", "last")];
+    assert!((cell(&tables["agreement"], &key, "total_variation") - 21.0 / 30.0).abs() < 1e-12);
+    assert_eq!(cell(&tables["agreement"], &key, "kendall"), -1.0);
+    assert_eq!(cell(&tables["agreement"], &key, "spearman"), -1.0);
+    assert_eq!(floats(&tables["ranks"], "rank")[..3], [1.0, 2.0, 3.0]);
+    assert!(floats(&tables["ranks"], "same_rank").iter().all(|s| (0.0..=1.0).contains(s)));
+    assert_eq!(cell(&tables["errors"], &[("model", "last"), ("channel", "D")], "error"), -0.25);
+    assert!(
+        (cell(&tables["truth"], &[("model", "last")], "mean_absolute_error")
+            - (0.25 + (0.25 - 5.0 / 30.0) + (25.0 / 30.0 - 0.25) + 0.25) / 4.0)
+            .abs()
+            < 1e-12
+    );
+    assert_eq!(tables["predictions"].rows(), 1);
+    assert!(floats(&tables["predictions"], "auc")[0] > 0.0);
+    // On many customers the last channel tells of the rate, out of sample.
+    let rows: Vec<(String, f64, f64)> =
+        (0..200).map(|i| (format!("x{i} > {}", ["good", "bad"][i % 2]), [5.0, 1.0][i % 2], 5.0)).collect();
+    let rows: Vec<(&str, f64, f64, f64)> = rows.iter().map(|r| (r.0.as_str(), r.1, r.2, 0.0)).collect();
+    let given = CompareOptions { bootstrap: 0, ..given };
+    let tables: BTreeMap<_, _> =
+        compare(&paths(&rows), None, &given, &Run::new()).unwrap().into_iter().collect();
+    let told = &tables["predictions"];
+    // good converts 1 of 2, bad 1 of 6.
+    let entropy = |p: f64| -(p * p.ln() + (1.0 - p) * (1.0 - p).ln());
+    let wanted = (10.0 * entropy(0.5) + 6.0 * entropy(1.0 / 6.0)) / 16.0;
+    assert!((floats(told, "log_loss")[0] - wanted).abs() < 1e-9, "{told:?} {wanted}");
+    assert!(floats(told, "log_loss")[0] < floats(told, "base_log_loss")[0]);
+    assert!((floats(told, "auc")[0] - (5.0 * (5.0 + 2.5) + 1.0 * 2.5) / 60.0).abs() < 1e-12);
+    assert!(compare(&j, None, &CompareOptions { models: vec![Model::Last], ..given }, &Run::new()).is_err());
+}
+
+#[test]
+fn drift_is_told_from_noise() {
+    let given =
+        DriftOptions { models: vec![Model::Linear, Model::Last], bootstrap: 400, ..DriftOptions::default() };
+    let of =
+        |effect: f64, seed: u64| world(1_500, 60.0, effect, 2.0, seed).journeys(&EventOptions::default());
+    let calm: BTreeMap<_, _> =
+        drift(&of(0.1, 2), &of(0.1, 1), &given, &Run::new()).unwrap().into_iter().collect();
+    assert_eq!(calm["alerts"].rows(), 0, "{:?}", calm["alerts"]);
+    let stir: BTreeMap<_, _> =
+        drift(&of(0.6, 2), &of(0.1, 1), &given, &Run::new()).unwrap().into_iter().collect();
+    let alerts = &stir["alerts"];
+    assert!(alerts.rows() >= 2, "{alerts:?}");
+    assert!(floats(alerts, "severity").is_sorted_by(|a, b| a >= b));
+    let what = row(&stir["drift"], &[("model", "last"), ("channel", "a")]);
+    assert!(floats(&stir["drift"], "change")[what] > 0.1);
+    assert!(cell(&stir["distributions"], &[("what", "transitions")], "p") < 0.01);
+    // The divergence by chance is about what is seen when nothing happened.
+    for what in ["channels", "transitions", "paths"] {
+        let at = |name: &str| cell(&calm["distributions"], &[("what", what)], name);
+        assert!(
+            at("p") > 0.02 && at("jensen_shannon") < 3.0 * at("expected"),
+            "{what} {:?}",
+            calm["distributions"]
+        );
+    }
+}
+
+#[test]
+fn weights_of_ones_own() {
+    let j = world(300, 60.0, 0.3, 2.0, 12).journeys(&EventOptions::default());
+    let custom = |json: &str| -> Model { serde_json::from_str(json).unwrap() };
+    let pairs = [
+        (r#"{"model": "custom", "from_end": [1, 0]}"#, Model::Last),
+        (r#"{"model": "custom", "from_start": [1, 0]}"#, Model::First),
+        (r#"{"model": "custom"}"#, Model::Linear),
+        (r#"{"model": "custom", "ages": [{"within": "90d", "weight": 2}]}"#, Model::Linear),
+        (r#"{"model": "custom", "other_channels": 0}"#, Model::Linear),
+    ];
+    for (json, rule) in pairs {
+        let credits = |m: Model| {
+            let found = attribute(&j, &options(&[m.clone()], 0), &Run::new()).unwrap();
+            found.credits(m.name()).unwrap().to_vec()
+        };
+        let (mine, theirs) = (credits(custom(json)), credits(rule));
+        for (a, b) in mine.iter().zip(&theirs) {
+            assert!((a[0] - b[0]).abs() < 1e-9 && (a[1] - b[1]).abs() < 1e-9, "{json}");
+        }
+    }
+    // Only channel a, where there is one.
+    let only = custom(r#"{"model": "custom", "channels": {"a": 1}, "other_channels": 0}"#);
+    let touches = touch_credits(&j, &only, &Run::new()).unwrap();
+    let journeys = touches.i64s("journey").unwrap();
+    let has_a: Vec<i64> = (0..touches.rows())
+        .filter(|r| touches.text("channel", *r).as_deref() == Some("a"))
+        .map(|r| journeys[r])
+        .collect();
+    for r in 0..touches.rows() {
+        let is_a = touches.text("channel", r).as_deref() == Some("a");
+        assert!(is_a || !has_a.contains(&journeys[r]) || floats(&touches, "conversions")[r] == 0.0);
+    }
+    for bad in [
+        Custom { from_end: vec![-1.0], ..Custom::default() },
+        Custom { older: f64::NAN, ..Custom::default() },
+        serde_json::from_str(r#"{"ages": [{"within": "2d", "weight": 1}, {"within": "1d", "weight": 1}]}"#)
+            .unwrap(),
+    ] {
+        assert!(attribute(&j, &options(&[Model::Custom(bad)], 0), &Run::new()).is_err());
+    }
+    // A callback's weights, as data.
+    let table = credits_by_weights(&j, &vec![2.5; touches.rows()], &Run::new()).unwrap();
+    let linear = attribute(&j, &options(&[Model::Linear], 0), &Run::new()).unwrap().table();
+    for (a, b) in floats(&table, "conversions").iter().zip(floats(&linear, "conversions")) {
+        assert!((a - b).abs() < 1e-9);
+    }
+    assert!(credits_by_weights(&j, &[1.0], &Run::new()).is_err());
+}
+
+#[test]
+fn lifetime_value_is_carried_by_conversions() {
+    let j = world(100, 60.0, 0.3, 2.0, 6).journeys(&EventOptions::default());
+    let people: Vec<String> = (0..100).map(|i| format!("p{i}")).collect();
+    let frame = Columns::new()
+        .with("customer", people.clone())
+        .with("lifetime_value", (0..100).map(f64::from).collect::<Vec<_>>());
+    let given = LifetimeOptions::default();
+    let first = j.with_lifetime(&frame, &given, &Run::new()).unwrap();
+    let w = world(100, 60.0, 0.3, 2.0, 6);
+    let mut buyers: Vec<&String> = w.orders.iter().map(|o| &o.0).collect();
+    buyers.sort();
+    let of = |name: &String| name[1..].parse::<f64>().unwrap();
+    let every: f64 = buyers.iter().map(|b| of(b)).sum();
+    buyers.dedup();
+    let once: f64 = buyers.iter().map(|b| of(b)).sum();
+    assert_eq!(first.total_value(), once);
+    let mode = LifetimeMode::Every;
+    let all = j.with_lifetime(&frame, &LifetimeOptions { mode, ..given.clone() }, &Run::new()).unwrap();
+    assert_eq!(all.total_value(), every);
+    let one = Columns::new().with("customer", vec!["p1"]).with("lifetime_value", vec![5.0]);
+    assert!(matches!(j.with_lifetime(&one, &given, &Run::new()), Err(Error::NotEnoughData { .. })));
+    let zero = LifetimeOptions { missing: MissingLifetime::Zero, ..given.clone() };
+    assert!(j.with_lifetime(&one, &zero, &Run::new()).is_ok());
+    let twice = Columns::new().with("customer", vec!["p1", "p1"]).with("lifetime_value", vec![5.0, 6.0]);
+    assert!(matches!(j.with_lifetime(&twice, &zero, &Run::new()), Err(Error::Row { .. })));
+    let tables = Given { journeys: &j, other: None, frame: Some(&frame) }
+        .report("attribute_lifetime", r#"{"attribute": {"models": ["last"]}}"#, &Run::new())
+        .unwrap();
+    let value: f64 = floats(&tables[0].1, "value").iter().sum();
+    assert!((value - once).abs() < 1e-9);
+}
+
+#[test]
+fn reports_are_there_by_name() {
+    let j = paths(&TOY);
+    let given = Given::from(&j);
+    let run = Run::new();
+    assert!(given.report("difference", r#"{"models": ["first", "last"], "bootstrap": 10}"#, &run).is_ok());
+    for (name, json) in [
+        ("drift", r#"{"models": ["last"]}"#),
+        ("calibrate", r#"{"models": ["last"]}"#),
+        ("money", r#"{"models": ["last"]}"#),
+        ("self_controlled", "{}"),
+        ("choose_lookback", "{}"),
+        ("compare", r#"{"models": ["last"]}"#),
+        ("attribute", r#"{"models": ["last"], "bootstrap": 1}"#),
+        ("credits_by_weights", "{}"),
+    ] {
+        assert!(given.report(name, json, &run).is_err(), "{name}");
+    }
+}
