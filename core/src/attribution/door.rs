@@ -2,7 +2,10 @@
 
 use serde::Deserialize;
 
-use super::{AttributeOptions, Model, attribute, touch_credits};
+use super::{
+    AttributeOptions, Model, SegmentedOptions, ValidateOptions, attribute, calibration_table, segmented, touch_credits,
+    validate, validation_table,
+};
 use crate::column::{Columns, Tables};
 use crate::journey::Journeys;
 use crate::options::parse;
@@ -52,6 +55,18 @@ impl Given<'_> {
             "touch_credits" => {
                 let One { model } = parse(options)?;
                 Ok(vec![("touch_credits", touch_credits(journeys, &model, run)?)])
+            }
+            "validate" => {
+                let options: ValidateOptions = parse(options)?;
+                let found = validate(journeys, &options, run)?;
+                Ok(vec![("validation", validation_table(&found)), ("calibration", calibration_table(&found))])
+            }
+            "segmented" => {
+                let options: SegmentedOptions = parse(options)?;
+                let frame = self.frame.ok_or_else(|| {
+                    Error::option("segments", "give a frame with the segment of each customer")
+                })?;
+                Ok(segmented(journeys, frame, &options, run)?.tables())
             }
             _ => Err(Error::option("report", format!("there is no report `{name}` of attribution"))),
         }

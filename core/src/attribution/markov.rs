@@ -306,6 +306,12 @@ impl MarkovModel {
         fitted::credit(&self.kernel(), &self.channels, path, &[], None)
     }
 
+    /// The states, and how many journeys end in each in a conversion and in null.
+    pub(super) fn ends(&self) -> impl Iterator<Item = (&[u32], f64, f64)> {
+        let weights = self.conversions.iter().zip(&self.nulls);
+        self.states.iter().zip(weights).map(|(state, (c, n))| (state.as_slice(), *c, *n))
+    }
+
     pub(super) fn kernel(&self) -> Kernel {
         Kernel::Weighted(self.removal_effects.clone())
     }

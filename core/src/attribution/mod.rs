@@ -13,6 +13,11 @@
 //! | `time_decay` | every touch 2^(−age / half-life) |
 //! | `markov` | channels by their removal effect in a Markov chain ([`Markov`]) |
 //! | `shapley` | every distinct channel of the journey the same ([`Model::Shapley`]) |
+//! | `path_counterfactual` | what the rate of the observed path falls by without the touch ([`PathCounterfactual`]) |
+//! | `time_to_event` | backward elimination of ads in a rate over time ([`TimeToEvent`]) |
+//! | `logistic` | what a bagged logistic regression predicts less without the channel ([`Logistic`]) |
+//! | `shao_li` | rates of channels, corrected for their pairs ([`ShaoLi`]) |
+//! | `additive_hazard` | the ad's part of a rate that ads add to and that decays ([`AdditiveHazard`]) |
 //!
 //! ```
 //! use headwater::Run;
@@ -34,16 +39,26 @@
 
 mod door;
 mod fitted;
+mod learned;
 mod markov;
 mod model;
 mod rules;
 mod touch;
+mod validate;
 
 pub use door::Given;
 pub use fitted::Fitted;
+pub use learned::{
+    AdditiveHazard, AdditiveHazardModel, BASELINE, Baseline, ChannelFeatures, Link, Logistic, LogisticCredit,
+    LogisticModel, Method, PathCounterfactual, PathCounterfactualModel, PathTransform, Scope, Segmented,
+    SegmentedOptions, ShaoLi, ShaoLiModel, TimeToEvent, TimeToEventModel, segmented,
+};
 pub use markov::{Markov, MarkovModel, Removal};
 pub use model::{AttributeOptions, Model};
 pub use touch::{score, touch_credits};
+pub use validate::{
+    Folds, Predicts, ValidateOptions, Validation, calibration_table, folds, validate, validation_table,
+};
 
 use crate::column::{Table, Text, Values};
 use crate::journey::{Journeys, UNATTRIBUTED};
@@ -180,7 +195,7 @@ impl Attribution {
     pub fn markov(&self) -> impl Iterator<Item = (&str, &MarkovModel)> {
         self.fitted().filter_map(|(name, fitted)| match fitted {
             Fitted::Markov(model) => Some((name, model)),
-            Fitted::Rule(_) => None,
+            _ => None,
         })
     }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use super::Markov;
+use super::{AdditiveHazard, Logistic, Markov, PathCounterfactual, ShaoLi, TimeToEvent};
 use crate::column::Duration;
 use crate::journey::Journeys;
 use crate::{Error, Result};
@@ -51,6 +51,16 @@ pub enum Model {
     /// & Bagheri 2018). In closed form: an equal share to each distinct
     /// channel of a journey, exact for any number of channels.
     Shapley,
+    /// What the rates of observed paths fall by without a touch.
+    PathCounterfactual(PathCounterfactual),
+    /// Backward elimination of ads in a rate of conversion over time.
+    TimeToEvent(TimeToEvent),
+    /// Bagged logistic regression on channels.
+    Logistic(Logistic),
+    /// Rates of channels and of their pairs.
+    ShaoLi(ShaoLi),
+    /// Rates that every ad adds to, and that decay.
+    AdditiveHazard(AdditiveHazard),
 }
 
 fn default_direct() -> Vec<String> {
@@ -88,6 +98,11 @@ enum Spec {
     },
     Markov(Markov),
     Shapley {},
+    PathCounterfactual(PathCounterfactual),
+    TimeToEvent(TimeToEvent),
+    Logistic(Logistic),
+    ShaoLi(ShaoLi),
+    AdditiveHazard(AdditiveHazard),
 }
 
 impl Serialize for Model {
@@ -101,6 +116,11 @@ impl Serialize for Model {
             Self::TimeDecay { half_life } => Spec::TimeDecay { half_life },
             Self::Markov(markov) => Spec::Markov(markov),
             Self::Shapley => Spec::Shapley {},
+            Self::PathCounterfactual(model) => Spec::PathCounterfactual(model),
+            Self::TimeToEvent(model) => Spec::TimeToEvent(model),
+            Self::Logistic(model) => Spec::Logistic(model),
+            Self::ShaoLi(model) => Spec::ShaoLi(model),
+            Self::AdditiveHazard(model) => Spec::AdditiveHazard(model),
         };
         spec.serialize(serializer)
     }
@@ -124,6 +144,11 @@ impl<'de> Deserialize<'de> for Model {
             Spec::TimeDecay { half_life } => Self::TimeDecay { half_life },
             Spec::Markov(markov) => Self::Markov(markov),
             Spec::Shapley {} => Self::Shapley,
+            Spec::PathCounterfactual(model) => Self::PathCounterfactual(model),
+            Spec::TimeToEvent(model) => Self::TimeToEvent(model),
+            Spec::Logistic(model) => Self::Logistic(model),
+            Spec::ShaoLi(model) => Self::ShaoLi(model),
+            Spec::AdditiveHazard(model) => Self::AdditiveHazard(model),
         })
     }
 }
@@ -150,18 +175,42 @@ impl Model {
             Self::TimeDecay { .. } => "time_decay",
             Self::Markov(_) => "markov",
             Self::Shapley => "shapley",
+            Self::PathCounterfactual(_) => "path_counterfactual",
+            Self::TimeToEvent(_) => "time_to_event",
+            Self::Logistic(_) => "logistic",
+            Self::ShaoLi(_) => "shao_li",
+            Self::AdditiveHazard(_) => "additive_hazard",
         }
     }
 
     /// Whether the model needs no fitting.
     pub fn is_rule(&self) -> bool {
-        !matches!(self, Self::Markov(_))
+        matches!(
+            self,
+            Self::First
+                | Self::Last
+                | Self::LastNonDirect { .. }
+                | Self::Linear
+                | Self::PositionBased { .. }
+                | Self::TimeDecay { .. }
+                | Self::Shapley
+        )
+    }
+
+    /// Whether the model looks at the times of touches.
+    pub fn needs_times(&self) -> bool {
+        matches!(self, Self::TimeDecay { .. } | Self::TimeToEvent(_) | Self::AdditiveHazard(_))
+    }
+
+    /// Whether the model, fitted, predicts conversions.
+    pub fn predicts(&self) -> bool {
+        !self.is_rule() && !matches!(self, Self::ShaoLi(_))
     }
 
     /// An error where the model needs times that these journeys do not have.
     pub(super) fn check_times(&self, journeys: &Journeys) -> Result<()> {
         match self {
-            Self::TimeDecay { .. } if !journeys.has_times() => Err(Error::option(
+            _ if self.needs_times() && !journeys.has_times() => Err(Error::option(
                 self.name(),
                 "needs the times of touches, and these journeys come from paths: build them with from_events",
             )),
@@ -176,8 +225,27 @@ impl Model {
             Self::PositionBased { first, last } => format!("position_based(first={first}, last={last})"),
             Self::TimeDecay { half_life } => format!("time_decay(half_life={half_life})"),
             Self::Markov(markov) => format!("markov(order={})", markov.order),
-            simple => simple.name().to_owned(),
+            learned => learned.with_changes(),
         }
+    }
+
+    /// The name with the parameters that are not the default.
+    fn with_changes(&self) -> String {
+        let name = self.name();
+        let fields = |model: &Self| match serde_json::to_value(model) {
+            Ok(Value::Object(fields)) => fields,
+            _ => serde_json::Map::new(),
+        };
+        let default = name.parse().map(|m| fields(&m)).unwrap_or_default();
+        let changed: Vec<String> = fields(self)
+            .iter()
+            .filter(|(key, value)| default.get(*key) != Some(*value))
+            .map(|(key, value)| match value {
+                Value::String(text) => format!("{key}={text}"),
+                other => format!("{key}={other}"),
+            })
+            .collect();
+        if changed.is_empty() { name.to_owned() } else { format!("{name}({})", changed.join(", ")) }
     }
 
     /// Checks the parameters; an [`Error::Option`] names the one that cannot be used.
@@ -196,6 +264,10 @@ impl Model {
                 return Err(Error::option("half_life", "must be longer than 0, for example \"7d\""));
             }
             Self::Markov(markov) => markov.check()?,
+            Self::PathCounterfactual(model) => model.check()?,
+            Self::TimeToEvent(model) => model.check()?,
+            Self::Logistic(model) => model.check()?,
+            Self::AdditiveHazard(model) => model.check()?,
             _ => {}
         }
         Ok(())

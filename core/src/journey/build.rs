@@ -171,6 +171,7 @@ impl Journeys {
         journeys.channel_count = codes.channels;
         journeys.timed = true;
         journeys.has_value = values.is_some();
+        journeys.observation_end = (end != i64::MAX).then_some(end);
         journeys.touches = (n - late) as u64;
         journeys.late_touches = late as u64;
         let kept: usize = (0..work.orders.count).map(|b| work.orders.size(b)).sum();

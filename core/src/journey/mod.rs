@@ -44,6 +44,7 @@ mod chain;
 mod counts;
 mod door;
 mod options;
+mod part;
 mod paths;
 mod read;
 mod report;
@@ -55,6 +56,7 @@ use std::sync::Arc;
 pub use build::{Conversions, Policies, Touches};
 pub use chain::{Chain, Repeats};
 pub use counts::PathCounts;
+pub(crate) use counts::group_sums;
 pub use door::TransitionOptions;
 pub use options::{AtConversion, EventOptions, FlaggedRow, Moment, Open, PathOptions, SharedTouch, Ties};
 
@@ -93,6 +95,8 @@ pub struct Journeys {
     pub(crate) has_value: bool,
     /// Cost of each channel, of all its touches.
     pub(crate) cost: Option<Vec<f64>>,
+    /// The end of observation; `None` when journeys come from paths.
+    pub(crate) observation_end: Option<i64>,
     /// Touches up to the end of observation, in a journey or not.
     pub(crate) touches: u64,
     pub(crate) late_touches: u64,
@@ -202,6 +206,12 @@ impl Journeys {
     /// that were kept, whether they led to a conversion or not.
     pub fn cost(&self) -> Option<&[f64]> {
         self.cost.as_deref()
+    }
+
+    /// The end of observation in microseconds, given or the latest time there
+    /// was; `None` when journeys come from paths.
+    pub fn observation_end(&self) -> Option<i64> {
+        self.observation_end
     }
 
     /// All conversions, those without a touch included; rounded once.
