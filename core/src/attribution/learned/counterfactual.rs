@@ -5,7 +5,8 @@
 //! p(path) = conversions / (conversions + nulls). A touch of a path counts for
 //! max(p(path) − p(path without it), 0); a path that was never seen converts
 //! never, a single touch counts for p, and where all count for nothing the last
-//! touch has it all.
+//! element of the transformed path has it all. What an element has is split over
+//! the touches that it stands for.
 //!
 //! The comparison is between people who took different paths, not between the
 //! same people with and without a touch: what makes people take longer paths
@@ -191,7 +192,7 @@ impl PathCounterfactualModel {
     }
 
     /// The conversions of journeys whose rate falls by nothing whichever touch
-    /// is left out; their last touch has it all.
+    /// is left out; the last of the transformed path has it all.
     pub fn fallback(&self) -> f64 {
         self.credited.fallback
     }
@@ -275,14 +276,13 @@ impl Learned for PathCounterfactualModel {
         };
         let total: f64 = lost.iter().sum();
         let fallback = total <= 0.0;
-        if fallback {
-            shares.extend((0..journey.path.len()).map(|i| f64::from(u8::from(i + 1 == journey.path.len()))));
-        } else {
-            let mut touches = vec![0_u32; n];
-            member.iter().flatten().for_each(|m| touches[*m] += 1);
-            lost.iter_mut().zip(&touches).for_each(|(l, t)| *l /= total * f64::from(*t));
-            shares.extend(member.iter().map(|m| m.map_or(0.0, |m| lost[m])));
+        let mut touches = vec![0_u32; n];
+        member.iter().flatten().for_each(|m| touches[*m] += 1);
+        for (i, (l, t)) in lost.iter_mut().zip(&touches).enumerate() {
+            let share = if fallback { f64::from(u8::from(i + 1 == n)) } else { *l / total };
+            *l = share / f64::from(*t);
         }
+        shares.extend(member.iter().map(|m| m.map_or(0.0, |m| lost[m])));
         Explained { incremental: 1.0, fallback }
     }
 

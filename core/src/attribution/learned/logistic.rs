@@ -33,6 +33,8 @@ use crate::{Error, Result};
 const NAME: &str = "logistic";
 /// No coefficient goes further: odds of e⁵⁰ are certainty.
 const FURTHEST: f64 = 50.0;
+/// Without a penalty, a coefficient past this has run away: no data holds odds of e¹⁵.
+const RUN_AWAY: f64 = 15.0;
 
 /// What a channel's feature is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -212,7 +214,7 @@ impl Logistic {
         let n = sum(glm.a.iter().chain(glm.b).copied()).max(1.0);
         let stop = Stop { max_iterations: self.max_iterations, gradient: 1e-9 * n };
         let found = glm.fit(start, bounds, stop, run)?;
-        let runs_away = found.at[1..].iter().any(|b| b.abs() >= FURTHEST);
+        let runs_away = found.at[1..].iter().any(|b| b.abs() >= RUN_AWAY);
         if found.converged && !(runs_away && glm.ridge == 0.0) {
             return Ok(found);
         }

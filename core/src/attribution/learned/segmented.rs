@@ -3,16 +3,16 @@
 //! The same model is fitted to the journeys of each segment and to all. Small
 //! segments know little, so what a segment says is mixed with what the whole
 //! says: weight n / (n + k) to its own model, n being its conversions. k is
-//! estimated by the method of moments (DerSimonian & Laird 1986): with θ_g the
-//! channels' shares of credit in segment g, θ̄ their mean weighted by n, and
-//! σ² = Σ_c θ̄_c (1 − θ̄_c) the variance of one conversion's channel,
+//! estimated by the method of moments (DerSimonian & Laird 1986), with θ_g the
+//! channels' shares of credit in segment g and θ̄ their mean weighted by n. How
+//! much shares vary by chance depends on the model, so it is seen from the data:
+//! each segment's customers are dealt into two halves, and θ_g1, θ_g2 fitted to
+//! the halves differ by chance alone.
 //!
-//! Q = Σ_g n_g Σ_c (θ_gc − θ̄_c)² / σ²,
+//! σ² = mean over g of n_g Σ_c (θ_g1c − θ_g2c)² / 4,  Q = Σ_g n_g Σ_c (θ_gc − θ̄_c)² / σ²,
 //! τ² / σ² = max(0, (Q − (G − 1)) / (N − Σ n_g² / N)),  k = σ² / τ²
 //!
 //! Segments that differ by no more than chance have k = ∞ and share one model.
-//! A conversion split over channels varies less than σ² says, so this shrinks
-//! rather too much than too little.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::attribution::rules::Scratch;
 use crate::attribution::touch::split;
+use crate::attribution::validate::folds;
 use crate::attribution::{Fitted, Model};
 use crate::column::{Columns, Intake, Names, OnInvalid, Table, Tables, Text, Values};
 use crate::journey::Journeys;
@@ -85,6 +86,8 @@ struct Segment {
     weight: f64,
     /// By channel: shares of credit by its own model, by that of all.
     own_shares: Vec<f64>,
+    /// σ² as this segment's halves see it, where both can be fitted.
+    noise: Option<f64>,
     whole_shares: Vec<f64>,
     credits: Vec<[f64; 2]>,
 }
@@ -145,6 +148,23 @@ fn shares(credits: &[[f64; 2]]) -> Vec<f64> {
     credits.iter().map(|c| if total > 0.0 { c[0] / total } else { 0.0 }).collect()
 }
 
+/// σ² from two halves of a segment; `None` where they are too small to be fitted.
+fn noise(model: &Model, journeys: &Journeys, run: &Run) -> Result<Option<f64>> {
+    let halves = folds(journeys, 2, run)?;
+    let mut found = Vec::with_capacity(2);
+    for half in 0..2 {
+        let mine = halves.test(half);
+        match Fitted::fit(model, &mine, run) {
+            Ok(fitted) => found.push(shares(&fitted.totals(&mine, run)?)),
+            Err(Error::NotEnoughData { .. } | Error::NotConverged { .. }) => return Ok(None),
+            Err(other) => return Err(other),
+        }
+    }
+    let distance = sum(found[0].iter().zip(&found[1]).map(|(a, b)| (a - b) * (a - b)));
+    let (unattributed, _) = journeys.unattributed();
+    Ok(Some((journeys.total_conversions() - unattributed) * distance / 4.0))
+}
+
 /// k by the method of moments, infinite where segments do not differ.
 fn moments(segments: &[Segment]) -> f64 {
     let known: Vec<&Segment> = segments.iter().filter(|s| s.own.is_some() && s.conversions > 0.0).collect();
@@ -155,7 +175,13 @@ fn moments(segments: &[Segment]) -> f64 {
     }
     let mean: Vec<f64> =
         (0..channels).map(|c| sum(known.iter().map(|s| s.conversions * s.own_shares[c])) / n).collect();
-    let variance = sum(mean.iter().map(|m| m * (1.0 - m)));
+    let halves: Vec<f64> = known.iter().filter_map(|s| s.noise).collect();
+    let variance = if halves.is_empty() {
+        // One conversion, one channel.
+        sum(mean.iter().map(|m| m * (1.0 - m)))
+    } else {
+        sum(halves.iter().copied()) / halves.len() as f64
+    };
     let distance = |s: &Segment| sum(s.own_shares.iter().zip(&mean).map(|(a, b)| (a - b) * (a - b)));
     let q = sum(known.iter().map(|s| s.conversions * distance(s))) / variance;
     let spread = n - sum(known.iter().map(|s| s.conversions * s.conversions)) / n;
@@ -207,13 +233,14 @@ pub fn segmented(
         let own_credits = own.as_ref().map_or_else(|| Ok(by_whole.clone()), |own| own.totals(&mine, run))?;
         found.push(Segment {
             label,
-            own,
             journeys: exact_sum(mine.conversions().iter().chain(mine.nulls()).copied()),
             conversions: mine.total_conversions() - unattributed,
             weight: 0.0,
+            noise: if own.is_some() && options.shrinkage.is_none() { noise(&options.model, &mine, run)? } else { None },
             own_shares: shares(&own_credits),
             whole_shares: shares(&by_whole),
             credits: own_credits.iter().chain(&by_whole).copied().collect(),
+            own,
         });
     }
     let k = options.shrinkage.unwrap_or_else(|| moments(&found));
