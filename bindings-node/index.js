@@ -5,6 +5,7 @@ const { dress } = require('./face/frame.js')
 const { frame } = require('./face/intake.js')
 const { follower } = require('./face/follow.js')
 const { attribute, dress: dressJourneys } = require('./face/journeys.js')
+const { segmented, validate } = require('./face/learned.js')
 const { models } = require('./face/models.js')
 const { json, options } = require('./face/options.js')
 const { assign } = require('./face/people.js')
@@ -29,6 +30,8 @@ module.exports = {
   ...rules(scoreRule),
   ...models(native),
   attribute,
+  segmented,
+  validate,
   HeadwaterError: errors.HeadwaterError,
   simulate: simulate(native.simulate),
 }

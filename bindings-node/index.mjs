@@ -2,6 +2,7 @@ import headwater from './index.js'
 
 export default headwater
 export const {
+  AdditiveHazard,
   FirstTouch,
   FittedModel,
   Frame,
@@ -11,12 +12,16 @@ export const {
   LastNonDirect,
   LastTouch,
   Linear,
+  Logistic,
   Markov,
+  PathCounterfactual,
   PathCounts,
   People,
   PositionBased,
+  ShaoLi,
   Shapley,
   TimeDecay,
+  TimeToEvent,
   attribute,
   clv,
   evaluate,
@@ -24,6 +29,8 @@ export const {
   normalizeEmail,
   normalizePhone,
   segment,
+  segmented,
   simulate,
   stitch,
+  validate,
 } = headwater

@@ -1,5 +1,6 @@
 'use strict'
 // The attribution models that are fitted, and how files give them back.
+const { learned } = require('./learned.js')
 const { json } = require('./options.js')
 
 function models({ FittedModel, checkModel, readModel }) {
@@ -58,7 +59,7 @@ function models({ FittedModel, checkModel, readModel }) {
     }
   }
 
-  const classes = { markov: Markov }
+  const classes = { markov: Markov, ...learned(Fittable) }
 
   /** `load`: a model of attribution comes as its class, holding the native half that was read. */
   async function load(file, options) {
@@ -73,7 +74,8 @@ function models({ FittedModel, checkModel, readModel }) {
   /** The class of a kind of model, by the name that it has in options. */
   const modelClass = (name) => classes[name]
 
-  return { Markov, load, modelClass }
+  const named = Object.fromEntries(Object.values(classes).map((found) => [found.name, found]))
+  return { ...named, load, modelClass }
 }
 
 module.exports = { models }

@@ -155,7 +155,10 @@ fn ten_thousand_paths_agree_with_the_reference() {
             let exact = &reference["counterfactual"][name][label];
             for k in 0..2 {
                 // The reference is printed with 10 digits.
-                assert!(close(credit[k], exact[k].as_f64().unwrap(), 2e-9), "{name} {label}: {credit:?} {exact}");
+                assert!(
+                    close(credit[k], exact[k].as_f64().unwrap(), 2e-9),
+                    "{name} {label}: {credit:?} {exact}"
+                );
             }
         }
         let counts = &reference["distinct_and_fallback"][name];
@@ -192,7 +195,9 @@ fn smoothing_pulls_rates_to_the_overall_one() {
 fn the_toy_gives_the_exact_fractions_of_shao_and_li() {
     let j = paths(&TOY);
     let model = ShaoLi::default().fit(&j, &Run::new()).unwrap();
-    for (found, exact) in model.contributions().iter().zip([6607. / 62400., 49759. / 436800., 28943. / 218400.]) {
+    for (found, exact) in
+        model.contributions().iter().zip([6607. / 62400., 49759. / 436800., 28943. / 218400.])
+    {
         assert!(close(*found, exact, 1e-15));
     }
     let found = credits(&j, Model::ShaoLi(ShaoLi::default()));
@@ -207,8 +212,7 @@ fn plain(penalty: f64) -> Logistic {
     Logistic { bags: 0, penalty: Some(penalty), ..Logistic::default() }
 }
 
-const THREE: [Row<&str>; 3] =
-    [("a", 10.0, 90.0, 1.0), ("b", 30.0, 70.0, 2.0), ("a > b", 40.0, 60.0, 3.0)];
+const THREE: [Row<&str>; 3] = [("a", 10.0, 90.0, 1.0), ("b", 30.0, 70.0, 2.0), ("a > b", 40.0, 60.0, 3.0)];
 
 #[test]
 fn a_saturated_regression_has_the_observed_log_odds() {
@@ -239,8 +243,12 @@ fn a_ridge_ends_where_the_gradient_of_the_penalised_likelihood_vanishes() {
     let mut gradient = vec![0.0; labels.len() + 1];
     let mut value = 0.0;
     for (path, c, n, _) in rows {
-        let has: Vec<usize> =
-            labels.iter().enumerate().filter(|(_, l)| path.split(" > ").any(|p| p == *l)).map(|(i, _)| i).collect();
+        let has: Vec<usize> = labels
+            .iter()
+            .enumerate()
+            .filter(|(_, l)| path.split(" > ").any(|p| p == *l))
+            .map(|(i, _)| i)
+            .collect();
         let eta = model.intercept() + has.iter().map(|i| model.coefficients()[*i]).sum::<f64>();
         let p = 1.0 / (1.0 + exp(-eta));
         value += c * ln(p) + n * ln_1p(-p);
@@ -278,9 +286,8 @@ fn bags_average_to_the_whole_and_repeat_with_the_seed() {
     // The intercept is fitted last, so predictions add up to what happened.
     let fitted = Fitted::fit(&Model::Logistic(Logistic::default()), &j, &Run::new()).unwrap();
     let predictor = fitted.predictor().unwrap();
-    let predicted: f64 = (0..j.len())
-        .map(|i| (j.conversions()[i] + j.nulls()[i]) * predictor.predict(&j.journey(i)))
-        .sum();
+    let predicted: f64 =
+        (0..j.len()).map(|i| (j.conversions()[i] + j.nulls()[i]) * predictor.predict(&j.journey(i))).sum();
     assert!(close(predicted, 19785.0, 1e-6), "{predicted}");
     assert_eq!(table(&fitted, "penalties").rows(), 4);
     assert!(fact(&fitted, "out_of_bag_deviance") < fact(&fitted, "null_deviance"));
@@ -357,7 +364,12 @@ fn one_channel_has_the_rates_of_occurrence() {
 }
 
 /// The log-likelihood of a time-to-event model by the definition, on a grid of half days.
-fn by_grid(users: &[(Vec<(u32, f64)>, Option<f64>)], end: f64, horizon: f64, rate: impl Fn(&[(u32, f64)]) -> f64) -> f64 {
+fn by_grid(
+    users: &[(Vec<(u32, f64)>, Option<f64>)],
+    end: f64,
+    horizon: f64,
+    rate: impl Fn(&[(u32, f64)]) -> f64,
+) -> f64 {
     let mut value = 0.0;
     for (touches, conversion) in users {
         let last = touches.last().unwrap().1;
@@ -484,7 +496,10 @@ fn em_without_priors_follows_the_reference_trace() {
         assert!(close(trace[step][0], exact, 1e-12), "{step}: {} {exact}", trace[step][0]);
     }
     assert!(trace.windows(2).all(|w| w[1][1] >= w[0][1]), "the log-likelihood never falls");
-    assert!(close(model.effects()[1], 2.027625629470597, 1e-7) && close(model.decays()[0], 0.28687179189118805, 1e-7));
+    assert!(
+        close(model.effects()[1], 2.027625629470597, 1e-7)
+            && close(model.decays()[0], 0.28687179189118805, 1e-7)
+    );
     let [a, b] = [model.credits()[0][0], model.credits()[1][0]];
     // Credits at the parameters after step 500; the reference took the responsibilities of that step.
     assert!(close(a, 1.7005840391563836, 1e-7) && close(b, 2.2994159608436164, 1e-7), "{a} {b}");
@@ -519,8 +534,9 @@ fn the_hazard_that_made_the_data_is_found_again() {
     let mut uniform = || ((rng.next_u64() >> 11) as f64 + 0.5) / 9_007_199_254_740_992.0;
     let mut users = Vec::new();
     for _ in 0..12_000 {
-        let mut touches: Vec<(u32, f64)> =
-            (0..1 + (uniform() * 4.0) as usize).map(|_| ((uniform() * 3.0) as u32, uniform() * 20.0)).collect();
+        let mut touches: Vec<(u32, f64)> = (0..1 + (uniform() * 4.0) as usize)
+            .map(|_| ((uniform() * 3.0) as u32, uniform() * 20.0))
+            .collect();
         touches.sort_by(|x, y| x.1.total_cmp(&y.1));
         // The first of all the arrivals that touches and the baseline bring.
         let mut first = f64::INFINITY;
@@ -536,7 +552,11 @@ fn the_hazard_that_made_the_data_is_found_again() {
         let touches: Vec<(u32, f64)> = touches.into_iter().filter(|t| t.1 <= first).collect();
         users.push((touches, (first < stop.min(60.0)).then_some(first)));
     }
-    let spec = AdditiveHazard { baseline_hazard: true, horizon: Duration::from_days(30), ..AdditiveHazard::default() };
+    let spec = AdditiveHazard {
+        baseline_hazard: true,
+        horizon: Duration::from_days(30),
+        ..AdditiveHazard::default()
+    };
     let model = spec.fit(&timed(&users, 60.0), &Run::new()).unwrap();
     let errors = model.standard_errors();
     for c in 0..3 {
@@ -607,8 +627,8 @@ fn the_same_bits_for_any_number_of_threads_and_any_order_of_rows() {
         let one = fit(&j, 1);
         assert_eq!(one, fit(&j, 3), "{}", model.name());
         assert_eq!(one, fit(&k, 1), "{}", model.name());
-        let merged = [&rows[..3_000], &rows[3_000..]]
-            .map(|part| PathCounts::of(&paths(part), &Run::new()).unwrap());
+        let merged =
+            [&rows[..3_000], &rows[3_000..]].map(|part| PathCounts::of(&paths(part), &Run::new()).unwrap());
         let merged = Journeys::from_counts(&merged[0].merge(&merged[1], &Run::new()).unwrap());
         let [a, b] = [&j, &merged].map(|j| Fitted::fit(&model, j, &Run::new()).unwrap());
         let totals = |f: &Fitted, j: &Journeys| f.totals(j, &Run::new()).unwrap();
@@ -618,7 +638,9 @@ fn the_same_bits_for_any_number_of_threads_and_any_order_of_rows() {
     }
     let users = market(4, 500);
     let turned: Vec<_> = users.iter().rev().cloned().collect();
-    for model in [Model::TimeToEvent(TimeToEvent::default()), Model::AdditiveHazard(AdditiveHazard::default())] {
+    for model in
+        [Model::TimeToEvent(TimeToEvent::default()), Model::AdditiveHazard(AdditiveHazard::default())]
+    {
         let fit = |users: &[(Vec<(u32, f64)>, Option<f64>)], n: usize| {
             Fitted::fit(&model, &timed(users, 40.0), &Run::new().threads(n)).unwrap().to_bytes().unwrap()
         };
@@ -639,7 +661,9 @@ fn journeys_from_which_nothing_can_be_learned_are_errors() {
             assert!(matches!(found, Err(Error::NotEnoughData { .. })), "{} {found:?}", model.name());
         }
     }
-    for model in [Model::TimeToEvent(TimeToEvent::default()), Model::AdditiveHazard(AdditiveHazard::default())] {
+    for model in
+        [Model::TimeToEvent(TimeToEvent::default()), Model::AdditiveHazard(AdditiveHazard::default())]
+    {
         let found = Fitted::fit(&model, &all, &Run::new());
         assert!(matches!(&found, Err(Error::Option { option, .. }) if option == model.name()), "{found:?}");
         let idle = timed(&[(vec![(0, 1.0)], None)], 9.0);
@@ -700,7 +724,8 @@ fn models_named_twice_show_what_differs() {
         "path_counterfactual".parse().unwrap(),
     ];
     let found = attribute(&paths(&TOY), &AttributeOptions { models }, &Run::new()).unwrap();
-    let names = ["path_counterfactual(transform=first)", "path_counterfactual(smoothing=2.0)", "path_counterfactual"];
+    let names =
+        ["path_counterfactual(transform=first)", "path_counterfactual(smoothing=2.0)", "path_counterfactual"];
     assert_eq!(found.models(), names);
 }
 
@@ -824,7 +849,13 @@ fn held_out_scores_are_those_of_the_definition() {
     for (p, _) in rows.iter().filter(|r| r.1) {
         for (q, _) in rows.iter().filter(|r| !r.1) {
             pairs += 1.0;
-            wins += if p > q { 1.0 } else if p == q { 0.5 } else { 0.0 };
+            wins += if p > q {
+                1.0
+            } else if p == q {
+                0.5
+            } else {
+                0.0
+            };
         }
     }
     assert!(close(found.auc, wins / pairs, 1e-12));
@@ -850,7 +881,8 @@ fn a_model_that_knows_the_market_beats_the_rate_out_of_sample() {
         })
         .collect();
     let j = timed(&users, 60.0);
-    let models: Vec<Model> = learned().into_iter().filter(Model::predicts).chain(["markov".parse().unwrap()]).collect();
+    let models: Vec<Model> =
+        learned().into_iter().filter(Model::predicts).chain(["markov".parse().unwrap()]).collect();
     let found = validate(&j, &ValidateOptions { models, ..ValidateOptions::default() }, &Run::new()).unwrap();
     assert_eq!(found.len(), 5);
     for v in &found {
@@ -873,7 +905,8 @@ fn segments_are_shrunk_to_the_whole() {
     let j = timed(&users, 60.0);
     let run = Run::new();
     for model in learned().into_iter().chain(["markov".parse().unwrap()]) {
-        let options = SegmentedOptions { model: model.clone(), customers: true, ..SegmentedOptions::default() };
+        let options =
+            SegmentedOptions { model: model.clone(), customers: true, ..SegmentedOptions::default() };
         let by = |frame: &Columns, options: &SegmentedOptions| segmented(&j, frame, options, &run).unwrap();
         let whole = credits(&j, model.clone());
         let sums = |found: &headwater::attribution::Segmented| {
@@ -903,7 +936,11 @@ fn segments_are_shrunk_to_the_whole() {
         let half: Vec<_> = users.iter().step_by(2).cloned().collect();
         let exact = credits(&timed(&half, 60.0), model.clone());
         for (a, b) in own.credits().f64s("conversions").unwrap()[..3].iter().zip(&exact) {
-            assert!(matches!(model, Model::Logistic(_)) || close(*a, b[0], 1e-6), "{} {a} {b:?}", model.name());
+            assert!(
+                matches!(model, Model::Logistic(_)) || close(*a, b[0], 1e-6),
+                "{} {a} {b:?}",
+                model.name()
+            );
         }
     }
 }
@@ -928,7 +965,11 @@ fn segments_that_differ_keep_their_own_model() {
     let table = found.segments();
     assert_eq!(table.text("segment", 2).as_deref(), Some("(none)"), "ten customers have no segment");
     let weights = table.f64s("weight").unwrap();
-    assert!(weights[0] > 0.8 && weights[1] > 0.8 && weights[2] < weights[0], "{weights:?} {}", found.shrinkage());
+    assert!(
+        weights[0] > 0.8 && weights[1] > 0.8 && weights[2] < weights[0],
+        "{weights:?} {}",
+        found.shrinkage()
+    );
     let effects = found.effects();
     let share = effects.f64s("share").unwrap();
     assert!(share[0] > 0.75 && share[4] > 0.75, "{share:?}");
@@ -949,7 +990,9 @@ fn segments_that_differ_keep_their_own_model() {
 fn what_would_have_happened_anyway_is_told_apart() -> Result<()> {
     let j = timed(&market(21, 400), 40.0);
     let spec = AdditiveHazard { baseline_hazard: true, ..AdditiveHazard::default() };
-    for model in [Model::AdditiveHazard(spec), Model::TimeToEvent(TimeToEvent::default()), Model::Logistic(plain(1.0))] {
+    for model in
+        [Model::AdditiveHazard(spec), Model::TimeToEvent(TimeToEvent::default()), Model::Logistic(plain(1.0))]
+    {
         let fitted = Fitted::fit(&model, &j, &Run::new())?;
         let found = table(&fitted, "incremental");
         let last = found.rows() - 1;

@@ -14,6 +14,15 @@ import warnings as _warnings
 from . import clv, errors, identity, plot, segment, simulate
 from ._core import build_info
 from ._frames import Frame
+from ._learned import (
+    AdditiveHazard,
+    Logistic,
+    PathCounterfactual,
+    ShaoLi,
+    TimeToEvent,
+    segmented,
+    validate,
+)
 from ._models import load
 from .attribution import (
     AttributionModel,
@@ -46,6 +55,7 @@ from .identity import IdentityGraph, IdentityRules, Namespace, Observation, Stit
 from .journeys import Journeys, PathCounts
 
 __all__ = [
+    "AdditiveHazard",
     "AttributionModel",
     "CancelledError",
     "ColumnError",
@@ -62,6 +72,7 @@ __all__ = [
     "LastNonDirect",
     "LastTouch",
     "Linear",
+    "Logistic",
     "Markov",
     "ModelFileError",
     "Namespace",
@@ -70,12 +81,15 @@ __all__ = [
     "NotFittedError",
     "Observation",
     "OptionError",
+    "PathCounterfactual",
     "PathCounts",
     "PositionBased",
     "RowError",
+    "ShaoLi",
     "Shapley",
     "Stitched",
     "TimeDecay",
+    "TimeToEvent",
     "attribute",
     "build_info",
     "clv",
@@ -84,8 +98,10 @@ __all__ = [
     "load",
     "plot",
     "segment",
+    "segmented",
     "simulate",
     "stitch",
+    "validate",
 ]
 
 __version__: str = build_info()["version"]

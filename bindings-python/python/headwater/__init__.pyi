@@ -1,6 +1,15 @@
 from . import clv, errors, identity, plot, segment, simulate
 from ._core import build_info
 from ._frames import Frame
+from ._learned import (
+    AdditiveHazard,
+    Logistic,
+    PathCounterfactual,
+    ShaoLi,
+    TimeToEvent,
+    segmented,
+    validate,
+)
 from ._models import load
 from .attribution import (
     AttributionModel,
@@ -33,6 +42,7 @@ from .identity import IdentityGraph, IdentityRules, Namespace, Observation, Stit
 from .journeys import Journeys, PathCounts
 
 __all__ = [
+    "AdditiveHazard",
     "AttributionModel",
     "CancelledError",
     "ColumnError",
@@ -49,6 +59,7 @@ __all__ = [
     "LastNonDirect",
     "LastTouch",
     "Linear",
+    "Logistic",
     "Markov",
     "ModelFileError",
     "Namespace",
@@ -57,12 +68,15 @@ __all__ = [
     "NotFittedError",
     "Observation",
     "OptionError",
+    "PathCounterfactual",
     "PathCounts",
     "PositionBased",
     "RowError",
+    "ShaoLi",
     "Shapley",
     "Stitched",
     "TimeDecay",
+    "TimeToEvent",
     "attribute",
     "build_info",
     "clv",
@@ -71,7 +85,9 @@ __all__ = [
     "load",
     "plot",
     "segment",
+    "segmented",
     "simulate",
     "stitch",
+    "validate",
 ]
 __version__: str

@@ -3,8 +3,8 @@
 use serde::Deserialize;
 
 use super::{
-    AttributeOptions, Model, SegmentedOptions, ValidateOptions, attribute, calibration_table, segmented, touch_credits,
-    validate, validation_table,
+    AttributeOptions, Model, SegmentedOptions, ValidateOptions, attribute, calibration_table, segmented,
+    touch_credits, validate, validation_table,
 };
 use crate::column::{Columns, Tables};
 use crate::journey::Journeys;

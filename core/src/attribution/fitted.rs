@@ -4,12 +4,13 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use super::learned::{self, Learned};
 use super::rules::{Kernel, Scratch, totals};
 use super::touch::split;
-use super::learned::{self, Learned};
 use super::validate::{Predicts, by_last_state};
 use super::{
-    AdditiveHazardModel, LogisticModel, MarkovModel, Model, PathCounterfactualModel, ShaoLiModel, TimeToEventModel,
+    AdditiveHazardModel, LogisticModel, MarkovModel, Model, PathCounterfactualModel, ShaoLiModel,
+    TimeToEventModel,
 };
 use crate::column::Tables;
 use crate::journey::{Journey, Journeys};
@@ -133,7 +134,10 @@ impl Fitted {
         let predictor = self.predictor().filter(|_| !path.is_empty());
         let Some(predictor) = predictor else {
             let name = model.name();
-            return Err(Error::option("path", format!("{name} predicts nothing here: it takes a fitted model and a touch")));
+            return Err(Error::option(
+                "path",
+                format!("{name} predicts nothing here: it takes a fitted model and a touch"),
+            ));
         };
         self.check_times(path.len(), times)?;
         let known = self.known(path);
@@ -283,7 +287,9 @@ impl Fitted {
         use model::Model as _;
         Ok(match model::kind(bytes)?.as_str() {
             MarkovModel::KIND => Some(Self::Markov(model::from_bytes(bytes)?)),
-            PathCounterfactualModel::KIND => Some(Self::PathCounterfactual(Arc::new(model::from_bytes(bytes)?))),
+            PathCounterfactualModel::KIND => {
+                Some(Self::PathCounterfactual(Arc::new(model::from_bytes(bytes)?)))
+            }
             TimeToEventModel::KIND => Some(Self::TimeToEvent(Arc::new(model::from_bytes(bytes)?))),
             LogisticModel::KIND => Some(Self::Logistic(Arc::new(model::from_bytes(bytes)?))),
             ShaoLiModel::KIND => Some(Self::ShaoLi(Arc::new(model::from_bytes(bytes)?))),

@@ -165,7 +165,9 @@ impl Folds {
     pub fn weights(&self, fold: usize) -> [Vec<f64>; 2] {
         let all = [self.journeys.conversions(), self.journeys.nulls()];
         match &self.dealt {
-            Dealt::Split(weights) => weights.get(fold).cloned().unwrap_or_else(|| all.map(|w| vec![0.0; w.len()])),
+            Dealt::Split(weights) => {
+                weights.get(fold).cloned().unwrap_or_else(|| all.map(|w| vec![0.0; w.len()]))
+            }
             Dealt::Whole(dealt) => all.map(|w| {
                 let mine = |(w, f): (&f64, &u32)| if *f as usize == fold { *w } else { 0.0 };
                 w.iter().zip(dealt).map(mine).collect()

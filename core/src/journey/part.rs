@@ -37,7 +37,8 @@ impl Journeys {
 
     /// The journeys for which `keep` holds.
     pub(crate) fn only(&self, keep: impl Fn(usize) -> bool) -> Self {
-        let pick = |all: &[f64]| all.iter().enumerate().map(|(j, w)| if keep(j) { *w } else { 0.0 }).collect();
+        let pick =
+            |all: &[f64]| all.iter().enumerate().map(|(j, w)| if keep(j) { *w } else { 0.0 }).collect();
         let (conversions, nulls): (Vec<f64>, Vec<f64>) = (pick(&self.conversions), pick(&self.nulls));
         self.reweighted(&conversions, &nulls)
     }

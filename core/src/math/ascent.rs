@@ -60,7 +60,12 @@ const LONGEST: f64 = 3.0;
 /// Maximises a function inside a box, from `start`.
 ///
 /// `evaluate` may return non-finite numbers; such a step is shortened.
-pub(crate) fn maximise<F>(start: &[f64], bounds: &[(f64, f64)], stop: Stop, mut evaluate: F) -> Result<Optimum>
+pub(crate) fn maximise<F>(
+    start: &[f64],
+    bounds: &[(f64, f64)],
+    stop: Stop,
+    mut evaluate: F,
+) -> Result<Optimum>
 where
     F: FnMut(&[f64]) -> Result<Local>,
 {
@@ -75,7 +80,8 @@ where
         let gradient_norm = norm(&local, &bound);
         let sound = local.is_finite();
         let converged = sound && gradient_norm <= stop.gradient;
-        let step = if sound && !converged && iterations < stop.max_iterations { step(&local, &bound) } else { None };
+        let step =
+            if sound && !converged && iterations < stop.max_iterations { step(&local, &bound) } else { None };
         let Some(step) = step else {
             return Ok(Optimum { at, local, iterations, bound, gradient_norm, converged });
         };

@@ -21,7 +21,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Baseline, Credited, Explained, Learned, at_least, check_outcomes, days, diagnostics, exposure, text};
+use super::{
+    Baseline, Credited, Explained, Learned, at_least, check_outcomes, days, diagnostics, exposure, text,
+};
 use crate::attribution::Model;
 use crate::column::{Duration, Table, Values};
 use crate::journey::{Journey, Journeys};
@@ -216,8 +218,7 @@ impl Data {
 
     fn responsibilities(&self, theta: &Theta, run: &Run) -> Result<Sums> {
         let part = |rows: std::ops::Range<usize>| {
-            let mut sums =
-                Sums { value: 0.0, by_channel: vec![[0.0; 4]; self.channels], baseline: [0.0; 2] };
+            let mut sums = Sums { value: 0.0, by_channel: vec![[0.0; 4]; self.channels], baseline: [0.0; 2] };
             let mut rates = Vec::new();
             for j in rows {
                 let (conversions, weight) = (self.conversions[j], self.weight[j]);
@@ -605,7 +606,9 @@ impl AdditiveHazardModel {
     /// delay (1 / w, days). Errors are b and w times those of their logarithms.
     pub fn table(&self) -> Table {
         let n = self.channels.len();
-        let error = |c: usize, k: usize, x: f64| self.standard_errors.get(2 * c + k).copied().flatten().map(|e| e * x);
+        let error = |c: usize, k: usize, x: f64| {
+            self.standard_errors.get(2 * c + k).copied().flatten().map(|e| e * x)
+        };
         Table::new()
             .with("channel", text(&self.channels))
             .with("effect", Values::F64(self.effects.clone()))
@@ -628,7 +631,8 @@ impl Learned for AdditiveHazardModel {
     fn explain(&self, journey: &Journey<'_>, shares: &mut Vec<f64>) -> Explained {
         let Journey { path, times, end } = *journey;
         // Rates relative to the greatest: long after the last touch all underflow together.
-        let rate = |(c, t): (&u32, &i64)| self.of(*c).map(|(b, w)| ln(b * w) - w * days(end.saturating_sub(*t)));
+        let rate =
+            |(c, t): (&u32, &i64)| self.of(*c).map(|(b, w)| ln(b * w) - w * days(end.saturating_sub(*t)));
         let logs: Vec<Option<f64>> = path.iter().zip(times).map(rate).collect();
         let base = ln(self.hazard);
         let top = logs.iter().flatten().fold(base, |m, x| m.max(*x));

@@ -326,4 +326,3 @@ impl model::Model for PathCounterfactualModel {
         if sound { Ok(()) } else { Err(Error::model_file("the counterfactual model contradicts itself")) }
     }
 }
-

@@ -63,9 +63,7 @@ impl Family {
                 let mean = if b > 0.0 { b * exp(eta) } else { 0.0 };
                 [a * eta - mean, a - mean, -mean]
             }
-            Self::PoissonIdentity if a > 0.0 => {
-                [a * ln(eta) - b * eta, a / eta - b, -a / (eta * eta)]
-            }
+            Self::PoissonIdentity if a > 0.0 => [a * ln(eta) - b * eta, a / eta - b, -a / (eta * eta)],
             Self::PoissonIdentity => [-b * eta, -b, 0.0],
         }
     }

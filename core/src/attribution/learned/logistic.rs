@@ -286,7 +286,8 @@ impl Logistic {
         let penalty = self.penalty.or(best.map(|b| b[0])).unwrap_or(0.0);
 
         let channels = journeys.channel_count();
-        let Rows { keys, conversions: a, nulls: b, .. } = rows(journeys, run, |j, key| self.key(j.path, key))?;
+        let Rows { keys, conversions: a, nulls: b, .. } =
+            rows(journeys, run, |j, key| self.key(j.path, key))?;
         let design = self.design(&keys, channels);
         let whole = Glm { family: Family::Binomial, design: &design, a: &a, b: &b, ridge: penalty };
         let bounds = self.bounds(channels);
@@ -353,7 +354,8 @@ impl Logistic {
             }
             let glm = Glm { a: &a, b: &b, ..*whole };
             let at = self.maximise(&glm, from, &bounds, run)?.at;
-            let rest = |all: &[f64], bag: &[f64]| -> Vec<f64> { all.iter().zip(bag).map(|(x, y)| x - y).collect() };
+            let rest =
+                |all: &[f64], bag: &[f64]| -> Vec<f64> { all.iter().zip(bag).map(|(x, y)| x - y).collect() };
             let (out_a, out_b) = (rest(whole.a, &a), rest(whole.b, &b));
             let outside = Glm { a: &out_a, b: &out_b, ..*whole };
             let n = sum(out_a.iter().chain(&out_b).copied());
@@ -472,7 +474,10 @@ impl Learned for LogisticModel {
     }
 
     fn probability(&self, journey: &Journey<'_>) -> Option<f64> {
-        let adds = tally(journey.path).iter().map(|(c, n)| self.coefficient(*c) * self.parameters.feature(*n)).sum::<f64>();
+        let adds = tally(journey.path)
+            .iter()
+            .map(|(c, n)| self.coefficient(*c) * self.parameters.feature(*n))
+            .sum::<f64>();
         Some(probability(self.intercept + adds))
     }
 
@@ -481,7 +486,8 @@ impl Learned for LogisticModel {
             "coefficients" => Some(("coefficients", self.table())),
             "penalties" => {
                 let column = |k: usize| Values::F64(self.tried.iter().map(|t| t[k]).collect());
-                let table = Table::new().with("penalty", column(0)).with("held_out_log_likelihood", column(1));
+                let table =
+                    Table::new().with("penalty", column(0)).with("held_out_log_likelihood", column(1));
                 Some(("penalties", table))
             }
             "diagnostics" => {

@@ -222,7 +222,8 @@ impl Credited {
     }
 
     fn is_sound(&self, channels: usize) -> bool {
-        let finite = |rows: &[[f64; 2]]| rows.len() == channels && rows.iter().flatten().all(|x| x.is_finite());
+        let finite =
+            |rows: &[[f64; 2]]| rows.len() == channels && rows.iter().flatten().all(|x| x.is_finite());
         finite(&self.credit)
             && finite(&self.incremental)
             && self.baseline.iter().all(|x| x.is_finite())

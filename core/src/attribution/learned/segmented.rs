@@ -122,7 +122,8 @@ fn assign(
         Some(labels) => labels.get(code).into_owned(),
         None => code.to_string(),
     };
-    let mut names: Vec<String> = (0..segment.labels.len() as u32).map(|s| segment.labels.get(s).into_owned()).collect();
+    let mut names: Vec<String> =
+        (0..segment.labels.len() as u32).map(|s| segment.labels.get(s).into_owned()).collect();
     let stranger = names.len() as u32;
     names.push(NONE.to_owned());
     let count = journeys.customer.iter().max().map_or(0, |c| *c as usize + 1);
@@ -136,7 +137,9 @@ fn assign(
     let mut used: Vec<u32> = journeys.customer.iter().map(|c| found[*c as usize]).collect();
     used.sort_unstable();
     used.dedup();
-    used.sort_by(|a, b| (*a == stranger).cmp(&(*b == stranger)).then(names[*a as usize].cmp(&names[*b as usize])));
+    used.sort_by(|a, b| {
+        (*a == stranger).cmp(&(*b == stranger)).then(names[*a as usize].cmp(&names[*b as usize]))
+    });
     let mut place = vec![0; names.len()];
     used.iter().enumerate().for_each(|(new, old)| place[*old as usize] = new as u32);
     let of_journey = journeys.customer.iter().map(|c| place[found[*c as usize] as usize]).collect();
@@ -236,7 +239,11 @@ pub fn segmented(
             journeys: exact_sum(mine.conversions().iter().chain(mine.nulls()).copied()),
             conversions: mine.total_conversions() - unattributed,
             weight: 0.0,
-            noise: if own.is_some() && options.shrinkage.is_none() { noise(&options.model, &mine, run)? } else { None },
+            noise: if own.is_some() && options.shrinkage.is_none() {
+                noise(&options.model, &mine, run)?
+            } else {
+                None
+            },
             own_shares: shares(&own_credits),
             whole_shares: shares(&by_whole),
             credits: own_credits.iter().chain(&by_whole).copied().collect(),
@@ -246,7 +253,8 @@ pub fn segmented(
     let k = options.shrinkage.unwrap_or_else(|| moments(&found));
     for segment in &mut found {
         let n = segment.conversions;
-        segment.weight = if segment.own.is_none() || n <= 0.0 || k == f64::INFINITY { 0.0 } else { n / (n + k) };
+        segment.weight =
+            if segment.own.is_none() || n <= 0.0 || k == f64::INFINITY { 0.0 } else { n / (n + k) };
         let (own, whole) = segment.credits.split_at(segment.own_shares.len());
         let w = segment.weight;
         segment.credits =
@@ -286,7 +294,9 @@ impl Segmented {
     }
 
     fn labels(&self) -> (Values, Values) {
-        let rows = || self.segments.iter().flat_map(|s| self.channels.iter().map(|c| (s.label.as_str(), c.as_str())));
+        let rows = || {
+            self.segments.iter().flat_map(|s| self.channels.iter().map(|c| (s.label.as_str(), c.as_str())))
+        };
         (Values::Text(rows().map(|r| r.0).collect()), Values::Text(rows().map(|r| r.1).collect()))
     }
 
@@ -411,11 +421,8 @@ impl Segmented {
 
     /// All tables by name.
     pub fn tables(self) -> Tables {
-        let mut tables = vec![
-            ("credits", self.credits()),
-            ("segments", self.segments()),
-            ("effects", self.effects()),
-        ];
+        let mut tables =
+            vec![("credits", self.credits()), ("segments", self.segments()), ("effects", self.effects())];
         tables.extend(self.customers.map(|c| ("customers", c)));
         tables
     }

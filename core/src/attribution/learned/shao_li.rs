@@ -191,10 +191,9 @@ impl Learned for ShaoLiModel {
     fn report(&self, name: &str) -> Option<(&'static str, Table)> {
         match name {
             "contributions" => Some(("contributions", self.table())),
-            "diagnostics" => Some(diagnostics(&[
-                ("pairs", self.pairs.len() as f64),
-                ("fallback", self.credited.fallback),
-            ])),
+            "diagnostics" => {
+                Some(diagnostics(&[("pairs", self.pairs.len() as f64), ("fallback", self.credited.fallback)]))
+            }
             _ => None,
         }
     }

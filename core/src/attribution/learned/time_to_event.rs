@@ -144,7 +144,10 @@ impl TimeToEvent {
     pub(crate) fn check(&self) -> Result<()> {
         let rising = self.ages.is_sorted_by(|a, b| a < b) && self.ages.iter().all(|a| a.micros() > 0);
         if self.ages.is_empty() || !rising || self.ages.len() > 100 {
-            return Err(Error::option("ages", "must rise, from above 0, for example [\"1d\", \"7d\", \"14d\"]"));
+            return Err(Error::option(
+                "ages",
+                "must rise, from above 0, for example [\"1d\", \"7d\", \"14d\"]",
+            ));
         }
         if self.cap == 0 {
             return Err(Error::option("cap", "must be at least 1"));
@@ -328,7 +331,8 @@ impl TimeToEvent {
         let unit = if self.link == Link::Log { conversions } else { days };
         let stop = Stop { max_iterations: self.max_iterations, gradient: 1e-9 * unit };
         let found = glm.fit(&start, &bounds, stop, run)?;
-        let runs_away = self.link == Link::Log && self.penalty == 0.0 && found.at[1..].iter().any(|b| b.abs() >= 30.0);
+        let runs_away =
+            self.link == Link::Log && self.penalty == 0.0 && found.at[1..].iter().any(|b| b.abs() >= 30.0);
         if !found.converged || runs_away {
             return Err(Error::NotConverged {
                 model: NAME,
@@ -383,7 +387,8 @@ impl TimeToEventModel {
     fn rate(&self, counts: &[(u32, u32)]) -> f64 {
         let cap = self.parameters.cap;
         let effect = |f: u32| self.effects.get(f as usize).copied().unwrap_or(0.0);
-        let eta = self.intercept + counts.iter().map(|(f, n)| effect(*f) * f64::from((*n).min(cap))).sum::<f64>();
+        let eta =
+            self.intercept + counts.iter().map(|(f, n)| effect(*f) * f64::from((*n).min(cap))).sum::<f64>();
         match self.parameters.link {
             Link::Log => exp(eta),
             Link::Additive => eta,
@@ -485,7 +490,8 @@ impl model::Model for TimeToEventModel {
             && [self.intercept, self.days, self.log_likelihood, self.gradient_norm].iter().all(finite)
             && self.conversions > 0.0
             && self.conversions.is_finite()
-            && (self.parameters.link == Link::Log || (self.intercept > 0.0 && self.effects.iter().all(|e| *e >= 0.0)))
+            && (self.parameters.link == Link::Log
+                || (self.intercept > 0.0 && self.effects.iter().all(|e| *e >= 0.0)))
             && self.credited.is_sound(self.channels.len());
         if sound { Ok(()) } else { Err(Error::model_file("the time-to-event model contradicts itself")) }
     }
