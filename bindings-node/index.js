@@ -5,6 +5,7 @@ const { dress } = require('./face/frame.js')
 const { frame } = require('./face/intake.js')
 const { follower } = require('./face/follow.js')
 const { chooseOrder, dress: dressJourneys, drillDown } = require('./face/journeys.js')
+const { segmented, validate } = require('./face/learned.js')
 const { models } = require('./face/models.js')
 const { json, options } = require('./face/options.js')
 const { assign } = require('./face/people.js')
@@ -32,6 +33,8 @@ module.exports = {
   drillDown: drillDown(drillDownCredits),
   chooseOrder,
   ...trust,
+  segmented,
+  validate,
   HeadwaterError: errors.HeadwaterError,
   simulate: simulate(native.simulate),
 }

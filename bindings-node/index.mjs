@@ -2,6 +2,7 @@ import headwater from './index.js'
 
 export default headwater
 export const {
+  AdditiveHazard,
   ChannelRules,
   Custom,
   FirstTouch,
@@ -13,12 +14,16 @@ export const {
   LastNonDirect,
   LastTouch,
   Linear,
+  Logistic,
   Markov,
+  PathCounterfactual,
   PathCounts,
   People,
   PositionBased,
+  ShaoLi,
   Shapley,
   TimeDecay,
+  TimeToEvent,
   attribute,
   calibrate,
   chooseHalfLife,
@@ -37,7 +42,9 @@ export const {
   normalizeEmail,
   normalizePhone,
   segment,
+  segmented,
   selfControlled,
   simulate,
   stitch,
+  validate,
 } = headwater

@@ -125,7 +125,7 @@ fn main() -> Result<()> {
         open: if what == "rules" || what == "everyone" { Open::Exclude } else { Open::Include },
         ..EventOptions::default()
     };
-    let models = AttributeOptions { models };
+    let models = AttributeOptions { models, ..Default::default() };
     for _ in 0..runs {
         std::fs::write("/proc/self/clear_refs", "5").unwrap_or_default();
         let (before, spent, clock) = (memory()[0], cpu(), Instant::now());

@@ -1,5 +1,6 @@
 'use strict'
 // The attribution models that are fitted, and how files give them back.
+const { learned } = require('./learned.js')
 const { json } = require('./options.js')
 
 function models({ FittedModel, checkModel, readModel, scoreRule }) {
@@ -116,7 +117,7 @@ function models({ FittedModel, checkModel, readModel, scoreRule }) {
     }
   }
 
-  const classes = { markov: Markov, shapley: Shapley }
+  const classes = { markov: Markov, shapley: Shapley, ...learned(Fittable) }
 
   /** `load`: a model of attribution comes as its class, holding the native half that was read. */
   async function load(file, options) {
@@ -131,7 +132,8 @@ function models({ FittedModel, checkModel, readModel, scoreRule }) {
   /** The class of a kind of model, by the name that it has in options. */
   const modelClass = (name) => classes[name]
 
-  return { Markov, Shapley, load, modelClass }
+  const named = Object.fromEntries(Object.values(classes).map((found) => [found.name, found]))
+  return { ...named, load, modelClass }
 }
 
 module.exports = { models }

@@ -1093,6 +1093,170 @@ export declare class Shapley extends FittedModel {
   synergies(): Frame
 }
 
+/** What the models that learn from journeys with and without a conversion share. */
+declare abstract class Learned extends FittedModel {
+  /** The channels. */
+  get channels(): string[]
+  /** How the fit went: name, value. `fallback` counts conversions whose credit is a convention. */
+  diagnostics(): Frame
+}
+
+/** What the conversion rate of the observed path falls by without the touch (Google's fractribution). */
+export declare class PathCounterfactual extends Learned {
+  constructor(options?: {
+    /** What is done to paths before they are counted. Default `"exposure"`: repeats in a row become one. */
+    transform?: 'exposure' | 'unique' | 'first' | 'frequency'
+    /** How many journeys at the overall rate each path starts with. Default 0. */
+    smoothing?: number
+  })
+  /** The transformed paths: path, conversions, nulls, rate. */
+  rates(): Frame
+}
+
+/** Conversion rates of channels, corrected for their pairs (Shao & Li 2011, the simple model). */
+export declare class ShaoLi extends Learned {
+  constructor(options?: {
+    /** Whether the pairs of all journeys count, or those of the journey that is credited. Default `"global"`. */
+    scope?: 'global' | 'journey'
+  })
+  /** The channels: channel, conversions, journeys, rate, contribution. */
+  contributions(): Frame
+}
+
+/** Bagged logistic regression on channels (Shao & Li 2011), credited by counterfactual difference. */
+export declare class Logistic extends Learned {
+  constructor(options?: {
+    /** 1 for a channel that the journey has (the default), or ln(1 + how often). */
+    features?: 'presence' | 'counts'
+    /** Most touches of one channel that count. Default 10. */
+    cap?: number
+    /** The ridge; chosen from `penalties` by held-out likelihood unless given. */
+    penalty?: number | null
+    /** Default `[0.1, 1, 10, 100]`. */
+    penalties?: number[]
+    /** Folds of that choice, by customer. Default 5. */
+    folds?: number
+    /** Whether coefficients must not be negative. Default true. */
+    nonNegative?: boolean
+    /** How many bags; 0 fits everything once. Default 20. */
+    bags?: number
+    /** The share of journeys in a bag. Default 0.5. */
+    sampleShare?: number
+    /** The share of channels in a bag. Default 0.5. */
+    featureShare?: number
+    /** Split by what the probability falls by without the channel (the default), or by coefficient times feature. */
+    credit?: 'counterfactual' | 'coefficient'
+    /** Most Newton steps of a fit. Default 100. */
+    maxIterations?: number
+  })
+  /** The coefficients: channel, coefficient, spread, bags. */
+  coefficients(): Frame
+  /** The penalties that were tried: penalty, held_out_log_likelihood. */
+  penalties(): Frame
+  /** What would not have happened without touches: channel, credit, incremental credit, and a row `(baseline)`. */
+  incremental(): Frame
+}
+
+/** A rate of conversion over time that ads raise by their age, credited by backward elimination (Shender et al. 2023). */
+export declare class TimeToEvent extends Learned {
+  constructor(options?: {
+    /** Whether each ad multiplies the rate (the default) or adds to it. */
+    link?: 'log' | 'additive'
+    /** The upper ends of the buckets of age; an older ad has no effect. Default `["1d", "7d", "14d"]`. */
+    ages?: Duration[]
+    /** Most touches of one channel in a bucket that count. Default 5. */
+    cap?: number
+    /** How long an open journey is watched after its last touch. Default `"30d"`. */
+    horizon?: Duration
+    /** The ridge on effects. Default 1. */
+    penalty?: number
+    /** Whether ads can only raise the rate. Default true. */
+    nonNegative?: boolean
+    /** Whether the baseline's part of a conversion is left out of the split (the default), or split equally. */
+    baseline?: 'exclude' | 'share'
+    /** Most Newton steps. Default 100. */
+    maxIterations?: number
+  })
+  /** The effects: channel, age_from, age_to, effect, standard_error, touch_days, conversions. */
+  effects(): Frame
+  /** What would not have happened without touches: channel, credit, incremental credit, and a row `(baseline)`. */
+  incremental(): Frame
+}
+
+/** A rate of conversion that every ad adds to and that decays (Zhang, Wei & Ren 2014), with priors. */
+export declare class AdditiveHazard extends Learned {
+  constructor(options?: {
+    /** Where effects begin, and the mode of their prior; conversions per touch unless given. */
+    effect?: number | null
+    /** Where mean delays begin, and the mode of their prior. Default `"7d"`. */
+    delay?: Duration
+    /** How many conversions the prior of effects is worth. Default 1. */
+    effectPrior?: number
+    /** How many conversions the prior of delays is worth. Default 1. */
+    decayPrior?: number
+    /** Whether there is a rate without any ad. Default false. */
+    baselineHazard?: boolean
+    /** Whether the baseline's part of a conversion is left out of the split (the default), or split equally. */
+    baseline?: 'exclude' | 'share'
+    /** How long an open journey is watched after its last touch. Default `"30d"`. */
+    horizon?: Duration
+    /** How the likelihood is maximised. Default `"newton"`. */
+    method?: 'newton' | 'em'
+    /** Most steps. Default 100. */
+    maxIterations?: number
+    /** Default 1e-9. */
+    tolerance?: number
+  })
+  /** The channels: channel, effect, effect_se, decay, decay_se, delay. */
+  effects(): Frame
+  /** The steps of the fit: step, log_likelihood, penalised. */
+  trace(): Frame
+  /** What would not have happened without touches: channel, credit, incremental credit, and a row `(baseline)`. */
+  incremental(): Frame
+}
+
+/** The models that learn from journeys with and without a conversion. */
+export type LearnedModel = PathCounterfactual | ShaoLi | Logistic | TimeToEvent | AdditiveHazard
+
+/**
+ * How well models predict conversions that they have not seen: model,
+ * journeys, conversions, log_loss, null_log_loss, auc, brier, clipped.
+ * `extras.calibration` has predicted against observed by bins of predictions.
+ */
+export declare function validate(
+  journeys: Journeys,
+  models: AttributionModel | readonly AttributionModel[],
+  options?: RunOptions & {
+    /** Folds, by customer; journeys from paths are dealt one by one. Default 5. */
+    folds?: number
+    /** Bins of equal weight of the calibration. Default 10. */
+    bins?: number
+  },
+): Promise<Frame>
+
+/**
+ * Attribution by a model for each segment of customers, shrunk to the model of
+ * all: segment, channel, conversions, value. `extras` has `segments`, `effects`
+ * and, where wanted, `customers`.
+ */
+export declare function segmented(
+  journeys: Journeys,
+  model: AttributionModel,
+  segments: FrameInput,
+  options?: RunOptions & {
+    /** Column of segments: who. Default `"customer"`. */
+    customer?: string
+    /** Column of segments: which. Default `"segment"`. */
+    segment?: string
+    /** The conversions at which a segment's own model weighs half; estimated unless given. */
+    shrinkage?: number | null
+    /** Whether credit by customer is wanted too. Default false. */
+    customers?: boolean
+    /** Rows of segments with a null. Default `"error"`. */
+    onInvalid?: OnInvalid
+  },
+): Promise<Frame>
+
 /** A rule that splits the credit of one journey over its touches. */
 declare abstract class Rule {
   /** The credit of each touch of one journey, adding up to 1; takes microseconds. */
@@ -1164,6 +1328,11 @@ export type AttributionModel =
   | 'time_decay'
   | 'markov'
   | 'shapley'
+  | 'path_counterfactual'
+  | 'shao_li'
+  | 'logistic'
+  | 'time_to_event'
+  | 'additive_hazard'
   | FirstTouch
   | LastTouch
   | LastNonDirect
@@ -1173,12 +1342,14 @@ export type AttributionModel =
   | TimeDecay
   | Shapley
   | Markov
+  | LearnedModel
 
 /** Whatever a model file may hold. */
 export type Model =
   | IdentityGraph
   | Markov
   | Shapley
+  | LearnedModel
   | PathCounts
   | ChannelRules
   | clv.BetaGeo

@@ -52,7 +52,7 @@ fn near(a: f64, b: f64) -> bool {
 }
 
 fn totals(journeys: &Journeys, markov: Markov) -> Vec<[f64; 2]> {
-    let options = AttributeOptions { models: vec![Model::Markov(markov)] };
+    let options = AttributeOptions { models: vec![Model::Markov(markov)], ..Default::default() };
     attribute(journeys, &options, &Run::new()).unwrap().credits("markov").unwrap().to_vec()
 }
 

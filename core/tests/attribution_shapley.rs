@@ -45,7 +45,7 @@ fn fit(shapley: &Shapley, j: &Journeys) -> ShapleyModel {
 }
 
 fn totals(j: &Journeys, shapley: Shapley) -> Result<Vec<[f64; 2]>> {
-    let options = AttributeOptions { models: vec![Model::Shapley(shapley)] };
+    let options = AttributeOptions { models: vec![Model::Shapley(shapley)], ..Default::default() };
     Ok(attribute(j, &options, &Run::new())?.credits("shapley")?.to_vec())
 }
 

@@ -572,7 +572,7 @@ fn weighted(weights: [f64; 3]) -> Journeys {
 
 fn credits(j: &Journeys, model: &str) -> Vec<f64> {
     let models = vec![model.parse::<Model>().unwrap()];
-    let credit = attribute(j, &AttributeOptions { models }, &Run::new()).unwrap();
+    let credit = attribute(j, &AttributeOptions { models, ..Default::default() }, &Run::new()).unwrap();
     let by_touch = touch_credits(j, &model.parse().unwrap(), &Run::new()).unwrap();
     let found: Vec<f64> = credit.credits(model).unwrap().iter().map(|c| c[0]).collect();
     assert_eq!(by_touch.f64s("conversions").unwrap(), found);

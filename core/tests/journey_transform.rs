@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use headwater::attribution::{AttributeOptions, Model, attribute};
+use headwater::attribution::{AttributeOptions, Model, Shapley, attribute};
 use headwater::column::{Columns, Data, Duration};
 use headwater::journey::{
     EventOptions, Hierarchy, Journeys, Keep, KeepInSession, PathOptions, Transform, TransformOptions,
@@ -201,7 +201,9 @@ fn a_conversion_left_without_a_touch_is_unattributed() {
     let out = j.transform(&[step(r#"{"step": "exclude", "channels": ["direct"]}"#)], &run()).unwrap();
     assert_eq!(out.unattributed(), (1.0, 0.0));
     assert_eq!(out.total_conversions(), 2.0);
-    let credit = attribute(&out, &AttributeOptions { models: vec![Model::Last] }, &run()).unwrap();
+    let credit =
+        attribute(&out, &AttributeOptions { models: vec![Model::Last], ..Default::default() }, &run())
+            .unwrap();
     assert_eq!(credit.table().f64s("conversions"), Some(&[1.0, 1.0][..]));
     assert_eq!(out.channel_labels(), ["search"]);
 }
@@ -451,7 +453,7 @@ proptest! {
         if !steps.iter().any(|s| matches!(s, Transform::Exclude { .. } | Transform::IncludeOnly { .. })) {
             prop_assert!((total(&out) - total(&j)).abs() <= 1e-12 * total(&j));
         }
-        let credit = attribute(&out, &AttributeOptions { models: vec![Model::Linear] }, &run()).unwrap();
+        let credit = attribute(&out, &AttributeOptions { models: vec![Model::Linear], ..Default::default() }, &run()).unwrap();
         let [conversions, value] = credit.total("linear").unwrap();
         prop_assert!((conversions - j.total_conversions()).abs() < 1e-9);
         prop_assert!((value - j.total_value()).abs() < 1e-9);
@@ -498,7 +500,7 @@ proptest! {
         let options = PathOptions { value: Some("value".into()), ..PathOptions::default() };
         let j = Journeys::from_paths(&frame, &options, &run()).unwrap();
         let levels: Hierarchy = options::parse(r#"{"channels": {"search": ["gads"]}}"#).unwrap();
-        let models = AttributeOptions { models: vec![Model::First, Model::Linear, Model::Shapley] };
+        let models = AttributeOptions { models: vec![Model::First, Model::Linear, Model::Shapley(Shapley::default())], ..Default::default() };
         let fine = attribute(&j, &models, &run()).unwrap().table();
         let rolled = j.roll_up(&levels).unwrap();
         prop_assert_eq!(rolled.total_conversions().to_bits(), j.total_conversions().to_bits());
@@ -543,7 +545,9 @@ fn levels_by_hand() {
     let up = j.roll_up(&levels).unwrap();
     assert_eq!(up.channel_labels(), ["direct", "email", "search"]);
     assert_eq!(labels(&up, 1), ["search", "search"]);
-    let fine = attribute(&j, &AttributeOptions { models: vec![Model::Linear] }, &run()).unwrap().table();
+    let fine = attribute(&j, &AttributeOptions { models: vec![Model::Linear], ..Default::default() }, &run())
+        .unwrap()
+        .table();
     let down = levels.drill_down(&fine, None).unwrap();
     let row = |r: usize| {
         (
@@ -566,7 +570,7 @@ fn bad_levels_are_errors() {
     let nothing: Hierarchy = options::parse(r#"{"separator": ""}"#).unwrap();
     assert!(matches!(j.roll_up(&nothing), Err(Error::Option { .. })));
     let j = from_paths(&["a/b > c"]);
-    let models = AttributeOptions { models: vec![Model::Linear] };
+    let models = AttributeOptions { models: vec![Model::Linear], ..Default::default() };
     let fine = attribute(&j, &models, &run()).unwrap().table();
     let levels = Hierarchy::default();
     let other = attribute(&from_paths(&["a > d"]), &models, &run()).unwrap().table();
@@ -614,7 +618,10 @@ fn what_is_known_of_touches_stays_with_them() {
     let up = fine.roll_up(&Hierarchy::default()).unwrap();
     assert_eq!((up.channel_labels(), labels(&up, 0)), (j.channel_labels(), labels(&j, 0)));
     assert!(up.is_offline(2));
-    let credit = attribute(&fine, &AttributeOptions { models: vec![Model::Linear] }, &run()).unwrap().table();
+    let credit =
+        attribute(&fine, &AttributeOptions { models: vec![Model::Linear], ..Default::default() }, &run())
+            .unwrap()
+            .table();
     let down = Hierarchy::default().drill_down(&credit, None).unwrap();
     assert_eq!(down.text("campaign", 1).as_deref(), Some("brand"));
     assert!(down.text("campaign", 3).is_none());
@@ -625,9 +632,13 @@ fn what_is_known_of_touches_stays_with_them() {
             Some(&Columns::from(
                 Hierarchy::default()
                     .total(
-                        &attribute(&fine, &AttributeOptions { models: vec![Model::Linear] }, &run())
-                            .unwrap()
-                            .table(),
+                        &attribute(
+                            &fine,
+                            &AttributeOptions { models: vec![Model::Linear], ..Default::default() },
+                            &run(),
+                        )
+                        .unwrap()
+                        .table(),
                     )
                     .unwrap(),
             )),

@@ -14,6 +14,15 @@ import warnings as _warnings
 from . import channels, clv, errors, identity, plot, segment, simulate
 from ._core import build_info
 from ._frames import Frame
+from ._learned import (
+    AdditiveHazard,
+    Logistic,
+    PathCounterfactual,
+    ShaoLi,
+    TimeToEvent,
+    segmented,
+    validate,
+)
 from ._models import load
 from .attribution import (
     AttributionModel,
@@ -60,6 +69,7 @@ from .trust import (
 )
 
 __all__ = [
+    "AdditiveHazard",
     "AttributionModel",
     "CancelledError",
     "ChannelRules",
@@ -78,6 +88,7 @@ __all__ = [
     "LastNonDirect",
     "LastTouch",
     "Linear",
+    "Logistic",
     "Markov",
     "ModelFileError",
     "Namespace",
@@ -86,12 +97,15 @@ __all__ = [
     "NotFittedError",
     "Observation",
     "OptionError",
+    "PathCounterfactual",
     "PathCounts",
     "PositionBased",
     "RowError",
+    "ShaoLi",
     "Shapley",
     "Stitched",
     "TimeDecay",
+    "TimeToEvent",
     "attribute",
     "choose_order",
     "build_info",
@@ -111,8 +125,10 @@ __all__ = [
     "plot",
     "segment",
     "self_controlled",
+    "segmented",
     "simulate",
     "stitch",
+    "validate",
 ]
 
 __version__: str = build_info()["version"]

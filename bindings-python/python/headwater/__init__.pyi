@@ -1,6 +1,15 @@
 from . import channels, clv, errors, identity, plot, segment, simulate
 from ._core import build_info
 from ._frames import Frame
+from ._learned import (
+    AdditiveHazard,
+    Logistic,
+    PathCounterfactual,
+    ShaoLi,
+    TimeToEvent,
+    segmented,
+    validate,
+)
 from ._models import load
 from .attribution import (
     AttributionModel,
@@ -47,6 +56,7 @@ from .trust import (
 )
 
 __all__ = [
+    "AdditiveHazard",
     "AttributionModel",
     "CancelledError",
     "ChannelRules",
@@ -65,6 +75,7 @@ __all__ = [
     "LastNonDirect",
     "LastTouch",
     "Linear",
+    "Logistic",
     "Markov",
     "ModelFileError",
     "Namespace",
@@ -73,12 +84,15 @@ __all__ = [
     "NotFittedError",
     "Observation",
     "OptionError",
+    "PathCounterfactual",
     "PathCounts",
     "PositionBased",
     "RowError",
+    "ShaoLi",
     "Shapley",
     "Stitched",
     "TimeDecay",
+    "TimeToEvent",
     "attribute",
     "choose_order",
     "build_info",
@@ -98,7 +112,9 @@ __all__ = [
     "plot",
     "segment",
     "self_controlled",
+    "segmented",
     "simulate",
     "stitch",
+    "validate",
 ]
 __version__: str

@@ -404,7 +404,7 @@ def compare(
     -------
     dict of frames
         "agreement" (model, other_model, total_variation, kendall, spearman); with a bootstrap "ranks"; of
-        models that predict "predictions" (log_loss, base_log_loss, auc); with a truth "errors" and "truth".
+        models that predict "predictions" (as `validate`); with a truth "errors" and "truth".
     """
     options = {
         "models": _list(models),

@@ -3,8 +3,9 @@
 use serde::Deserialize;
 
 use super::{
-    AttributeOptions, Model, OrderOptions, attribute, calibrate, choose_half_life, choose_lookback,
-    choose_order, compare, credits_by_weights, difference, drift, money, self_controlled, touch_credits,
+    AttributeOptions, Model, OrderOptions, SegmentedOptions, ValidateOptions, attribute, calibrate,
+    calibration_table, choose_half_life, choose_lookback, choose_order, compare, credits_by_weights,
+    difference, drift, money, segmented, self_controlled, touch_credits, validate, validation_table,
 };
 use crate::column::{Columns, Intake, OnInvalid, Sign, Tables};
 use crate::journey::{Journeys, LifetimeOptions};
@@ -93,6 +94,18 @@ impl Given<'_> {
             "choose_order" => {
                 let options: OrderOptions = parse(options)?;
                 Ok(vec![("orders", choose_order(journeys, &options, run)?)])
+            }
+            "validate" => {
+                let options: ValidateOptions = parse(options)?;
+                let found = validate(journeys, &options, run)?;
+                Ok(vec![("validation", validation_table(&found)), ("calibration", calibration_table(&found))])
+            }
+            "segmented" => {
+                let options: SegmentedOptions = parse(options)?;
+                let frame = self.frame.ok_or_else(|| {
+                    Error::option("segments", "give a frame with the segment of each customer")
+                })?;
+                Ok(segmented(journeys, frame, &options, run)?.tables())
             }
             _ => Err(Error::option("report", format!("there is no report `{name}` of attribution"))),
         }

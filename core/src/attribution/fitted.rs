@@ -1,11 +1,18 @@
 //! Any model, fitted: what `attribute` totals, `touch_credits` splits by, the
 //! bindings hold and model files keep.
 
+use std::borrow::Cow;
 use std::fmt::Debug;
+use std::sync::Arc;
 
+use super::learned::{self, Learned};
 use super::rules::{Kernel, Scratch, totals};
 use super::touch::split;
-use super::{DividendOptions, JointOptions, MarkovModel, Model, ShapleyModel};
+use super::validate::{Predicts, by_last_state};
+use super::{
+    AdditiveHazardModel, DividendOptions, JointOptions, LogisticModel, MarkovModel, Model,
+    PathCounterfactualModel, ShaoLiModel, ShapleyModel, TimeToEventModel,
+};
 use crate::column::{Table, Tables};
 use crate::journey::{Journey, Journeys};
 use crate::options::{none, parse};
@@ -42,6 +49,26 @@ pub enum Fitted {
     Markov(MarkovModel),
     /// Shapley values.
     Shapley(ShapleyModel),
+    /// The model `path_counterfactual`.
+    PathCounterfactual(Arc<PathCounterfactualModel>),
+    /// The model `time_to_event`.
+    TimeToEvent(Arc<TimeToEventModel>),
+    /// The model `logistic`.
+    Logistic(Arc<LogisticModel>),
+    /// The model `shao_li`.
+    ShaoLi(Arc<ShaoLiModel>),
+    /// The model `additive_hazard`.
+    AdditiveHazard(Arc<AdditiveHazardModel>),
+}
+
+/// Predicts by a model of the learned ones.
+#[derive(Debug)]
+struct ByModel(Arc<dyn Learned>);
+
+impl Predicts for ByModel {
+    fn predict(&self, journey: &Journey<'_>) -> f64 {
+        self.0.probability(journey).unwrap_or_default()
+    }
 }
 
 impl Fitted {
@@ -50,6 +77,11 @@ impl Fitted {
         Ok(match model {
             Model::Markov(markov) => Self::Markov(markov.fit(journeys, run)?),
             Model::Shapley(shapley) => Self::Shapley(shapley.fit(journeys, run)?),
+            Model::PathCounterfactual(model) => Self::PathCounterfactual(Arc::new(model.fit(journeys, run)?)),
+            Model::TimeToEvent(model) => Self::TimeToEvent(Arc::new(model.fit(journeys, run)?)),
+            Model::Logistic(model) => Self::Logistic(Arc::new(model.fit(journeys, run)?)),
+            Model::ShaoLi(model) => Self::ShaoLi(Arc::new(model.fit(journeys, run)?)),
+            Model::AdditiveHazard(model) => Self::AdditiveHazard(Arc::new(model.fit(journeys, run)?)),
             rule => Self::rule(rule)?,
         })
     }
@@ -63,12 +95,102 @@ impl Fitted {
         Err(Error::option("model", format!("{} is not fitted yet: fit it to journeys first", model.name())))
     }
 
+    /// The learned model, if it is one.
+    fn learned(&self) -> Option<Arc<dyn Learned>> {
+        Some(match self {
+            Self::Rule(_) | Self::Markov(_) | Self::Shapley(_) => return None,
+            Self::PathCounterfactual(fitted) => Arc::clone(fitted) as Arc<dyn Learned>,
+            Self::TimeToEvent(fitted) => Arc::clone(fitted) as Arc<dyn Learned>,
+            Self::Logistic(fitted) => Arc::clone(fitted) as Arc<dyn Learned>,
+            Self::ShaoLi(fitted) => Arc::clone(fitted) as Arc<dyn Learned>,
+            Self::AdditiveHazard(fitted) => Arc::clone(fitted) as Arc<dyn Learned>,
+        })
+    }
+
     /// The parameters.
     pub fn model(&self) -> Model {
         match self {
             Self::Rule(model) => model.clone(),
             Self::Markov(fitted) => Model::Markov(fitted.parameters().clone()),
             Self::Shapley(fitted) => Model::Shapley(fitted.parameters().clone()),
+            Self::PathCounterfactual(fitted) => fitted.spec(),
+            Self::TimeToEvent(fitted) => fitted.spec(),
+            Self::Logistic(fitted) => fitted.spec(),
+            Self::ShaoLi(fitted) => fitted.spec(),
+            Self::AdditiveHazard(fitted) => fitted.spec(),
+        }
+    }
+
+    /// What predicts conversions by this model, for journeys with the codes of
+    /// its channels; `None` of models that do not predict.
+    pub fn predictor(&self) -> Option<Box<dyn Predicts>> {
+        match self {
+            Self::Rule(_) | Self::Shapley(_) | Self::ShaoLi(_) => None,
+            Self::Markov(fitted) => Some(by_last_state(fitted)),
+            _ => self.learned().map(|model| Box::new(ByModel(model)) as Box<dyn Predicts>),
+        }
+    }
+
+    /// P(conversion) of one journey: its channels in time order and, for models
+    /// that look at times, the times of its touches in microseconds. See
+    /// [`validate`](super::validate::validate) for what each model means by it.
+    pub fn predict<S: AsRef<str>>(&self, path: &[S], times: &[i64]) -> Result<f64> {
+        let model = self.model();
+        let predictor = self.predictor().filter(|_| !path.is_empty());
+        let Some(predictor) = predictor else {
+            let name = model.name();
+            return Err(Error::option(
+                "path",
+                format!("{name} predicts nothing here: it takes a fitted model and a touch"),
+            ));
+        };
+        self.check_times(path.len(), times)?;
+        let known = self.known(path);
+        let code = |label: &S| known.iter().position(|c| c == label.as_ref()).map_or(u32::MAX, |c| c as u32);
+        let path: Vec<u32> = path.iter().map(code).collect();
+        let end = times.last().copied().unwrap_or(0);
+        Ok(predictor.predict(&Journey { path: &path, times, end, ..Journey::default() }))
+    }
+
+    /// What the model says of each channel as one number, where it does.
+    pub(super) fn effects(&self) -> Option<Vec<f64>> {
+        match self {
+            Self::Markov(fitted) => Some(fitted.removal_effects().to_vec()),
+            Self::Logistic(fitted) => Some(fitted.coefficients().to_vec()),
+            Self::ShaoLi(fitted) => Some(fitted.contributions().to_vec()),
+            Self::AdditiveHazard(fitted) => Some(fitted.effects().to_vec()),
+            _ => None,
+        }
+    }
+
+    fn check_times(&self, touches: usize, times: &[i64]) -> Result<()> {
+        if (self.needs_times() || !times.is_empty()) && (times.len() != touches || !times.is_sorted()) {
+            let name = self.model().name();
+            return Err(Error::option("times", format!("{name} needs the time of each touch, in order")));
+        }
+        Ok(())
+    }
+
+    /// The channels that have codes; of a rule those of the path.
+    fn known<S: AsRef<str>>(&self, path: &[S]) -> Cow<'_, [String]> {
+        let channels = match self {
+            Self::Rule(_) => return Cow::Owned(path.iter().map(|c| c.as_ref().to_owned()).collect()),
+            Self::Markov(fitted) => fitted.channels(),
+            Self::Shapley(fitted) => fitted.channels(),
+            Self::PathCounterfactual(fitted) => Learned::channels(&**fitted),
+            Self::TimeToEvent(fitted) => Learned::channels(&**fitted),
+            Self::Logistic(fitted) => Learned::channels(&**fitted),
+            Self::ShaoLi(fitted) => Learned::channels(&**fitted),
+            Self::AdditiveHazard(fitted) => Learned::channels(&**fitted),
+        };
+        Cow::Borrowed(channels)
+    }
+
+    /// Whether the model looks at the times of touches.
+    fn needs_times(&self) -> bool {
+        match self {
+            Self::Rule(rule) => rule.needs_times(),
+            other => matches!(other, Self::TimeToEvent(_) | Self::AdditiveHazard(_)),
         }
     }
 
@@ -77,24 +199,13 @@ impl Fitted {
     /// conversion (the last touch's, unless given). Models that do not look at
     /// times take empty ones. Takes microseconds.
     pub fn credit<S: AsRef<str>>(&self, path: &[S], times: &[i64], end: Option<i64>) -> Result<Vec<f64>> {
-        let needs_times = match self {
-            Self::Rule(model) => model.needs_times(),
-            Self::Markov(_) | Self::Shapley(_) => false,
-        };
-        if (needs_times || !times.is_empty()) && (times.len() != path.len() || !times.is_sorted()) {
-            let name = self.model().name();
-            return Err(Error::option("times", format!("{name} needs the time of each touch, in order")));
-        }
+        self.check_times(path.len(), times)?;
         if let (Some(end), Some(last)) = (end, times.last())
             && end < *last
         {
             return Err(Error::option("end", "the conversion is earlier than the last touch"));
         }
-        let known: Vec<String> = match self {
-            Self::Rule(_) => path.iter().map(|c| c.as_ref().to_owned()).collect(),
-            Self::Markov(fitted) => fitted.channels().to_vec(),
-            Self::Shapley(fitted) => fitted.channels().to_vec(),
-        };
+        let known = self.known(path);
         Ok(credit(&self.kernel_for(&known)?, &known, path, times, end))
     }
 
@@ -104,14 +215,16 @@ impl Fitted {
             Self::Rule(rule) => Kernel::new(rule, channels)?,
             Self::Markov(fitted) => fitted.kernel(),
             Self::Shapley(fitted) => fitted.kernel(0)?,
+            _ => match self.learned() {
+                Some(model) => Kernel::Fitted(learned::scorer(model, channels)),
+                None => Kernel::Linear,
+            },
         })
     }
 
     /// The kernels of conversions and, where it is another, of value.
     pub(super) fn kernels(&self, journeys: &Journeys) -> Result<(Kernel, Option<Kernel>)> {
-        if let Self::Rule(rule) = self {
-            rule.check_times(journeys)?;
-        }
+        self.model().check_times(journeys)?;
         let kernel = self.kernel_for(&journeys.channel_labels())?;
         let value = match self {
             Self::Markov(fitted) if journeys.has_value() => Some(fitted.value_kernel()),
@@ -127,6 +240,12 @@ impl Fitted {
             Self::Markov(fitted) => fitted.totals(journeys, run),
             Self::Shapley(fitted) => fitted.totals(journeys, run),
             _ => {
+                if let Some(model) = self.learned()
+                    && model.channels() == journeys.channel_labels()
+                    && let Some(totals) = model.totals(journeys)
+                {
+                    return Ok(totals);
+                }
                 let (kernel, value) = self.kernels(journeys)?;
                 let both: Vec<&Kernel> = std::iter::once(&kernel).chain(&value).collect();
                 let mut sums = totals(journeys, &both, run)?;
@@ -165,13 +284,14 @@ impl Fitted {
                 let options: DividendOptions = parse(options)?;
                 ("dividends", fitted.dividends(options, &run)?)
             }
-            _ => {
-                let model = self.model().name();
-                return Err(Error::option(
-                    "report",
-                    format!("there is no report `{name}` of the model {model}"),
-                ));
-            }
+            _ => match self.learned().and_then(|model| model.report(name)) {
+                Some((name, table)) => (name, plain(table)?),
+                None => {
+                    let model = self.model().name();
+                    let reason = format!("there is no report `{name}` of the model {model}");
+                    return Err(Error::option("report", reason));
+                }
+            },
         };
         Ok(vec![table])
     }
@@ -183,6 +303,11 @@ impl Fitted {
             Self::Rule(_) => None,
             Self::Markov(_) => Some(MarkovModel::KIND),
             Self::Shapley(_) => Some(ShapleyModel::KIND),
+            Self::PathCounterfactual(_) => Some(PathCounterfactualModel::KIND),
+            Self::TimeToEvent(_) => Some(TimeToEventModel::KIND),
+            Self::Logistic(_) => Some(LogisticModel::KIND),
+            Self::ShaoLi(_) => Some(ShaoLiModel::KIND),
+            Self::AdditiveHazard(_) => Some(AdditiveHazardModel::KIND),
         }
     }
 
@@ -192,6 +317,11 @@ impl Fitted {
             Self::Rule(rule) => Err(Error::model_file(format!("{} has nothing to save", rule.name()))),
             Self::Markov(fitted) => model::to_bytes(fitted),
             Self::Shapley(fitted) => model::to_bytes(fitted),
+            Self::PathCounterfactual(fitted) => model::to_bytes(&**fitted),
+            Self::TimeToEvent(fitted) => model::to_bytes(&**fitted),
+            Self::Logistic(fitted) => model::to_bytes(&**fitted),
+            Self::ShaoLi(fitted) => model::to_bytes(&**fitted),
+            Self::AdditiveHazard(fitted) => model::to_bytes(&**fitted),
         }
     }
 
@@ -201,6 +331,13 @@ impl Fitted {
         Ok(match model::kind(bytes)?.as_str() {
             MarkovModel::KIND => Some(Self::Markov(model::from_bytes(bytes)?)),
             ShapleyModel::KIND => Some(Self::Shapley(model::from_bytes(bytes)?)),
+            PathCounterfactualModel::KIND => {
+                Some(Self::PathCounterfactual(Arc::new(model::from_bytes(bytes)?)))
+            }
+            TimeToEventModel::KIND => Some(Self::TimeToEvent(Arc::new(model::from_bytes(bytes)?))),
+            LogisticModel::KIND => Some(Self::Logistic(Arc::new(model::from_bytes(bytes)?))),
+            ShaoLiModel::KIND => Some(Self::ShaoLi(Arc::new(model::from_bytes(bytes)?))),
+            AdditiveHazardModel::KIND => Some(Self::AdditiveHazard(Arc::new(model::from_bytes(bytes)?))),
             _ => None,
         })
     }

@@ -14,6 +14,11 @@
 //! | `markov` | channels by their removal effect in a Markov chain ([`Markov`]) |
 //! | `shapley` | Shapley values; by default every distinct channel of the journey the same ([`Shapley`]) |
 //! | `custom` | weights by position, channel and age, as data ([`Custom`]) |
+//! | `path_counterfactual` | what the rate of the observed path falls by without the touch ([`PathCounterfactual`]) |
+//! | `time_to_event` | backward elimination of ads in a rate over time ([`TimeToEvent`]) |
+//! | `logistic` | what a bagged logistic regression predicts less without the channel ([`Logistic`]) |
+//! | `shao_li` | rates of channels, corrected for their pairs ([`ShaoLi`]) |
+//! | `additive_hazard` | the ad's part of a rate that ads add to and that decays ([`AdditiveHazard`]) |
 //!
 //! ```
 //! use headwater::Run;
@@ -36,6 +41,7 @@
 mod custom;
 mod door;
 mod fitted;
+mod learned;
 mod markov;
 mod model;
 mod order;
@@ -43,10 +49,16 @@ mod rules;
 mod shapley;
 mod touch;
 mod trust;
+mod validate;
 
 pub use custom::{AgeWeight, Custom, credits_by_weights};
 pub use door::Given;
 pub use fitted::Fitted;
+pub use learned::{
+    AdditiveHazard, AdditiveHazardModel, BASELINE, Baseline, ChannelFeatures, Link, Logistic, LogisticCredit,
+    LogisticModel, Method, PathCounterfactual, PathCounterfactualModel, PathTransform, Scope, Segmented,
+    SegmentedOptions, ShaoLi, ShaoLiModel, TimeToEvent, TimeToEventModel, segmented,
+};
 pub use markov::{JointOptions, Markov, MarkovModel, Removal, Split};
 pub use model::{AttributeOptions, Model};
 pub use order::{Criterion, OrderOptions, choose_order};
@@ -56,6 +68,9 @@ pub use trust::{
     CalibrateOptions, ChooseOptions, ChooseRule, CompareOptions, DifferenceMetric, DifferenceOptions,
     DriftOptions, Interval, LiftMetric, MoneyOptions, MoneyPeriod, SelfControlledOptions, Untested,
     calibrate, choose_half_life, choose_lookback, compare, difference, drift, money, self_controlled,
+};
+pub use validate::{
+    Folds, Predicts, ValidateOptions, Validation, calibration_table, folds, validate, validation_table,
 };
 
 use serde::{Deserialize, Serialize};

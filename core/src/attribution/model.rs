@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::custom::Custom;
 use super::trust::{Interval, Spread};
-use super::{Markov, Shapley};
+use super::{AdditiveHazard, Logistic, Markov, PathCounterfactual, ShaoLi, Shapley, TimeToEvent};
 use crate::column::Duration;
 use crate::journey::Journeys;
 use crate::{Error, Result};
@@ -52,6 +52,16 @@ pub enum Model {
     Shapley(Shapley),
     /// Weights of one's own, as data.
     Custom(Custom),
+    /// What the rates of observed paths fall by without a touch.
+    PathCounterfactual(PathCounterfactual),
+    /// Backward elimination of ads in a rate of conversion over time.
+    TimeToEvent(TimeToEvent),
+    /// Bagged logistic regression on channels.
+    Logistic(Logistic),
+    /// Rates of channels and of their pairs.
+    ShaoLi(ShaoLi),
+    /// Rates that every ad adds to, and that decay.
+    AdditiveHazard(AdditiveHazard),
 }
 
 fn default_direct() -> Vec<String> {
@@ -90,6 +100,11 @@ enum Spec {
     Markov(Markov),
     Shapley(Shapley),
     Custom(Custom),
+    PathCounterfactual(PathCounterfactual),
+    TimeToEvent(TimeToEvent),
+    Logistic(Logistic),
+    ShaoLi(ShaoLi),
+    AdditiveHazard(AdditiveHazard),
 }
 
 impl Serialize for Model {
@@ -104,6 +119,11 @@ impl Serialize for Model {
             Self::Markov(markov) => Spec::Markov(markov),
             Self::Shapley(shapley) => Spec::Shapley(shapley),
             Self::Custom(custom) => Spec::Custom(custom),
+            Self::PathCounterfactual(model) => Spec::PathCounterfactual(model),
+            Self::TimeToEvent(model) => Spec::TimeToEvent(model),
+            Self::Logistic(model) => Spec::Logistic(model),
+            Self::ShaoLi(model) => Spec::ShaoLi(model),
+            Self::AdditiveHazard(model) => Spec::AdditiveHazard(model),
         };
         spec.serialize(serializer)
     }
@@ -128,6 +148,11 @@ impl<'de> Deserialize<'de> for Model {
             Spec::Markov(markov) => Self::Markov(markov),
             Spec::Shapley(shapley) => Self::Shapley(shapley),
             Spec::Custom(custom) => Self::Custom(custom),
+            Spec::PathCounterfactual(model) => Self::PathCounterfactual(model),
+            Spec::TimeToEvent(model) => Self::TimeToEvent(model),
+            Spec::Logistic(model) => Self::Logistic(model),
+            Spec::ShaoLi(model) => Self::ShaoLi(model),
+            Spec::AdditiveHazard(model) => Self::AdditiveHazard(model),
         })
     }
 }
@@ -155,6 +180,11 @@ impl Model {
             Self::Markov(_) => "markov",
             Self::Shapley(_) => "shapley",
             Self::Custom(_) => "custom",
+            Self::PathCounterfactual(_) => "path_counterfactual",
+            Self::TimeToEvent(_) => "time_to_event",
+            Self::Logistic(_) => "logistic",
+            Self::ShaoLi(_) => "shao_li",
+            Self::AdditiveHazard(_) => "additive_hazard",
         }
     }
 
@@ -163,8 +193,27 @@ impl Model {
         match self {
             Self::Markov(_) => false,
             Self::Shapley(shapley) => shapley.is_rule(),
+            Self::PathCounterfactual(_)
+            | Self::TimeToEvent(_)
+            | Self::Logistic(_)
+            | Self::ShaoLi(_)
+            | Self::AdditiveHazard(_) => false,
             _ => true,
         }
+    }
+
+    /// Whether the model looks at the times of touches.
+    pub fn needs_times(&self) -> bool {
+        match self {
+            Self::TimeDecay { .. } | Self::TimeToEvent(_) | Self::AdditiveHazard(_) => true,
+            Self::Custom(custom) => !custom.ages.is_empty(),
+            _ => false,
+        }
+    }
+
+    /// Whether the model, fitted, predicts conversions.
+    pub fn predicts(&self) -> bool {
+        !self.is_rule() && !matches!(self, Self::Shapley(_) | Self::ShaoLi(_))
     }
 
     /// An error where the model needs times that these journeys do not have.
@@ -178,15 +227,6 @@ impl Model {
         }
     }
 
-    /// Whether the model looks at the times of touches.
-    pub(super) fn needs_times(&self) -> bool {
-        match self {
-            Self::TimeDecay { .. } => true,
-            Self::Custom(custom) => !custom.ages.is_empty(),
-            _ => false,
-        }
-    }
-
     /// The name with its parameters, `markov(order=2)`.
     fn long_name(&self) -> String {
         match self {
@@ -196,8 +236,28 @@ impl Model {
             Self::Markov(markov) => markov.long_name(),
             Self::Shapley(shapley) => shapley.long_name(),
             Self::Custom(custom) if !custom.name.is_empty() => format!("custom({})", custom.name),
-            simple => simple.name().to_owned(),
+            Self::Custom(_) => self.name().to_owned(),
+            learned => learned.with_changes(),
         }
+    }
+
+    /// The name with the parameters that are not the default.
+    fn with_changes(&self) -> String {
+        let name = self.name();
+        let fields = |model: &Self| match serde_json::to_value(model) {
+            Ok(Value::Object(fields)) => fields,
+            _ => serde_json::Map::new(),
+        };
+        let default = name.parse().map(|m| fields(&m)).unwrap_or_default();
+        let changed: Vec<String> = fields(self)
+            .iter()
+            .filter(|(key, value)| default.get(*key) != Some(*value))
+            .map(|(key, value)| match value {
+                Value::String(text) => format!("{key}={text}"),
+                other => format!("{key}={other}"),
+            })
+            .collect();
+        if changed.is_empty() { name.to_owned() } else { format!("{name}({})", changed.join(", ")) }
     }
 
     /// Checks the parameters; an [`Error::Option`] names the one that cannot be used.
@@ -218,6 +278,10 @@ impl Model {
             Self::Markov(markov) => markov.check()?,
             Self::Shapley(shapley) => shapley.check()?,
             Self::Custom(custom) => custom.check()?,
+            Self::PathCounterfactual(model) => model.check()?,
+            Self::TimeToEvent(model) => model.check()?,
+            Self::Logistic(model) => model.check()?,
+            Self::AdditiveHazard(model) => model.check()?,
             _ => {}
         }
         Ok(())

@@ -113,6 +113,11 @@ impl Sums {
     }
 }
 
+/// The sums of `weights` by `group`, each rounded once.
+pub(crate) fn group_sums(group: &[u32], groups: usize, weights: &[f64]) -> Vec<f64> {
+    Sums::by_group(group, groups, weights).nearest
+}
+
 /// Distinct paths and what each counts for: all that Markov chains, Shapley
 /// values and the rules without times need.
 ///

@@ -53,6 +53,7 @@ mod grouping;
 mod join;
 mod levels;
 mod options;
+mod part;
 mod paths;
 pub(crate) mod pick;
 mod read;
@@ -70,6 +71,7 @@ pub use build::{Conversions, Policies, Touches};
 pub(crate) use chain::highest_order;
 pub use chain::{Chain, Repeats};
 pub use counts::PathCounts;
+pub(crate) use counts::group_sums;
 pub use door::{KindOptions, PeriodOptions, SegmentOptions, TransitionOptions};
 pub use grouping::{
     ChannelGroups, ChannelOptions, ChannelRule, ChannelRules, Classified, ClickSource, Condition, Field,

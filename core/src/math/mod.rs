@@ -5,6 +5,7 @@
 //! `core/tests/math.rs` compares each function with an arbitrary-precision
 //! oracle; the accuracy stated at each is what was measured there.
 
+pub(crate) mod ascent;
 mod exact;
 mod gamma;
 mod hyper;

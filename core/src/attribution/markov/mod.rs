@@ -301,26 +301,6 @@ impl MarkovModel {
         self.conversion_probability
     }
 
-    /// The probability that a journey which took this path so far, and ends
-    /// there, has converted: that of leaving its last state by a conversion.
-    /// `None` for a path without touches; where nothing was seen to end in the
-    /// state, that of all journeys.
-    pub(super) fn conversion_probability_of(&self, path: &[u32]) -> Option<f64> {
-        let last = &path[path.len().saturating_sub(self.markov.order)..];
-        if last.is_empty() {
-            return None;
-        }
-        let ended = self
-            .states
-            .iter()
-            .position(|s| s == last)
-            .map(|at| (self.conversions[at], self.conversions[at] + self.nulls[at]));
-        Some(match ended {
-            Some((conversions, all)) if all > 0.0 => conversions / all,
-            _ => self.conversion_probability,
-        })
-    }
-
     /// The value that a journey brings on average.
     pub fn value_per_journey(&self) -> f64 {
         self.value_per_journey
@@ -352,6 +332,12 @@ impl MarkovModel {
     /// touches have the same.
     pub fn credit<S: AsRef<str>>(&self, path: &[S]) -> Vec<f64> {
         fitted::credit(&self.kernel(), &self.channels, path, &[], None)
+    }
+
+    /// The states, and how many journeys end in each in a conversion and in null.
+    pub(super) fn ends(&self) -> impl Iterator<Item = (&[u32], f64, f64)> {
+        let weights = self.conversions.iter().zip(&self.nulls);
+        self.states.iter().zip(weights).map(|(state, (c, n))| (state.as_slice(), *c, *n))
     }
 
     pub(super) fn kernel(&self) -> Kernel {

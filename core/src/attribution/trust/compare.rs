@@ -5,12 +5,11 @@ use serde::{Deserialize, Serialize};
 use super::bootstrap::{Draws, Measure, Spread};
 use super::difference::shares;
 use super::interval::{Interval, quantile};
-use super::resample::{Part, Sample};
-use crate::attribution::{AttributeOptions, Fitted, Model, attribute};
+use crate::attribution::{AttributeOptions, Model, ValidateOptions, attribute, validate, validation_table};
 use crate::column::{Columns, Intake, OnInvalid, Sign, Table, Tables, Text, Values};
-use crate::journey::{Journey, Journeys};
-use crate::math::{exact_sum, ln};
-use crate::run::{Run, split_mix};
+use crate::journey::Journeys;
+use crate::math::exact_sum;
+use crate::run::Run;
 use crate::{Error, Result};
 
 /// Options of [`compare`].
@@ -48,29 +47,13 @@ impl Default for CompareOptions {
     }
 }
 
-/// A model that tells the probability that a journey converts.
-pub(super) trait Predicts {
-    /// The probability that a journey with these touches converts; `None` from
-    /// a model that makes no such claim.
-    fn conversion_probability(&self, journey: &Journey<'_>) -> Option<f64>;
-}
-
-impl Predicts for Fitted {
-    fn conversion_probability(&self, journey: &Journey<'_>) -> Option<f64> {
-        match self {
-            Self::Markov(chain) => chain.conversion_probability_of(journey.path),
-            Self::Rule(_) | Self::Shapley(_) => None,
-        }
-    }
-}
-
 /// Sets models side by side. Tables:
 ///
 /// | table | one row | columns |
 /// | --- | --- | --- |
 /// | `agreement` | a pair of models | model, other_model, total_variation (half the sum of absolute differences of channel shares: the part of all credit that is placed otherwise), kendall (τ-b), spearman (both of the channels' credits) |
 /// | `ranks` (with a bootstrap) | a model and channel | model, channel, rank (1 earns most), rank_low, rank_high, same_rank (share of samples with this rank) |
-/// | `predictions` (of models that predict) | a model | model, journeys, log_loss, base_log_loss (of the conversion rate alone), auc; each journey predicted by a model that was fitted without its customer (its path, where customers are unknown) |
+/// | `predictions` (of models that predict) | a model | model, journeys, conversions, log_loss, null_log_loss (of the conversion rate alone), auc, brier, clipped (see [`validate`]); each journey predicted by a model that was fitted without its customer (its path, where customers are unknown) |
 /// | `errors` (with a truth) | a model and channel | model, channel, share, true_share, error |
 /// | `truth` (with a truth) | a model | model, total_variation, mean_absolute_error, worst_error, spearman |
 ///
@@ -225,85 +208,17 @@ fn ranks(names: &[String], labels: &[String], credits: &[Vec<f64>], draws: &Draw
         .with("same_rank", Values::F64(same))
 }
 
-/// A prediction, and how often it was followed by a conversion and by none.
-type Forecast = (f64, f64, f64);
-
+/// The models that predict, each journey by a fit without its customer.
 fn predictions(journeys: &Journeys, names: &[String], options: &CompareOptions, run: &Run) -> Result<Table> {
-    let sample = Sample::new(journeys, 0, run)?;
-    let fold = |key: u64| (split_mix(key) % options.folds as u64) as usize;
-    let held = &sample.journeys;
-    let mut of = vec![0; held.len()];
-    for unit in &sample.units {
-        // Both parts of a path belong to one fold: its conversions would tell of its nulls.
-        let key = if unit.part == Part::Whole { unit.key } else { u64::from(unit.journeys.start) };
-        for j in unit.journeys.clone() {
-            of[j as usize] = fold(key);
-        }
+    let (names, models): (Vec<&String>, Vec<Model>) =
+        names.iter().zip(&options.models).filter(|(_, m)| m.predicts()).map(|(n, m)| (n, m.clone())).unzip();
+    if models.is_empty() {
+        return Ok(validation_table(&[]));
     }
-    let (mut model, mut journey_count) = (Text::new(), Vec::new());
-    let (mut loss, mut base_loss, mut area) = (Vec::new(), Vec::new(), Vec::new());
-    for (name, spec) in names.iter().zip(&options.models) {
-        if spec.is_rule() {
-            continue;
-        }
-        let (mut made, mut base) = (Vec::new(), Vec::new());
-        for fold in 0..options.folds {
-            let rows = |inside: bool| -> Vec<u32> {
-                (0..held.len() as u32).filter(|j| (of[*j as usize] == fold) == inside).collect()
-            };
-            let rest = held.subset(&rows(false));
-            let fitted = Fitted::fit(spec, &rest, run)?;
-            let conversions = rest.total_conversions() - rest.unattributed().0;
-            let rate = conversions / (conversions + rest.total_nulls());
-            for j in rows(true) {
-                let j = j as usize;
-                let journey = held.journey(j);
-                if journey.path.is_empty() {
-                    continue;
-                }
-                let counts = (held.conversions()[j], held.nulls()[j]);
-                let told = fitted.conversion_probability(&journey);
-                made.extend(told.map(|p| (p, counts.0, counts.1)));
-                base.push((rate, counts.0, counts.1));
-            }
-        }
-        if made.len() < base.len() || made.is_empty() {
-            continue;
-        }
-        model.push(name);
-        journey_count.push(exact_sum(made.iter().map(|m| m.1 + m.2)));
-        loss.push(log_loss(&made));
-        base_loss.push(log_loss(&base));
-        area.push(auc(&mut made));
-    }
-    Ok(Table::new()
-        .with("model", Values::Text(model))
-        .with("journeys", Values::F64(journey_count))
-        .with("log_loss", Values::F64(loss))
-        .with("base_log_loss", Values::F64(base_loss))
-        .with_optional("auc", area))
-}
-
-/// Mean of −ln of the probability of what happened; certainties are cut at 1e-9.
-fn log_loss(forecasts: &[Forecast]) -> f64 {
-    let cut = |p: f64| p.clamp(1e-9, 1.0 - 1e-9);
-    let weight = exact_sum(forecasts.iter().map(|f| f.1 + f.2));
-    let sum = exact_sum(forecasts.iter().map(|(p, yes, no)| -(yes * ln(cut(*p)) + no * ln(1.0 - cut(*p)))));
-    if weight > 0.0 { sum / weight } else { 0.0 }
-}
-
-/// The probability that a converting journey was thought likelier to convert
-/// than one that did not, ties counting half; `None` without both.
-fn auc(forecasts: &mut [Forecast]) -> Option<f64> {
-    forecasts.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let (mut below, mut sum) = (0.0, 0.0);
-    let (yes, no): (f64, f64) = forecasts.iter().fold((0.0, 0.0), |s, f| (s.0 + f.1, s.1 + f.2));
-    for tied in forecasts.chunk_by(|a, b| a.0 == b.0) {
-        let here: (f64, f64) = tied.iter().fold((0.0, 0.0), |s, f| (s.0 + f.1, s.1 + f.2));
-        sum += here.0 * (below + here.1 / 2.0);
-        below += here.1;
-    }
-    (yes > 0.0 && no > 0.0).then(|| sum / (yes * no))
+    let options = ValidateOptions { models, folds: options.folds, ..ValidateOptions::default() };
+    let mut found = validate(journeys, &options, run)?;
+    found.iter_mut().zip(names).for_each(|(of, name)| of.model.clone_from(name));
+    Ok(validation_table(&found))
 }
 
 fn errors(
@@ -360,13 +275,5 @@ mod tests {
         // Ties: 1 concordant-discordant surplus of 5, over sqrt(5 · 6).
         let tau = kendall(&[1.0, 1.0, 2.0, 3.0], &[1.0, 2.0, 3.0, 4.0]).unwrap();
         assert!((tau - 5.0 / 30.0_f64.sqrt()).abs() < 1e-15);
-    }
-
-    #[test]
-    fn the_area_is_the_share_of_pairs_in_order() {
-        let mut made = vec![(0.1, 0.0, 2.0), (0.5, 1.0, 1.0), (0.9, 3.0, 1.0)];
-        // 4 yes, 4 no: 0.5 beats two, ties one; each 0.9 beats three, ties one.
-        assert_eq!(auc(&mut made), Some((2.5 + 3.0 * 3.5) / 16.0));
-        assert_eq!(auc(&mut vec![(0.5, 1.0, 0.0)]), None);
     }
 }

@@ -1,0 +1,47 @@
+'use strict'
+// The attribution models that learn from journeys with and without a conversion.
+
+/** Models by the name that they have in options: their class, and the reports that it has beside `diagnostics`. */
+const MODELS = {
+  path_counterfactual: ['PathCounterfactual', ['rates']],
+  shao_li: ['ShaoLi', ['contributions']],
+  logistic: ['Logistic', ['coefficients', 'penalties', 'incremental']],
+  time_to_event: ['TimeToEvent', ['effects', 'incremental']],
+  additive_hazard: ['AdditiveHazard', ['effects', 'trace', 'incremental']],
+}
+
+/** The classes by the model's name. */
+function learned(Fittable) {
+  const classes = {}
+  for (const [model, [name, reports]] of Object.entries(MODELS)) {
+    const Class = {
+      [name]: class extends Fittable {
+        constructor(options) {
+          super(model, options)
+        }
+
+        get channels() {
+          return this.body().channels
+        }
+      },
+    }[name]
+    for (const report of ['diagnostics', ...reports]) {
+      const value = function () {
+        return this.report(report)
+      }
+      Object.defineProperty(Class.prototype, report, { value, configurable: true, writable: true })
+    }
+    classes[model] = Class
+  }
+  return classes
+}
+
+/** `validate(journeys, models, options)`. */
+const validate = (journeys, models, options) =>
+  journeys.attribution('validate', { ...options, models: Array.isArray(models) ? models : [models] })
+
+/** `segmented(journeys, model, segments, options)`. */
+const segmented = (journeys, model, segments, options) =>
+  journeys.attribution('segmented', { ...options, model }, undefined, segments)
+
+module.exports = { learned, segmented, validate }

@@ -1,0 +1,399 @@
+"""Attribution models that learn from journeys with and without a conversion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from . import _call, _frames
+from .attribution import AttributionModel, FittedModel
+
+if TYPE_CHECKING:
+    from .journeys import Journeys
+
+__all__ = [
+    "AdditiveHazard",
+    "Logistic",
+    "PathCounterfactual",
+    "ShaoLi",
+    "TimeToEvent",
+    "segmented",
+    "validate",
+]
+
+_Model = str | AttributionModel | Mapping[str, Any]
+
+
+class _Learned(FittedModel):
+    def _restore(self, body: dict[str, Any]) -> None:
+        for name in self._params():
+            setattr(self, name, body["parameters"][name])
+
+    @property
+    def channels_(self) -> list[str]:
+        """The channels' labels."""
+        return list(self._body()["channels"])
+
+    def diagnostics(self) -> Any:
+        """How the fit went, as a frame: name, value.
+
+        ``fallback`` counts the conversions of journeys in which no touch adds
+        anything, so that their credit is a convention.
+        """
+        return self._tables("diagnostics")["diagnostics"]
+
+    def _facts(self) -> dict[str, Any]:
+        facts = self.diagnostics().to_dict()
+        return dict(zip(facts["name"], facts["value"], strict=True))
+
+
+class _Incremental(_Learned):
+    def incremental(self) -> Any:
+        """What would not have happened without touches, of the journeys of the fit.
+
+        Returns
+        -------
+        frame
+            channel, conversions and value as credited; incremental_conversions and incremental_value,
+            which leave out the baseline's part; and a row ``(baseline)`` that has it.
+        """
+        return self._tables("incremental")["incremental"]
+
+
+class PathCounterfactual(_Learned):
+    """What the conversion rate of the observed path falls by without the touch (Google's fractribution).
+
+    Parameters
+    ----------
+    transform : {"exposure", "unique", "first", "frequency"}, default "exposure"
+        What is done to paths before they are counted: repeats in a row become one; nothing; only the first
+        touch of each channel stays; each channel once, with how often it occurs.
+    smoothing : float, default 0.0
+        How many journeys at the overall rate each path starts with.
+    """
+
+    _name = "path_counterfactual"
+    _kind = "attribution.PathCounterfactual"
+
+    def __init__(
+        self,
+        transform: Literal["exposure", "unique", "first", "frequency"] = "exposure",
+        smoothing: float = 0.0,
+    ) -> None:
+        self.transform = transform
+        self.smoothing = smoothing
+
+    def rates(self) -> Any:
+        """The transformed paths as a frame: path, conversions, nulls, rate."""
+        return self._tables("rates")["rates"]
+
+
+class ShaoLi(_Learned):
+    """Conversion rates of channels, corrected for their pairs (Shao & Li 2011, the simple model).
+
+    Parameters
+    ----------
+    scope : {"global", "journey"}, default "global"
+        Whether the pairs of all journeys count, or those of the journey that is credited.
+    """
+
+    _name = "shao_li"
+    _kind = "attribution.ShaoLi"
+
+    def __init__(self, scope: Literal["global", "journey"] = "global") -> None:
+        self.scope = scope
+
+    def contributions(self) -> Any:
+        """The channels as a frame: channel, conversions, journeys, rate, contribution."""
+        return self._tables("contributions")["contributions"]
+
+
+class Logistic(_Incremental):
+    """Bagged logistic regression on channels (Shao & Li 2011), credited by counterfactual difference.
+
+    Parameters
+    ----------
+    features : {"presence", "counts"}, default "presence"
+        1 for a channel that the journey has, or ln(1 + how often).
+    cap : int, default 10
+        Most touches of one channel that count.
+    penalty : float, optional
+        The ridge; chosen from ``penalties`` by held-out likelihood unless given.
+    penalties : sequence of float, default (0.1, 1, 10, 100)
+    folds : int, default 5
+        Folds of that choice, by customer.
+    non_negative : bool, default True
+        Whether coefficients must not be negative.
+    bags : int, default 20
+        How many bags; 0 fits everything once.
+    sample_share, feature_share : float, default 0.5
+        The share of journeys and of channels in a bag.
+    credit : {"counterfactual", "coefficient"}, default "counterfactual"
+        Split by what the probability falls by without the channel, or by coefficient times feature.
+    max_iterations : int, default 100
+    """
+
+    _name = "logistic"
+    _kind = "attribution.Logistic"
+
+    def __init__(
+        self,
+        features: Literal["presence", "counts"] = "presence",
+        cap: int = 10,
+        penalty: float | None = None,
+        penalties: Sequence[float] = (0.1, 1.0, 10.0, 100.0),
+        folds: int = 5,
+        non_negative: bool = True,
+        bags: int = 20,
+        sample_share: float = 0.5,
+        feature_share: float = 0.5,
+        credit: Literal["counterfactual", "coefficient"] = "counterfactual",
+        max_iterations: int = 100,
+    ) -> None:
+        self.features = features
+        self.cap = cap
+        self.penalty = penalty
+        self.penalties = list(penalties)
+        self.folds = folds
+        self.non_negative = non_negative
+        self.bags = bags
+        self.sample_share = sample_share
+        self.feature_share = feature_share
+        self.credit = credit
+        self.max_iterations = max_iterations
+
+    def coefficients(self) -> Any:
+        """The coefficients as a frame: channel, coefficient, spread, bags."""
+        return self._tables("coefficients")["coefficients"]
+
+    def tried(self) -> Any:
+        """The penalties that were tried, as a frame: penalty, held_out_log_likelihood (a journey)."""
+        return self._tables("penalties")["penalties"]
+
+
+class TimeToEvent(_Incremental):
+    """A rate of conversion over time that ads raise by their age, credited by backward elimination.
+
+    Shender et al. 2023. Needs times, so not for paths.
+
+    Parameters
+    ----------
+    link : {"log", "additive"}, default "log"
+        Whether each ad multiplies the rate or adds to it.
+    ages : sequence of spans, default ("1d", "7d", "14d")
+        The upper ends of the buckets of age; an older ad has no effect.
+    cap : int, default 5
+        Most touches of one channel in a bucket that count.
+    horizon : span, default "30d"
+        How long an open journey is watched after its last touch.
+    penalty : float, default 1.0
+        The ridge on effects.
+    non_negative : bool, default True
+        Whether ads can only raise the rate.
+    baseline : {"exclude", "share"}, default "exclude"
+        Whether the baseline's part of a conversion is left out of the split, or split equally.
+    max_iterations : int, default 100
+    """
+
+    _name = "time_to_event"
+    _kind = "attribution.TimeToEvent"
+
+    def __init__(
+        self,
+        link: Literal["log", "additive"] = "log",
+        ages: Sequence[_call.Span] = ("1d", "7d", "14d"),
+        cap: int = 5,
+        horizon: _call.Span = "30d",
+        penalty: float = 1.0,
+        non_negative: bool = True,
+        baseline: Literal["exclude", "share"] = "exclude",
+        max_iterations: int = 100,
+    ) -> None:
+        self.link = link
+        self.ages = list(ages)
+        self.cap = cap
+        self.horizon = horizon
+        self.penalty = penalty
+        self.non_negative = non_negative
+        self.baseline = baseline
+        self.max_iterations = max_iterations
+
+    def effects(self) -> Any:
+        """The effects: channel, age_from, age_to, effect, standard_error, touch_days, conversions."""
+        return self._tables("effects")["effects"]
+
+
+class AdditiveHazard(_Incremental):
+    """A rate of conversion that every ad adds to and that decays (Zhang, Wei & Ren 2014), with priors.
+
+    Needs times, so not for paths.
+
+    Parameters
+    ----------
+    effect : float, optional
+        Where effects begin, and the mode of their prior; conversions per touch unless given.
+    delay : span, default "7d"
+        Where mean delays begin, and the mode of their prior.
+    effect_prior, decay_prior : float, default 1.0
+        How many conversions each prior is worth; 0 switches it off.
+    baseline_hazard : bool, default False
+        Whether there is a rate without any ad.
+    baseline : {"exclude", "share"}, default "exclude"
+        Whether the baseline's part of a conversion is left out of the split, or split equally.
+    horizon : span, default "30d"
+        How long an open journey is watched after its last touch.
+    method : {"newton", "em"}, default "newton"
+    max_iterations : int, default 100
+    tolerance : float, default 1e-9
+    """
+
+    _name = "additive_hazard"
+    _kind = "attribution.AdditiveHazard"
+
+    def __init__(
+        self,
+        effect: float | None = None,
+        delay: _call.Span = "7d",
+        effect_prior: float = 1.0,
+        decay_prior: float = 1.0,
+        baseline_hazard: bool = False,
+        baseline: Literal["exclude", "share"] = "exclude",
+        horizon: _call.Span = "30d",
+        method: Literal["newton", "em"] = "newton",
+        max_iterations: int = 100,
+        tolerance: float = 1e-9,
+    ) -> None:
+        self.effect = effect
+        self.delay = delay
+        self.effect_prior = effect_prior
+        self.decay_prior = decay_prior
+        self.baseline_hazard = baseline_hazard
+        self.baseline = baseline
+        self.horizon = horizon
+        self.method = method
+        self.max_iterations = max_iterations
+        self.tolerance = tolerance
+
+    def effects(self) -> Any:
+        """The channels: channel, effect, effect_se, decay (a day), decay_se, delay (days)."""
+        return self._tables("effects")["effects"]
+
+    def trace(self) -> Any:
+        """The steps of the fit: step, log_likelihood, penalised."""
+        return self._tables("trace")["trace"]
+
+
+def validate(
+    journeys: Journeys,
+    models: _Model | Sequence[_Model],
+    *,
+    folds: int = 5,
+    bins: int = 10,
+    report: MutableMapping[str, Any] | None = None,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: _call.Progress = None,
+) -> Any:
+    """How well models predict conversions that they have not seen.
+
+    Parameters
+    ----------
+    journeys : Journeys
+    models : sequence of str or model
+        Models that are fitted and predict; rules and ``shao_li`` do not.
+    folds : int, default 5
+        All journeys of a customer are in one fold; journeys from paths are dealt one by one.
+    bins : int, default 10
+        Bins of equal weight of the calibration.
+    report : dict, optional
+        Is given the frame "calibration": model, bin, journeys, predicted, observed.
+    seed : int, default 0
+    threads : int, optional
+        How many threads to use; all by default. Does not change the result.
+    progress : bool or callable, optional
+
+    Returns
+    -------
+    frame
+        model, journeys, conversions, log_loss, null_log_loss (of the overall rate), auc, brier, clipped.
+
+    Examples
+    --------
+    >>> hw.validate(journeys, ["markov", hw.Logistic(), hw.TimeToEvent()])
+    """
+    if isinstance(models, (str, AttributionModel, Mapping)):
+        models = [models]
+    options = {"models": list(models), "folds": folds, "bins": bins}
+    found = journeys._attribution("validate", options, seed=seed, threads=threads, progress=progress)
+    scores = found.pop("validation")
+    if report is not None:
+        report.update(found)
+    return scores
+
+
+def segmented(
+    journeys: Journeys,
+    model: _Model,
+    segments: Any,
+    *,
+    customer: str = "customer",
+    segment: str = "segment",
+    shrinkage: float | None = None,
+    customers: bool = False,
+    on_invalid: Literal["error", "drop"] = "error",
+    report: MutableMapping[str, Any] | None = None,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: _call.Progress = None,
+) -> Any:
+    """Attribution by a model for each segment of customers, shrunk to the model of all.
+
+    Parameters
+    ----------
+    journeys : Journeys
+        From events: paths have no customers.
+    model : str or model
+        One that is fitted.
+    segments : frame
+        The segment of each customer; those without one form ``(none)``.
+    customer, segment : str
+        Its columns.
+    shrinkage : float, optional
+        The conversions at which a segment's own model weighs half; estimated unless given.
+    customers : bool, default False
+        Whether credit by customer is wanted too.
+    on_invalid : {"error", "drop"}, default "error"
+        Rows of ``segments`` with a null.
+    report : dict, optional
+        Is given the frames "segments" (segment, journeys, conversions, own_model, weight), "effects"
+        (shares and effects by the own model, by that of all, and shrunk), and "customers" if wanted.
+    seed : int, default 0
+    threads : int, optional
+        How many threads to use; all by default. Does not change the result.
+    progress : bool or callable, optional
+
+    Returns
+    -------
+    frame
+        segment, channel, conversions, value.
+
+    Examples
+    --------
+    >>> hw.segmented(journeys, "markov", tiers, segment="tier")
+    """
+    options = {
+        "model": model,
+        "customer": customer,
+        "segment": segment,
+        "shrinkage": shrinkage,
+        "customers": customers,
+        "on_invalid": on_invalid,
+    }
+    frame, _ = _frames.take(segments, [customer, segment])
+    found = journeys._attribution(
+        "segmented", options, frame=frame, seed=seed, threads=threads, progress=progress
+    )
+    credits = found.pop("credits")
+    if report is not None:
+        report.update(found)
+    return credits

@@ -1,0 +1,429 @@
+//! Attribution for each segment of customers, shrunk to the whole.
+//!
+//! The same model is fitted to the journeys of each segment and to all. Small
+//! segments know little, so what a segment says is mixed with what the whole
+//! says: weight n / (n + k) to its own model, n being its conversions. k is
+//! estimated by the method of moments (DerSimonian & Laird 1986), with θ_g the
+//! channels' shares of credit in segment g and θ̄ their mean weighted by n. How
+//! much shares vary by chance depends on the model, so it is seen from the data:
+//! each segment's customers are dealt into two halves, and θ_g1, θ_g2 fitted to
+//! the halves differ by chance alone.
+//!
+//! σ² = mean over g of n_g Σ_c (θ_g1c − θ_g2c)² / 4,  Q = Σ_g n_g Σ_c (θ_gc − θ̄_c)² / σ²,
+//! τ² / σ² = max(0, (Q − (G − 1)) / (N − Σ n_g² / N)),  k = σ² / τ²
+//!
+//! Segments that differ by no more than chance have k = ∞ and share one model.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::attribution::rules::Scratch;
+use crate::attribution::touch::split;
+use crate::attribution::validate::folds;
+use crate::attribution::{Fitted, Model};
+use crate::column::{Columns, Intake, Names, OnInvalid, Table, Tables, Text, Values};
+use crate::journey::Journeys;
+use crate::math::{exact_sum, sum};
+use crate::run::Run;
+use crate::{Error, Result};
+
+/// The label of customers whose segment the frame does not give.
+const NONE: &str = "(none)";
+
+/// Options of [`segmented`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SegmentedOptions {
+    /// The model, one that is fitted. Default `markov`.
+    pub model: Model,
+    /// Column of segments: who. Default `"customer"`.
+    pub customer: String,
+    /// Column of segments: which. Default `"segment"`.
+    pub segment: String,
+    /// k, the conversions at which a segment's own model weighs half; 0: no
+    /// shrinkage; none: estimated. Default none.
+    pub shrinkage: Option<f64>,
+    /// Whether credit by customer is wanted too. Default false.
+    pub customers: bool,
+    /// Rows of segments with a null.
+    pub on_invalid: OnInvalid,
+}
+
+impl Default for SegmentedOptions {
+    fn default() -> Self {
+        Self {
+            model: Model::Markov(super::super::Markov::default()),
+            customer: "customer".into(),
+            segment: "segment".into(),
+            shrinkage: None,
+            customers: false,
+            on_invalid: OnInvalid::default(),
+        }
+    }
+}
+
+/// One model for each segment, and one for all.
+#[derive(Clone, Debug)]
+pub struct Segmented {
+    channels: Vec<String>,
+    whole: Fitted,
+    segments: Vec<Segment>,
+    shrinkage: f64,
+    has_value: bool,
+    customers: Option<Table>,
+}
+
+#[derive(Clone, Debug)]
+struct Segment {
+    label: String,
+    /// `None` where its journeys are not enough for a model.
+    own: Option<Fitted>,
+    journeys: f64,
+    conversions: f64,
+    /// What its own model weighs.
+    weight: f64,
+    /// By channel: shares of credit by its own model, by that of all.
+    own_shares: Vec<f64>,
+    /// σ² as this segment's halves see it, where both can be fitted.
+    noise: Option<f64>,
+    whole_shares: Vec<f64>,
+    credits: Vec<[f64; 2]>,
+}
+
+/// The segment of each customer of these journeys, and the segments' labels.
+fn assign(
+    journeys: &Journeys,
+    segments: &Columns,
+    options: &SegmentedOptions,
+    run: &Run,
+) -> Result<(Vec<u32>, Vec<String>)> {
+    let mut intake = Intake::new(segments, options.on_invalid, run);
+    let customer = intake.names(&options.customer)?;
+    let segment = intake.names(&options.segment)?;
+    let kept = intake.finish()?;
+    let (customer, segment): (Names, Names) = (kept.names(customer), kept.names(segment));
+    let mut of: HashMap<String, u32> = HashMap::with_capacity(customer.codes.len());
+    for (row, (c, s)) in customer.codes.iter().zip(&segment.codes).enumerate() {
+        let label = customer.labels.get(*c).into_owned();
+        if let Some(before) = of.insert(label, *s)
+            && before != *s
+        {
+            return Err(Error::Row {
+                column: options.customer.clone(),
+                row: row as u64,
+                reason: format!("`{}` is in two segments: give each customer one", customer.labels.get(*c)),
+                count: 1,
+            });
+        }
+    }
+    let label = |code: u32| match &journeys.customers {
+        Some(labels) => labels.get(code).into_owned(),
+        None => code.to_string(),
+    };
+    let mut names: Vec<String> =
+        (0..segment.labels.len() as u32).map(|s| segment.labels.get(s).into_owned()).collect();
+    let stranger = names.len() as u32;
+    names.push(NONE.to_owned());
+    let count = journeys.customer.iter().max().map_or(0, |c| *c as usize + 1);
+    let mut found = vec![u32::MAX; count];
+    for c in &journeys.customer {
+        if found[*c as usize] == u32::MAX {
+            found[*c as usize] = of.get(&label(*c)).copied().unwrap_or(stranger);
+        }
+    }
+    // Segments in the order of their labels; those without journeys are gone.
+    let mut used: Vec<u32> = journeys.customer.iter().map(|c| found[*c as usize]).collect();
+    used.sort_unstable();
+    used.dedup();
+    used.sort_by(|a, b| {
+        (*a == stranger).cmp(&(*b == stranger)).then(names[*a as usize].cmp(&names[*b as usize]))
+    });
+    let mut place = vec![0; names.len()];
+    used.iter().enumerate().for_each(|(new, old)| place[*old as usize] = new as u32);
+    let of_journey = journeys.customer.iter().map(|c| place[found[*c as usize] as usize]).collect();
+    Ok((of_journey, used.iter().map(|s| names[*s as usize].clone()).collect()))
+}
+
+fn shares(credits: &[[f64; 2]]) -> Vec<f64> {
+    let total = sum(credits.iter().map(|c| c[0]));
+    credits.iter().map(|c| if total > 0.0 { c[0] / total } else { 0.0 }).collect()
+}
+
+/// σ² from two halves of a segment; `None` where they are too small to be fitted.
+fn noise(model: &Model, journeys: &Journeys, run: &Run) -> Result<Option<f64>> {
+    let halves = folds(journeys, 2, run)?;
+    let mut found = Vec::with_capacity(2);
+    for half in 0..2 {
+        let mine = halves.test(half);
+        match Fitted::fit(model, &mine, run) {
+            Ok(fitted) => found.push(shares(&fitted.totals(&mine, run)?)),
+            Err(Error::NotEnoughData { .. } | Error::NotConverged { .. }) => return Ok(None),
+            Err(other) => return Err(other),
+        }
+    }
+    let distance = sum(found[0].iter().zip(&found[1]).map(|(a, b)| (a - b) * (a - b)));
+    let (unattributed, _) = journeys.unattributed();
+    Ok(Some((journeys.total_conversions() - unattributed) * distance / 4.0))
+}
+
+/// k by the method of moments, infinite where segments do not differ.
+fn moments(segments: &[Segment]) -> f64 {
+    let known: Vec<&Segment> = segments.iter().filter(|s| s.own.is_some() && s.conversions > 0.0).collect();
+    let n = sum(known.iter().map(|s| s.conversions));
+    let channels = known.first().map_or(0, |s| s.own_shares.len());
+    if known.len() < 2 || n <= 0.0 {
+        return f64::INFINITY;
+    }
+    let mean: Vec<f64> =
+        (0..channels).map(|c| sum(known.iter().map(|s| s.conversions * s.own_shares[c])) / n).collect();
+    let halves: Vec<f64> = known.iter().filter_map(|s| s.noise).collect();
+    let variance = if halves.is_empty() {
+        // One conversion, one channel.
+        sum(mean.iter().map(|m| m * (1.0 - m)))
+    } else {
+        sum(halves.iter().copied()) / halves.len() as f64
+    };
+    let distance = |s: &Segment| sum(s.own_shares.iter().zip(&mean).map(|(a, b)| (a - b) * (a - b)));
+    let q = sum(known.iter().map(|s| s.conversions * distance(s))) / variance;
+    let spread = n - sum(known.iter().map(|s| s.conversions * s.conversions)) / n;
+    let ratio = (q - (known.len() as f64 - 1.0)) / spread;
+    if variance > 0.0 && ratio > 0.0 { 1.0 / ratio } else { f64::INFINITY }
+}
+
+/// Fits a model to each segment of customers and to all, and splits each
+/// segment's conversions by both, its own model weighing n / (n + k).
+///
+/// `segments` has a row for each customer; customers without one form the
+/// segment `(none)`. A segment whose journeys are not enough for a model of its
+/// own (no conversion, say) is split by that of all. Errors:
+/// [`Error::Option`] for a rule, or for journeys without customers;
+/// [`Error::Row`] for a customer in two segments.
+pub fn segmented(
+    journeys: &Journeys,
+    segments: &Columns,
+    options: &SegmentedOptions,
+    run: &Run,
+) -> Result<Segmented> {
+    if options.model.is_rule() {
+        let name = options.model.name();
+        return Err(Error::option("model", format!("{name} learns nothing, so segments do not change it")));
+    }
+    if let Some(k) = options.shrinkage
+        && !(k.is_finite() && k >= 0.0)
+    {
+        return Err(Error::option("shrinkage", format!("must be a number of at least 0, not {k}")));
+    }
+    if !journeys.has_times() {
+        return Err(Error::option(
+            "segments",
+            "journeys from paths have no customers to tell apart: build them with from_events",
+        ));
+    }
+    let (of, labels) = assign(journeys, segments, options, run)?;
+    let whole = Fitted::fit(&options.model, journeys, run)?;
+    let mut found = Vec::with_capacity(labels.len());
+    for (code, label) in labels.into_iter().enumerate() {
+        let mine = journeys.only(|j| of[j] as usize == code);
+        let own = match Fitted::fit(&options.model, &mine, run) {
+            Ok(fitted) => Some(fitted),
+            Err(Error::NotEnoughData { .. } | Error::NotConverged { .. }) => None,
+            Err(other) => return Err(other),
+        };
+        let (unattributed, _) = mine.unattributed();
+        let by_whole = whole.totals(&mine, run)?;
+        let own_credits = own.as_ref().map_or_else(|| Ok(by_whole.clone()), |own| own.totals(&mine, run))?;
+        found.push(Segment {
+            label,
+            journeys: exact_sum(mine.conversions().iter().chain(mine.nulls()).copied()),
+            conversions: mine.total_conversions() - unattributed,
+            weight: 0.0,
+            noise: if own.is_some() && options.shrinkage.is_none() {
+                noise(&options.model, &mine, run)?
+            } else {
+                None
+            },
+            own_shares: shares(&own_credits),
+            whole_shares: shares(&by_whole),
+            credits: own_credits.iter().chain(&by_whole).copied().collect(),
+            own,
+        });
+    }
+    let k = options.shrinkage.unwrap_or_else(|| moments(&found));
+    for segment in &mut found {
+        let n = segment.conversions;
+        segment.weight =
+            if segment.own.is_none() || n <= 0.0 || k == f64::INFINITY { 0.0 } else { n / (n + k) };
+        let (own, whole) = segment.credits.split_at(segment.own_shares.len());
+        let w = segment.weight;
+        segment.credits =
+            own.iter().zip(whole).map(|(a, b)| [0, 1].map(|i| w * a[i] + (1.0 - w) * b[i])).collect();
+    }
+    let mut out = Segmented {
+        channels: journeys.channel_labels(),
+        whole,
+        segments: found,
+        shrinkage: k,
+        has_value: journeys.has_value(),
+        customers: None,
+    };
+    if options.customers {
+        out.customers = Some(out.by_customer(journeys, &of, run)?);
+    }
+    Ok(out)
+}
+
+impl Segmented {
+    /// k, infinite where the segments do not differ by more than chance.
+    pub fn shrinkage(&self) -> f64 {
+        self.shrinkage
+    }
+
+    /// The credits: segment, channel, conversions, value (missing where no
+    /// value is known), by the mixture of the segment's own model and that of
+    /// all. They add up to all conversions with a touch.
+    pub fn credits(&self) -> Table {
+        let (segment, channel) = self.labels();
+        let credits = || self.segments.iter().flat_map(|s| &s.credits);
+        Table::new()
+            .with("segment", segment)
+            .with("channel", channel)
+            .with("conversions", Values::F64(credits().map(|c| c[0]).collect()))
+            .with_optional("value", credits().map(|c| self.has_value.then_some(c[1])))
+    }
+
+    fn labels(&self) -> (Values, Values) {
+        let rows = || {
+            self.segments.iter().flat_map(|s| self.channels.iter().map(|c| (s.label.as_str(), c.as_str())))
+        };
+        (Values::Text(rows().map(|r| r.0).collect()), Values::Text(rows().map(|r| r.1).collect()))
+    }
+
+    /// The segments: segment, journeys, conversions, own_model (whether there
+    /// is one), weight (of it).
+    pub fn segments(&self) -> Table {
+        let column = |f: fn(&Segment) -> f64| Values::F64(self.segments.iter().map(f).collect());
+        Table::new()
+            .with("segment", Values::Text(self.segments.iter().map(|s| s.label.as_str()).collect()))
+            .with("journeys", column(|s| s.journeys))
+            .with("conversions", column(|s| s.conversions))
+            .with("own_model", Values::Bool(self.segments.iter().map(|s| s.own.is_some()).collect()))
+            .with("weight", column(|s| s.weight))
+    }
+
+    /// What the models say of channels: segment, channel, share by the
+    /// segment's own model, by that of all, and shrunk; and the same of the
+    /// effects (removal effects of `markov`, coefficients of `logistic`,
+    /// contributions of `shao_li`, effects of `additive_hazard`), missing for
+    /// other models.
+    pub fn effects(&self) -> Table {
+        let n = self.channels.len();
+        let whole = self.whole.effects();
+        let mut columns: [Vec<f64>; 3] = Default::default();
+        let mut effects: [Vec<Option<f64>>; 3] = Default::default();
+        for s in &self.segments {
+            let own = s.own.as_ref().and_then(Fitted::effects);
+            let mix = |a: f64, b: f64| s.weight * a + (1.0 - s.weight) * b;
+            for c in 0..n {
+                let (a, b) = (s.own_shares[c], s.whole_shares[c]);
+                columns.iter_mut().zip([a, b, mix(a, b)]).for_each(|(column, x)| column.push(x));
+                let b = whole.as_ref().map(|e| e[c]);
+                let a = own.as_ref().map(|e| e[c]);
+                let both = b.map(|b| a.map_or(b, |a| mix(a, b)));
+                effects.iter_mut().zip([a, b, both]).for_each(|(column, x)| column.push(x));
+            }
+        }
+        let (segment, channel) = self.labels();
+        let [own, all, shrunk] = columns;
+        let [own_effect, all_effect, shrunk_effect] = effects;
+        Table::new()
+            .with("segment", segment)
+            .with("channel", channel)
+            .with("share_own", Values::F64(own))
+            .with("share_whole", Values::F64(all))
+            .with("share", Values::F64(shrunk))
+            .with_optional("effect_own", own_effect)
+            .with_optional("effect_whole", all_effect)
+            .with_optional("effect", shrunk_effect)
+    }
+
+    /// Credit of each customer's channels, of the customer's own journeys.
+    fn by_customer(&self, journeys: &Journeys, of: &[u32], run: &Run) -> Result<Table> {
+        let (whole, _) = self.whole.kernels(journeys)?;
+        let own: Vec<_> = self
+            .segments
+            .iter()
+            .map(|s| s.own.as_ref().map(|own| own.kernels(journeys).map(|k| k.0)).transpose())
+            .collect::<Result<_>>()?;
+        let mut scratch = Scratch::new(journeys.channel_count());
+        let (mut customer, mut segment, mut channel) = (Vec::new(), Text::new(), Vec::new());
+        let mut credits: Vec<[f64; 2]> = Vec::new();
+        let (mut mine, mut theirs) = (Vec::new(), Vec::new());
+        let (mut now, mut first) = (None, 0);
+        for j in 0..journeys.len() {
+            if j % 65_536 == 0 {
+                run.check()?;
+            }
+            let journey = journeys.journey(j);
+            let total = [journeys.conversions()[j], journeys.values()[j]];
+            let Some(who) = journeys.customer(j) else { continue };
+            if journey.path.is_empty() || total == [0.0; 2] {
+                continue;
+            }
+            let code = of[j] as usize;
+            let found = &self.segments[code];
+            theirs.clear();
+            split(&whole, &journey, 1.0, &mut scratch, &mut theirs);
+            mine.clear();
+            match &own[code] {
+                Some(kernel) => split(kernel, &journey, 1.0, &mut scratch, &mut mine),
+                None => mine.extend_from_slice(&theirs),
+            }
+            if now != Some(who) {
+                (now, first) = (Some(who), channel.len());
+            }
+            for ((c, a), b) in journey.path.iter().zip(&mine).zip(&theirs) {
+                let share = found.weight * a + (1.0 - found.weight) * b;
+                let at = channel[first..].iter().position(|x| x == c).map_or_else(
+                    || {
+                        customer.push(who);
+                        segment.push(&found.label);
+                        channel.push(*c);
+                        credits.push([0.0; 2]);
+                        channel.len() - 1
+                    },
+                    |at| first + at,
+                );
+                credits[at] = [0, 1].map(|i| credits[at][i] + total[i] * share);
+            }
+        }
+        let names = match &journeys.customers {
+            Some(labels) => Values::Names(Names { codes: customer, labels: Arc::clone(labels) }),
+            None => Values::I64(customer.into_iter().map(i64::from).collect()),
+        };
+        let channel: Text = channel.iter().map(|c| self.channels[*c as usize].as_str()).collect();
+        Ok(Table::new()
+            .with("customer", names)
+            .with("segment", Values::Text(segment))
+            .with("channel", Values::Text(channel))
+            .with("conversions", Values::F64(credits.iter().map(|c| c[0]).collect()))
+            .with_optional("value", credits.iter().map(|c| self.has_value.then_some(c[1]))))
+    }
+
+    /// Credit by customer where it was asked for: customer, segment, channel,
+    /// conversions, value. Markov chains split each journey by its touches, so
+    /// these sums differ from those of [`Segmented::credits`] as those of
+    /// [`touch_credits`](crate::attribution::touch_credits) do.
+    pub fn customers(&self) -> Option<&Table> {
+        self.customers.as_ref()
+    }
+
+    /// All tables by name.
+    pub fn tables(self) -> Tables {
+        let mut tables =
+            vec![("credits", self.credits()), ("segments", self.segments()), ("effects", self.effects())];
+        tables.extend(self.customers.map(|c| ("customers", c)));
+        tables
+    }
+}
