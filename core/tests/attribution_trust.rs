@@ -111,7 +111,7 @@ fn rules() -> Vec<Model> {
         Model::Last,
         Model::Linear,
         Model::PositionBased { first: 0.4, last: 0.4 },
-        Model::Shapley,
+        Model::Shapley(Shapley::default()),
         Model::Markov(Markov::default()),
     ]
 }
