@@ -1252,8 +1252,6 @@ export declare function segmented(
     shrinkage?: number | null
     /** Whether credit by customer is wanted too. Default false. */
     customers?: boolean
-    /** Rows of segments with a null. Default `"error"`. */
-    onInvalid?: OnInvalid
   },
 ): Promise<Frame>
 

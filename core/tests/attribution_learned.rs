@@ -10,8 +10,10 @@ use headwater::attribution::{
     PathCounterfactual, PathTransform, Scope, SegmentedOptions, ShaoLi, TimeToEvent, TimeToEventModel,
     ValidateOptions, attribute, folds, segmented, touch_credits, validate,
 };
-use headwater::column::{Columns, DAY, Duration};
-use headwater::journey::{Conversions, Journeys, PathCounts, PathOptions, Policies, SharedTouch, Touches};
+use headwater::column::{Columns, DAY, Data, Duration};
+use headwater::journey::{
+    Conversions, EventOptions, Journeys, Moment, PathCounts, PathOptions, Policies, SharedTouch, Touches,
+};
 use headwater::math::{exp, ln, ln_1p};
 use headwater::run::Run;
 use headwater::{Error, Result};
@@ -64,6 +66,32 @@ fn timed(users: &[(Vec<(u32, f64)>, Option<f64>)], end: f64) -> Journeys {
     let touches = Touches { customer: &who, time: &when, channel: &what, cost: None };
     let orders = Conversions { customer: &buyer, time: &bought, value: None };
     Journeys::build(&touches, &orders, &policies, &Run::new()).unwrap()
+}
+
+/// The same from frames, with customers and channels by name.
+fn labelled(users: &[(Vec<(u32, f64)>, Option<f64>)], end: f64) -> Journeys {
+    let (mut who, mut when, mut what) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut buyer, mut bought) = (Vec::new(), Vec::new());
+    for (user, (touches, conversion)) in users.iter().enumerate() {
+        for (channel, day) in touches {
+            who.push(user.to_string());
+            when.push(minute(*day));
+            what.push(channel.to_string());
+        }
+        if let Some(day) = conversion {
+            buyer.push(user.to_string());
+            bought.push(minute(*day));
+        }
+    }
+    let touches = Columns::new().with("customer", who).with("time", Data::times(when)).with("channel", what);
+    let orders = Columns::new().with("customer", buyer).with("time", Data::times(bought));
+    let options = EventOptions {
+        lookback: Duration::from_days(100_000),
+        observation_end: Some(Moment(minute(end))),
+        shared_touch: SharedTouch::Reset,
+        ..EventOptions::default()
+    };
+    Journeys::from_events(&touches, Some(&orders), &options, &Run::new()).unwrap()
 }
 
 fn close(found: f64, exact: f64, tolerance: f64) -> bool {
@@ -902,12 +930,13 @@ fn frame(of: impl Fn(usize) -> &'static str, count: usize) -> Columns {
 #[test]
 fn segments_are_shrunk_to_the_whole() {
     let users = market(12, 900);
-    let j = timed(&users, 60.0);
+    let j = labelled(&users, 60.0);
     let run = Run::new();
     for model in learned().into_iter().chain(["markov".parse().unwrap()]) {
         let options =
             SegmentedOptions { model: model.clone(), customers: true, ..SegmentedOptions::default() };
-        let by = |frame: &Columns, options: &SegmentedOptions| segmented(&j, frame, options, &run).unwrap();
+        let by =
+            |frame: &Columns, options: &SegmentedOptions| segmented(&j, Some(frame), options, &run).unwrap();
         let whole = credits(&j, model.clone());
         let sums = |found: &headwater::attribution::Segmented| {
             let table = found.credits();
@@ -934,7 +963,7 @@ fn segments_are_shrunk_to_the_whole() {
         let alone = SegmentedOptions { shrinkage: Some(0.0), ..options.clone() };
         let own = by(&frame(|i| if i % 2 == 0 { "x" } else { "y" }, 900), &alone);
         let half: Vec<_> = users.iter().step_by(2).cloned().collect();
-        let exact = credits(&timed(&half, 60.0), model.clone());
+        let exact = credits(&labelled(&half, 60.0), model.clone());
         for (a, b) in own.credits().f64s("conversions").unwrap()[..3].iter().zip(&exact) {
             assert!(
                 matches!(model, Model::Logistic(_)) || close(*a, b[0], 1e-6),
@@ -958,10 +987,10 @@ fn segments_that_differ_keep_their_own_model() {
             (touches, (below(10) < if works { 6 } else { 1 }).then_some(4.0))
         })
         .collect();
-    let j = timed(&users, 60.0);
+    let j = labelled(&users, 60.0);
     let segments = frame(|i| if i % 2 == 0 { "x" } else { "y" }, 1_990);
     let options = SegmentedOptions { model: Model::Logistic(plain(1.0)), ..SegmentedOptions::default() };
-    let found = segmented(&j, &segments, &options, &Run::new()).unwrap();
+    let found = segmented(&j, Some(&segments), &options, &Run::new()).unwrap();
     let table = found.segments();
     assert_eq!(table.text("segment", 2).as_deref(), Some("(none)"), "ten customers have no segment");
     let weights = table.f64s("weight").unwrap();
@@ -976,10 +1005,10 @@ fn segments_that_differ_keep_their_own_model() {
 
     let twice = Columns::new().with("customer", vec!["1", "1"]).with("segment", vec!["x", "y"]);
     let run = Run::new();
-    assert!(matches!(segmented(&j, &twice, &options, &run), Err(Error::Row { .. })));
-    assert!(matches!(segmented(&paths(&TOY), &segments, &options, &run), Err(Error::Option { .. })));
+    assert!(matches!(segmented(&j, Some(&twice), &options, &run), Err(Error::Row { .. })));
+    assert!(matches!(segmented(&paths(&TOY), Some(&segments), &options, &run), Err(Error::Option { .. })));
     let rule = SegmentedOptions { model: Model::Linear, ..options.clone() };
-    assert!(matches!(segmented(&j, &segments, &rule, &run), Err(Error::Option { .. })));
+    assert!(matches!(segmented(&j, Some(&segments), &rule, &run), Err(Error::Option { .. })));
     let given = Given { journeys: &j, other: None, frame: Some(&segments) };
     let tables = given.report("segmented", r#"{"model": "shao_li"}"#, &run).unwrap();
     assert_eq!(tables.iter().map(|t| t.0).collect::<Vec<_>>(), ["credits", "segments", "effects"]);

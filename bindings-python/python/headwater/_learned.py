@@ -340,7 +340,6 @@ def segmented(
     segment: str = "segment",
     shrinkage: float | None = None,
     customers: bool = False,
-    on_invalid: Literal["error", "drop"] = "error",
     report: MutableMapping[str, Any] | None = None,
     seed: int = 0,
     threads: int | None = None,
@@ -362,8 +361,6 @@ def segmented(
         The conversions at which a segment's own model weighs half; estimated unless given.
     customers : bool, default False
         Whether credit by customer is wanted too.
-    on_invalid : {"error", "drop"}, default "error"
-        Rows of ``segments`` with a null.
     report : dict, optional
         Is given the frames "segments" (segment, journeys, conversions, own_model, weight), "effects"
         (shares and effects by the own model, by that of all, and shrunk), and "customers" if wanted.
@@ -387,7 +384,6 @@ def segmented(
         "segment": segment,
         "shrinkage": shrinkage,
         "customers": customers,
-        "on_invalid": on_invalid,
     }
     frame, _ = _frames.take(segments, [customer, segment])
     found = journeys._attribution(

@@ -102,10 +102,7 @@ impl Given<'_> {
             }
             "segmented" => {
                 let options: SegmentedOptions = parse(options)?;
-                let frame = self.frame.ok_or_else(|| {
-                    Error::option("segments", "give a frame with the segment of each customer")
-                })?;
-                Ok(segmented(journeys, frame, &options, run)?.tables())
+                Ok(segmented(journeys, self.frame, &options, run)?.tables())
             }
             _ => Err(Error::option("report", format!("there is no report `{name}` of attribution"))),
         }

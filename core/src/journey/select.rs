@@ -34,6 +34,14 @@ impl Journeys {
         self.observation_end.map(|end| expiry <= end)
     }
 
+    /// Until when an open journey was followed: the end of its window, or that of
+    /// observation if it is earlier; `None` when journeys come from paths.
+    pub(crate) fn watched_until(&self, journey: usize) -> Option<i64> {
+        let last = self.end_time(journey)?;
+        let expiry = self.expiry.get(journey).copied().unwrap_or_else(|| last.saturating_add(self.lookback));
+        Some(expiry.min(self.observation_end?).max(last))
+    }
+
     /// Of an open journey, the microseconds from its last touch to the end of
     /// observation: for so long no conversion was seen. `None` for a
     /// conversion, and when journeys come from paths.

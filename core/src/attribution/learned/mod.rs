@@ -278,14 +278,14 @@ struct Exposure<'a> {
 }
 
 /// Until when a journey is watched: to its conversion, or while it is open to
-/// `horizon` after its last touch, but not past the end of observation.
+/// `horizon` after its last touch, but not past its window and the end of observation.
 fn exposure<'a>(journeys: &'a Journeys, j: usize, horizon: i64) -> Exposure<'a> {
     let Journey { path, times, end, .. } = journeys.journey(j);
     let end = if journeys.conversions()[j] > 0.0 {
         end
     } else {
         let last = times.last().copied().unwrap_or(end);
-        last.saturating_add(horizon).min(journeys.observation_end().unwrap_or(i64::MAX)).max(last)
+        last.saturating_add(horizon).min(journeys.watched_until(j).unwrap_or(i64::MAX)).max(last)
     };
     Exposure { path, times, end }
 }

@@ -14,7 +14,6 @@
 //!
 //! Segments that differ by no more than chance have k = ∞ and share one model.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -23,14 +22,11 @@ use crate::attribution::rules::Scratch;
 use crate::attribution::touch::split;
 use crate::attribution::validate::folds;
 use crate::attribution::{Fitted, Model};
-use crate::column::{Columns, Intake, Names, OnInvalid, Table, Tables, Text, Values};
+use crate::column::{Columns, Names, Table, Tables, Text, Values};
 use crate::journey::Journeys;
 use crate::math::{exact_sum, sum};
 use crate::run::Run;
 use crate::{Error, Result};
-
-/// The label of customers whose segment the frame does not give.
-const NONE: &str = "(none)";
 
 /// Options of [`segmented`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,8 +43,6 @@ pub struct SegmentedOptions {
     pub shrinkage: Option<f64>,
     /// Whether credit by customer is wanted too. Default false.
     pub customers: bool,
-    /// Rows of segments with a null.
-    pub on_invalid: OnInvalid,
 }
 
 impl Default for SegmentedOptions {
@@ -59,7 +53,6 @@ impl Default for SegmentedOptions {
             segment: "segment".into(),
             shrinkage: None,
             customers: false,
-            on_invalid: OnInvalid::default(),
         }
     }
 }
@@ -90,60 +83,6 @@ struct Segment {
     noise: Option<f64>,
     whole_shares: Vec<f64>,
     credits: Vec<[f64; 2]>,
-}
-
-/// The segment of each customer of these journeys, and the segments' labels.
-fn assign(
-    journeys: &Journeys,
-    segments: &Columns,
-    options: &SegmentedOptions,
-    run: &Run,
-) -> Result<(Vec<u32>, Vec<String>)> {
-    let mut intake = Intake::new(segments, options.on_invalid, run);
-    let customer = intake.names(&options.customer)?;
-    let segment = intake.names(&options.segment)?;
-    let kept = intake.finish()?;
-    let (customer, segment): (Names, Names) = (kept.names(customer), kept.names(segment));
-    let mut of: HashMap<String, u32> = HashMap::with_capacity(customer.codes.len());
-    for (row, (c, s)) in customer.codes.iter().zip(&segment.codes).enumerate() {
-        let label = customer.labels.get(*c).into_owned();
-        if let Some(before) = of.insert(label, *s)
-            && before != *s
-        {
-            return Err(Error::Row {
-                column: options.customer.clone(),
-                row: row as u64,
-                reason: format!("`{}` is in two segments: give each customer one", customer.labels.get(*c)),
-                count: 1,
-            });
-        }
-    }
-    let label = |code: u32| match &journeys.customers {
-        Some(labels) => labels.get(code).into_owned(),
-        None => code.to_string(),
-    };
-    let mut names: Vec<String> =
-        (0..segment.labels.len() as u32).map(|s| segment.labels.get(s).into_owned()).collect();
-    let stranger = names.len() as u32;
-    names.push(NONE.to_owned());
-    let count = journeys.customer.iter().max().map_or(0, |c| *c as usize + 1);
-    let mut found = vec![u32::MAX; count];
-    for c in &journeys.customer {
-        if found[*c as usize] == u32::MAX {
-            found[*c as usize] = of.get(&label(*c)).copied().unwrap_or(stranger);
-        }
-    }
-    // Segments in the order of their labels; those without journeys are gone.
-    let mut used: Vec<u32> = journeys.customer.iter().map(|c| found[*c as usize]).collect();
-    used.sort_unstable();
-    used.dedup();
-    used.sort_by(|a, b| {
-        (*a == stranger).cmp(&(*b == stranger)).then(names[*a as usize].cmp(&names[*b as usize]))
-    });
-    let mut place = vec![0; names.len()];
-    used.iter().enumerate().for_each(|(new, old)| place[*old as usize] = new as u32);
-    let of_journey = journeys.customer.iter().map(|c| place[found[*c as usize] as usize]).collect();
-    Ok((of_journey, used.iter().map(|s| names[*s as usize].clone()).collect()))
 }
 
 fn shares(credits: &[[f64; 2]]) -> Vec<f64> {
@@ -195,14 +134,16 @@ fn moments(segments: &[Segment]) -> f64 {
 /// Fits a model to each segment of customers and to all, and splits each
 /// segment's conversions by both, its own model weighing n / (n + k).
 ///
-/// `segments` has a row for each customer; customers without one form the
-/// segment `(none)`. A segment whose journeys are not enough for a model of its
-/// own (no conversion, say) is split by that of all. Errors:
+/// `segments` has a row for each customer; without it the journeys' own
+/// segments are taken ([`Journeys::with_segments`]). Customers without one form
+/// the segment `(none)`. A segment whose journeys are not enough for a model of
+/// its own (no conversion, say) is split by that of all. Errors:
 /// [`Error::Option`] for a rule, or for journeys without customers;
-/// [`Error::Row`] for a customer in two segments.
+/// [`Error::Row`] for a customer in two segments; [`Error::Column`] where there
+/// are no segments.
 pub fn segmented(
     journeys: &Journeys,
-    segments: &Columns,
+    segments: Option<&Columns>,
     options: &SegmentedOptions,
     run: &Run,
 ) -> Result<Segmented> {
@@ -221,11 +162,14 @@ pub fn segmented(
             "journeys from paths have no customers to tell apart: build them with from_events",
         ));
     }
-    let (of, labels) = assign(journeys, segments, options, run)?;
+    let marked = match segments {
+        Some(frame) => journeys.with_segments(frame, &options.customer, &options.segment, run)?,
+        None => journeys.clone(),
+    };
+    let parts: Vec<_> = marked.split()?.into_iter().filter(|(_, mine)| !mine.is_empty()).collect();
     let whole = Fitted::fit(&options.model, journeys, run)?;
-    let mut found = Vec::with_capacity(labels.len());
-    for (code, label) in labels.into_iter().enumerate() {
-        let mine = journeys.only(|j| of[j] as usize == code);
+    let mut found = Vec::with_capacity(parts.len());
+    for (label, mine) in parts {
         let own = match Fitted::fit(&options.model, &mine, run) {
             Ok(fitted) => Some(fitted),
             Err(Error::NotEnoughData { .. } | Error::NotConverged { .. }) => None,
@@ -269,7 +213,7 @@ pub fn segmented(
         customers: None,
     };
     if options.customers {
-        out.customers = Some(out.by_customer(journeys, &of, run)?);
+        out.customers = Some(out.by_customer(&marked, run)?);
     }
     Ok(out)
 }
@@ -349,13 +293,21 @@ impl Segmented {
     }
 
     /// Credit of each customer's channels, of the customer's own journeys.
-    fn by_customer(&self, journeys: &Journeys, of: &[u32], run: &Run) -> Result<Table> {
+    fn by_customer(&self, journeys: &Journeys, run: &Run) -> Result<Table> {
         let (whole, _) = self.whole.kernels(journeys)?;
         let own: Vec<_> = self
             .segments
             .iter()
             .map(|s| s.own.as_ref().map(|own| own.kernels(journeys).map(|k| k.0)).transpose())
             .collect::<Result<_>>()?;
+        // Where the segment of each code stands among those that have journeys; (none) is the last.
+        let labels = journeys.segment_labels();
+        let at = |label: &str| self.segments.iter().position(|s| s.label == label);
+        let places: Vec<Option<usize>> = labels.iter().map(|label| at(label)).collect();
+        let place = |segment: Option<u32>| match segment {
+            Some(code) => places[code as usize],
+            None => self.segments.len().checked_sub(1),
+        };
         let mut scratch = Scratch::new(journeys.channel_count());
         let (mut customer, mut segment, mut channel) = (Vec::new(), Text::new(), Vec::new());
         let mut credits: Vec<[f64; 2]> = Vec::new();
@@ -371,7 +323,7 @@ impl Segmented {
             if journey.path.is_empty() || total == [0.0; 2] {
                 continue;
             }
-            let code = of[j] as usize;
+            let Some(code) = place(journeys.segment(j)) else { continue };
             let found = &self.segments[code];
             theirs.clear();
             split(&whole, &journey, 1.0, &mut scratch, &mut theirs);

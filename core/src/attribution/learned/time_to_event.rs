@@ -59,7 +59,7 @@ pub struct TimeToEvent {
     /// Most touches of one channel in a bucket that count. Default 5.
     pub cap: u32,
     /// How long an open journey is watched after its last touch, at most to the
-    /// end of observation; and how far ahead predictions look. Choose the
+    /// end of its window and of observation; and how far ahead predictions look. Choose the
     /// lookback. Default 30 days.
     pub horizon: Duration,
     /// λ of the ridge ½ λ Σ β². Default 1.
