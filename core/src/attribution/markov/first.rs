@@ -124,11 +124,20 @@ impl<'a> FirstVisits<'a> {
         }
         let top = worths.map(|worth| members.iter().fold(0.0_f64, |a, s| a.max(worth[*s].abs())));
         let starts: f64 = self.chain.start.iter().sum();
+        let entered: f64 = follow.iter().map(|j| base[*j]).sum();
+        let left = self.leaving(gone, &follow);
         let mut z = vec![0.0; n];
         let (mut best, mut stale) = (f64::INFINITY, 0);
         for _ in 0..LOOKS {
             run.check()?;
             for _ in 0..if follow.is_empty() { 0 } else { LOOK } {
+                // As much leaves these states as comes to them: without this step walks
+                // that go round a thousand times would take a thousand sweeps.
+                let leaving: f64 = follow.iter().zip(&left).map(|(j, share)| z[*j] * share).sum();
+                let factor = if leaving > 0.0 { entered / leaving } else { 1.0 };
+                for j in &follow {
+                    z[*j] *= factor;
+                }
                 for j in &follow {
                     z[*j] = base[*j] + self.inflow(*j, gone, &z);
                 }
@@ -150,6 +159,16 @@ impl<'a> FirstVisits<'a> {
             }
         }
         Ok(None)
+    }
+
+    /// The share of what is at each of these states that then ends, or comes to S.
+    fn leaving(&self, gone: &[bool], follow: &[usize]) -> Vec<f64> {
+        let share = |s: &usize| {
+            let out = self.chain.edges[self.ahead[*s]..self.ahead[*s + 1]].iter();
+            let again: f64 = out.filter(|(_, j, _)| gone[*j as usize]).map(|(.., w)| w).sum();
+            (self.chain.conversions[*s] + self.chain.nulls[*s] + again) / self.visits[*s]
+        };
+        follow.iter().map(share).collect()
     }
 
     fn inflow(&self, state: usize, gone: &[bool], z: &[f64]) -> f64 {
