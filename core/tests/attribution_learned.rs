@@ -100,7 +100,9 @@ fn close(found: f64, exact: f64, tolerance: f64) -> bool {
 
 fn credits(journeys: &Journeys, model: Model) -> Vec<[f64; 2]> {
     let name = model.name();
-    let found = attribute(journeys, &AttributeOptions { models: vec![model], ..Default::default() }, &Run::new()).unwrap();
+    let found =
+        attribute(journeys, &AttributeOptions { models: vec![model], ..Default::default() }, &Run::new())
+            .unwrap();
     found.credits(name).unwrap().to_vec()
 }
 
@@ -751,7 +753,8 @@ fn models_named_twice_show_what_differs() {
         Model::PathCounterfactual(PathCounterfactual { smoothing: 2.0, ..PathCounterfactual::default() }),
         "path_counterfactual".parse().unwrap(),
     ];
-    let found = attribute(&paths(&TOY), &AttributeOptions { models, ..Default::default() }, &Run::new()).unwrap();
+    let found =
+        attribute(&paths(&TOY), &AttributeOptions { models, ..Default::default() }, &Run::new()).unwrap();
     let names =
         ["path_counterfactual(transform=first)", "path_counterfactual(smoothing=2.0)", "path_counterfactual"];
     assert_eq!(found.models(), names);

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use headwater::attribution::{
     AttributeOptions, CalibrateOptions, ChooseOptions, ChooseRule, CompareOptions, Custom, DifferenceMetric,
     DifferenceOptions, DriftOptions, Given, Interval, LiftMetric, Markov, Model, MoneyOptions, MoneyPeriod,
-    SelfControlledOptions, Untested, attribute, calibrate, choose_half_life, choose_lookback, compare,
-    credits_by_weights, difference, drift, money, self_controlled, touch_credits,
+    SelfControlledOptions, Shapley, Untested, attribute, calibrate, choose_half_life, choose_lookback,
+    compare, credits_by_weights, difference, drift, money, self_controlled, touch_credits,
 };
 use headwater::column::{Columns, DAY, Data, Duration, Table};
 use headwater::journey::{

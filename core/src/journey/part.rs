@@ -20,9 +20,4 @@ impl Journeys {
         out.nulls = kept.iter().map(|j| nulls[*j]).collect();
         out
     }
-
-    /// The journeys that `keep` wants and that count for something.
-    pub(crate) fn only(&self, keep: impl Fn(usize) -> bool) -> Self {
-        self.select(|j| keep(j) && (self.conversions[j] != 0.0 || self.nulls[j] != 0.0))
-    }
 }
