@@ -53,6 +53,9 @@ impl Given<'_> {
                 let One { model } = parse(options)?;
                 Ok(vec![("touch_credits", touch_credits(journeys, &model, run)?)])
             }
+            "graph_difference" => {
+                Ok(journeys.graph_difference(self.other, &parse(options)?, run)?.into_tables())
+            }
             _ => Err(Error::option("report", format!("there is no report `{name}` of attribution"))),
         }
     }

@@ -43,6 +43,7 @@
 //! # Ok::<(), headwater::Error>(())
 //! ```
 
+mod analytics;
 mod build;
 mod chain;
 mod counts;
@@ -64,6 +65,12 @@ mod transform;
 use std::ops::Range;
 use std::sync::Arc;
 
+pub use analytics::{
+    Anchor, Assist, AssistedOptions, Attempts, CensorAt, ChannelSet, DifferenceOptions, Entity,
+    FrictionOptions, FunnelOptions, GraphOptions, LagCurveOptions, LagFrom, Occurrence, OnlineOfflineOptions,
+    Order, OverlapOptions, PathLengthOptions, Report, SplitBy, StepMatrixOptions, TimeToConvertOptions,
+    Weighing,
+};
 pub use build::{Conversions, Policies, Touches};
 pub use chain::{Chain, Repeats};
 pub use counts::PathCounts;
