@@ -322,8 +322,8 @@ fn the_planted_troubles_of_a_shop_are_found() {
     assert_eq!(friction.text("channel", 0).as_deref(), Some("payment_details"));
     assert!(friction.f64s("q_value").unwrap()[0] < 1e-10 && friction.f64s("low").unwrap()[0] > 1.5);
 
-    // The mobile checkout was broken from 9 April to 9 May: those on mobile who gave their address
-    // no longer reached the payment. The other platforms went on as before.
+    // The mobile checkout was broken from 9 April to 9 May: those on mobile
+    // ran into it from the cart and the address. The other platforms went on as before.
     let broken = |day: &str| ("2024-04-09"..="2024-05-09").contains(&day);
     let difference = |mobile: bool| {
         let on = |platform: &str| (platform == "mobile") == mobile;
@@ -332,25 +332,19 @@ fn the_planted_troubles_of_a_shop_are_found() {
         then.graph_difference(Some(&else_), &DifferenceOptions::default(), &Run::new()).unwrap().table()
     };
     let (mobile, others) = (difference(true), difference(false));
-    for table in [&mobile, &others] {
-        for row in 0..6 {
-            println!(
-                "{} > {}: {:.3}, q {:.1e}",
-                table.text("from", row).unwrap(),
-                table.text("to", row).unwrap(),
-                table.f64s("difference").unwrap()[row],
-                table.f64s("q_value").unwrap()[row]
-            );
-        }
-        println!("{:?}", edge(table, "shipping_details", "payment_details"));
-        println!("{:?}", edge(table, "payment_details", "(conversion)"));
+    for from in ["shipping_details", "cart", "add_to_cart"] {
+        let (difference, q) = edge(&mobile, from, "checkout_bug");
+        assert!(difference > 0.05 && q < 1e-3, "{from}: {difference}, {q}");
     }
-    // The payment failed from 19 May to 7 June.
+    assert_eq!(mobile.text("to", 0).as_deref(), Some("checkout_bug"));
+    assert!(known(&others, "q_value").into_iter().flatten().all(|q| q > 0.1));
+    // The payment failed from 19 May to 7 June: fewer went from there to the purchase.
     let failed = |day: &str| ("2024-05-19"..="2024-06-07").contains(&day);
     let (then, else_) = (shop(|_, day| failed(day)).unwrap(), shop(|_, day| !failed(day)).unwrap());
-    let table =
-        then.graph_difference(Some(&else_), &DifferenceOptions::default(), &Run::new()).unwrap().table();
-    println!("{:?}", edge(&table, "payment_details", "(conversion)"));
-    println!("{:?}", edge(&table, "shipping_details", "(conversion)"));
-    println!("{:?}", edge(&table, "payment_details", "payment_error"));
+    let options = DifferenceOptions::default();
+    let table = then.graph_difference(Some(&else_), &options, &Run::new()).unwrap().table();
+    let (difference, q) = edge(&table, "payment_details", "payment_error");
+    assert!(difference > 0.1 && q < 1e-9);
+    let (difference, q) = edge(&table, "payment_details", "(conversion)");
+    assert!(difference < -0.1 && q < 0.05);
 }
