@@ -1,8 +1,6 @@
 //! Reports that read journeys, against their definitions spelt out.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::naive_bytecount)]
 
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use headwater::attribution::Given;
@@ -11,9 +9,8 @@ use headwater::journey::{
     Anchor, Attempts, ChannelSet, Conversions, Entity, FunnelOptions, GraphOptions, Journeys, Occurrence,
     Order, OverlapOptions, PathOptions, Policies, Repeats, StepMatrixOptions, Touches,
 };
-use headwater::{Error, Result, Run, options};
+use headwater::{Error, Run};
 use proptest::prelude::*;
-use support::{Frames, run_vectors};
 
 const DAY: i64 = 86_400_000_000;
 const LABELS: [&str; 4] = ["a", "b", "c", "d"];
@@ -532,36 +529,4 @@ fn nothing_in_gives_nothing_out() {
     for report in ["time_to_convert", "lag_curves"] {
         timed.as_ref().unwrap().report(report, "{}", &Run::new()).unwrap();
     }
-}
-
-// ---------------------------------------------------------------- shared vectors
-
-fn journeys(frames: &Frames, json: &str, prefix: &str, run: &Run) -> Result<Journeys> {
-    let frame = |name: &str| frames.get(&format!("{prefix}{name}"));
-    match frame("paths") {
-        Some(paths) => Journeys::from_paths(paths, &options::parse(json)?, run),
-        None => Journeys::from_events(
-            frame("touches").unwrap(),
-            frame("conversions"),
-            &options::parse(json)?,
-            run,
-        ),
-    }
-}
-
-fn call(name: &str, frames: &Frames, json: &str, run: &Run) -> Result<Vec<(&'static str, Table)>> {
-    let whole: serde_json::Value = serde_json::from_str(json).unwrap();
-    let part = |key: &str| whole.get(key).map_or_else(|| "{}".to_owned(), ToString::to_string);
-    let made = journeys(frames, &part("journeys"), "", run)?;
-    let report = whole["report"].as_str().unwrap();
-    if name == "report" {
-        return made.report(report, &part("options"), run);
-    }
-    let other = journeys(frames, &part("other"), "other_", run)?;
-    Given { journeys: &made, other: Some(&other), frame: None }.report(report, &part("options"), run)
-}
-
-#[test]
-fn journey_analytics() {
-    run_vectors("journey_analytics", call);
 }

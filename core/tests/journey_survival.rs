@@ -187,7 +187,7 @@ fn lag_curves_by_hand() {
     let first = [[0.0, 0.5, 0.5, 0.5, 1.0], [0.0, 0.5, 0.5, 0.5, 1.0], [0.0, 0.0, 1.0, 1.0, 1.0]].concat();
     assert_eq!(share("{}"), first);
     let last = [[0.0, 1.0, 1.0, 1.0, 1.0], [0.0, 1.0, 1.0, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0, 1.0]].concat();
-    assert_eq!(share(r#"{"from":"last"}"#), last);
+    assert_eq!(share(r#"{"from_touch":"last"}"#), last);
     assert_eq!(share(r#"{"longest":"1d"}"#), [0.0, 0.5, 0.0, 0.5, 0.0, 0.0]);
 }
 

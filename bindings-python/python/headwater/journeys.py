@@ -6,6 +6,7 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, Literal, Self
 
 from . import _call, _core, _frames
+from ._analytics import Analytics
 from ._models import Fitted
 from .attribution import AttributionModel
 
@@ -14,7 +15,7 @@ __all__ = ["Journeys", "PathCounts"]
 _OnInvalid = Literal["error", "drop"]
 
 
-class Journeys:
+class Journeys(Analytics):
     """The touches of each customer before each conversion, and those that led to none.
 
     Made by `from_events` or `from_paths`. Frames come out in the kind that came in.

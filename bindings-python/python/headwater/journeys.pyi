@@ -2,13 +2,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
 from . import _call, _core, _frames
+from ._analytics import Analytics
 from ._models import Fitted
 from .attribution import AttributionModel
 
 __all__ = ["Journeys", "PathCounts"]
 _OnInvalid = Literal["error", "drop"]
 
-class Journeys:
+class Journeys(Analytics):
     def __init__(self, native: _core.Journeys, make: _frames.Maker) -> None: ...
     @classmethod
     def from_events(

@@ -26,7 +26,7 @@ pub enum LagFrom {
 #[serde(deny_unknown_fields, default)]
 pub struct LagCurveOptions {
     /// Which touch the lag is counted from.
-    pub from: LagFrom,
+    pub from_touch: LagFrom,
     /// The distance of the curve's points. Default 1 day.
     pub grid: Duration,
     /// Where the curves end. Default: at the longest lag.
@@ -35,7 +35,7 @@ pub struct LagCurveOptions {
 
 impl Default for LagCurveOptions {
     fn default() -> Self {
-        Self { from: LagFrom::default(), grid: Duration::from_days(1), longest: None }
+        Self { from_touch: LagFrom::default(), grid: Duration::from_days(1), longest: None }
     }
 }
 
@@ -76,7 +76,7 @@ impl Journeys {
                         add((c + 1) * width + bin(lag(j, i)), self.conversions[j]);
                     }
                 };
-                let whole = match options.from {
+                let whole = match options.from_touch {
                     LagFrom::First => {
                         (0..path.len()).for_each(&mut touch);
                         0
