@@ -104,6 +104,45 @@ fn the_curve_of_the_placebo_ends_at_nothing() {
     assert_eq!(known(quantiles, "high"), [Some(5.0), Some(11.0), Some(22.0)]);
 }
 
+/// As [`spells`], of channel 0 for the first `firsts` and channel 1 for the others.
+fn two_groups(days: &[(i64, bool)], firsts: usize) -> Journeys {
+    let (mut customer, mut time, mut channel, mut buyer, mut sold) = (vec![], vec![], vec![], vec![], vec![]);
+    for (i, (length, converts)) in days.iter().enumerate() {
+        let mut touch = |at: i64| {
+            customer.push(i as u32);
+            time.push(at * DAY);
+            channel.push(u32::from(i >= firsts));
+        };
+        touch(0);
+        if *converts {
+            buyer.push(i as u32);
+            sold.push(length * DAY);
+        } else {
+            touch(*length);
+        }
+    }
+    let touches = Touches { customer: &customer, time: &time, channel: &channel, cost: None };
+    let conversions = Conversions { customer: &buyer, time: &sold, value: None };
+    let lookback = headwater::column::Duration::from_days(1_000);
+    let policies = Policies { lookback, ..Policies::default() };
+    Journeys::build(&touches, &conversions, &policies, &Run::new()).unwrap()
+}
+
+#[test]
+fn the_log_rank_test_of_the_trial_is_the_published_one() {
+    let both: Vec<(i64, bool)> = TREATED.iter().chain(&PLACEBO).map(|w| (w.abs(), *w > 0)).collect();
+    let options = r#"{"censor_at":"last_touch","split_by":"first_channel"}"#;
+    let groups = two_groups(&both, 21).report("time_to_convert", options, &Run::new()).unwrap().remove(2).1;
+    // Kleinbaum & Klein, Survival Analysis, print chi² = 16.79 and E of 19.25 and 10.75; lifelines 0.30.3 gives the digits.
+    near(groups.f64s("expected").unwrap(), &[19.25, 10.75], 1e-2);
+    let z = groups.f64s("z").unwrap();
+    assert!((z[0] * z[0] - 16.792940989216547).abs() < 1e-9 && (z[0] + z[1]).abs() < 1e-9, "{z:?}");
+    assert!(groups.f64s("p_value").unwrap()[0] < 1e-4);
+    // One group has nothing to differ from.
+    let one = of(&TREATED).report("time_to_convert", r#"{"censor_at":"last_touch"}"#, &Run::new()).unwrap();
+    assert_eq!(known(&one[2].1, "z"), [None]);
+}
+
 #[test]
 fn a_grid_reads_the_same_curve() {
     let options = r#"{"censor_at":"last_touch","grid":"10d"}"#;
@@ -147,6 +186,32 @@ fn path_lengths_make_a_life_table() {
 }
 
 proptest! {
+    #[test]
+    fn log_rank_tests_are_sums_over_the_times(
+        days in prop::collection::vec((0..8_i64, any::<bool>()), 4..40), firsts in 1..3_usize,
+    ) {
+        let options = r#"{"censor_at":"last_touch","split_by":"first_channel"}"#;
+        let groups = two_groups(&days, firsts).report("time_to_convert", options, &Run::new()).unwrap().remove(2).1;
+        let (mut expected, mut variance) = (0.0, 0.0);
+        let observed = days[..firsts].iter().filter(|d| d.1).count() as f64;
+        for t in 0..8 {
+            let risk = |of: &[(i64, bool)]| of.iter().filter(|d| d.0 >= t).count() as f64;
+            let (n, mine) = (risk(&days), risk(&days[..firsts]));
+            let d = days.iter().filter(|x| x.0 == t && x.1).count() as f64;
+            if n > 0.0 {
+                expected += d * mine / n;
+            }
+            if n > 1.0 {
+                variance += d * (n - d) * mine * (n - mine) / (n * n * (n - 1.0));
+            }
+        }
+        prop_assert!((groups.f64s("expected").unwrap()[0] - expected).abs() < 1e-9);
+        match known(&groups, "z")[0] {
+            Some(z) => prop_assert!((z - (observed - expected) / f64::sqrt(variance)).abs() < 1e-6),
+            None => prop_assert!(variance < 1e-9),
+        }
+    }
+
     /// Without censoring the curve is the share that has not converted yet; with it, the product of the chances.
     #[test]
     fn curves_are_products_of_chances(days in prop::collection::vec((0..12_i64, any::<bool>()), 1..40)) {

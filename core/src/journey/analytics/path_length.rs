@@ -57,7 +57,7 @@ impl Journeys {
         };
         let (conversions, nulls) = (sums(&self.conversions), sums(&self.nulls));
         run.check()?;
-        let mut curves = Curves::default();
+        let (mut curves, mut all) = (Curves::default(), Vec::new());
         for (group, name) in options.split_by.names(self).iter().enumerate() {
             let at = |i: usize| group * lengths.len() + i;
             let ends: Vec<Ends> = (0..lengths.len())
@@ -66,8 +66,10 @@ impl Journeys {
                 .collect();
             if groups == 1 || !ends.is_empty() {
                 curves.push(name, &ends, &options.quantiles, z, None);
+                all.push(ends);
             }
         }
+        curves.compare(&all.iter().map(Vec::as_slice).collect::<Vec<_>>());
         Ok(curves.report("path_length", "touches", |touches| touches as f64, z))
     }
 }

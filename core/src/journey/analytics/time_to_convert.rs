@@ -68,7 +68,10 @@ impl Journeys {
     /// scale of ln(−ln S)); the last three are missing where the curve is at 0.
     /// `quantiles`: group, quantile, days (at which that share has converted,
     /// missing where the curve does not get there), low, high (Brookmeyer &
-    /// Crowley 1982). `groups`: group, journeys, events, censored.
+    /// Crowley 1982). `groups`: group, journeys, events, censored, expected
+    /// (events, had the group the hazard of all), z, p_value and q_value of the
+    /// log-rank test against the other groups (Mantel 1966; two-sided, and
+    /// adjusted for the number of groups), missing where there is one group.
     ///
     /// Sources: Kaplan & Meier 1958; Kalbfleisch & Prentice, *The Statistical
     /// Analysis of Failure Time Data*, 1980.
@@ -116,6 +119,8 @@ impl Journeys {
             });
             curves.push(&name, spells, &options.quantiles, z, grid);
         }
+        spells.retain(|spells| !spells.is_empty() || options.split_by == SplitBy::None);
+        curves.compare(&spells.iter().map(Vec::as_slice).collect::<Vec<_>>());
         Ok(curves.report("time_to_convert", "days", |micros| micros as f64 / DAY as f64, z))
     }
 }
