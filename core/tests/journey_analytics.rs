@@ -1,273 +1,22 @@
 //! Reports that read journeys, against their definitions spelt out.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::naive_bytecount)]
 
+mod paths;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use headwater::attribution::Given;
-use headwater::column::{Columns, Table};
+use headwater::column::Columns;
 use headwater::journey::{
-    Anchor, Attempts, ChannelSet, Conversions, Entity, FunnelOptions, GraphOptions, Journeys, Occurrence,
-    Order, OverlapOptions, PathOptions, Policies, Repeats, StepMatrixOptions, Touches,
+    Anchor, ChannelSet, Conversions, GraphOptions, Journeys, Occurrence, OverlapOptions, Policies, Repeats,
+    StepMatrixOptions, Touches,
 };
 use headwater::{Error, Run};
+use paths::{DAY, LABELS, Line, Row, cells, close, collapse, from_rows, repeated, rows, text_rows};
 use proptest::prelude::*;
-
-const DAY: i64 = 86_400_000_000;
-const LABELS: [&str; 4] = ["a", "b", "c", "d"];
-
-/// (path, conversions, nulls)
-type Row = (Vec<u32>, f64, f64);
-
-fn from_rows(rows: &[Row], labels: &[&str]) -> Journeys {
-    let path = |r: &Row| r.0.iter().map(|c| labels[*c as usize]).collect::<Vec<_>>().join(" > ");
-    let frame = Columns::new()
-        .with("path", rows.iter().map(path).collect::<Vec<_>>())
-        .with("conversions", rows.iter().map(|r| r.1).collect::<Vec<_>>())
-        .with("nulls", rows.iter().map(|r| r.2).collect::<Vec<_>>());
-    let options = PathOptions { nulls: Some("nulls".into()), ..PathOptions::default() };
-    Journeys::from_paths(&frame, &options, &Run::new()).unwrap()
-}
-
-fn rows() -> impl Strategy<Value = Vec<Row>> {
-    let row = (prop::collection::vec(0..4_u32, 1..7), 0..3_u8, 0..3_u8);
-    let row = row.prop_map(|(path, c, n)| (path, f64::from(c), f64::from(n)));
-    prop::collection::vec(row, 1..12)
-}
-
-/// Each row as often as it counts.
-fn repeated(rows: &[Row]) -> Vec<Row> {
-    let once = |(path, c, n): &Row| {
-        let one = |c: f64, n: f64, times: f64| vec![(path.clone(), c, n); times as usize];
-        [one(1.0, 0.0, *c), one(0.0, 1.0, *n)].concat()
-    };
-    rows.iter().flat_map(once).collect()
-}
-
-/// A table as rows of text, for comparison without regard to order.
-fn text_rows(table: &Table, names: &[&str]) -> BTreeSet<Vec<String>> {
-    (0..table.rows())
-        .map(|row| {
-            let cell = |name: &&str| {
-                let text = || table.text(name, row).map(|t| t.into_owned());
-                let number = || table.f64s(name).map(|v| format!("{:.9}", v[row]));
-                number().or_else(|| table.i64s(name).map(|v| v[row].to_string())).or_else(text).unwrap()
-            };
-            names.iter().map(cell).collect()
-        })
-        .collect()
-}
-
-fn cells(table: &Table, keys: &[&str], value: &str) -> BTreeMap<Vec<String>, f64> {
-    let key = |row: usize| -> Vec<String> {
-        let one = |k: &&str| match table.i64s(k) {
-            Some(v) => v[row].to_string(),
-            None => table.text(k, row).unwrap().into_owned(),
-        };
-        keys.iter().map(one).collect()
-    };
-    (0..table.rows()).map(|row| (key(row), table.f64s(value).unwrap()[row])).collect()
-}
-
-fn close(found: &BTreeMap<Vec<String>, f64>, wanted: &BTreeMap<Vec<String>, f64>) {
-    assert_eq!(found.keys().collect::<Vec<_>>(), wanted.keys().collect::<Vec<_>>());
-    for (key, value) in wanted {
-        assert!((found[key] - value).abs() < 1e-9, "{key:?}: {} for {value}", found[key]);
-    }
-}
-
-// ---------------------------------------------------------------- funnels
-
-/// A sequence: (channel or 4 for a conversion, time).
-type Line = Vec<(u32, i64)>;
-
-/// All tuples of places that serve the steps from `start` on, by recursion.
-fn tuples(
-    line: &Line,
-    steps: &[Vec<u32>],
-    window: i64,
-    strict: bool,
-    hits: &[usize],
-    out: &mut Vec<Vec<usize>>,
-) {
-    out.push(hits.to_vec());
-    if hits.len() == steps.len() {
-        return;
-    }
-    let last = hits[hits.len() - 1];
-    let until = if strict { line.len().min(last + 2) } else { line.len() };
-    for at in last + 1..until {
-        if steps[hits.len()].contains(&line[at].0) && line[at].1 - line[hits[0]].1 <= window {
-            tuples(line, steps, window, strict, &[hits, &[at]].concat(), out);
-        }
-    }
-}
-
-/// The attempt from a start: the longest tuple, of those the first in time.
-fn naive_attempt(line: &Line, steps: &[Vec<u32>], window: i64, strict: bool, start: usize) -> Vec<usize> {
-    let mut all = Vec::new();
-    tuples(line, steps, window, strict, &[start], &mut all);
-    let deepest = all.iter().map(Vec::len).max().unwrap();
-    all.into_iter().filter(|t| t.len() == deepest).min().unwrap()
-}
-
-fn naive_funnel(line: &Line, steps: &[Vec<u32>], o: &FunnelOptions) -> Vec<Vec<usize>> {
-    let window = o.window.map_or(i64::MAX, |w| w.micros());
-    let attempt = |s: usize| naive_attempt(line, steps, window, o.order == Order::Strict, s);
-    let starts: Vec<usize> = (0..line.len()).filter(|i| steps[0].contains(&line[*i].0)).collect();
-    if o.attempts == Attempts::All {
-        let (mut out, mut after) = (Vec::new(), 0);
-        for s in starts {
-            if s >= after {
-                let hits = attempt(s);
-                after = hits[hits.len() - 1] + 1;
-                out.push(hits);
-            }
-        }
-        return out;
-    }
-    let all: Vec<Vec<usize>> = starts.into_iter().map(attempt).collect();
-    let deepest = all.iter().map(Vec::len).max().unwrap_or(0);
-    all.into_iter().find(|t| t.len() == deepest).into_iter().collect()
-}
-
-fn collapse(line: &Line, repeats: Repeats) -> Line {
-    let mut out: Line = Vec::new();
-    for step in line {
-        if repeats == Repeats::Keep || step.0 == 4 || out.last().is_none_or(|l| l.0 != step.0) {
-            out.push(*step);
-        }
-    }
-    out
-}
-
-/// Counts by step, and by (step, destination).
-fn naive_tables(
-    lines: &[Line],
-    steps: &[Vec<u32>],
-    o: &FunnelOptions,
-) -> (Vec<f64>, BTreeMap<Vec<String>, f64>) {
-    let mut count = vec![0.0; steps.len()];
-    let mut drop = BTreeMap::new();
-    for line in lines.iter().map(|line| collapse(line, o.repeats)) {
-        for hits in naive_funnel(&line, steps, o) {
-            (0..hits.len()).for_each(|i| count[i] += 1.0);
-            if hits.len() < steps.len() {
-                let to = match line.get(hits[hits.len() - 1] + 1) {
-                    Some((4, _)) => "(conversion)",
-                    Some((c, _)) => LABELS[*c as usize],
-                    None => "(null)",
-                };
-                *drop.entry(vec![hits.len().to_string(), to.to_owned()]).or_insert(0.0) += 1.0;
-            }
-        }
-    }
-    (count, drop)
-}
-
-fn options_of(steps: &[Vec<u32>], bits: u8, days: Option<i64>, by: Entity) -> FunnelOptions {
-    let set = |s: &Vec<u32>| match s[..] {
-        [4] => ChannelSet::from("(conversion)"),
-        _ => ChannelSet(s.iter().map(|c| LABELS[*c as usize].to_owned()).collect()),
-    };
-    FunnelOptions {
-        steps: steps.iter().map(set).collect(),
-        window: days.map(|d| headwater::column::Duration::from_micros(d * DAY)),
-        order: if bits & 1 == 0 { Order::Loose } else { Order::Strict },
-        attempts: if bits & 2 == 0 { Attempts::Best } else { Attempts::All },
-        repeats: if bits & 4 == 0 { Repeats::Keep } else { Repeats::Collapse },
-        by,
-        ..FunnelOptions::default()
-    }
-}
-
-fn steps() -> impl Strategy<Value = Vec<Vec<u32>>> {
-    let set = prop::collection::btree_set(0..4_u32, 1..3).prop_map(|s| s.into_iter().collect::<Vec<_>>());
-    (prop::collection::vec(set, 1..4), any::<bool>()).prop_map(|(mut steps, converts)| {
-        if converts {
-            steps.push(vec![4]);
-        }
-        steps
-    })
-}
-
-fn check_funnel(j: &Journeys, lines: &[Line], steps: &[Vec<u32>], o: &FunnelOptions) {
-    let (count, drop) = naive_tables(lines, steps, o);
-    let found = j.funnel(o, &Run::new().threads(2)).unwrap();
-    assert_eq!(found.table().f64s("count").unwrap(), count, "{o:?}");
-    assert_eq!(cells(found.get("dropoff").unwrap(), &["step", "to"], "count"), drop, "{o:?}");
-}
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
-
-    #[test]
-    fn funnels_of_paths_are_as_defined(rows in rows(), steps in steps(), bits in 0..8_u8) {
-        let mut every = rows;
-        every.push((vec![0, 1, 2, 3], 0.0, 1.0));
-        let j = from_rows(&every, &LABELS);
-        let line = |r: &Row| {
-            let mut line: Line = r.0.iter().map(|c| (*c, 0)).collect();
-            line.extend((r.1 > 0.0).then_some((4, 0)));
-            line
-        };
-        let lines: Vec<Line> = repeated(&every).iter().map(line).collect();
-        check_funnel(&j, &lines, &steps, &options_of(&steps, bits, None, Entity::Journey));
-    }
-
-    #[test]
-    fn funnels_of_customers_and_timed_journeys_are_as_defined(
-        touches in prop::collection::vec((0..3_u32, 0..60_i64, 0..4_u32), 1..30),
-        sales in prop::collection::vec((0..3_u32, 0..60_i64), 0..6),
-        steps in steps(), bits in 0..8_u8, days in prop::option::of(0..40_i64),
-    ) {
-        // Whole days twice over, so that touches and conversions never meet.
-        let mut touches: Vec<_> = touches.into_iter().map(|(c, t, ch)| (c, 2 * t, ch)).collect();
-        touches.sort_unstable();
-        touches.dedup();
-        touches.extend((0..4).map(|ch| (3_u32, 2 * i64::from(ch), ch)));
-        let mut sales: Vec<_> = sales.into_iter().map(|(c, t)| (c, 2 * t + 1)).collect();
-        sales.sort_unstable();
-        sales.dedup();
-        let columns = |f: &dyn Fn(&(u32, i64, u32)) -> i64| touches.iter().map(f).collect::<Vec<i64>>();
-        let (who, ch): (Vec<u32>, Vec<u32>) = touches.iter().map(|t| (t.0, t.2)).unzip();
-        let times = columns(&|t| t.1 * DAY);
-        let t = Touches { customer: &who, time: &times, channel: &ch, cost: None };
-        let (buyer, sold): (Vec<u32>, Vec<i64>) = sales.iter().map(|s| (s.0, s.1 * DAY)).unzip();
-        let c = Conversions { customer: &buyer, time: &sold, value: None };
-        let j = Journeys::build(&t, &c, &Policies::default(), &Run::new()).unwrap();
-        let labels: Vec<String> = (0..4).map(|c| c.to_string()).collect();
-        let named = |o: FunnelOptions| {
-            let steps = o.steps.iter().map(|s| ChannelSet(s.0.iter().map(|l| {
-                LABELS.iter().position(|k| k == l).map_or(l.clone(), |c| labels[c].clone())
-            }).collect()));
-            FunnelOptions { steps: steps.collect(), ..o }
-        };
-        let lines: Vec<Line> = (0..4).map(|who| {
-            let mut line: Line = touches.iter().filter(|t| t.0 == who).map(|t| (t.2, t.1 * DAY)).collect();
-            line.extend(sales.iter().filter(|s| s.0 == who).map(|s| (4, s.1 * DAY)));
-            line.sort_by_key(|s| s.1);
-            line
-        }).collect();
-        let o = options_of(&steps, bits, days, Entity::Customer);
-        let (count, drop) = naive_tables(&lines, &steps, &o);
-        let found = j.funnel(&named(o), &Run::new().threads(2)).unwrap();
-        let renamed: BTreeMap<_, _> = cells(found.get("dropoff").unwrap(), &["step", "to"], "count").into_iter()
-            .map(|(mut k, v)| { if let Ok(c) = k[1].parse::<usize>() { k[1] = LABELS[c].into(); } (k, v) }).collect();
-        let table = found.table();
-        prop_assert_eq!(table.f64s("count").unwrap(), count);
-        prop_assert_eq!(renamed, drop);
-
-        let o = options_of(&steps, bits, days, Entity::Journey);
-        let lines: Vec<Line> = (0..j.len()).filter(|i| !j.path(*i).is_empty()).map(|i| {
-            let mut line: Line = j.path(i).iter().copied().zip(j.touch_times(i).iter().copied()).collect();
-            line.extend((j.conversions()[i] > 0.0).then(|| (4, j.end_time(i).unwrap())));
-            line
-        }).collect();
-        let (count, _) = naive_tables(&lines, &steps, &o);
-        let found = j.funnel(&named(o), &Run::new().threads(2)).unwrap();
-        let table = found.table();
-        prop_assert_eq!(table.f64s("count").unwrap(), count);
-    }
 
     // ---------------------------------------------------------------- step matrix
 
@@ -529,4 +278,124 @@ fn nothing_in_gives_nothing_out() {
     for report in ["time_to_convert", "lag_curves"] {
         timed.as_ref().unwrap().report(report, "{}", &Run::new()).unwrap();
     }
+}
+
+/// A number in 0..n from a counter: the same in every run.
+fn scatter(i: u64, salt: u64, n: u64) -> u64 {
+    let mut x = i.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ salt.wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 31)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (x ^ (x >> 29)) % n
+}
+
+const ALL_REPORTS: [(&str, &str); 14] = [
+    ("funnel", r#"{"steps":["c1",["c2","c3"],"(conversion)"],"window":"20d","split_by":"first_channel"}"#),
+    ("funnel", r#"{"steps":["c1","c2"],"by":"customer","attempts":"all","repeats":"collapse"}"#),
+    ("step_matrix", "{}"),
+    ("graph", "{}"),
+    ("graph_difference", "{}"),
+    ("time_to_convert", r#"{"split_by":"last_channel","lookback":"30d","grid":"1d"}"#),
+    ("path_length", r#"{"split_by":"first_channel"}"#),
+    ("assisted", "{}"),
+    ("positions", "{}"),
+    ("overlap", r#"{"size":3,"min_journeys":0}"#),
+    ("online_offline", r#"{"offline":["c4","c5"]}"#),
+    ("friction", "{}"),
+    ("lag_curves", "{}"),
+    ("lag_curves", r#"{"from_touch":"last","grid":"6h"}"#),
+];
+
+#[test]
+fn threads_and_the_order_of_rows_leave_no_trace() {
+    let made = |turn: u64| {
+        let n = 90_000;
+        let frame = |n: u64, salt: u64| {
+            // Rows in another order: 7919 is prime to their number.
+            let row = |i: u64| if turn == 0 { i } else { i * 7919 % n };
+            let column = |f: &dyn Fn(u64) -> i64| (0..n).map(|i| f(row(i))).collect::<Vec<i64>>();
+            Columns::new()
+                .with("customer", column(&|i| scatter(i, salt, 15_000) as i64))
+                .with(
+                    "time",
+                    headwater::column::Data::times(column(&|i| {
+                        scatter(i, salt + 1, 90 * 96) as i64 * (DAY / 96)
+                    })),
+                )
+                .with(
+                    "channel",
+                    (0..n).map(|i| format!("c{}", scatter(row(i), salt + 2, 7))).collect::<Vec<_>>(),
+                )
+                .with(
+                    "value",
+                    (0..n).map(|i| scatter(row(i), salt + 3, 9_999) as f64 / 100.0).collect::<Vec<_>>(),
+                )
+        };
+        let options = headwater::journey::EventOptions { value: Some("value".into()), ..Default::default() };
+        Journeys::from_events(&frame(n, 1), Some(&frame(n / 10, 5)), &options, &Run::new()).unwrap()
+    };
+    let (one, other) = (made(0), made(1));
+    for (report, options) in ALL_REPORTS {
+        let of = |j: &Journeys, threads| j.report(report, options, &Run::new().threads(threads)).unwrap();
+        let wanted = of(&one, 1);
+        assert!(of(&one, 3) == wanted, "{report} {options} on three threads");
+        assert!(of(&other, 2) == wanted, "{report} {options} of other rows");
+    }
+}
+
+#[test]
+fn fractions_add_up_the_same_on_any_number_of_threads() {
+    let n = 40_000;
+    let rows: Vec<Row> = (0..n)
+        .map(|i| {
+            let path = (0..=scatter(i, 1, 6)).map(|k| scatter(i, k + 2, 4) as u32).collect();
+            (path, scatter(i, 20, 100) as f64 / 37.0, scatter(i, 21, 100) as f64 / 41.0)
+        })
+        .collect();
+    let (forward, backward) =
+        (from_rows(&rows, &LABELS), from_rows(&rows.into_iter().rev().collect::<Vec<_>>(), &LABELS));
+    for (report, options) in [
+        ("funnel", r#"{"steps":["a",["b","c"],"(conversion)"],"split_by":"first_channel"}"#),
+        ("step_matrix", "{}"),
+        ("graph", "{}"),
+        ("path_length", "{}"),
+        ("assisted", "{}"),
+        ("positions", "{}"),
+        ("overlap", "{}"),
+        ("online_offline", r#"{"offline":["b"]}"#),
+        ("friction", "{}"),
+    ] {
+        let of = |j: &Journeys, threads| j.report(report, options, &Run::new().threads(threads)).unwrap();
+        assert!(of(&backward, 4) == of(&forward, 1), "{report}");
+    }
+}
+
+#[test]
+fn crossings_by_hand() {
+    // a and c are online, b and d offline.
+    let rows = vec![
+        (vec![0, 1, 0, 2, 3], 2.0, 1.0),
+        (vec![1, 0], 0.0, 4.0),
+        (vec![2, 0], 3.0, 0.0),
+        (vec![3, 3], 1.0, 0.0),
+    ];
+    let j = from_rows(&rows, &LABELS);
+    let table = j.report("online_offline", r#"{"offline":["b","d"]}"#, &Run::new()).unwrap().remove(0).1;
+    let found = cells(&table, &["from", "to"], "journeys");
+    let wanted = [
+        (("a", "b"), 3.0),
+        (("a", "d"), 3.0),
+        (("a", "(conversion)"), 5.0),
+        (("b", "a"), 7.0),
+        (("b", "c"), 3.0),
+        (("b", "(conversion)"), 2.0),
+        (("c", "d"), 3.0),
+        (("c", "(conversion)"), 5.0),
+        (("d", "(conversion)"), 3.0),
+    ];
+    let key = |(from, to): (&str, &str)| vec![from.to_owned(), to.to_owned()];
+    close(&found, &wanted.into_iter().map(|(pair, n)| (key(pair), n)).collect());
+    // Of the ten journeys on a, three cross to b, and two of these convert.
+    let share = cells(&table, &["from", "to"], "share");
+    assert!((share[&key(("a", "b"))] - 0.3).abs() < 1e-12);
+    assert_eq!(cells(&table, &["from", "to"], "conversions")[&key(("a", "b"))], 2.0);
+    assert_eq!(cells(&table, &["from", "to"], "share")[&key(("d", "(conversion)"))], 0.75);
 }
