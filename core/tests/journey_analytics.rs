@@ -83,8 +83,12 @@ proptest! {
             names.push(if converts > 0.0 { "(conversion)" } else { "(null)" });
             let edges: Vec<Vec<String>> =
                 names.windows(2).map(|w| w.iter().map(ToString::to_string).collect()).collect();
-            edges.iter().for_each(|e| *count.entry(e.clone()).or_insert(0.0) += 1.0);
-            edges.into_iter().collect::<BTreeSet<_>>().into_iter().for_each(|e| *took.entry(e).or_insert(0.0) += 1.0);
+            for edge in &edges {
+                *count.entry(edge.clone()).or_insert(0.0) += 1.0;
+            }
+            for edge in edges.into_iter().collect::<BTreeSet<_>>() {
+                *took.entry(edge).or_insert(0.0) += 1.0;
+            }
         }
         let o = GraphOptions { repeats, ..GraphOptions::default() };
         let found = j.graph(&o, &Run::new().threads(2)).unwrap();

@@ -43,7 +43,7 @@ fn naive_attempt(line: &Line, steps: &[Vec<u32>], window: i64, strict: bool, sta
 }
 
 fn naive_funnel(line: &Line, steps: &[Vec<u32>], o: &FunnelOptions) -> Vec<Vec<usize>> {
-    let window = o.window.map_or(i64::MAX, |w| w.micros());
+    let window = o.window.map_or(i64::MAX, headwater::column::Duration::micros);
     let attempt = |s: usize| naive_attempt(line, steps, window, o.order == Order::Strict, s);
     let starts: Vec<usize> = (0..line.len()).filter(|i| steps[0].contains(&line[*i].0)).collect();
     if o.attempts == Attempts::All {

@@ -44,7 +44,7 @@ pub fn text_rows(table: &Table, names: &[&str]) -> BTreeSet<Vec<String>> {
     (0..table.rows())
         .map(|row| {
             let cell = |name: &&str| {
-                let text = || table.text(name, row).map(|t| t.into_owned());
+                let text = || table.text(name, row).map(std::borrow::Cow::into_owned);
                 let number = || table.f64s(name).map(|v| format!("{:.9}", v[row]));
                 number().or_else(|| table.i64s(name).map(|v| v[row].to_string())).or_else(text).unwrap()
             };

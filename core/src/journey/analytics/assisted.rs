@@ -70,7 +70,7 @@ impl Journeys {
         let stage = "count assists";
         let room = || vec![u32::MAX; n];
         let counts = tally(self, stage, n * ROLES, run, room, |range, seen, add| {
-            roles(range, seen, add, &self.conversions)
+            roles(range, seen, add, &self.conversions);
         })?;
         let values = if self.has_value {
             amounts(self, stage, n * ROLES, run, |range, seen, add| roles(range, seen, add, &self.value))?

@@ -383,7 +383,7 @@ impl Journeys {
             .collect();
 
         let first = |at: usize| reached[at / k * k];
-        let previous = |at: usize| reached[if at % k == 0 { at } else { at - 1 }];
+        let previous = |at: usize| reached[if at.is_multiple_of(k) { at } else { at - 1 }];
         let low = |of: Option<(f64, f64)>| of.map(|i| i.0);
         let high = |of: Option<(f64, f64)>| of.map(|i| i.1);
         let column = |f: &dyn Fn(usize) -> Option<f64>| shown.iter().map(|at| f(*at)).collect::<Vec<_>>();

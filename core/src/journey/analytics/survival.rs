@@ -185,8 +185,10 @@ impl Curves {
             all.push(n);
         }
         let shown = grid.map_or(points.clone(), |grid| thinned(&points, grid));
-        shown.iter().for_each(|_| self.group.push(group));
-        self.points.extend(shown);
+        for point in shown {
+            self.group.push(group);
+            self.points.push(point);
+        }
     }
 
     /// Tests the groups against each other; all, in the order in which they were added.
