@@ -40,6 +40,7 @@ CHARTS = {
     "survival in touches": lambda **o: hw.plot.survival(journeys().path_length(split_by="last_channel"), **o),
     "lag_curves": lambda **o: hw.plot.lag_curves(journeys(), **o),
     "overlap": lambda **o: hw.plot.overlap(journeys().overlap(min_journeys=0), **o),
+    "overlap of none": lambda **o: hw.plot.overlap(journeys(), **o),
     "overlap by lift": lambda **o: hw.plot.overlap(journeys().overlap(min_journeys=0), metric="lift", **o),
     "journey_flow": lambda **o: journeys().plot(**o),
     "tracking": lambda **o: hw.plot.tracking(

@@ -35,7 +35,17 @@ class Analytics:
             report: MutableMapping[str, Any] | None = None,
         ) -> Any: ...
 
-        def _attribution(self, name: str, options: Mapping[str, Any], **more: Any) -> dict[str, Any]: ...
+        def _attribution(
+            self,
+            name: str,
+            options: Mapping[str, Any],
+            *,
+            other: Any = None,
+            frame: Any = None,
+            seed: int = 0,
+            threads: int | None = None,
+            progress: _call.Progress = None,
+        ) -> dict[str, Any]: ...
 
     def funnel(
         self,

@@ -239,8 +239,9 @@ def step_matrix(matrix: Any, *, ax: Axes | None = None) -> Axes:
     for step, channel, share in rows:
         grid[rest.index(str(channel))][steps.index(step)] = share
     ax = axes(ax, 8.0, 5.0)
-    image = ax.imshow(grid, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    ax.figure.colorbar(image, ax=ax, label="share of journeys", shrink=0.8)
+    if grid:
+        image = ax.imshow(grid, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        ax.figure.colorbar(image, ax=ax, label="share of journeys", shrink=0.8)
     if len(steps) <= 15:
         for y, shares in enumerate(grid):
             for x, share in enumerate(shares):
@@ -303,8 +304,11 @@ def lag_curves(curves: Any, *, ax: Axes | None = None) -> Axes:
         lines[str(channel)].append((days, share))
     ax = axes(ax)
     for channel, points in lines.items():
-        style = {"color": "black", "linewidth": 2.0} if channel == "(all)" else {}
-        ax.plot(*zip(*points, strict=True), label=channel, **style)
+        days, shares = zip(*points, strict=True)
+        whole = channel == "(all)"
+        ax.plot(
+            days, shares, label=channel, color="black" if whole else None, linewidth=2.0 if whole else 1.5
+        )
     ax.set(xlabel="days since the touch", ylabel="share of conversions", title="Lags", ylim=(0, 1.02))
     if lines:
         ax.legend(fontsize="small")
@@ -337,8 +341,9 @@ def overlap(pairs: Any, *, metric: str = "synergy", ax: Axes | None = None) -> A
             ax.text(a, b, f"{number:.3g}{star}", ha="center", va="center", fontsize=7)
     centre = 1.0 if metric == "lift" else 0.0
     width = max((abs(n - centre) for row in grid for n in row if not math.isnan(n)), default=1.0) or 1.0
-    image = ax.imshow(grid, cmap="RdBu", vmin=centre - width, vmax=centre + width)
-    ax.figure.colorbar(image, ax=ax, label=metric, shrink=0.8)
+    if grid:
+        image = ax.imshow(grid, cmap="RdBu", vmin=centre - width, vmax=centre + width)
+        ax.figure.colorbar(image, ax=ax, label=metric, shrink=0.8)
     ax.set_xticks(range(len(found)), found, rotation=45, ha="right")
     ax.set_yticks(range(len(found)), found)
     ax.set(title="Channels that meet")
