@@ -18,9 +18,27 @@ const REPORTS = {
   summary: 'summary',
   durations: 'durations',
   accounting: 'accounting',
+  stepMatrix: 'step_matrix',
+  graph: 'graph',
+  timeToConvert: 'time_to_convert',
+  pathLength: 'path_length',
+  assisted: 'assisted',
+  positions: 'positions',
+  overlap: 'overlap',
+  friction: 'friction',
+  lagCurves: 'lag_curves',
 }
 
 const methods = {
+  funnel(steps, options) {
+    return this.report('funnel', { ...options, steps })
+  },
+  graphDifference(other, options) {
+    return this.attribution('graph_difference', options ?? {}, other)
+  },
+  onlineOffline(offline, options) {
+    return this.report('online_offline', { ...options, offline })
+  },
   touchCredits(model, options) {
     return this.attribution('touch_credits', { ...options, model })
   },

@@ -516,6 +516,46 @@ export interface Journeys {
   /** One row of totals. */
   summary(options?: RunOptions): Promise<Frame>
   /**
+   * How many get from step to step: group, step, name, count, from_previous and
+   * from_first with intervals, dropped, days_p50, total_days_p50, …
+   * `extras.dropoff` tells where those who stopped at a step went next.
+   */
+  funnel(steps: readonly ChannelSet[], options?: FunnelOptions & RunOptions): Promise<Frame>
+  /** Where journeys are at each step: step, channel, count, share. */
+  stepMatrix(options?: StepMatrixOptions & RunOptions): Promise<Frame>
+  /**
+   * The transition graph: from, to, count, p_out, p_in, journeys, journey_share,
+   * customers. `extras.nodes`; `extras.hidden` counts the edges left out.
+   */
+  graph(options?: GraphOptions & RunOptions): Promise<Frame>
+  /**
+   * How the graphs of two groups differ, the most surprising edge first: of these
+   * journeys and others, or, without others, of those that convert and those that do not.
+   */
+  graphDifference(other?: Journeys, options?: GraphDifferenceOptions & RunOptions): Promise<Frame>
+  /**
+   * Kaplan–Meier from the first touch to the conversion: group, days, at_risk, events,
+   * censored, survival, std_error, low, high. `extras.quantiles`, `extras.groups`.
+   */
+  timeToConvert(options?: TimeToConvertOptions & RunOptions): Promise<Frame>
+  /** The same in touches. */
+  pathLength(options?: PathLengthOptions & RunOptions): Promise<Frame>
+  /** How often channels open, assist and close conversions, and with what value. */
+  assisted(options?: AssistedOptions & RunOptions): Promise<Frame>
+  /** Channels in the first quarter, the middle and the last quarter of converting paths, as in GA4. */
+  positions(options?: RunOptions): Promise<Frame>
+  /** Sets of channels that meet on a path: journeys, conversion_rate, expected_rate, synergy, …, lift, jaccard. */
+  overlap(options?: OverlapOptions & RunOptions): Promise<Frame>
+  /** What crosses from online channels to these offline ones, and back: from, to, journeys, share, conversions, … */
+  onlineOffline(offline: ChannelSet, options?: RunOptions): Promise<Frame>
+  /**
+   * After which touch people leave more often than others at their step: channel, visits, exits,
+   * exit_rate, expected_rate, excess, risk_ratio, low, high, z, p_value, q_value. `extras.transitions`.
+   */
+  friction(options?: FrictionOptions & RunOptions): Promise<Frame>
+  /** The share of each channel's conversions by days since its touch: channel, days, conversions, share. */
+  lagCurves(options?: LagCurveOptions & RunOptions): Promise<Frame>
+  /**
    * The credit of each touch of each converting journey: journey, position,
    * customer, time, channel, campaign (where it was read), conversion_time, conversions, value.
    */
@@ -713,6 +753,131 @@ export interface Visit {
   creativeFormat?: string | null
   /** Search Ads 360: engine account type. */
   accountType?: string | null
+}
+
+/** A channel, or any of several. */
+export type ChannelSet = string | number | readonly (string | number)[]
+
+/** Options of `Journeys.funnel`. */
+export interface FunnelOptions {
+  /** The longest time from the first step to the last. Default none. */
+  window?: Duration
+  /** Whether other touches may stand between the steps. Default `"loose"`: they may. */
+  order?: 'loose' | 'strict'
+  /** Each journey on its own (the default), or all touches and conversions of a customer in one line. */
+  by?: 'journey' | 'customer'
+  /** Each journey or customer once, with the attempt that gets furthest (the default), or every attempt. */
+  attempts?: 'best' | 'all'
+  /** Whether a channel several times in a row counts once. Default `"keep"`. */
+  repeats?: 'keep' | 'collapse'
+  /** What the funnel is split by. Default `"none"`. */
+  splitBy?: 'none' | 'first_channel' | 'last_channel'
+  /** Quantiles of the times between steps. Default 0.5 and 0.9. */
+  quantiles?: readonly number[]
+  /** What the intervals of the rates cover. Default 0.95. */
+  level?: number
+}
+
+/** Options of `Journeys.stepMatrix`. */
+export interface StepMatrixOptions {
+  /** How many steps from the anchor on; backward from the end. Default 10. */
+  steps?: number
+  /** How many steps before the channel that anchors. Default 3. */
+  before?: number
+  /** Steps are counted from the first touch (1), the end (0), or a touch of `channel` (0). Default `"start"`. */
+  anchor?: 'start' | 'end' | 'channel'
+  /** The channel that anchors. */
+  channel?: ChannelSet
+  /** Which touch of it. Default `"first"`. */
+  occurrence?: 'first' | 'last'
+  /** Which journeys count. Default `"all"`. */
+  weights?: 'all' | 'conversions' | 'nulls'
+  /** Whether a channel several times in a row is one step. Default `"keep"`. */
+  repeats?: 'keep' | 'collapse'
+}
+
+/** Options of `Journeys.graph`. */
+export interface GraphOptions {
+  /** Edges that a smaller share of the journeys takes are left out, and counted. Default 0. */
+  minShare?: number
+  /** Whether a channel several times in a row counts once. Default `"collapse"`. */
+  repeats?: 'collapse' | 'keep'
+  /** Which journeys count. Default `"all"`. */
+  weights?: 'all' | 'conversions' | 'nulls'
+}
+
+/** Options of `Journeys.graphDifference`. */
+export interface GraphDifferenceOptions {
+  /** Edges that a smaller share of either group takes are left out. Default 0. */
+  minShare?: number
+  /** Whether a channel several times in a row counts once. Default `"collapse"`. */
+  repeats?: 'collapse' | 'keep'
+}
+
+/** Options of `Journeys.pathLength`. */
+export interface PathLengthOptions {
+  /** What the curves are split by. Default `"none"`. */
+  splitBy?: 'none' | 'first_channel' | 'last_channel'
+  /** Shares of journeys that have converted. Default 0.25, 0.5, 0.75, 0.9. */
+  quantiles?: readonly number[]
+  /** What the intervals cover. Default 0.95. */
+  level?: number
+}
+
+/** Options of `Journeys.timeToConvert`. */
+export interface TimeToConvertOptions extends PathLengthOptions {
+  /** Until when an open journey is known not to have converted. Default `"observation_end"`. */
+  censorAt?: 'observation_end' | 'last_touch'
+  /** An open journey is watched for at most this long after its last touch: the lookback of the journeys. */
+  lookback?: Duration
+  /** The end of observation. Default: the latest end of a journey. */
+  observationEnd?: Date | string
+  /** The curve at multiples of this alone. Default: at every time of a conversion. */
+  grid?: Duration
+}
+
+/** Options of `Journeys.assisted`. */
+export interface AssistedOptions {
+  /** A channel assists where another closes (the default), or wherever it stands before the last touch. */
+  assist?: 'not_last' | 'any_earlier'
+}
+
+/** Options of `Journeys.overlap`. */
+export interface OverlapOptions {
+  /** How many channels a set holds: 2 (the default) or 3. */
+  size?: number
+  /** The channels to combine. Default: all. */
+  channels?: ChannelSet
+  /** Sets on fewer journeys are left out. Default 10. */
+  minJourneys?: number
+  /** What the intervals cover. Default 0.95. */
+  level?: number
+}
+
+/** Options of `Journeys.friction`. */
+export interface FrictionOptions {
+  /** Touches from this one on are one stratum. Default 20. */
+  maxStep?: number
+  /** Channels and transitions with fewer touches are left out. Default 20. */
+  minVisits?: number
+  /** Whether to test transitions too. Default true. */
+  transitions?: boolean
+  /** How long after its last touch an open journey is over; one that is not over has not left yet. */
+  lookback?: Duration
+  /** The end of observation. Default: the latest end of a journey. */
+  observationEnd?: Date | string
+  /** What the intervals cover. Default 0.95. */
+  level?: number
+}
+
+/** Options of `Journeys.lagCurves`. */
+export interface LagCurveOptions {
+  /** The first (the default) or the last touch of the channel in the journey. */
+  fromTouch?: 'first' | 'last'
+  /** The distance of the curve's points. Default `"1d"`. */
+  grid?: Duration
+  /** Where the curves end. Default: at the longest lag. */
+  longest?: Duration
 }
 
 /** Options of `Journeys.transitions`. */

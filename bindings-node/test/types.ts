@@ -30,6 +30,8 @@ export async function story(orders: hw.FrameInput): Promise<void> {
   const customer: (string | null)[] = columns.customer
   const journeys: hw.Journeys = await hw.Journeys.fromEvents(frame, { conversions: frame, value: 'value', lookback: '30d' })
   const credit: hw.Frame = await hw.attribute(journeys, ['first', new hw.TimeDecay({ halfLife: '7d' }), new hw.Markov({ order: 2 })])
+  const steps: hw.Frame = await journeys.funnel(['search', ['email', 'sms'], '(conversion)'], { window: '14d', splitBy: 'first_channel' })
+  await journeys.graphDifference(journeys, { minShare: 0.01 })
   const model: hw.clv.BetaGeo = await new hw.clv.BetaGeo({ penalty: 0 }).fit(frame, { T: 'age' })
   const alpha: number = model.params.alpha
   const error: number | null = model.standardErrors.r
@@ -39,7 +41,7 @@ export async function story(orders: hw.FrameInput): Promise<void> {
   if (loaded instanceof hw.clv.BetaGeo) await loaded.save('clv.json')
   const graph = new hw.IdentityGraph()
   const found: string | undefined = graph.observe({ email: 'a@x.org' }, { time: new Date() }).customer
-  void [rows, customer, credit, alpha, error, labels, found]
+  void [rows, customer, credit, steps, alpha, error, labels, found]
 
   // @ts-expect-error stitch needs identifiers
   await hw.stitch(orders, {})

@@ -44,6 +44,18 @@ CHARTS = {
     ),
     "transitions": lambda **o: hw.plot.transitions(journeys(), **o),
     "markov": lambda **o: hw.Markov().fit(journeys()).plot(**o),
+    "sankey": lambda **o: hw.plot.sankey(journeys(), steps=2, channels=1, **o),
+    "funnel": lambda **o: hw.plot.funnel(journeys().funnel(["email", "(conversion)"]), **o),
+    "funnel by first channel": lambda **o: hw.plot.funnel(
+        journeys().funnel(["email", "(conversion)"], split_by="first_channel"), **o
+    ),
+    "step_matrix": lambda **o: hw.plot.step_matrix(journeys(), **o),
+    "survival": lambda **o: hw.plot.survival(journeys(), **o),
+    "survival in touches": lambda **o: hw.plot.survival(journeys().path_length(split_by="last_channel"), **o),
+    "lag_curves": lambda **o: hw.plot.lag_curves(journeys(), **o),
+    "overlap": lambda **o: hw.plot.overlap(journeys().overlap(min_journeys=0), **o),
+    "overlap of none": lambda **o: hw.plot.overlap(journeys(), **o),
+    "overlap by lift": lambda **o: hw.plot.overlap(journeys().overlap(min_journeys=0), metric="lift", **o),
     "journey_flow": lambda **o: journeys().plot(**o),
     "tracking": lambda **o: hw.plot.tracking(
         hw.clv.tracking(ORDERS, hw.clv.BetaGeo.from_params(1, 10, 1, 3), period="1d"), **o

@@ -26,20 +26,24 @@ class _Incremental(_Learned):
     def incremental(self) -> Any: ...
 
 class PathCounterfactual(_Learned):
-    transform: Literal['exposure', 'unique', 'first', 'frequency']
+    transform: Literal["exposure", "unique", "first", "frequency"]
     smoothing: float
 
-    def __init__(self, transform: Literal['exposure', 'unique', 'first', 'frequency']='exposure', smoothing: float=0.0) -> None: ...
+    def __init__(
+        self,
+        transform: Literal["exposure", "unique", "first", "frequency"] = "exposure",
+        smoothing: float = 0.0,
+    ) -> None: ...
     def rates(self) -> Any: ...
 
 class ShaoLi(_Learned):
-    scope: Literal['global', 'journey']
+    scope: Literal["global", "journey"]
 
-    def __init__(self, scope: Literal['global', 'journey']='global') -> None: ...
+    def __init__(self, scope: Literal["global", "journey"] = "global") -> None: ...
     def contributions(self) -> Any: ...
 
 class Logistic(_Incremental):
-    features: Literal['presence', 'counts']
+    features: Literal["presence", "counts"]
     cap: int
     penalty: float | None
     penalties: list[float]
@@ -48,24 +52,47 @@ class Logistic(_Incremental):
     bags: int
     sample_share: float
     feature_share: float
-    credit: Literal['counterfactual', 'coefficient']
+    credit: Literal["counterfactual", "coefficient"]
     max_iterations: int
 
-    def __init__(self, features: Literal['presence', 'counts']='presence', cap: int=10, penalty: float | None=None, penalties: Sequence[float]=(0.1, 1.0, 10.0, 100.0), folds: int=5, non_negative: bool=True, bags: int=20, sample_share: float=0.5, feature_share: float=0.5, credit: Literal['counterfactual', 'coefficient']='counterfactual', max_iterations: int=100) -> None: ...
+    def __init__(
+        self,
+        features: Literal["presence", "counts"] = "presence",
+        cap: int = 10,
+        penalty: float | None = None,
+        penalties: Sequence[float] = (0.1, 1.0, 10.0, 100.0),
+        folds: int = 5,
+        non_negative: bool = True,
+        bags: int = 20,
+        sample_share: float = 0.5,
+        feature_share: float = 0.5,
+        credit: Literal["counterfactual", "coefficient"] = "counterfactual",
+        max_iterations: int = 100,
+    ) -> None: ...
     def coefficients(self) -> Any: ...
     def tried(self) -> Any: ...
 
 class TimeToEvent(_Incremental):
-    link: Literal['log', 'additive']
+    link: Literal["log", "additive"]
     ages: list[_call.Span]
     cap: int
     horizon: _call.Span
     penalty: float
     non_negative: bool
-    baseline: Literal['exclude', 'share']
+    baseline: Literal["exclude", "share"]
     max_iterations: int
 
-    def __init__(self, link: Literal['log', 'additive']='log', ages: Sequence[_call.Span]=('1d', '7d', '14d'), cap: int=5, horizon: _call.Span='30d', penalty: float=1.0, non_negative: bool=True, baseline: Literal['exclude', 'share']='exclude', max_iterations: int=100) -> None: ...
+    def __init__(
+        self,
+        link: Literal["log", "additive"] = "log",
+        ages: Sequence[_call.Span] = ("1d", "7d", "14d"),
+        cap: int = 5,
+        horizon: _call.Span = "30d",
+        penalty: float = 1.0,
+        non_negative: bool = True,
+        baseline: Literal["exclude", "share"] = "exclude",
+        max_iterations: int = 100,
+    ) -> None: ...
     def effects(self) -> Any: ...
 
 class AdditiveHazard(_Incremental):
@@ -74,17 +101,50 @@ class AdditiveHazard(_Incremental):
     effect_prior: float
     decay_prior: float
     baseline_hazard: bool
-    baseline: Literal['exclude', 'share']
+    baseline: Literal["exclude", "share"]
     horizon: _call.Span
-    method: Literal['newton', 'em']
+    method: Literal["newton", "em"]
     max_iterations: int
     tolerance: float
 
-    def __init__(self, effect: float | None=None, delay: _call.Span='7d', effect_prior: float=1.0, decay_prior: float=1.0, baseline_hazard: bool=False, baseline: Literal['exclude', 'share']='exclude', horizon: _call.Span='30d', method: Literal['newton', 'em']='newton', max_iterations: int=100, tolerance: float=1e-09) -> None: ...
+    def __init__(
+        self,
+        effect: float | None = None,
+        delay: _call.Span = "7d",
+        effect_prior: float = 1.0,
+        decay_prior: float = 1.0,
+        baseline_hazard: bool = False,
+        baseline: Literal["exclude", "share"] = "exclude",
+        horizon: _call.Span = "30d",
+        method: Literal["newton", "em"] = "newton",
+        max_iterations: int = 100,
+        tolerance: float = 1e-09,
+    ) -> None: ...
     def effects(self) -> Any: ...
     def trace(self) -> Any: ...
 
-def validate(journeys: Journeys, models: _Model | Sequence[_Model], *, folds: int=5, bins: int=10, report: MutableMapping[str, Any] | None=None, seed: int=0, threads: int | None=None, progress: _call.Progress=None) -> Any: ...
-
-def segmented(journeys: Journeys, model: _Model, segments: Any, *, customer: str='customer', segment: str='segment', shrinkage: float | None=None, customers: bool=False, report: MutableMapping[str, Any] | None=None, seed: int=0, threads: int | None=None, progress: _call.Progress=None) -> Any: ...
-
+def validate(
+    journeys: Journeys,
+    models: _Model | Sequence[_Model],
+    *,
+    folds: int = 5,
+    bins: int = 10,
+    report: MutableMapping[str, Any] | None = None,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: _call.Progress = None,
+) -> Any: ...
+def segmented(
+    journeys: Journeys,
+    model: _Model,
+    segments: Any,
+    *,
+    customer: str = "customer",
+    segment: str = "segment",
+    shrinkage: float | None = None,
+    customers: bool = False,
+    report: MutableMapping[str, Any] | None = None,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: _call.Progress = None,
+) -> Any: ...

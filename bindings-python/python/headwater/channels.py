@@ -118,7 +118,9 @@ class ChannelRules(Fitted):
 
     def with_click_id(self, parameter: str, source: str, medium: str) -> ChannelRules:
         """These rules with what a click id stands for."""
-        return self._with(click_ids=self._body()["click_ids"] | {parameter: {"source": source, "medium": medium}})
+        return self._with(
+            click_ids=self._body()["click_ids"] | {parameter: {"source": source, "medium": medium}}
+        )
 
     def _with(self, **changes: Any) -> ChannelRules:
         return ChannelRules(**(self._body() | changes))

@@ -6,7 +6,6 @@ from ._models import Fitted
 
 __all__ = ["ChannelRules", "drill_down", "group"]
 
-
 class ChannelRules(Fitted):
     def __init__(
         self,

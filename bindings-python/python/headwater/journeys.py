@@ -6,6 +6,7 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, Literal, Self
 
 from . import _call, _core, _frames
+from ._analytics import Analytics
 from ._models import Fitted
 from .attribution import AttributionModel
 
@@ -14,7 +15,7 @@ __all__ = ["Journeys", "PathCounts"]
 _OnInvalid = Literal["error", "drop"]
 
 
-class Journeys:
+class Journeys(Analytics):
     """The touches of each customer before each conversion, and those that led to none.
 
     Made by `from_events` or `from_paths`. Frames come out in the kind that came in.
@@ -378,7 +379,11 @@ class Journeys:
         return self._report("accounting")
 
     def _parts(
-        self, name: str, options: Mapping[str, Any] | None = None, frame: Any = None, threads: int | None = None
+        self,
+        name: str,
+        options: Mapping[str, Any] | None = None,
+        frame: Any = None,
+        threads: int | None = None,
     ) -> dict[str, Journeys]:
         """Journeys made of these, by label."""
         found = self._native.part(name, _call.options(options or {}), _call.run(0, threads), frame)
@@ -403,9 +408,7 @@ class Journeys:
         """The same journeys whose channels are ``channel / campaign``; cost is left out."""
         return self._parts("by_campaign")[""]
 
-    def transform(
-        self, steps: Sequence[str | Mapping[str, Any]], *, threads: int | None = None
-    ) -> Journeys:
+    def transform(self, steps: Sequence[str | Mapping[str, Any]], *, threads: int | None = None) -> Journeys:
         """The journeys after these steps, one after another.
 
         Every step keeps all conversions, values and nulls; a conversion that loses its last touch becomes one
@@ -455,7 +458,12 @@ class Journeys:
         return self._parts("roll_up", {"separator": separator, "channels": channels})[""]
 
     def with_segments(
-        self, segments: Any, *, customer: str = "customer", segment: str = "segment", threads: int | None = None
+        self,
+        segments: Any,
+        *,
+        customer: str = "customer",
+        segment: str = "segment",
+        threads: int | None = None,
     ) -> Journeys:
         """The journeys with a segment for each customer, for `split`.
 

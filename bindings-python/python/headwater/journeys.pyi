@@ -2,13 +2,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
 from . import _call, _core, _frames
+from ._analytics import Analytics
 from ._models import Fitted
 from .attribution import AttributionModel
 
 __all__ = ["Journeys", "PathCounts"]
 _OnInvalid = Literal["error", "drop"]
 
-class Journeys:
+class Journeys(Analytics):
     def __init__(self, native: _core.Journeys, make: _frames.Maker) -> None: ...
     @classmethod
     def from_events(
@@ -106,7 +107,12 @@ class Journeys:
         self, *, separator: str = "/", channels: Mapping[str, Sequence[str]] | None = None
     ) -> Journeys: ...
     def with_segments(
-        self, segments: Any, *, customer: str = "customer", segment: str = "segment", threads: int | None = None
+        self,
+        segments: Any,
+        *,
+        customer: str = "customer",
+        segment: str = "segment",
+        threads: int | None = None,
     ) -> Journeys: ...
     def split(self) -> dict[str, Journeys]: ...
     def counts(self, *, threads: int | None = None, progress: _call.Progress = None) -> PathCounts: ...

@@ -7,15 +7,23 @@ new figure, and returns the axes.
 from __future__ import annotations
 
 import math
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import narwhals.stable.v2 as nw
-
-from ._frames import Frame
-from .errors import ColumnError, OptionError
+from ._charts import axes as _axes
+from ._charts import columns as _columns
+from ._charts import names as _names
+from ._plot_journeys import (
+    funnel,
+    journey_flow,
+    lag_curves,
+    overlap,
+    sankey,
+    step_matrix,
+    survival,
+    transitions,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,52 +32,19 @@ __all__ = [
     "attribution",
     "calibration",
     "cluster_sizes",
+    "funnel",
     "journey_flow",
+    "lag_curves",
     "lifetime_value",
     "money",
+    "overlap",
     "rfm_map",
+    "sankey",
+    "step_matrix",
+    "survival",
     "tracking",
     "transitions",
 ]
-
-
-def _axes(ax: Axes | None, width: float = 7.0, height: float = 4.0) -> Axes:
-    if ax is not None:
-        return ax
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError('charts need Matplotlib: pip install "headwater[plot]"') from error
-    if _interactive():
-        from matplotlib import pyplot
-
-        axes: Axes = pyplot.subplots(figsize=(width, height), layout="constrained")[1]
-        return axes
-    return Figure(figsize=(width, height), layout="constrained").subplots()
-
-
-def _interactive() -> bool:
-    """Whether somebody is there to see a figure: in Jupyter, in the Python shell, in a script with pyplot."""
-    return hasattr(sys, "ps1") or "IPython" in sys.modules or "matplotlib.pyplot" in sys.modules
-
-
-def _names(frame: Any) -> list[str]:
-    if isinstance(frame, dict):
-        return list(frame)
-    return frame.columns if isinstance(frame, Frame) else nw.from_native(frame, eager_only=True).columns
-
-
-def _columns(frame: Any, *names: str) -> list[list[Any]]:
-    if isinstance(frame, Frame):
-        data: dict[str, list[Any]] = frame.to_dict()
-    elif isinstance(frame, dict):
-        data = frame
-    else:
-        data = nw.from_native(frame, eager_only=True).to_dict(as_series=False)
-    for name in names:
-        if name not in data:
-            raise ColumnError(f"column `{name}`: there is none; the frame has {', '.join(data)}")
-    return [list(data[name]) for name in names]
 
 
 def cluster_sizes(people: Any, *, ax: Axes | None = None) -> Axes:
@@ -192,110 +167,6 @@ def money(table: Any, *, model: str | None = None, ax: Axes | None = None) -> Ax
     ax.set(ylabel="% of all", title=f"Spend and credit by {chosen}")
     ax.legend(fontsize="small")
     return ax
-
-
-def transitions(journeys: Any, *, ax: Axes | None = None) -> Axes:
-    """The probabilities of going from one channel to another, as a heat map.
-
-    Parameters
-    ----------
-    journeys : Journeys or frame
-        Journeys, or what their ``transitions()`` gives: ``from``, ``to``, ``probability``.
-    ax : matplotlib Axes, optional
-    """
-    frame = journeys.transitions() if hasattr(journeys, "transitions") else journeys
-    rows = list(zip(*_columns(frame, "from", "to", "probability"), strict=True))
-    sources = list(dict.fromkeys(str(source) for source, _, _ in rows))
-    targets = list(dict.fromkeys(str(target) for _, target, _ in rows))
-    grid = [[math.nan] * len(targets) for _ in sources]
-    for source, target, probability in rows:
-        grid[sources.index(str(source))][targets.index(str(target))] = probability
-    ax = _axes(ax, 7.0, 6.0)
-    image = ax.imshow(grid, cmap="Blues", vmin=0)
-    ax.figure.colorbar(image, ax=ax, label="probability", shrink=0.8)
-    ax.set_xticks(range(len(targets)), targets, rotation=45, ha="right")
-    ax.set_yticks(range(len(sources)), sources)
-    ax.set(xlabel="to", ylabel="from", title="Transitions")
-    return ax
-
-
-def journey_flow(journeys: Any, *, steps: int = 4, ax: Axes | None = None) -> Axes:
-    """How journeys flow from channel to channel: a column for each of the last touches, bands between them.
-
-    Parameters
-    ----------
-    journeys : Journeys or frame
-        Journeys, or what their ``paths()`` gives: ``path``, ``conversions``.
-    steps : int, default 4
-        How many touches before the conversion to show.
-    ax : matplotlib Axes, optional
-    """
-    if steps < 1:
-        raise OptionError(f"option `steps`: {steps} is not a number of touches; give at least 1")
-    sep = getattr(journeys, "sep", " > ")
-    frame = journeys.paths() if hasattr(journeys, "paths") else journeys
-    weights: Counter[tuple[str, ...]] = Counter()
-    for path, conversions in zip(*_columns(frame, "path", "conversions"), strict=True):
-        touches = tuple(str(path).split(sep))[-steps:]
-        weights[("",) * (steps - len(touches)) + (*touches, "conversion")] += conversions
-    totals: Counter[str] = Counter()
-    for path, count in weights.items():
-        for name in path:
-            totals[name] += count
-    order = [name for name, _ in totals.most_common() if name]
-    ax = _axes(ax, 10.0, 5.0)
-    colors = {name: f"C{i % 10}" for i, name in enumerate(order)}
-    whole = sum(weights.values()) or 1
-    tops: list[dict[str, float]] = []
-    for step in range(steps + 1):
-        heights: dict[str, float] = defaultdict(float)
-        for path, weight in weights.items():
-            heights[path[step]] += weight / whole
-        top, column = 0.0, {}
-        for name in (name for name in order if heights[name]):
-            column[name] = top
-            ax.bar(step, heights[name], 0.12, bottom=top, color=colors[name])
-            if heights[name] > 0.03:
-                ax.text(step + 0.08, top + heights[name] / 2, name, va="center", fontsize=8)
-            top += heights[name] + 0.01
-        tops.append(column)
-    for step in range(steps):
-        _bands(ax, step, weights, whole, tops, order, colors)
-    names = [f"{steps - step} before" if step < steps else "" for step in range(steps + 1)]
-    ax.set_xticks(range(steps + 1), names)
-    ax.set_yticks([])
-    ax.spines[:].set_visible(False)
-    ax.set(title="Journeys to conversion", xlim=(-0.2, steps + 0.8))
-    return ax
-
-
-def _bands(
-    ax: Axes,
-    step: int,
-    weights: Counter[tuple[str, ...]],
-    whole: float,
-    tops: list[dict[str, float]],
-    order: list[str],
-    colors: dict[str, str],
-) -> None:
-    moves: dict[tuple[str, str], float] = defaultdict(float)
-    for path, weight in weights.items():
-        moves[path[step], path[step + 1]] += weight / whole
-    left, right = dict(tops[step]), dict(tops[step + 1])
-    ease = [t / 20 for t in range(21)]
-    smooth = [t * t * (3 - 2 * t) for t in ease]
-    x = [step + 0.06 + 0.88 * t for t in ease]
-    for source in order:
-        for target in order:
-            height = moves[source, target]
-            if not height:
-                continue
-            low = [left[source] + (right[target] - left[source]) * s for s in smooth]
-            ax.fill_between(x, low, [y + height for y in low], color=colors[source], alpha=0.35, linewidth=0)
-            left[source] += height
-            right[target] += height
-    for target in order:  # journeys that begin here come from nowhere
-        right[target] = right.get(target, 0.0) + moves["", target]
 
 
 def tracking(forecast: Any, *, split: Any = None, ax: Axes | None = None) -> Axes:

@@ -2,14 +2,29 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
+from ._plot_journeys import funnel as funnel
+from ._plot_journeys import journey_flow as journey_flow
+from ._plot_journeys import lag_curves as lag_curves
+from ._plot_journeys import overlap as overlap
+from ._plot_journeys import sankey as sankey
+from ._plot_journeys import step_matrix as step_matrix
+from ._plot_journeys import survival as survival
+from ._plot_journeys import transitions as transitions
+
 __all__ = [
     "attribution",
     "calibration",
     "cluster_sizes",
+    "funnel",
     "journey_flow",
+    "lag_curves",
     "lifetime_value",
     "money",
+    "overlap",
     "rfm_map",
+    "sankey",
+    "step_matrix",
+    "survival",
     "tracking",
     "transitions",
 ]
@@ -20,8 +35,6 @@ def attribution(
 ) -> Axes: ...
 def calibration(calibrated: Any, *, model: str | None = None, ax: Axes | None = None) -> Axes: ...
 def money(table: Any, *, model: str | None = None, ax: Axes | None = None) -> Axes: ...
-def transitions(journeys: Any, *, ax: Axes | None = None) -> Axes: ...
-def journey_flow(journeys: Any, *, steps: int = 4, ax: Axes | None = None) -> Axes: ...
 def tracking(forecast: Any, *, split: Any = None, ax: Axes | None = None) -> Axes: ...
 def lifetime_value(
     values: Any, *, column: str = "lifetime_value", bins: int = 50, ax: Axes | None = None

@@ -330,7 +330,9 @@ def choose_lookback(
         candidate, days, score (held-out log-likelihood per conversion; 0 says nothing), se (of the distance
         to the best), explained (the share of conversions that touches explain), chosen.
     """
-    return _choose("choose_lookback", journeys, candidates, folds, rule, observation_end, seed, threads, progress)
+    return _choose(
+        "choose_lookback", journeys, candidates, folds, rule, observation_end, seed, threads, progress
+    )
 
 
 def choose_half_life(
@@ -345,7 +347,9 @@ def choose_half_life(
     progress: _call.Progress = None,
 ) -> Any:
     """Scores half-lives of time decay as `choose_lookback` does windows; the same arguments and frame."""
-    return _choose("choose_half_life", journeys, candidates, folds, rule, observation_end, seed, threads, progress)
+    return _choose(
+        "choose_half_life", journeys, candidates, folds, rule, observation_end, seed, threads, progress
+    )
 
 
 def _choose(

@@ -104,6 +104,9 @@ impl Given<'_> {
                 let options: SegmentedOptions = parse(options)?;
                 Ok(segmented(journeys, self.frame, &options, run)?.tables())
             }
+            "graph_difference" => {
+                Ok(journeys.graph_difference(self.other, &parse(options)?, run)?.into_tables())
+            }
             _ => Err(Error::option("report", format!("there is no report `{name}` of attribution"))),
         }
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Chain, Hierarchy, Journeys, Moment, Repeats, TransformOptions};
+use super::{Chain, Hierarchy, Journeys, Moment, Repeats, Report, TransformOptions};
 use crate::column::{Columns, NULL, Tables};
 use crate::options::{none, parse};
 use crate::run::Run;
@@ -123,6 +123,9 @@ impl Journeys {
     /// # Ok::<(), headwater::Error>(())
     /// ```
     pub fn report(&self, name: &str, options: &str, run: &Run) -> Result<Tables> {
+        if let Some(report) = self.analytics(name, options, run)? {
+            return Ok(report.into_tables());
+        }
         let table = match name {
             "transitions" => {
                 let TransitionOptions { order, repeats } = parse(options)?;
@@ -141,5 +144,27 @@ impl Journeys {
         };
         none(options)?;
         Ok(vec![table])
+    }
+
+    /// The reports that read journeys.
+    fn analytics(&self, name: &str, options: &str, run: &Run) -> Result<Option<Report>> {
+        Ok(Some(match name {
+            "funnel" => self.funnel(&parse(options)?, run)?,
+            "step_matrix" => self.step_matrix(&parse(options)?, run)?,
+            "graph" => self.graph(&parse(options)?, run)?,
+            "graph_difference" => self.graph_difference(None, &parse(options)?, run)?,
+            "time_to_convert" => self.time_to_convert(&parse(options)?, run)?,
+            "path_length" => self.path_length(&parse(options)?, run)?,
+            "assisted" => self.assisted(&parse(options)?, run)?,
+            "overlap" => self.overlap(&parse(options)?, run)?,
+            "online_offline" => self.online_offline(&parse(options)?, run)?,
+            "friction" => self.friction(&parse(options)?, run)?,
+            "lag_curves" => self.lag_curves(&parse(options)?, run)?,
+            "positions" => {
+                none(options)?;
+                self.positions(run)?
+            }
+            _ => return Ok(None),
+        }))
     }
 }

@@ -43,6 +43,7 @@
 //! # Ok::<(), headwater::Error>(())
 //! ```
 
+mod analytics;
 mod build;
 mod chain;
 mod counts;
@@ -67,6 +68,12 @@ mod transform;
 use std::ops::Range;
 use std::sync::Arc;
 
+pub use analytics::{
+    Anchor, Assist, AssistedOptions, Attempts, CensorAt, ChannelSet, DifferenceOptions, Entity,
+    FrictionOptions, FunnelOptions, GraphOptions, LagCurveOptions, LagFrom, Occurrence, OnlineOfflineOptions,
+    Order, OverlapOptions, PathLengthOptions, Report, SplitBy, StepMatrixOptions, TimeToConvertOptions,
+    Weighing,
+};
 pub use build::{Conversions, Policies, Touches};
 pub(crate) use chain::highest_order;
 pub use chain::{Chain, Repeats};

@@ -1,0 +1,446 @@
+"""The reports that read journeys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from . import _call
+
+__all__ = ["Analytics"]
+
+_Set = str | int | Sequence[str | int]
+_Repeats = Literal["collapse", "keep"]
+_Split = Literal["none", "first_channel", "last_channel"]
+_Weights = Literal["all", "conversions", "nulls"]
+_Extras = MutableMapping[str, Any] | None
+
+
+class Analytics:
+    """Reports of journeys.
+
+    Each gives the frame that it is about; frames beside it go into the dict
+    given as ``report``. A row of journeys counts for ``conversions + nulls``
+    journeys, and conversions without a touch are left out.
+    """
+
+    if TYPE_CHECKING:
+
+        def _report(
+            self,
+            name: str,
+            options: Mapping[str, Any] | None = None,
+            threads: int | None = None,
+            progress: _call.Progress = None,
+            report: MutableMapping[str, Any] | None = None,
+        ) -> Any: ...
+
+        def _attribution(
+            self,
+            name: str,
+            options: Mapping[str, Any],
+            *,
+            other: Any = None,
+            frame: Any = None,
+            seed: int = 0,
+            threads: int | None = None,
+            progress: _call.Progress = None,
+        ) -> dict[str, Any]: ...
+
+    def funnel(
+        self,
+        steps: Sequence[_Set],
+        *,
+        window: _call.Span | None = None,
+        order: Literal["loose", "strict"] = "loose",
+        by: Literal["journey", "customer"] = "journey",
+        attempts: Literal["best", "all"] = "best",
+        repeats: _Repeats = "keep",
+        split_by: _Split = "none",
+        quantiles: Sequence[float] = (0.5, 0.9),
+        level: float = 0.95,
+        report: _Extras = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+    ) -> Any:
+        """How many get from step to step, how fast, and where the others go.
+
+        Parameters
+        ----------
+        steps : list of str or of lists of str
+            Each a channel, or a list of channels any of which will do; the last may be ``"(conversion)"``.
+        window : str, timedelta or number of days, optional
+            The longest time from the first step to the last.
+        order : {"loose", "strict"}, default "loose"
+            Whether other touches may stand between the steps.
+        by : {"journey", "customer"}, default "journey"
+            Each journey on its own, or all touches and conversions of a customer in one line.
+        attempts : {"best", "all"}, default "best"
+            Each journey or customer once, with the attempt that gets furthest; or every attempt, the next
+            beginning after the last touch of the one before.
+        repeats : {"keep", "collapse"}, default "keep"
+            Whether a channel several times in a row counts once.
+        split_by : {"none", "first_channel", "last_channel"}, default "none"
+        quantiles : list of float, default (0.5, 0.9)
+            Of the times between steps.
+        level : float, default 0.95
+            What the intervals of the rates cover.
+        report : dict, optional
+            Is given ``dropoff``: where those who stopped at each step went next.
+        threads, progress
+            As in `from_events`.
+
+        Returns
+        -------
+        frame
+            group, step, name, count, from_previous and from_first (with ``_low`` and ``_high``, Wilson's),
+            dropped, and days_p50, total_days_p50, … since the previous and the first step.
+        """
+        options = {
+            "steps": steps,
+            "window": window,
+            "order": order,
+            "by": by,
+            "attempts": attempts,
+            "repeats": repeats,
+            "split_by": split_by,
+            "quantiles": quantiles,
+            "level": level,
+        }
+        return self._report("funnel", options, threads, progress, report)
+
+    def step_matrix(
+        self,
+        steps: int = 10,
+        *,
+        anchor: Literal["start", "end", "channel"] = "start",
+        channel: _Set | None = None,
+        before: int = 3,
+        occurrence: Literal["first", "last"] = "first",
+        weights: _Weights = "all",
+        repeats: _Repeats = "keep",
+        threads: int | None = None,
+        progress: _call.Progress = None,
+    ) -> Any:
+        """The share of journeys on each channel at each step: step, channel, count, share.
+
+        Where a journey is over it stays on ``(conversion)`` or ``(null)``, and before its first touch it is
+        on ``(start)``, so the shares of a step add up to 1.
+
+        Parameters
+        ----------
+        steps : int, default 10
+            How many steps from the anchor on; backward from the end.
+        anchor : {"start", "end", "channel"}, default "start"
+            Steps are counted from the first touch (1), from the end (0), or from a touch of ``channel`` (0).
+        channel : str or list of str, optional
+            The channel that anchors.
+        before : int, default 3
+            How many steps before that channel.
+        occurrence : {"first", "last"}, default "first"
+            Which touch of it.
+        weights : {"all", "conversions", "nulls"}, default "all"
+            Which journeys count.
+        repeats : {"keep", "collapse"}, default "keep"
+            Whether a channel several times in a row is one step.
+        threads, progress
+            As in `from_events`.
+        """
+        options = {
+            "steps": steps,
+            "anchor": anchor,
+            "channel": channel,
+            "before": before,
+            "occurrence": occurrence,
+            "weights": weights,
+            "repeats": repeats,
+        }
+        return self._report("step_matrix", options, threads, progress)
+
+    def graph(
+        self,
+        *,
+        min_share: float = 0.0,
+        repeats: _Repeats = "collapse",
+        weights: _Weights = "all",
+        report: _Extras = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+    ) -> Any:
+        """The transition graph: from, to, count, p_out, p_in, journeys, journey_share, customers.
+
+        Parameters
+        ----------
+        min_share : float, default 0
+            Edges that a smaller share of the journeys takes are left out, and counted.
+        repeats : {"collapse", "keep"}, default "collapse"
+            Whether a channel several times in a row counts once.
+        weights : {"all", "conversions", "nulls"}, default "all"
+            Which journeys count.
+        report : dict, optional
+            Is given ``nodes`` and ``hidden``, the number of edges left out.
+        threads, progress
+            As in `from_events`.
+        """
+        options = {"min_share": min_share, "repeats": repeats, "weights": weights}
+        return self._report("graph", options, threads, progress, report)
+
+    def graph_difference(
+        self,
+        other: Any = None,
+        *,
+        min_share: float = 0.0,
+        repeats: _Repeats = "collapse",
+        threads: int | None = None,
+        progress: _call.Progress = None,
+    ) -> Any:
+        """How the transition graphs of two groups differ, the most surprising edge first.
+
+        Parameters
+        ----------
+        other : Journeys, optional
+            The other group; without it, those of these journeys that convert are held against the others.
+        min_share : float, default 0
+            Edges that a smaller share of either group takes are left out.
+        repeats : {"collapse", "keep"}, default "collapse"
+        threads, progress
+            As in `from_events`.
+
+        Returns
+        -------
+        frame
+            from, to, count_a, count_b, p_out_a, p_out_b, difference, journeys_a, journeys_b, took_a, took_b
+            (the share of the journeys on ``from`` that take the edge), and z, p_value, q_value of these two.
+        """
+        options = {"min_share": min_share, "repeats": repeats}
+        if other is None:
+            return self._report("graph_difference", options, threads, progress)
+        found = self._attribution(
+            "graph_difference", options, other=other, threads=threads, progress=progress
+        )
+        return found["graph_difference"]
+
+    def time_to_convert(
+        self,
+        *,
+        split_by: _Split = "none",
+        censor_at: Literal["observation_end", "last_touch"] = "observation_end",
+        lookback: _call.Span | None = None,
+        observation_end: _call.Moment | None = None,
+        quantiles: Sequence[float] = (0.25, 0.5, 0.75, 0.9),
+        level: float = 0.95,
+        grid: _call.Span | None = None,
+        report: _Extras = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+    ) -> Any:
+        """The time from the first touch to the conversion, by Kaplan-Meier: open journeys are censored.
+
+        Parameters
+        ----------
+        split_by : {"none", "first_channel", "last_channel"}, default "none"
+        censor_at : {"observation_end", "last_touch"}, default "observation_end"
+            Until when an open journey is known not to have converted.
+        lookback : str, timedelta or number of days, optional
+            An open journey is watched for at most this long after its last touch: give the lookback of the
+            journeys, as a later conversion would not have been theirs.
+        observation_end : str or datetime, optional
+            By default the latest end of a journey.
+        quantiles : list of float, default (0.25, 0.5, 0.75, 0.9)
+        level : float, default 0.95
+        grid : str, timedelta or number of days, optional
+            The curve at multiples of this alone, instead of at every time of a conversion.
+        report : dict, optional
+            Is given ``quantiles`` (group, quantile, days, low, high) and ``groups``.
+        threads, progress
+            As in `from_events`.
+
+        Returns
+        -------
+        frame
+            group, days, at_risk, events, censored, survival, std_error, low, high.
+        """
+        options = {
+            "split_by": split_by,
+            "censor_at": censor_at,
+            "lookback": lookback,
+            "observation_end": _call.moment(observation_end),
+            "quantiles": quantiles,
+            "level": level,
+            "grid": grid,
+        }
+        return self._report("time_to_convert", options, threads, progress, report)
+
+    def path_length(
+        self,
+        *,
+        split_by: _Split = "none",
+        quantiles: Sequence[float] = (0.25, 0.5, 0.75, 0.9),
+        level: float = 0.95,
+        report: _Extras = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+    ) -> Any:
+        """How many touches a conversion takes: the life table of `time_to_convert`, in touches.
+
+        Parameters
+        ----------
+        split_by, quantiles, level, report, threads, progress
+            As in `time_to_convert`.
+        """
+        options = {"split_by": split_by, "quantiles": quantiles, "level": level}
+        return self._report("path_length", options, threads, progress, report)
+
+    def assisted(
+        self,
+        *,
+        assist: Literal["not_last", "any_earlier"] = "not_last",
+        threads: int | None = None,
+        progress: _call.Progress = None,
+    ) -> Any:
+        """How often channels open, assist and close conversions, and with what value.
+
+        Parameters
+        ----------
+        assist : {"not_last", "any_earlier"}, default "not_last"
+            A channel assists where another closes; or wherever it stands before the last touch.
+        threads, progress
+            As in `from_events`.
+
+        Returns
+        -------
+        frame
+            channel; first, last, only, assisted, conversions; the same with ``_value``; assisted_per_last.
+        """
+        return self._report("assisted", {"assist": assist}, threads, progress)
+
+    def positions(self, *, threads: int | None = None, progress: _call.Progress = None) -> Any:
+        """Channels in the first quarter, the middle and the last quarter of converting paths, as in GA4."""
+        return self._report("positions", None, threads, progress)
+
+    def overlap(
+        self,
+        size: int = 2,
+        *,
+        channels: _Set | None = None,
+        min_journeys: float = 10,
+        level: float = 0.95,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+    ) -> Any:
+        """Sets of channels that meet on a path, and whether they gain by it.
+
+        Parameters
+        ----------
+        size : int, default 2
+            How many channels a set holds, 2 or 3.
+        channels : list of str, optional
+            The channels to combine; all by default.
+        min_journeys : float, default 10
+            Sets on fewer journeys are left out.
+        level : float, default 0.95
+        threads, progress
+            As in `from_events`.
+
+        Returns
+        -------
+        frame
+            channels, channel_1, channel_2, …, journeys, conversions, conversion_rate, expected_rate (of
+            channels that act on their own), synergy, std_error, low, high, z, p_value, q_value,
+            expected_journeys (of channels that meet by chance), lift, jaccard.
+        """
+        options = {"size": size, "channels": channels, "min_journeys": min_journeys, "level": level}
+        return self._report("overlap", options, threads, progress)
+
+    def online_offline(
+        self, offline: _Set, *, threads: int | None = None, progress: _call.Progress = None
+    ) -> Any:
+        """What crosses from online to offline channels, and back, on the way to a conversion.
+
+        Parameters
+        ----------
+        offline : str or list of str
+            The channels that are offline; all others are online.
+        threads, progress
+            As in `from_events`.
+
+        Returns
+        -------
+        frame
+            from, from_place, to, to_place, journeys, share, conversions, conversion_rate, value, median_days.
+        """
+        return self._report("online_offline", {"offline": offline}, threads, progress)
+
+    def friction(
+        self,
+        *,
+        max_step: int = 20,
+        min_visits: float = 20,
+        transitions: bool = True,
+        lookback: _call.Span | None = None,
+        observation_end: _call.Moment | None = None,
+        level: float = 0.95,
+        report: _Extras = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+    ) -> Any:
+        """The touch after which people leave more often than others do at their step.
+
+        Parameters
+        ----------
+        max_step : int, default 20
+            Touches from this one on are one stratum.
+        min_visits : float, default 20
+            Channels and transitions with fewer touches are left out.
+        transitions : bool, default True
+            Whether to test transitions too.
+        lookback : str, timedelta or number of days, optional
+            How long after its last touch an open journey is over; one that is not over has not left yet.
+        observation_end : str or datetime, optional
+            By default the latest end of a journey.
+        level : float, default 0.95
+        report : dict, optional
+            Is given ``transitions``, each against the other ways to its channel.
+        threads, progress
+            As in `from_events`.
+
+        Returns
+        -------
+        frame
+            channel, visits, exits, exit_rate, expected_rate, excess, risk_ratio, low, high, z, p_value,
+            q_value.
+        """
+        options = {
+            "max_step": max_step,
+            "min_visits": min_visits,
+            "transitions": transitions,
+            "lookback": lookback,
+            "observation_end": _call.moment(observation_end),
+            "level": level,
+        }
+        return self._report("friction", options, threads, progress, report)
+
+    def lag_curves(
+        self,
+        *,
+        from_touch: Literal["first", "last"] = "first",
+        grid: _call.Span = "1d",
+        longest: _call.Span | None = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+    ) -> Any:
+        """The share of each channel's conversions by days since its touch: channel, days, conversions, share.
+
+        Parameters
+        ----------
+        from_touch : {"first", "last"}, default "first"
+            The first or the last touch of the channel in the journey.
+        grid : str, timedelta or number of days, default "1d"
+            The distance of the curve's points.
+        longest : str, timedelta or number of days, optional
+            Where the curves end; by default at the longest lag.
+        threads, progress
+            As in `from_events`.
+        """
+        options = {"from_touch": from_touch, "grid": grid, "longest": longest}
+        return self._report("lag_curves", options, threads, progress)

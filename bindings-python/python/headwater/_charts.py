@@ -1,0 +1,58 @@
+"""What all charts share: axes, and columns of any kind of frame."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import narwhals.stable.v2 as nw
+
+from ._frames import Frame
+from .errors import ColumnError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["axes", "columns", "names"]
+
+
+def axes(ax: Axes | None, width: float = 7.0, height: float = 4.0) -> Axes:
+    """The axes given, or those of a new figure."""
+    if ax is not None:
+        return ax
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError('charts need Matplotlib: pip install "headwater[plot]"') from error
+    if _interactive():
+        from matplotlib import pyplot
+
+        made: Axes = pyplot.subplots(figsize=(width, height), layout="constrained")[1]
+        return made
+    return Figure(figsize=(width, height), layout="constrained").subplots()
+
+
+def _interactive() -> bool:
+    """Whether somebody is there to see a figure: in Jupyter, in the Python shell, in a script with pyplot."""
+    return hasattr(sys, "ps1") or "IPython" in sys.modules or "matplotlib.pyplot" in sys.modules
+
+
+def names(frame: Any) -> list[str]:
+    """The columns of a frame of any kind."""
+    if isinstance(frame, dict):
+        return list(frame)
+    return frame.columns if isinstance(frame, Frame) else nw.from_native(frame, eager_only=True).columns
+
+
+def columns(frame: Any, *wanted: str) -> list[list[Any]]:
+    """Columns of a frame of any kind, as lists."""
+    if isinstance(frame, Frame):
+        data: dict[str, list[Any]] = frame.to_dict()
+    elif isinstance(frame, dict):
+        data = frame
+    else:
+        data = nw.from_native(frame, eager_only=True).to_dict(as_series=False)
+    for name in wanted:
+        if name not in data:
+            raise ColumnError(f"column `{name}`: there is none; the frame has {', '.join(data)}")
+    return [list(data[name]) for name in wanted]

@@ -1,0 +1,9 @@
+from typing import Any
+
+from matplotlib.axes import Axes
+
+__all__ = ["axes", "columns", "names"]
+
+def axes(ax: Axes | None, width: float = 7.0, height: float = 4.0) -> Axes: ...
+def names(frame: Any) -> list[str]: ...
+def columns(frame: Any, *wanted: str) -> list[list[Any]]: ...

@@ -1,0 +1,193 @@
+//! Funnels against their definition spelt out: all tuples of places, by recursion.
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::naive_bytecount)]
+
+mod paths;
+
+use std::collections::BTreeMap;
+
+use headwater::Run;
+use headwater::journey::{
+    Attempts, ChannelSet, Conversions, Entity, FunnelOptions, Journeys, Order, Policies, Repeats, Touches,
+};
+use paths::{DAY, LABELS, Line, Row, cells, collapse, from_rows, repeated, rows};
+use proptest::prelude::*;
+
+/// All tuples of places that serve the steps from `start` on, by recursion.
+fn tuples(
+    line: &Line,
+    steps: &[Vec<u32>],
+    window: i64,
+    strict: bool,
+    hits: &[usize],
+    out: &mut Vec<Vec<usize>>,
+) {
+    out.push(hits.to_vec());
+    if hits.len() == steps.len() {
+        return;
+    }
+    let last = hits[hits.len() - 1];
+    let until = if strict { line.len().min(last + 2) } else { line.len() };
+    for at in last + 1..until {
+        if steps[hits.len()].contains(&line[at].0) && line[at].1 - line[hits[0]].1 <= window {
+            tuples(line, steps, window, strict, &[hits, &[at]].concat(), out);
+        }
+    }
+}
+
+/// The attempt from a start: the longest tuple, of those the first in time.
+fn naive_attempt(line: &Line, steps: &[Vec<u32>], window: i64, strict: bool, start: usize) -> Vec<usize> {
+    let mut all = Vec::new();
+    tuples(line, steps, window, strict, &[start], &mut all);
+    let deepest = all.iter().map(Vec::len).max().unwrap();
+    all.into_iter().filter(|t| t.len() == deepest).min().unwrap()
+}
+
+fn naive_funnel(line: &Line, steps: &[Vec<u32>], o: &FunnelOptions) -> Vec<Vec<usize>> {
+    let window = o.window.map_or(i64::MAX, headwater::column::Duration::micros);
+    let attempt = |s: usize| naive_attempt(line, steps, window, o.order == Order::Strict, s);
+    let starts: Vec<usize> = (0..line.len()).filter(|i| steps[0].contains(&line[*i].0)).collect();
+    if o.attempts == Attempts::All {
+        let (mut out, mut after) = (Vec::new(), 0);
+        for s in starts {
+            if s >= after {
+                let hits = attempt(s);
+                after = hits[hits.len() - 1] + 1;
+                out.push(hits);
+            }
+        }
+        return out;
+    }
+    let all: Vec<Vec<usize>> = starts.into_iter().map(attempt).collect();
+    let deepest = all.iter().map(Vec::len).max().unwrap_or(0);
+    all.into_iter().find(|t| t.len() == deepest).into_iter().collect()
+}
+
+/// Counts by step, and by (step, destination).
+fn naive_tables(
+    lines: &[Line],
+    steps: &[Vec<u32>],
+    o: &FunnelOptions,
+) -> (Vec<f64>, BTreeMap<Vec<String>, f64>) {
+    let mut count = vec![0.0; steps.len()];
+    let mut drop = BTreeMap::new();
+    for line in lines.iter().map(|line| collapse(line, o.repeats)) {
+        for hits in naive_funnel(&line, steps, o) {
+            (0..hits.len()).for_each(|i| count[i] += 1.0);
+            if hits.len() < steps.len() {
+                let to = match line.get(hits[hits.len() - 1] + 1) {
+                    Some((4, _)) => "(conversion)",
+                    Some((c, _)) => LABELS[*c as usize],
+                    None => "(null)",
+                };
+                *drop.entry(vec![hits.len().to_string(), to.to_owned()]).or_insert(0.0) += 1.0;
+            }
+        }
+    }
+    (count, drop)
+}
+
+fn options_of(steps: &[Vec<u32>], bits: u8, days: Option<i64>, by: Entity) -> FunnelOptions {
+    let set = |s: &Vec<u32>| match s[..] {
+        [4] => ChannelSet::from("(conversion)"),
+        _ => ChannelSet(s.iter().map(|c| LABELS[*c as usize].to_owned()).collect()),
+    };
+    FunnelOptions {
+        steps: steps.iter().map(set).collect(),
+        window: days.map(|d| headwater::column::Duration::from_micros(d * DAY)),
+        order: if bits & 1 == 0 { Order::Loose } else { Order::Strict },
+        attempts: if bits & 2 == 0 { Attempts::Best } else { Attempts::All },
+        repeats: if bits & 4 == 0 { Repeats::Keep } else { Repeats::Collapse },
+        by,
+        ..FunnelOptions::default()
+    }
+}
+
+fn steps() -> impl Strategy<Value = Vec<Vec<u32>>> {
+    let set = prop::collection::btree_set(0..4_u32, 1..3).prop_map(|s| s.into_iter().collect::<Vec<_>>());
+    (prop::collection::vec(set, 1..4), any::<bool>()).prop_map(|(mut steps, converts)| {
+        if converts {
+            steps.push(vec![4]);
+        }
+        steps
+    })
+}
+
+fn check_funnel(j: &Journeys, lines: &[Line], steps: &[Vec<u32>], o: &FunnelOptions) {
+    let (count, drop) = naive_tables(lines, steps, o);
+    let found = j.funnel(o, &Run::new().threads(2)).unwrap();
+    assert_eq!(found.table().f64s("count").unwrap(), count, "{o:?}");
+    assert_eq!(cells(found.get("dropoff").unwrap(), &["step", "to"], "count"), drop, "{o:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn funnels_of_paths_are_as_defined(rows in rows(), steps in steps(), bits in 0..8_u8) {
+        let mut every = rows;
+        every.push((vec![0, 1, 2, 3], 0.0, 1.0));
+        let j = from_rows(&every, &LABELS);
+        let line = |r: &Row| {
+            let mut line: Line = r.0.iter().map(|c| (*c, 0)).collect();
+            line.extend((r.1 > 0.0).then_some((4, 0)));
+            line
+        };
+        let lines: Vec<Line> = repeated(&every).iter().map(line).collect();
+        check_funnel(&j, &lines, &steps, &options_of(&steps, bits, None, Entity::Journey));
+    }
+
+    #[test]
+    fn funnels_of_customers_and_timed_journeys_are_as_defined(
+        touches in prop::collection::vec((0..3_u32, 0..60_i64, 0..4_u32), 1..30),
+        sales in prop::collection::vec((0..3_u32, 0..60_i64), 0..6),
+        steps in steps(), bits in 0..8_u8, days in prop::option::of(0..40_i64),
+    ) {
+        // Whole days twice over, so that touches and conversions never meet.
+        let mut touches: Vec<_> = touches.into_iter().map(|(c, t, ch)| (c, 2 * t, ch)).collect();
+        touches.sort_unstable();
+        touches.dedup();
+        touches.extend((0..4).map(|ch| (3_u32, 2 * i64::from(ch), ch)));
+        let mut sales: Vec<_> = sales.into_iter().map(|(c, t)| (c, 2 * t + 1)).collect();
+        sales.sort_unstable();
+        sales.dedup();
+        let columns = |f: &dyn Fn(&(u32, i64, u32)) -> i64| touches.iter().map(f).collect::<Vec<i64>>();
+        let (who, ch): (Vec<u32>, Vec<u32>) = touches.iter().map(|t| (t.0, t.2)).unzip();
+        let times = columns(&|t| t.1 * DAY);
+        let t = Touches { customer: &who, time: &times, channel: &ch, cost: None };
+        let (buyer, sold): (Vec<u32>, Vec<i64>) = sales.iter().map(|s| (s.0, s.1 * DAY)).unzip();
+        let c = Conversions { customer: &buyer, time: &sold, value: None };
+        let j = Journeys::build(&t, &c, &Policies::default(), &Run::new()).unwrap();
+        let labels: Vec<String> = (0..4).map(|c| c.to_string()).collect();
+        let named = |o: FunnelOptions| {
+            let steps = o.steps.iter().map(|s| ChannelSet(s.0.iter().map(|l| {
+                LABELS.iter().position(|k| k == l).map_or(l.clone(), |c| labels[c].clone())
+            }).collect()));
+            FunnelOptions { steps: steps.collect(), ..o }
+        };
+        let lines: Vec<Line> = (0..4).map(|who| {
+            let mut line: Line = touches.iter().filter(|t| t.0 == who).map(|t| (t.2, t.1 * DAY)).collect();
+            line.extend(sales.iter().filter(|s| s.0 == who).map(|s| (4, s.1 * DAY)));
+            line.sort_by_key(|s| s.1);
+            line
+        }).collect();
+        let o = options_of(&steps, bits, days, Entity::Customer);
+        let (count, drop) = naive_tables(&lines, &steps, &o);
+        let found = j.funnel(&named(o), &Run::new().threads(2)).unwrap();
+        let renamed: BTreeMap<_, _> = cells(found.get("dropoff").unwrap(), &["step", "to"], "count").into_iter()
+            .map(|(mut k, v)| { if let Ok(c) = k[1].parse::<usize>() { k[1] = LABELS[c].into(); } (k, v) }).collect();
+        let table = found.table();
+        prop_assert_eq!(table.f64s("count").unwrap(), count);
+        prop_assert_eq!(renamed, drop);
+
+        let o = options_of(&steps, bits, days, Entity::Journey);
+        let lines: Vec<Line> = (0..j.len()).filter(|i| !j.path(*i).is_empty()).map(|i| {
+            let mut line: Line = j.path(i).iter().copied().zip(j.touch_times(i).iter().copied()).collect();
+            line.extend((j.conversions()[i] > 0.0).then(|| (4, j.end_time(i).unwrap())));
+            line
+        }).collect();
+        let (count, _) = naive_tables(&lines, &steps, &o);
+        let found = j.funnel(&named(o), &Run::new().threads(2)).unwrap();
+        let table = found.table();
+        prop_assert_eq!(table.f64s("count").unwrap(), count);
+    }
+}
