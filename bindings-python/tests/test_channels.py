@@ -34,7 +34,8 @@ def test_rules_are_extended_without_changing_what_they_came_from() -> None:
     assert mine.classify(landing_page="/?XClid=1")["channel"] == "Paid Other"
     assert mine.classify(source="google", medium="cpc", campaign="Podcast 1")["channel"] == "Podcast"
     assert mine.classify(source="flyer", medium="print")["channel"] == "Print"
-    assert rules == hw.ChannelRules() and mine != rules
+    assert rules == hw.ChannelRules()
+    assert mine != rules
     assert len(mine.rules) == len(rules.rules) + 2
     assert hw.ChannelRules(**mine.to_dict()) == mine
 
@@ -43,7 +44,8 @@ def test_rules_save_load_and_pickle(tmp_path: Path) -> None:
     rules = hw.ChannelRules(own_hosts=["a.de"], internal="direct", default="Other")
     rules.save(tmp_path / "rules.json")
     loaded = hw.load(tmp_path / "rules.json")
-    assert loaded == rules and pickle.loads(pickle.dumps(rules)) == rules
+    assert loaded == rules
+    assert pickle.loads(pickle.dumps(rules)) == rules
     assert loaded.classify(referrer="https://www.a.de/")["channel"] == "Direct"
 
 

@@ -72,7 +72,8 @@ def test_worths_have_names(journeys):
         assert list(model.values_.values()) == pytest.approx(exact, rel=1e-13)
         assert [row["shapley"] for row in rows(model.values())] == list(model.values_.values())
         again = hw.Shapley.from_bytes(model.to_bytes())
-        assert again == model and again.values_ == model.values_
+        assert again == model
+        assert again.values_ == model.values_
         credit = rows(hw.attribute(journeys, [model]))
         assert sum(row["conversions"] for row in credit) == pytest.approx(30)
         assert sum(model.score(["A", "A", "C"])) == pytest.approx(1)
