@@ -5,8 +5,8 @@
 use headwater::attribution::{AttributeOptions, Model, attribute, touch_credits};
 use headwater::column::{Columns, Data, Duration, OnInvalid, TimeUnit};
 use headwater::journey::{
-    AtConversion, Collapse, Direct, DuplicateOrders, EventOptions, Journeys, Moment, Open, SessionTouch,
-    SharedTouch, Ties,
+    AtConversion, Collapse, Direct, DuplicateOrders, EventOptions, JourneyBuilder, Journeys, Moment, Open,
+    SessionTouch, SharedTouch, Ties,
 };
 use headwater::run::Run;
 use headwater::{Error, options};
@@ -472,6 +472,89 @@ proptest! {
         let text = all(&t, &s);
         prop_assert_eq!(&all(&coded, &sold), &text);
         prop_assert_eq!(&all(&parts, &sold), &text);
+    }
+}
+
+/// All that can be seen of journeys, in their order.
+fn shown(j: &Journeys, customers: &dyn Fn(u32) -> String) -> String {
+    let names: Vec<String> = (0..j.len()).map(|i| customers(j.customer(i).unwrap())).collect();
+    let one = |i: usize| {
+        format!(
+            "{:?}",
+            (
+                &names[i],
+                (j.path(i), j.touch_times(i), j.end_time(i), j.decided(i), j.censored(i)),
+                (j.campaigns(i), j.views(i), j.weights(i), j.conversion_kind(i), j.place(i)),
+                [j.conversions()[i], j.nulls()[i], j.values()[i]].map(f64::to_bits),
+            )
+        )
+    };
+    let rows: Vec<String> = (0..j.len()).map(one).collect();
+    let labels = (j.channel_labels(), j.campaign_labels(), j.kind_labels(), j.place_labels());
+    format!("{rows:#?}{labels:?}{:?}{:?}", j.summary(), j.accounting())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn parts_end_to_end_grow_into_the_whole(
+        touches in prop::collection::vec(touch(), 0..24),
+        sales in prop::collection::vec(sale(), 0..8),
+        o in policies(),
+        cuts in (0_usize..25, 0_usize..25, 0_usize..9, 0_usize..9),
+        plain in any::<bool>(),
+        whole in any::<bool>(),
+    ) {
+        let mut o = o;
+        if plain {
+            o = EventOptions {
+                lookback: o.lookback,
+                ties: o.ties,
+                shared_touch: o.shared_touch,
+                at_conversion: o.at_conversion,
+                open: o.open,
+                observation_end: o.observation_end,
+                value: o.value.clone(),
+                time_unit: o.time_unit,
+                ..EventOptions::default()
+            };
+        } else if !whole {
+            o = EventOptions {
+                kinds: None,
+                order_id: None,
+                duplicate_orders: DuplicateOrders::First,
+                lookback_by_kind: Default::default(),
+                session_gap: None,
+                collapse: Collapse::None,
+                collapse_within: None,
+                direct: Direct::Keep,
+                ..o
+            };
+        }
+        let sorted = |a: usize, b: usize, n: usize| (a.min(b).min(n), a.max(b).min(n));
+        let (t1, t2) = sorted(cuts.0, cuts.1, touches.len());
+        let (s1, s2) = sorted(cuts.2, cuts.3, sales.len());
+        let run = Run::new().threads(1);
+        let mut builder = JourneyBuilder::new(o.clone());
+        let parts = [(0..t1, 0..s1), (t1..t2, s1..s2), (t2..touches.len(), s2..sales.len())];
+        for (t, s) in parts.clone() {
+            builder.extend(&touch_frame(&touches[t]), Some(&sale_frame(&sales[s])), &run).unwrap();
+        }
+        let all = Journeys::from_events(&touch_frame(&touches), Some(&sale_frame(&sales)), &o, &run).unwrap();
+        let labels = customers(&touches, &sales);
+        let name = |code: u32| labels[code as usize].clone();
+        prop_assert_eq!(shown(&builder.journeys(), &name), shown(&all, &name));
+        // The same from two builders.
+        let mut first = JourneyBuilder::new(o.clone());
+        let mut rest = JourneyBuilder::new(o);
+        let [a, b, c] = parts;
+        first.extend(&touch_frame(&touches[a.0]), Some(&sale_frame(&sales[a.1])), &run).unwrap();
+        for (t, s) in [b, c] {
+            rest.extend(&touch_frame(&touches[t]), Some(&sale_frame(&sales[s])), &run).unwrap();
+        }
+        first.merge(&rest, &run).unwrap();
+        prop_assert_eq!(shown(&first.journeys(), &name), shown(&all, &name));
     }
 }
 

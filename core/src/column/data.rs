@@ -256,6 +256,60 @@ impl Data {
         self.chunks.iter().map(Chunk::kind).fold(Kind::Null, Kind::join)
     }
 
+    /// Some of the rows, in ascending order.
+    pub(crate) fn take(&self, rows: &[u32]) -> Self {
+        let chunks: Vec<_> = self.chunks.iter().map(Chunk::plain).collect();
+        let mut starts = Vec::with_capacity(chunks.len());
+        let mut total = 0;
+        for chunk in &chunks {
+            starts.push(total);
+            total += chunk.rows;
+        }
+        let mut at = 0;
+        let places = rows.iter().map(|row| *row as usize).filter(|row| *row < total).map(move |row| {
+            while starts.get(at + 1).is_some_and(|start| *start <= row) {
+                at += 1;
+            }
+            (at, row - starts[at])
+        });
+        match self.kind() {
+            Kind::Text => {
+                let strings: Vec<_> = chunks.iter().map(|chunk| super::strings::Strings::of(chunk)).collect();
+                places.map(|(chunk, row)| strings[chunk].get(row)).collect::<Vec<Option<&str>>>().into()
+            }
+            Kind::Int => {
+                let int = |(chunk, row): (usize, usize)| match &chunks[chunk].cells {
+                    Cells::I64(v) if chunks[chunk].valid.at(row) => Some(v[row]),
+                    _ => None,
+                };
+                places.map(int).collect::<Vec<Option<i64>>>().into()
+            }
+            Kind::Float => {
+                let float = |(chunk, row): (usize, usize)| match &chunks[chunk].cells {
+                    Cells::F64(v) if chunks[chunk].valid.at(row) => Some(v[row]),
+                    Cells::I64(v) if chunks[chunk].valid.at(row) => Some(v[row] as f64),
+                    _ => None,
+                };
+                places.map(float).collect::<Vec<Option<f64>>>().into()
+            }
+            Kind::Bool => {
+                let flag = |(chunk, row): (usize, usize)| match &chunks[chunk].cells {
+                    Cells::Bool(v) if chunks[chunk].valid.at(row) => Some(v[row]),
+                    _ => None,
+                };
+                places.map(flag).collect::<Vec<Option<bool>>>().into()
+            }
+            Kind::Time => {
+                let time = |(chunk, row): (usize, usize)| match &chunks[chunk].cells {
+                    Cells::Time(v) if chunks[chunk].valid.at(row) => Some(v[row]),
+                    _ => None,
+                };
+                Self::optional_times(places.map(time))
+            }
+            Kind::Null | Kind::Other => Self::nulls(places.count()),
+        }
+    }
+
     /// Appends the rows of another column.
     pub fn append(&mut self, more: Self) {
         self.chunks.extend(more.chunks);
@@ -428,6 +482,12 @@ impl Columns {
             }
         }
         Ok(())
+    }
+
+    /// Some of the rows, in ascending order.
+    pub(crate) fn take(&self, rows: &[u32]) -> Self {
+        let taken = self.columns.iter().map(|(name, data)| (Arc::clone(name), Arc::new(data.take(rows))));
+        Self { columns: taken.collect() }
     }
 
     /// How many rows there are.

@@ -51,6 +51,7 @@ mod detail;
 mod door;
 mod fine;
 mod grouping;
+mod grow;
 mod join;
 mod levels;
 mod options;
@@ -85,6 +86,7 @@ pub use grouping::{
     Internal, Origin, Precedence, Test, Visit, group_channels,
 };
 pub use levels::Hierarchy;
+pub use grow::JourneyBuilder;
 pub use options::{
     AtConversion, Collapse, Direct, DuplicateOrders, EventOptions, FlaggedRow, Moment, Open, PathOptions,
     SessionTouch, SharedTouch, Ties,

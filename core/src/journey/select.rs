@@ -330,26 +330,8 @@ impl Journeys {
             place: pick(&kept, &self.place),
             ..Self::default()
         };
-        // Journeys that share touches share them in the copy.
-        let mut taken: Range<usize> = 0..0;
-        let mut base = 0;
-        for j in kept {
-            let range = self.range(j);
-            if range.start < taken.start || range.start > taken.end || taken.is_empty() {
-                base = out.steps.len();
-                taken = range.start..range.start;
-            }
-            out.start.push((base + range.start - taken.start) as u32);
-            if range.end > taken.end {
-                let new = taken.end..range.end;
-                out.steps.extend_from_slice(&self.steps[new.clone()]);
-                extend(&mut out.times, &self.times, &new);
-                extend(&mut out.weight, &self.weight, &new);
-                extend(&mut out.campaign, &self.campaign, &new);
-                extend(&mut out.view, &self.view, &new);
-                taken.end = range.end;
-            }
-        }
+        let mut copy = Copier::default();
+        kept.into_iter().for_each(|j| copy.touches(&mut out, self, j));
         out.touches = out.steps.len() as u64;
         out
     }
@@ -359,6 +341,34 @@ impl Journeys {
         match &self.customers {
             Some(labels) => Values::Names(Names { codes, labels: Arc::clone(labels) }),
             None => Values::I64(codes.into_iter().map(i64::from).collect()),
+        }
+    }
+}
+
+/// Copies touches of journeys; those that share touches share them in the copy.
+#[derive(Default)]
+pub(super) struct Copier {
+    taken: Range<usize>,
+    base: usize,
+}
+
+impl Copier {
+    /// Appends a journey's touches, and says where they start.
+    pub(super) fn touches(&mut self, out: &mut Journeys, from: &Journeys, j: usize) {
+        let (range, taken) = (from.range(j), &mut self.taken);
+        if range.start < taken.start || range.start > taken.end || taken.is_empty() {
+            self.base = out.steps.len();
+            *taken = range.start..range.start;
+        }
+        out.start.push((self.base + range.start - taken.start) as u32);
+        if range.end > taken.end {
+            let new = taken.end..range.end;
+            extend(&mut out.steps, &from.steps, &new);
+            extend(&mut out.times, &from.times, &new);
+            extend(&mut out.weight, &from.weight, &new);
+            extend(&mut out.campaign, &from.campaign, &new);
+            extend(&mut out.view, &from.view, &new);
+            taken.end = range.end;
         }
     }
 }

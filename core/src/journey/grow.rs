@@ -1,0 +1,375 @@
+//! Journeys that grow as events come in.
+
+use std::collections::HashMap;
+
+use super::select::Copier;
+use super::{Collapse, Direct, EventOptions, Journeys, Moment, Open};
+use crate::column::{Columns, Intake, Labels, NULL, OnInvalid, Text, names_together};
+use crate::run::Run;
+use crate::{Error, Result};
+
+/// Builds journeys from events that come in parts.
+///
+/// Each part extends the journeys of its own customers; the journeys of all
+/// others stay as they are. The result is that of [`Journeys::from_events`] on
+/// all parts end to end, to the last bit and in the same order. What depends on
+/// all customers at once is built anew with each part: `cost`, `order_id`,
+/// `kinds`, `lookback_by_kind`, `session_gap`, `collapse`, `direct` and
+/// `on_invalid = "drop"`.
+///
+/// ```
+/// use headwater::Run;
+/// use headwater::column::Columns;
+/// use headwater::journey::{EventOptions, JourneyBuilder};
+///
+/// let day = |time: &str, channel: &str| {
+///     Columns::new().with("customer", vec!["ann"]).with("time", vec![time]).with("channel", vec![channel])
+/// };
+/// let mut builder = JourneyBuilder::new(EventOptions::default());
+/// builder.extend(&day("2024-01-01", "search"), None, &Run::new())?;
+/// builder.extend(&day("2024-01-02", "email"), None, &Run::new())?;
+/// assert_eq!(builder.journeys().path(0).len(), 2);
+/// # Ok::<(), headwater::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct JourneyBuilder {
+    options: EventOptions,
+    touches: Columns,
+    conversions: Option<Columns>,
+    /// Open journeys are kept as censored, since the end of observation moves.
+    journeys: Journeys,
+    begun: bool,
+    /// Customers by label, in the order in which parts brought them.
+    known: HashMap<Name, u32>,
+    customers: Vec<Known>,
+    /// The customer of each row.
+    touched: Vec<u32>,
+    sold: Vec<u32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Name {
+    Text(String),
+    Int(i64),
+}
+
+impl Name {
+    fn of(labels: &Labels, code: u32) -> Self {
+        match labels {
+            Labels::Text(_) => Self::Text(labels.get(code).into_owned()),
+            Labels::Int(ints) => Self::Int(ints.get(code as usize).copied().unwrap_or_default()),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Known {
+    name: Name,
+    /// The first touch and the first conversion among all: the order of customers.
+    first: (u32, u32),
+    /// The code in the journeys so far.
+    code: u32,
+}
+
+impl JourneyBuilder {
+    /// A builder without events.
+    pub fn new(options: EventOptions) -> Self {
+        Self { options, ..Self::default() }
+    }
+
+    /// The options.
+    pub fn options(&self) -> &EventOptions {
+        &self.options
+    }
+
+    /// How many rows of touches there are so far.
+    pub fn touches(&self) -> usize {
+        self.touches.rows()
+    }
+
+    /// Adds a part: touches, and conversions as a frame of their own or as the
+    /// flag column of the options. All parts have the same columns, and all
+    /// have conversions or none has. After an error the builder is as before.
+    pub fn extend(&mut self, touches: &Columns, conversions: Option<&Columns>, run: &Run) -> Result<()> {
+        if self.begun && self.conversions.is_some() != conversions.is_some() {
+            let reason = "some parts have a frame of conversions and others have none: give an empty one";
+            return Err(Error::option("conversions", reason));
+        }
+        // By itself, so that an error tells of the part's own rows.
+        let part = Journeys::from_events(touches, conversions, &self.options, run)?;
+        let mut next = self.clone();
+        next.touches.append(touches.clone())?;
+        if let Some(conversions) = conversions {
+            next.conversions.get_or_insert_default().append(conversions.clone())?;
+        }
+        next.begun = true;
+        if self.is_whole() {
+            let Self { touches, conversions, options, .. } = &next;
+            next.journeys = Journeys::from_events(touches, conversions.as_ref(), options, run)?;
+        } else {
+            next.grow(touches, conversions, &part, run)?;
+        }
+        *self = next;
+        Ok(())
+    }
+
+    /// Adds the events of another builder after those of this one.
+    pub fn merge(&mut self, other: &Self, run: &Run) -> Result<()> {
+        if self.options != other.options {
+            return Err(Error::option("options", "differ between the two builders: build one of them anew"));
+        }
+        if !other.begun {
+            return Ok(());
+        }
+        self.extend(&other.touches, other.conversions.as_ref(), run)
+    }
+
+    /// The journeys of all events so far.
+    pub fn journeys(&self) -> Journeys {
+        // Without events there is no end, as in a build of none.
+        let end = self.journeys.observation_end.or(Some(i64::MAX).filter(|_| self.begun));
+        let all = Journeys { observation_end: end, ..self.journeys.clone() };
+        if self.is_whole() || self.options.open == Open::Exclude {
+            return all;
+        }
+        let decided: Vec<bool> = (0..all.len()).map(|j| all.decided(j) != Some(false)).collect();
+        let mut out = match self.options.open {
+            Open::Decided => {
+                let picked = all.select(|j| decided[j]);
+                Journeys {
+                    touches: all.touches,
+                    late_touches: all.late_touches,
+                    late_conversions: all.late_conversions,
+                    ..picked
+                }
+            }
+            _ => all,
+        };
+        let include = self.options.open == Open::Include;
+        for j in 0..out.len() {
+            let over = include || out.decided(j) == Some(true);
+            out.nulls[j] = f64::from(u8::from(over && !out.converted(j)));
+        }
+        out
+    }
+
+    /// Whether what all customers have in common is built anew each time.
+    fn is_whole(&self) -> bool {
+        let o = &self.options;
+        o.cost.is_some()
+            || o.order_id.is_some()
+            || o.kinds.is_some()
+            || !o.lookback_by_kind.is_empty()
+            || o.session_gap.is_some()
+            || o.collapse != Collapse::None
+            || o.direct != Direct::Keep
+            || o.on_invalid == OnInvalid::Drop
+    }
+
+    fn grow(
+        &mut self,
+        touches: &Columns,
+        conversions: Option<&Columns>,
+        part: &Journeys,
+        run: &Run,
+    ) -> Result<()> {
+        let touched = self.meet(touches, conversions, run)?;
+        let rows = |of: &[u32]| -> Vec<u32> {
+            let rows = of.iter().enumerate().filter(|(_, customer)| touched[**customer as usize]);
+            rows.map(|(row, _)| row as u32).collect()
+        };
+        let of_part =
+            part.observation_end.filter(|_| touches.rows() + conversions.map_or(0, Columns::rows) > 0);
+        let end = match self.options.observation_end {
+            Some(end) => Some(end.0),
+            None => self.journeys.observation_end.max(of_part),
+        };
+        let mut options = EventOptions { observation_end: end.map(Moment), ..self.options.clone() };
+        if options.open != Open::Exclude {
+            options.open = Open::Censored;
+        }
+        let some_touches = self.touches.take(&rows(&self.touched));
+        let some_conversions = self.conversions.as_ref().map(|all| all.take(&rows(&self.sold)));
+        let new = Journeys::from_events(&some_touches, some_conversions.as_ref(), &options, run)?;
+        run.check()?;
+        let old = std::mem::take(&mut self.journeys);
+        let mut out = self.spliced(&old, &new, &touched)?;
+        out.observation_end = end;
+        out.touches = old.touches + part.touches;
+        out.late_touches = old.late_touches + part.late_touches;
+        out.late_conversions = old.late_conversions + part.late_conversions;
+        self.journeys = out;
+        Ok(())
+    }
+
+    /// Takes down who the rows of a part are, and says which customers it touches.
+    fn meet(&mut self, touches: &Columns, conversions: Option<&Columns>, run: &Run) -> Result<Vec<bool>> {
+        let o = &self.options;
+        let mut intake = Intake::new(touches, o.on_invalid, run);
+        let names = if let Some(conversions) = conversions {
+            let mut orders = Intake::new(conversions, o.on_invalid, run);
+            let buyer = o.conversion_customer.as_ref().unwrap_or(&o.customer);
+            names_together([(&mut intake, o.customer.as_str()), (&mut orders, buyer.as_str())])?.to_vec()
+        } else {
+            vec![intake.names(&o.customer)?]
+        };
+        let Some(labels) = names.first().map(|names| &names.labels) else { return Ok(Vec::new()) };
+        let mixed = |known: &Known| {
+            matches!(
+                (&known.name, &**labels),
+                (Name::Text(_), Labels::Int(_)) | (Name::Int(_), Labels::Text(_))
+            )
+        };
+        if !labels.is_empty() && self.customers.first().is_some_and(mixed) {
+            return Err(Error::column(
+                &o.customer,
+                "holds integers in one part and text in another: convert one of the two",
+            ));
+        }
+        let ids: Vec<u32> = (0..labels.len() as u32)
+            .map(|code| {
+                let name = Name::of(labels, code);
+                *self.known.entry(name).or_insert_with_key(|name| {
+                    self.customers.push(Known { name: name.clone(), first: (NULL, NULL), code: NULL });
+                    self.customers.len() as u32 - 1
+                })
+            })
+            .collect();
+        let mut seen = vec![false; self.customers.len()];
+        for (k, names) in names.iter().enumerate() {
+            let rows = if k == 0 { &mut self.touched } else { &mut self.sold };
+            for code in &names.codes {
+                let id = ids.get(*code as usize).copied().unwrap_or_default();
+                let first = &mut self.customers[id as usize].first;
+                let first = if k == 0 { &mut first.0 } else { &mut first.1 };
+                *first = (*first).min(rows.len() as u32);
+                seen[id as usize] = true;
+                rows.push(id);
+            }
+        }
+        Ok(seen)
+    }
+
+    /// The journeys of touched customers from `new`, and of all others from `old`.
+    fn spliced(&mut self, old: &Journeys, new: &Journeys, touched: &[bool]) -> Result<Journeys> {
+        let mut codes = HashMap::new();
+        if let Some(labels) = &new.customers {
+            for code in 0..labels.len() as u32 {
+                codes.insert(Name::of(labels, code), code);
+            }
+        }
+        let mut order: Vec<u32> = (0..self.customers.len() as u32).collect();
+        order.sort_unstable_by_key(|id| self.customers[*id as usize].first);
+        let (channels, recode) = joined([&old.channels, &new.channels]);
+        let (campaigns, recampaign) = joined([&old.campaigns, &new.campaigns]);
+        let (kinds, rekind) = joined([&old.kinds, &new.kinds]);
+        let (places, replace) = joined([&old.places, &new.places]);
+        let mut out = Journeys {
+            channel_count: channels.as_ref().map_or(0, |labels| labels.len()),
+            channels,
+            campaigns,
+            kinds,
+            places,
+            timed: true,
+            has_value: new.has_value,
+            lookback: new.lookback,
+            ..Journeys::default()
+        };
+        let sources = [old, new].map(by_customer);
+        let mut copies = [Copier::default(), Copier::default()];
+        let (mut text, mut ints) = (Text::new(), Vec::new());
+        for (place, id) in order.into_iter().enumerate() {
+            let known = &mut self.customers[id as usize];
+            match &known.name {
+                Name::Text(name) => text.push(name),
+                Name::Int(name) => ints.push(*name),
+            }
+            let which = usize::from(touched[id as usize]);
+            let from = [old, new][which];
+            let code = if which == 1 { codes.get(&known.name).copied().unwrap_or(NULL) } else { known.code };
+            known.code = place as u32;
+            copies[which] = Copier::default();
+            for j in sources[which].get(code as usize).cloned().unwrap_or_default() {
+                let first = out.steps.len();
+                copies[which].touches(&mut out, from, j);
+                out.steps[first..].iter_mut().for_each(|step| *step = recode[which][*step as usize]);
+                for campaign in out.campaign.iter_mut().skip(first).filter(|c| **c != NULL) {
+                    *campaign = recampaign[which][*campaign as usize];
+                }
+                out.len.push(from.len[j]);
+                out.conversions.push(from.conversions[j]);
+                out.nulls.push(from.nulls[j]);
+                out.value.push(from.value[j]);
+                out.customer.push(place as u32);
+                out.end.push(from.end[j]);
+                out.expiry.extend(from.expiry.get(j));
+                let put =
+                    |code: &u32, recode: &[u32]| if *code == NULL { NULL } else { recode[*code as usize] };
+                out.conversion_kind.extend(from.conversion_kind.get(j).map(|k| put(k, &rekind[which])));
+                out.place.extend(from.place.get(j).map(|p| put(p, &replace[which])));
+            }
+        }
+        if out.steps.len() >= NULL as usize {
+            return Err(Error::column(
+                "customer",
+                "has more touches than fit in one build: split by customer",
+            ));
+        }
+        out.customers =
+            Some(std::sync::Arc::new(if ints.is_empty() { Labels::Text(text) } else { Labels::Int(ints) }));
+        let offline = |label: &String| self.options.offline_channels.contains(label);
+        if !self.options.offline_channels.is_empty() {
+            out.offline = out.channel_labels().iter().map(offline).collect();
+        }
+        Ok(out)
+    }
+}
+
+/// The journeys of each customer code.
+fn by_customer(journeys: &Journeys) -> Vec<std::ops::Range<usize>> {
+    let size = journeys.customers.as_ref().map_or(0, |labels| labels.len());
+    let mut out = vec![0..0; size];
+    for j in 0..journeys.len() {
+        let range = &mut out[journeys.customer[j] as usize];
+        *range = if range.is_empty() { j..j + 1 } else { range.start..j + 1 };
+    }
+    out
+}
+
+type Shared = Option<std::sync::Arc<Labels>>;
+
+/// Two sorted lists of labels in one, and the new codes of each.
+fn joined(lists: [&Shared; 2]) -> (Shared, [Vec<u32>; 2]) {
+    let labels = |list: &Shared| match list.as_deref() {
+        Some(Labels::Int(ints)) => ints.iter().map(|i| Name::Int(*i)).collect::<Vec<Name>>(),
+        Some(text) => (0..text.len() as u32).map(|code| Name::of(text, code)).collect(),
+        None => Vec::new(),
+    };
+    let [a, b] = lists.map(labels);
+    let key = |name: &Name| match name {
+        Name::Int(i) => (*i, String::new()),
+        Name::Text(text) => (0, text.clone()),
+    };
+    let mut all: Vec<Name> = a.iter().chain(&b).cloned().collect();
+    all.sort_by_key(key);
+    all.dedup();
+    let place = |list: &[Name]| -> Vec<u32> {
+        let at = |name: &Name| all.binary_search_by_key(&key(name), key).unwrap_or_default() as u32;
+        list.iter().map(at).collect()
+    };
+    let recode = [place(&a), place(&b)];
+    if lists.iter().all(|list| list.is_none()) {
+        return (None, recode);
+    }
+    let is_int = |name: &Name| matches!(name, Name::Int(_));
+    let labels = if all.iter().any(is_int) {
+        Labels::Int(
+            all.iter().filter_map(|name| if let Name::Int(i) = name { Some(*i) } else { None }).collect(),
+        )
+    } else {
+        Labels::Text(
+            all.iter().map(|name| if let Name::Text(text) = name { text.as_str() } else { "" }).collect(),
+        )
+    };
+    (Some(std::sync::Arc::new(labels)), recode)
+}
