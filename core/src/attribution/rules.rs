@@ -249,12 +249,16 @@ impl Counts {
             Kernel::First => self.ends[path[0] as usize][0] += 1,
             Kernel::Last => self.ends[path[n - 1] as usize][1] += 1,
             Kernel::Linear if n < SHORT => {
-                path.iter().for_each(|c| self.inner[*c as usize * SHORT + n] += 1);
+                for c in path {
+                    self.inner[*c as usize * SHORT + n] += 1;
+                }
             }
             Kernel::Position { .. } if (3..SHORT).contains(&n) => {
                 self.ends[path[0] as usize][0] += 1;
                 self.ends[path[n - 1] as usize][1] += 1;
-                path[1..n - 1].iter().for_each(|c| self.inner[*c as usize * SHORT + n] += 1);
+                for c in &path[1..n - 1] {
+                    self.inner[*c as usize * SHORT + n] += 1;
+                }
             }
             _ => return false,
         }

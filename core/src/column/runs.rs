@@ -176,7 +176,9 @@ fn in_place<'a>(name: &str, data: &'a Data, run: &Run) -> Result<Option<Coded<'a
             let end = keys.len().min(next + CHUNK);
             found.clear();
             keys.look_up(next..end, &table, &mut found);
-            found.iter().for_each(|code| out.used[*code as usize] = true);
+            for code in &found {
+                out.used[*code as usize] = true;
+            }
             next = end;
         }
         out.runs.push((keys, table));
@@ -195,7 +197,7 @@ pub(crate) fn int_runs(data: &Data) -> Option<Vec<Cow<'_, Chunk>>> {
 }
 
 /// The numbers of a chunk that [`int_runs`] gave.
-pub(crate) fn ints<'c>(chunk: &'c Cow<'_, Chunk>) -> &'c [i64] {
+pub(crate) fn ints(chunk: &Chunk) -> &[i64] {
     match &chunk.cells {
         Cells::I64(numbers) => numbers,
         _ => &[],

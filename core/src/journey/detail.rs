@@ -13,7 +13,7 @@ use super::read::in_label_order;
 use super::stretch::cut;
 use super::{Conversions, Journeys, Policies};
 use crate::column::{
-    Columns, DropReason, Dropped, Intake, Kept, Keys, Labels, NULL, Names, Sign, names_together,
+    Columns, DropReason, Dropped, Duration, Intake, Kept, Keys, Labels, NULL, Names, Sign, names_together,
 };
 use crate::math::ExactSum;
 use crate::run::Run;
@@ -190,9 +190,9 @@ impl Sold {
         pick(rows, &mut self.customer);
         pick(rows, &mut self.time);
         self.value.iter_mut().for_each(|v| pick(rows, v));
-        [&mut self.kind, &mut self.place, &mut self.order]
-            .into_iter()
-            .for_each(|names| pick_names(rows, names));
+        for names in [&mut self.kind, &mut self.place, &mut self.order] {
+            pick_names(rows, names);
+        }
     }
 }
 
@@ -234,7 +234,9 @@ fn unique_orders(sold: &mut Sold, customers: &Labels, options: &EventOptions) ->
         return Err(Error::Row { column: name.clone(), row: first_row, count, reason });
     }
     if let Some(value) = &mut sold.value {
-        sums.into_iter().for_each(|(i, sum)| value[i] = sum);
+        for (i, sum) in sums {
+            value[i] = sum;
+        }
     }
     let kept: Vec<usize> = (0..gone.len()).filter(|i| !gone[*i]).collect();
     let column = name.clone();
@@ -271,7 +273,9 @@ fn flavours(keys: &[Key]) -> (Vec<u32>, Vec<Key>) {
     for (new, old) in order.iter().enumerate() {
         rank[*old as usize] = new as u32;
     }
-    out.iter_mut().for_each(|code| *code = rank[*code as usize]);
+    for code in &mut out {
+        *code = rank[*code as usize];
+    }
     (out, order.into_iter().map(|code| found[code as usize]).collect())
 }
 
@@ -393,7 +397,7 @@ fn windows(keys: &[Key], channels: &Labels, kinds: Option<&Labels>, options: &Ev
         .collect();
     let window = |(channel, _, view, _): &Key, kind: Option<i64>| {
         let by_touch = if *view { options.view_lookback } else { options.click_lookback };
-        let stated = [by_channel[*channel as usize], by_touch.map(|w| w.micros()), kind];
+        let stated = [by_channel[*channel as usize], by_touch.map(Duration::micros), kind];
         stated.into_iter().flatten().min().unwrap_or(options.lookback.micros())
     };
     let row = |kind: Option<i64>| keys.iter().map(|key| window(key, kind)).collect::<Vec<i64>>();

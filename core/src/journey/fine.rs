@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::build::{Built, Conversion, End};
 use super::options::{AtConversion, Collapse, Direct, EventOptions, Open, SessionTouch, SharedTouch};
-use crate::column::NULL;
+use crate::column::{Duration, NULL};
 
 /// What touches of one code have in common.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -92,7 +92,7 @@ impl Fine<'_> {
         }
         if self.options.collapse == Collapse::Consecutive {
             let all = mine.len();
-            let within = self.options.collapse_within.map_or(i64::MAX, |within| within.micros());
+            let within = self.options.collapse_within.map_or(i64::MAX, Duration::micros);
             let same = |a: usize, b: usize| {
                 let (a, b) = (self.flavour(steps, a), self.flavour(steps, b));
                 (a.channel, a.campaign, a.view) == (b.channel, b.campaign, b.view)

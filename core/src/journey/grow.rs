@@ -331,7 +331,7 @@ fn by_customer(journeys: &Journeys) -> Vec<std::ops::Range<usize>> {
     let mut out = vec![0..0; size];
     for j in 0..journeys.len() {
         let range = &mut out[journeys.customer[j] as usize];
-        *range = if range.is_empty() { j..j + 1 } else { range.start..j + 1 };
+        *range = if range.end == 0 { j..j + 1 } else { range.start..j + 1 };
     }
     out
 }

@@ -5,6 +5,7 @@
 //! looked up in a set of one bit each, and only what a conversion can see is
 //! read on.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -67,6 +68,9 @@ struct Seen {
     channel: Vec<u32>,
 }
 
+/// The same as columns: customers, times and channels.
+type SeenColumns<'a> = (Vec<u32>, [Cow<'a, [i64]>; 1], [Places<'a>; 1]);
+
 /// Journeys without open ones; `None` where the frames are not made for it.
 pub(super) fn joined(
     touches: &Columns,
@@ -119,7 +123,7 @@ pub(super) fn joined(
 
     let (recode, labels) = in_label_order(&channel.labels, &channel.used);
     let places = placed(channel, &recode);
-    let who: Vec<&[i64]> = who.iter().map(ints).collect();
+    let who: Vec<&[i64]> = who.iter().map(|chunk| ints(chunk)).collect();
     let rows = cut(&who, &time, &places);
     let policies = Policies::from(options);
     let scope = Scope::new(&rows, &sold, &policies, run)?;
@@ -136,12 +140,12 @@ pub(super) fn joined(
     let code = |label: u32| code_of_rank[members.rank(ids[label as usize])];
     let buyers: Vec<u32> = buyer.codes.iter().map(|label| code(*label)).collect();
 
-    let columns: Vec<(Vec<u32>, Vec<std::borrow::Cow<'_, [i64]>>, Vec<Places<'_>>)> = seen
+    let columns: Vec<SeenColumns<'_>> = seen
         .into_iter()
         .map(|seen| {
             let customer = seen.rank.iter().map(|rank| code_of_rank[*rank as usize]).collect();
             let same = (0..labels.len() as u32).collect();
-            (customer, vec![seen.time.into()], vec![(Keys::U32(seen.channel.into()), same)])
+            (customer, [seen.time.into()], [(Keys::U32(seen.channel.into()), same)])
         })
         .collect();
     let customers: Vec<[&[u32]; 1]> = columns.iter().map(|c| [&c.0[..]]).collect();

@@ -85,8 +85,8 @@ pub use grouping::{
     ChannelGroups, ChannelOptions, ChannelRule, ChannelRules, Classified, ClickSource, Condition, Field,
     Internal, Origin, Precedence, Test, Visit, group_channels,
 };
-pub use levels::Hierarchy;
 pub use grow::JourneyBuilder;
+pub use levels::Hierarchy;
 pub use options::{
     AtConversion, Collapse, Direct, DuplicateOrders, EventOptions, FlaggedRow, Moment, Open, PathOptions,
     SessionTouch, SharedTouch, Ties,

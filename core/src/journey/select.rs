@@ -285,7 +285,9 @@ impl Journeys {
         let steps = pairs.iter().map(place).collect();
         let mut offline = vec![false; if self.offline.is_empty() { 0 } else { labels.len() }];
         if !offline.is_empty() {
-            distinct.iter().for_each(|pair| offline[place(pair) as usize] = self.is_offline(pair.0));
+            for pair in &distinct {
+                offline[place(pair) as usize] = self.is_offline(pair.0);
+            }
         }
         let channel_count = labels.len();
         Ok(Self {
@@ -331,7 +333,9 @@ impl Journeys {
             ..Self::default()
         };
         let mut copy = Copier::default();
-        kept.into_iter().for_each(|j| copy.touches(&mut out, self, j));
+        for j in kept {
+            copy.touches(&mut out, self, j);
+        }
         out.touches = out.steps.len() as u64;
         out
     }
@@ -356,7 +360,7 @@ impl Copier {
     /// Appends a journey's touches, and says where they start.
     pub(super) fn touches(&mut self, out: &mut Journeys, from: &Journeys, j: usize) {
         let (range, taken) = (from.range(j), &mut self.taken);
-        if range.start < taken.start || range.start > taken.end || taken.is_empty() {
+        if range.start < taken.start || range.start > taken.end || taken.start == taken.end {
             self.base = out.steps.len();
             *taken = range.start..range.start;
         }
