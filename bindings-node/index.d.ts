@@ -128,8 +128,18 @@ export declare namespace simulate {
     intentLead?: Duration
     /** Probability that a visit through another channel is followed by a touch of this one. Default 0. */
     follow?: number
+    /** Whether it follows every visit, or only those of people who are about to order. Default `"visits"`. */
+    followOn?: 'visits' | 'intent'
     /** Mean time from the visit to the touch that follows it. Default `"2d"`. */
     followDelay?: Duration
+    /** How many times as often chance touches reach people who buy anyway as others; `reach` stays the average. Default 1. */
+    targeting?: number
+    /** What each touch takes from the effect of the next: effect × (1 − saturation)ⁿ. Default 0. */
+    saturation?: number
+    /** How long a touch weakens those after it. Default `"30d"`. */
+    saturationWindow?: Duration
+    /** Other channels whose touches multiply the effect of later ones of this channel; `within` is `"14d"` by default. */
+    synergy?: { after: string; factor: number; within?: Duration }[]
     /** Whether a touch is a visit, where the person may log in; else an impression. Default true. */
     visit?: boolean
     /** Whether the channel reaches only people who have ordered. Default false. */
@@ -198,6 +208,12 @@ export declare namespace simulate {
 
   /** A market; the options with their seed decide it wholly. */
   export interface MarketOptions {
+    /**
+     * The name of a market that differs in what makes attribution hard;
+     * `presets` lists them. What is given beside it overrides, and its defaults
+     * are other ones: 20,000 people, 180 and 30 days.
+     */
+    preset?: string
     /** How many people there are. Default 10,000. */
     people?: number
     /** About how many touches there should be; decides `people` when given. */
@@ -212,12 +228,48 @@ export declare namespace simulate {
     channels?: ChannelOptions[]
     /** How alike people are in how much they are reached (shape of a Gamma distribution). Default 1.5. */
     activity?: number
+    /** How alike they are in how much touches move them (the same); by default all alike. */
+    responsiveness?: number
+    /** Channels that touch nobody, while everything else and each person's random draws stay the same. */
+    off?: string[]
     /** The purchase process. */
     purchases?: PurchaseProcess
     /** The identifiers. */
     identity?: IdentityBehaviour
     /** How many people one batch holds. Default 16,384; changes nothing but memory. */
     batchPeople?: number
+  }
+
+  /** One randomised test of one channel; each is made as if it were the only one. */
+  export interface LiftTest {
+    /** The channel. */
+    channel: string
+    /** The first instant. Default: the market's start. */
+    start?: string | Date
+    /** The end, excluded. Default: the end of the observed days. */
+    end?: string | Date
+    /** The share of people held out. Default 0.5. */
+    heldOut?: number
+    /** How long after the end orders still count. Default `"0d"`. */
+    cooldown?: Duration
+    /** Everyone, or only those whom the channel would touch. Default `"everyone"`. */
+    design?: 'everyone' | 'reached'
+    /** What is counted. Default `"conversions"`. */
+    metric?: 'conversions' | 'value'
+    /** Decides who is held out. Default 0. */
+    seed?: number | bigint
+  }
+
+  /** Columns and conventions of `score`. */
+  export interface ScoreOptions {
+    /** Column of credits; with `<credit>_low` and `_high`, or `share_low` and `_high`, coverage is told. Default `"conversions"`. */
+    credit?: string
+    /** Column of the truth. Default `"lost_conversions"`. */
+    truth?: string
+    /** Relative errors are summed up over channels with at least this true share. Default 0.05. */
+    minShare?: number
+    /** Labels of credits that belong to no channel. Default `["(unattributed)", "(baseline)"]`. */
+    outside?: string[]
   }
 
   /**
@@ -1047,9 +1099,15 @@ export declare namespace simulate {
     people: Frame
     /** Truth: namespace, identifier, person; one row for each person who used the identifier. */
     truthPeople: Frame
+    /** Truth beside `events`: person. */
+    truthEvents: Frame
     /** Truth beside `orders`: order_id, person, and the channel that caused it. */
     truthOrders: Frame
-    /** Truth: what each channel caused and cost; of a stream, in the batches so far. */
+    /**
+     * Truth of each channel: what it cost, the orders that its touches caused
+     * (`incremental_…`), and those that would not exist with the channel
+     * switched off (`lost_…`); of a stream, in the batches so far.
+     */
     channels: Frame
     /** Truth: the sums; of a stream, over the batches so far. */
     totals: Frame
@@ -1059,4 +1117,24 @@ export declare namespace simulate {
 
   /** Makes a whole market in memory, in the order of time. */
   export function market(options?: MarketOptions & RunOptions): Promise<Market>
+
+  /** The named markets, which differ in what makes attribution hard: name, story. */
+  export function presets(): Frame
+
+  /**
+   * Makes randomised lift tests in a market, one row each: channel, start, end,
+   * metric, effect, standard_error, true_effect, people, held_out, conversions,
+   * conversions_held_out. A share of people is held out, whom the channel does
+   * not touch; the effect is the difference of means, scaled to all people.
+   */
+  export function liftTest(tests: LiftTest[], market?: MarketOptions & RunOptions): Promise<Frame>
+
+  /**
+   * Scores the credits of models against what channels truly did: model,
+   * channel, credit, truth, over_credit, credit_share, true_share, error,
+   * relative_error, covered, share_covered. `extras.models` has one row a model.
+   * Whether shares are right (`error`) and whether the amount is (`over_credit`)
+   * are kept apart: splitting all conversions credits what comes anyway too.
+   */
+  export function score(credits: FrameInput, truth: FrameInput, options?: ScoreOptions & RunOptions): Promise<Frame>
 }

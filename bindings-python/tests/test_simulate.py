@@ -88,7 +88,7 @@ def test_credits_are_scored_against_the_truth():
     market = hw.simulate.market(2000, preset="branded_search", seed=5, backend="pandas")
     touches = market.events.assign(customer=market.truth_events.person)
     orders = market.orders.assign(customer=market.truth_orders.person)
-    journeys = hw.journeys(touches, orders)
+    journeys = hw.Journeys.from_events(touches, conversions=orders)
     report = {}
     scores = hw.simulate.score(hw.attribute(journeys, ["last", "linear"]), market.channels, report=report)
     assert len(scores) == 2 * len(market.channels)
