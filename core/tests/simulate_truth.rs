@@ -152,7 +152,7 @@ fn caused(m: &MarketData, channel: &str) -> HashMap<i64, u32> {
 
 /// The share of what a touch on this day causes that comes before the end.
 fn in_time(day: f64, m: &MarketData, carry_over: f64) -> f64 {
-    1.0 - (-(f64::from(m.options.days) - day) * std::f64::consts::LN_2 / carry_over).exp()
+    -headwater::math::exp_m1(-(f64::from(m.options.days) - day) * std::f64::consts::LN_2 / carry_over)
 }
 
 #[test]
@@ -332,16 +332,15 @@ fn options_of_the_truth_say_what_is_wrong() {
     refuse(MarketOptions { off: vec!["c".into()], ..one(|_| ()) }, "off");
 }
 
-fn day(market: &MarketOptions, day: i64) -> Option<Moment> {
-    let start = headwater::column::parse_time(&market.start).unwrap();
-    Some(Moment(start + day * DAY))
+fn day(market: &MarketOptions, day: i64) -> Moment {
+    Moment(headwater::column::parse_time(&market.start).unwrap() + day * DAY)
 }
 
 fn tests_of(market: &MarketOptions) -> Vec<LiftTest> {
     let test = |channel: &str| LiftTest {
         channel: channel.into(),
-        start: day(market, 30),
-        end: day(market, 100),
+        start: Some(day(market, 30)),
+        end: Some(day(market, 100)),
         ..LiftTest::default()
     };
     vec![
@@ -438,8 +437,8 @@ fn lift_tests_say_what_is_wrong() {
     for held_out in [0.0, 1.0, f64::NAN] {
         refuse(LiftTest { held_out, ..good.clone() }, "held_out");
     }
-    refuse(LiftTest { start: day(&market, 20), end: day(&market, 20), ..good.clone() }, "end");
-    refuse(LiftTest { start: day(&market, -1), ..good.clone() }, "end");
+    refuse(LiftTest { start: Some(day(&market, 20)), end: Some(day(&market, 20)), ..good.clone() }, "end");
+    refuse(LiftTest { start: Some(day(&market, -1)), ..good.clone() }, "end");
     refuse(LiftTest { cooldown: Duration::from_days(31), ..good.clone() }, "end");
     let nothing = LiftOptions { market: market.clone(), tests: vec![] };
     assert!(matches!(lift_test(&nothing, &Run::new()), Err(Error::Option { .. })));

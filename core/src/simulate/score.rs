@@ -206,7 +206,9 @@ fn read_credits(
         }
         None => vec![("credit".to_owned(), Vec::new())],
     };
-    out.iter_mut().for_each(|(_, cells)| cells.resize(truth.channels.len(), Cell::default()));
+    for (_, cells) in &mut out {
+        cells.resize(truth.channels.len(), Cell::default());
+    }
     for (row, credit) in credits.iter().enumerate() {
         let name = label(&channels, row);
         let Some(at) = truth.channels.iter().position(|known| *known == name) else {
