@@ -546,8 +546,8 @@ export interface Journeys {
   positions(options?: RunOptions): Promise<Frame>
   /** Sets of channels that meet on a path: journeys, conversion_rate, expected_rate, synergy, …, lift, jaccard. */
   overlap(options?: OverlapOptions & RunOptions): Promise<Frame>
-  /** What crosses from online channels to these offline ones, and back: from, to, journeys, share, conversions, … */
-  onlineOffline(offline: ChannelSet, options?: RunOptions): Promise<Frame>
+  /** What crosses from online channels to offline ones (by default those of the build), and back: from, to, journeys, share, conversions, … */
+  onlineOffline(offline?: ChannelSet, options?: RunOptions): Promise<Frame>
   /**
    * After which touch people leave more often than others at their step: channel, visits, exits,
    * exit_rate, expected_rate, excess, risk_ratio, low, high, z, p_value, q_value. `extras.transitions`.

@@ -5,10 +5,12 @@ mod paths;
 
 use std::collections::BTreeMap;
 
-use headwater::Run;
+use headwater::column::{Columns, Data};
 use headwater::journey::{
-    Attempts, ChannelSet, Conversions, Entity, FunnelOptions, Journeys, Order, Policies, Repeats, Touches,
+    Attempts, ChannelSet, Conversions, Entity, EventOptions, FunnelOptions, Journeys, Order, Policies,
+    Repeats, Touches,
 };
+use headwater::{Run, options};
 use paths::{DAY, LABELS, Line, Row, cells, collapse, from_rows, repeated, rows};
 use proptest::prelude::*;
 
@@ -189,5 +191,31 @@ proptest! {
         let found = j.funnel(&named(o), &Run::new().threads(2)).unwrap();
         let table = found.table();
         prop_assert_eq!(table.f64s("count").unwrap(), count);
+    }
+
+    /// Windows by channel make journeys hold copies of the touches that they share.
+    #[test]
+    fn customers_are_the_same_however_journeys_hold_their_touches(
+        touches in prop::collection::vec((0..3_u32, 0..60_i64, 0..4_usize), 1..30),
+        sales in prop::collection::vec((0..3_u32, 0..60_i64), 0..6),
+        bits in 0..8_u8,
+    ) {
+        let (who, when): (Vec<i64>, Vec<i64>) = touches.iter().map(|t| (i64::from(t.0), 2 * t.1 * DAY)).unzip();
+        let touched = Columns::new()
+            .with("customer", who)
+            .with("time", Data::times(when))
+            .with("channel", touches.iter().map(|t| LABELS[t.2]).collect::<Vec<_>>());
+        let (buyer, sold): (Vec<i64>, Vec<i64>) = sales.iter().map(|s| (i64::from(s.0), (2 * s.1 + 1) * DAY)).unzip();
+        let bought = Columns::new().with("customer", buyer).with("time", Data::times(sold));
+        let run = Run::new();
+        let plain = EventOptions::default();
+        let mut fine = plain.clone();
+        fine.lookback_by_channel = options::parse(r#"{"a": "30d"}"#).unwrap();
+        let of = |o: &EventOptions| Journeys::from_events(&touched, Some(&bought), o, &run).unwrap();
+        let (plain, fine) = (of(&plain), of(&fine));
+        let labels = plain.channel_labels();
+        let steps = labels.iter().take(2).map(|l| ChannelSet::from(l.as_str())).collect();
+        let o = FunnelOptions { steps, ..options_of(&[vec![0]], bits, Some(25), Entity::Customer) };
+        prop_assert_eq!(plain.funnel(&o, &run).unwrap(), fine.funnel(&o, &run).unwrap());
     }
 }

@@ -353,14 +353,14 @@ class Analytics:
         return self._report("overlap", options, threads, progress)
 
     def online_offline(
-        self, offline: _Set, *, threads: int | None = None, progress: _call.Progress = None
+        self, offline: _Set | None = None, *, threads: int | None = None, progress: _call.Progress = None
     ) -> Any:
         """What crosses from online to offline channels, and back, on the way to a conversion.
 
         Parameters
         ----------
-        offline : str or list of str
-            The channels that are offline; all others are online.
+        offline : str or list of str, optional
+            The channels that are offline; by default the ``offline_channels`` of `from_events`.
         threads, progress
             As in `from_events`.
 

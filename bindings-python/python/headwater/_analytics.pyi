@@ -103,7 +103,7 @@ class Analytics:
         progress: _call.Progress = None,
     ) -> Any: ...
     def online_offline(
-        self, offline: _Set, *, threads: int | None = None, progress: _call.Progress = None
+        self, offline: _Set | None = None, *, threads: int | None = None, progress: _call.Progress = None
     ) -> Any: ...
     def friction(
         self,

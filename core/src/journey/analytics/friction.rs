@@ -25,7 +25,7 @@ pub struct FrictionOptions {
     /// over by the end of observation has not left yet, and its last touch
     /// does not count. Default none: every open journey is over.
     pub lookback: Option<Duration>,
-    /// The end of observation. Default: the latest end of a journey.
+    /// The end of observation. Default: that of the build.
     pub observation_end: Option<Moment>,
     /// What the intervals cover. Default 0.95.
     pub level: f64,

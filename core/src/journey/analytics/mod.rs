@@ -85,10 +85,10 @@ impl Report {
 }
 
 impl Journeys {
-    /// The end of observation: as given, else the latest end of a journey.
+    /// The end of observation: as given, else that of the build, else the latest end of a journey.
     fn observed_until(&self, given: Option<Moment>) -> i64 {
         let latest = || self.end.iter().copied().max().unwrap_or(0);
-        given.map_or_else(latest, |moment| moment.0)
+        given.map(|moment| moment.0).or(self.observation_end).unwrap_or_else(latest)
     }
 
     fn need_times(&self, option: &str) -> Result<()> {

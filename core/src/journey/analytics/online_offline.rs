@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::cells::whole_customers;
 use super::stats::{Waits, ratio};
 use super::{CONVERSION, ChannelSet, Journeys, Report};
-use crate::column::{Table, Text, Values};
+use crate::column::{NULL, Table, Text, Values};
 use crate::journey::counts::Sums;
 use crate::run::Run;
 use crate::{Error, Result};
@@ -14,7 +14,8 @@ use crate::{Error, Result};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OnlineOfflineOptions {
-    /// The channels that are offline, such as the store or the call centre; all others are online.
+    /// The channels that are offline, such as the store or the call centre;
+    /// all others are online. Default: those that the journeys were built with.
     pub offline: Option<ChannelSet>,
 }
 
@@ -28,32 +29,39 @@ struct Crossings {
     wait: Vec<i64>,
 }
 
-/// The place of a journey's conversion, and the names of all places. Journeys
-/// do not say yet where they converted: all are in one place.
-fn place(_: &Journeys, _journey: usize) -> usize {
-    0
+/// The place of a journey's conversion: 0 where none is known.
+fn place(journeys: &Journeys, journey: usize) -> usize {
+    match journeys.place.get(journey) {
+        Some(code) if *code != NULL => *code as usize + 1,
+        _ => 0,
+    }
 }
 
-fn places(_: &Journeys) -> Vec<String> {
-    vec![CONVERSION.to_owned()]
+/// The names of the places, after that of conversions without one.
+fn places(journeys: &Journeys) -> Vec<String> {
+    let known = journeys.places.as_ref().map_or(0, |labels| labels.len());
+    let label = |code: u32| journeys.places.as_ref().map_or_else(String::new, |l| l.get(code).into_owned());
+    std::iter::once(CONVERSION.to_owned()).chain((0..known as u32).map(label)).collect()
 }
 
 impl Journeys {
     /// What crosses from online to offline channels, and back, on the way to a conversion.
     ///
     /// Table `online_offline`: from, from_place (`online` or `offline`), to (a
-    /// channel of the other place that is touched later in the journey, or
-    /// `(conversion)`), to_place (`conversion` for these), journeys (that
+    /// channel of the other place that is touched later in the journey, or the
+    /// place of the conversion, `(conversion)` where it is not known), to_place
+    /// (`conversion` for these), journeys (that
     /// cross), share (of the journeys with a touch of `from`), conversions (of
     /// those that cross), conversion_rate, value (missing without values),
     /// median_days (from the first touch of `from` to the first of `to` after
     /// it; missing without times). Only crossings that occur have a row.
     pub fn online_offline(&self, options: &OnlineOfflineOptions, run: &Run) -> Result<Report> {
         let labels = self.channel_labels();
-        let Some(offline) = &options.offline else {
-            return Err(Error::option("offline", "name the channels that are offline"));
+        let offline = match &options.offline {
+            Some(set) => set.members("offline", &labels)?,
+            None if self.offline.len() == labels.len() && !labels.is_empty() => self.offline.clone(),
+            None => return Err(Error::option("offline", "name the channels that are offline")),
         };
-        let offline = offline.members("offline", &labels)?;
         let places = places(self);
         let width = labels.len() + places.len();
         if labels.len() * width > super::cells::MOST {

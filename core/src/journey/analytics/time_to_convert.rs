@@ -31,7 +31,7 @@ pub struct TimeToConvertOptions {
     /// the lookback that the journeys were built with, as a later conversion
     /// would not have been theirs. Default none.
     pub lookback: Option<Duration>,
-    /// The end of observation. Default: the latest end of a journey.
+    /// The end of observation. Default: that of the build.
     pub observation_end: Option<Moment>,
     /// What the curves are split by.
     pub split_by: SplitBy,
