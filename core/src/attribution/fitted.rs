@@ -237,27 +237,24 @@ impl Fitted {
     /// The credit of each channel of these journeys: conversions and value.
     pub fn totals(&self, journeys: &Journeys, run: &Run) -> Result<Vec<[f64; 2]>> {
         match self {
-            Self::Markov(fitted) => fitted.totals(journeys, run),
-            Self::Shapley(fitted) => fitted.totals(journeys, run),
-            _ => {
-                if let Some(model) = self.learned()
-                    && model.channels() == journeys.channel_labels()
-                    && let Some(totals) = model.totals(journeys)
-                {
-                    return Ok(totals);
-                }
-                let (kernel, value) = self.kernels(journeys)?;
-                let both: Vec<&Kernel> = std::iter::once(&kernel).chain(&value).collect();
-                let mut sums = totals(journeys, &both, run)?;
-                let by_value = sums.pop().unwrap_or_default();
-                Ok(match sums.pop() {
-                    Some(conversions) => {
-                        conversions.iter().zip(&by_value).map(|(c, v)| [c[0], v[1]]).collect()
-                    }
-                    None => by_value,
-                })
-            }
+            Self::Markov(fitted) => return fitted.totals(journeys, run),
+            Self::Shapley(fitted) => return fitted.totals(journeys, run),
+            _ => {}
         }
+        if let Some(model) = self.learned()
+            && model.channels() == journeys.channel_labels()
+            && let Some(totals) = model.totals(journeys)
+        {
+            return Ok(totals);
+        }
+        let (kernel, value) = self.kernels(journeys)?;
+        let both: Vec<&Kernel> = std::iter::once(&kernel).chain(&value).collect();
+        let mut sums = totals(journeys, &both, run)?;
+        let by_value = sums.pop().unwrap_or_default();
+        Ok(match sums.pop() {
+            Some(conversions) => conversions.iter().zip(&by_value).map(|(c, v)| [c[0], v[1]]).collect(),
+            None => by_value,
+        })
     }
 
     /// What the model has to say of itself, by name: what the bindings call.

@@ -24,6 +24,7 @@ impl Local {
     }
 
     /// Adds another piece of the same sum.
+    #[allow(clippy::needless_pass_by_value)] // the shape that folds take
     pub(crate) fn merge(mut self, other: Self) -> Self {
         self.value += other.value;
         for (a, b) in self.gradient.iter_mut().zip(&other.gradient) {

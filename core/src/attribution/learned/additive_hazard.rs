@@ -535,8 +535,7 @@ impl Search<'_> {
                 if then[1] >= now[1] {
                     break;
                 }
-                let half = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| 0.5 * (x + y)).collect();
-                next.w = half(&theta.w, &next.w);
+                next.w = theta.w.iter().zip(&next.w).map(|(x, y)| 0.5 * (x + y)).collect();
                 found = self.data.responsibilities(&next, run)?;
                 then = value(&next, &found);
             }

@@ -106,9 +106,9 @@ impl Glm<'_> {
         };
         let whole = run.reduce_chunks("maximise the likelihood", self.design.rows(), part, Local::merge)?;
         let mut local = whole.unwrap_or_else(|| Local::zero(n));
-        for k in 1..n {
-            local.value -= 0.5 * self.ridge * at[k] * at[k];
-            local.gradient[k] -= self.ridge * at[k];
+        for (k, x) in at.iter().enumerate().skip(1) {
+            local.value -= 0.5 * self.ridge * x * x;
+            local.gradient[k] -= self.ridge * x;
             local.hessian[k * n + k] -= self.ridge;
         }
         Ok(local)

@@ -279,7 +279,7 @@ struct Exposure<'a> {
 
 /// Until when a journey is watched: to its conversion, or while it is open to
 /// `horizon` after its last touch, but not past its window and the end of observation.
-fn exposure<'a>(journeys: &'a Journeys, j: usize, horizon: i64) -> Exposure<'a> {
+fn exposure(journeys: &Journeys, j: usize, horizon: i64) -> Exposure<'_> {
     let Journey { path, times, end, .. } = journeys.journey(j);
     let end = if journeys.conversions()[j] > 0.0 {
         end
