@@ -1018,6 +1018,8 @@ export interface SelfControlledOptions {
   bands?: Duration[]
   /** Takes the effect in the first band to be that of the second. Default false. */
   skipFirst?: boolean
+  /** Channels that people touch because they are about to buy: taken to add nothing. */
+  exclude?: string[]
   /** The share of an interval. Default 0.9. */
   confidence?: number
   /** The end of observation. Default: the last event there is. */

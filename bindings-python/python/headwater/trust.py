@@ -190,6 +190,7 @@ def self_controlled(
     *,
     bands: Sequence[_call.Span] = ("1d", "3d", "7d", "14d", "30d"),
     skip_first: bool = False,
+    exclude: Sequence[str] = (),
     confidence: float = 0.9,
     observation_end: _call.Moment | None = None,
     report: MutableMapping[str, Any] | None = None,
@@ -209,6 +210,8 @@ def self_controlled(
         The ends of the bands of age in which a touch's effect is constant.
     skip_first : bool, default False
         Takes the effect in the first band to be that of the second.
+    exclude : sequence of str
+        Channels that people touch because they are about to buy: taken to add nothing.
     confidence : float, default 0.9
     observation_end : str or datetime, optional
         By default the last event there is.
@@ -225,6 +228,7 @@ def self_controlled(
     options = {
         "bands": list(bands),
         "skip_first": skip_first,
+        "exclude": list(exclude),
         "confidence": confidence,
         "observation_end": _call.moment(observation_end),
     }

@@ -62,6 +62,7 @@ def self_controlled(
     *,
     bands: Sequence[_call.Span] = ("1d", "3d", "7d", "14d", "30d"),
     skip_first: bool = False,
+    exclude: Sequence[str] = (),
     confidence: float = 0.9,
     observation_end: _call.Moment | None = None,
     report: MutableMapping[str, Any] | None = None,

@@ -1,9 +1,10 @@
 //! What touches add, each customer compared with themselves.
 //!
-//! A customer converts at a rate a_i + Σ_c Σ_b β_cb x_cb(t), where x_cb(t) is
-//! how many touches of channel c are of an age in band b at time t. The own
-//! rate a_i, whatever it is, is what would have been bought anyway; it drops
-//! out when everything is taken as the distance from the customer's own mean
+//! A customer converts at a rate a_i + g(t) + Σ_c Σ_b β_cb x_cb(t), where
+//! x_cb(t) is how many touches of channel c are of an age in band b at time t.
+//! The own rate a_i, whatever it is, and what all have in common over the time
+//! since their first touch, g (people lose interest), are what would have been
+//! bought anyway; a_i drops out when everything is taken as the distance from the customer's own mean
 //! (the within estimator of additive hazards; Lin & Ying 1994 with a baseline
 //! for each customer, in the spirit of the self-controlled case series of
 //! Farrington 1995):
@@ -37,6 +38,9 @@ pub struct SelfControlledOptions {
     /// buy touch a channel: its effect is taken to be that of the second band.
     /// Default false.
     pub skip_first: bool,
+    /// Channels that people touch because they are about to buy: their touches
+    /// are taken to add nothing. Default none.
+    pub exclude: Vec<String>,
     /// The share of an interval. Default 0.9.
     pub confidence: f64,
     /// The end of observation. Default: the last event there is.
@@ -48,6 +52,7 @@ impl Default for SelfControlledOptions {
         Self {
             bands: [1, 3, 7, 14, 30].map(Duration::from_days).to_vec(),
             skip_first: false,
+            exclude: Vec::new(),
             confidence: 0.9,
             observation_end: None,
         }
@@ -67,6 +72,9 @@ pub(super) struct Controlled {
     rates: Vec<Vec<[f64; 2]>>,
 }
 
+/// Customers whose parts are held at once.
+const PIECE: usize = 4_096;
+
 /// One customer's part of the normal equations.
 #[derive(Default)]
 struct Part {
@@ -78,11 +86,24 @@ struct Part {
     exposure: Vec<f64>,
 }
 
-/// The customer's stretches of constant exposure.
-fn part(journeys: &Journeys, life: &Life, bands: &[f64]) -> Part {
+/// Ends of the stretches of time since the first touch in which g is constant.
+const SINCE: [f64; 8] = [7.0, 14.0, 30.0, 60.0, 90.0, 120.0, 180.0, 365.0];
+
+/// The customer's stretches of constant exposure. Features: channels by bands,
+/// then the stretches of g.
+fn part(journeys: &Journeys, life: &Life, bands: &[f64], excluded: &[bool]) -> Part {
     let mut changes: Vec<(f64, u32, f64)> = Vec::new();
     let width = bands.len();
-    for i in life.touches.clone() {
+    let mut from = 0.0;
+    for (s, to) in SINCE.iter().chain([&f64::INFINITY]).enumerate() {
+        if from < life.days {
+            let feature = (journeys.channel_count() * width + s) as u32;
+            changes.push((from, feature, 1.0));
+            changes.push((*to, feature, -1.0));
+        }
+        from = *to;
+    }
+    for i in life.touches.clone().filter(|i| !excluded[journeys.steps[*i] as usize]) {
         let at = days(journeys.times[i].saturating_sub(life.first));
         let mut from = at;
         for (b, end) in bands.iter().enumerate() {
@@ -154,8 +175,10 @@ pub(super) fn estimate(
     let lives: Vec<Life> =
         lives(journeys, options.observation_end)?.into_iter().filter(|l| l.days > 0.0).collect();
     let (channels, width) = (journeys.channel_count(), bands.len());
-    let p = channels * width;
-    if p == 0 || lives.is_empty() {
+    let effects = channels * width;
+    // The last stretch of g is what the others are not, but for the own mean.
+    let p = effects + SINCE.len() + 1;
+    if effects == 0 || lives.is_empty() {
         return Err(Error::not_enough_data("there is no customer who was watched after a touch"));
     }
     if p > 2_000 {
@@ -164,12 +187,16 @@ pub(super) fn estimate(
             format!("{channels} channels by {width} bands are too many: lower them"),
         ));
     }
+    let labels = journeys.channel_labels();
+    if let Some(stranger) = options.exclude.iter().find(|c| !labels.contains(c)) {
+        return Err(Error::option("exclude", format!("no journey touches `{stranger}`")));
+    }
+    let excluded: Vec<bool> = labels.iter().map(|l| options.exclude.contains(l)).collect();
     run.stage("compare customers with themselves", 2 * lives.len() as u64)?;
     let mut square = vec![0.0; p * p];
     let (mut moments, mut exposure) = (vec![0.0; p], vec![0.0; p]);
-    const PIECE: usize = 4_096;
     for piece in lives.chunks(PIECE) {
-        for part in run.map_items(piece.len(), |i| Ok(part(journeys, &piece[i], &bands)))? {
+        for part in run.map_items(piece.len(), |i| Ok(part(journeys, &piece[i], &bands, &excluded)))? {
             let n = part.features.len();
             for (a, fa) in part.features.iter().enumerate() {
                 moments[*fa as usize] += part.moments[a];
@@ -204,7 +231,7 @@ pub(super) fn estimate(
         }
         wanted.push(of);
     }
-    for f in 0..p {
+    for f in 0..effects {
         let mut of = vec![0.0; p];
         of[f] = 1.0;
         wanted.push(of);
@@ -213,7 +240,7 @@ pub(super) fn estimate(
     let mut variance = vec![0.0; wanted.len()];
     for piece in lives.chunks(PIECE) {
         let scores = run.map_items(piece.len(), |i| {
-            let part = part(journeys, &piece[i], &bands);
+            let part = part(journeys, &piece[i], &bands, &excluded);
             let n = part.features.len();
             let residual: Vec<f64> = (0..n)
                 .map(|a| {
@@ -252,8 +279,9 @@ pub(super) fn estimate(
 /// What each channel added, each customer compared with themselves; an
 /// estimate of incremental conversions, where credits divide all of them.
 ///
-/// A customer converts at an own rate, plus what touches add while they are
-/// young; the own rate may be anything and is not estimated. Two tables:
+/// A customer converts at an own rate, plus what all have in common over the
+/// time since their first touch, plus what touches add while they are young;
+/// the own rate may be anything and is not estimated. Two tables:
 /// `self_controlled` (channel, touches, per_touch, per_touch_se, conversions,
 /// standard_error, low, high, share of what all channels added; the last row is
 /// `(baseline)`, so that conversions add up to all there are) and `profile`
@@ -263,8 +291,9 @@ pub(super) fn estimate(
 /// It holds where the moment of a touch is as good as random for the customer.
 /// It does not where people touch a channel because they are about to buy
 /// (branded search, direct, retargeting): their profile is a spike at the
-/// beginning. `skip_first` takes the effect in the first band to be that of the
-/// second; an experiment is better ([`calibrate`](super::calibrate)).
+/// beginning, and they mislead about the others too. `exclude` leaves their
+/// touches out; `skip_first` takes the effect in the first band to be that of
+/// the second; an experiment is better ([`calibrate`](super::calibrate)).
 /// Negative estimates are left as they are.
 pub fn self_controlled(
     journeys: &Journeys,

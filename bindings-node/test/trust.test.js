@@ -1,0 +1,65 @@
+'use strict'
+// How far to trust credits: the face's own part; the numbers are in the shared vectors.
+const assert = require('node:assert/strict')
+const { test } = require('node:test')
+const hw = require('../index.js')
+
+const journeys = () =>
+  hw.Journeys.fromPaths(
+    { path: ['a > b', 'b', 'a > a > b', 'c'], conversions: [4, 2, 3, 1], nulls: [6, 8, 3, 9], value: [40, 10, 30, 5] },
+    { value: 'value', nulls: 'nulls' },
+  )
+const close = (found, wanted) => found.forEach((x, i) => assert.ok(Math.abs(x - wanted[i]) < 1e-9, `${found} ${wanted}`))
+
+test('a bootstrap gives bounds, the same for the same seed', async () => {
+  const made = await journeys()
+  const credits = (seed) => hw.attribute(made, ['last', new hw.Markov()], { bootstrap: 50, seed })
+  const [one, again, other] = [await credits(3), await credits(3), await credits(4)]
+  assert.deepEqual(one.column('conversions_low'), again.column('conversions_low'))
+  assert.notDeepEqual(one.column('share_high'), other.column('share_high'))
+  await assert.rejects(hw.attribute(made, 'last', { bootstrap: 1 }), { code: 'HW_OPTION' })
+})
+
+test('weights by a function are those of the same rule as data', async () => {
+  const made = await journeys()
+  const seen = []
+  const found = await hw.creditsByWeights(made, (path) => (seen.push(path.join()), path.map((c) => (c === 'a' ? 2 : 1))))
+  assert.equal(seen.length, new Set(seen).size)
+  const data = await hw.attribute(made, new hw.Custom({ channels: { a: 2 } }))
+  close(found.column('conversions'), data.column('conversions'))
+  await assert.rejects(hw.creditsByWeights(made, () => [1]), { code: 'HW_OPTION' })
+})
+
+test('experiments, money, differences and drift', async () => {
+  const made = await journeys()
+  const liftTests = { channel: ['b'], effect: [4], standard_error: [0.5] }
+  const calibrated = await hw.calibrate(made, 'last', { liftTests, untested: 'none' })
+  close([calibrated.toRows().find((row) => row.channel === 'b').calibrated], [4])
+  assert.ok(calibrated.extras.pooling)
+  const spend = { channel: ['a', 'radio'], cost: [8, 1] }
+  const money = await hw.money(made, 'first', { spend, amount: 'cost' })
+  close([money.toRows().find((row) => row.channel === 'a').cpa], [8 / 7])
+  const apart = await hw.difference(made, ['first', 'last'], { metric: 'conversions', bootstrap: 20 })
+  assert.equal(apart.column('other_model')[0], 'last')
+  const moved = await hw.drift(made, made, 'last', { bootstrap: 20 })
+  assert.ok(moved.extras.alerts && moved.column('change').every((x) => x === 0))
+  const compared = await hw.compare(made, ['first', 'last'], {
+    truth: { channel: ['a', 'b'], brought: [1, 1] },
+    trueCredit: 'brought',
+  })
+  assert.ok(compared.extras.errors)
+})
+
+test('lifetime value, windows, and what touches add', async () => {
+  const touches = { customer: ['ann', 'ann', 'bob', 'bob', 'cat'], time: ['2024-01-01', '2024-01-04', '2024-01-02', '2024-01-09', '2024-01-03'], channel: ['a', 'b', 'a', 'c', 'b'] }
+  const conversions = { customer: ['ann', 'bob', 'cat'], time: ['2024-01-05', '2024-01-10', '2024-01-08'], value: [10, 20, 5] }
+  const made = await hw.Journeys.fromEvents(touches, { conversions, value: 'value' })
+  const lifetime = { customer: ['ann', 'bob', 'cat'], clv: [100, 50, 25] }
+  const credits = await hw.attribute(made, 'last', { lifetime, lifetimeValue: 'clv', seed: 1 })
+  assert.equal(credits.column('value').reduce((a, b) => a + b, 0), 175)
+  const chosen = await hw.chooseLookback(made, { candidates: ['1d', '3d'], folds: 2 })
+  assert.equal(chosen.column('chosen').filter(Boolean).length, 1)
+  assert.equal((await hw.chooseHalfLife(made, { folds: 2 })).column('candidate')[0], '12h')
+  const added = await hw.selfControlled(made, { bands: ['2d'] })
+  assert.ok(added.extras.profile)
+})

@@ -1,0 +1,117 @@
+"""How far to trust credits: the face's own part; the numbers are in the shared vectors."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+import headwater as hw
+
+PATHS = {
+    "path": ["a > b", "b", "a > a > b", "c"],
+    "conversions": [4, 2, 3, 1],
+    "nulls": [6, 8, 3, 9],
+    "value": [40.0, 10.0, 30.0, 5.0],
+}
+TOUCHES = {
+    "customer": ["ann", "ann", "bob", "bob", "cat"],
+    "time": ["2024-01-01", "2024-01-04", "2024-01-02", "2024-01-09", "2024-01-03"],
+    "channel": ["a", "b", "a", "c", "b"],
+}
+ORDERS = {
+    "customer": ["ann", "bob", "cat"],
+    "time": ["2024-01-05", "2024-01-10", "2024-01-08"],
+    "value": [10.0, 20.0, 5.0],
+}
+
+
+@pytest.fixture
+def paths():
+    return hw.Journeys.from_paths(pl.DataFrame(PATHS), value="value", nulls="nulls")
+
+
+@pytest.fixture
+def events():
+    return hw.Journeys.from_events(pl.DataFrame(TOUCHES), conversions=pl.DataFrame(ORDERS), value="value")
+
+
+def test_a_bootstrap_repeats_by_its_seed(paths):
+    one = hw.attribute(paths, ["last", hw.Markov()], bootstrap=50, seed=3)
+    assert one.equals(hw.attribute(paths, ["last", hw.Markov()], bootstrap=50, seed=3, threads=1))
+    assert not one.equals(hw.attribute(paths, ["last", hw.Markov()], bootstrap=50, seed=4))
+    assert {"share", "share_low", "value_high"} <= set(one.columns)
+    with pytest.raises(hw.OptionError, match="bootstrap"):
+        hw.attribute(paths, "last", bootstrap=1)
+
+
+def test_weights_by_a_function_and_by_numbers(paths):
+    seen = []
+
+    def weigh(path):
+        seen.append(tuple(path))
+        return [2.0 if channel == "a" else 1.0 for channel in path]
+
+    found = hw.credits_by_weights(paths, weigh)
+    assert len(seen) == len(set(seen)) == 4
+    as_data = hw.attribute(paths, hw.Custom(channels={"a": 2.0}))
+    assert found["conversions"].to_list() == pytest.approx(as_data["conversions"].to_list())
+    touches = paths.touch_credits("linear")
+    equal = hw.credits_by_weights(paths, [1.0] * len(touches))
+    linear = hw.attribute(paths, "linear")
+    assert equal["conversions"].to_list() == pytest.approx(linear["conversions"].to_list())
+    with pytest.raises(hw.OptionError, match="weights for the"):
+        hw.credits_by_weights(paths, lambda path: [1.0])
+
+
+def test_custom_weights_are_data():
+    model = hw.Custom(from_end=[3, 1], ages=[("1d", 1.0), ("7d", 0.5)])
+    credit = model.score(["a", "b"], ["2024-01-01", "2024-01-05"])
+    assert credit == pytest.approx([0.5 / 3.5, 3 / 3.5])
+    assert model == hw.Custom(from_end=[3, 1], ages=[("1d", 1.0), ("7d", 0.5)])
+
+
+def test_lifetime_value_is_carried(events):
+    worth = pl.DataFrame({"customer": ["ann", "bob", "cat"], "clv": [100.0, 50.0, 25.0]})
+    found = hw.attribute(events, "last", lifetime=worth, lifetime_value="clv")
+    assert found["value"].sum() == 175.0
+    with pytest.raises(hw.NotEnoughDataError):
+        hw.attribute(events, "last", lifetime=worth[:1], lifetime_value="clv")
+    zero = hw.attribute(events, "last", lifetime=worth[:1], lifetime_value="clv", lifetime_missing="zero")
+    assert zero["value"].sum() == 100.0
+
+
+def test_calibration_and_what_is_beside_it(paths):
+    tests = pl.DataFrame({"channel": ["b"], "effect": [4.0], "standard_error": [0.5]})
+    beside = {}
+    found = hw.calibrate(paths, "last", lift_tests=tests, untested="none", report=beside)
+    row = found.filter(pl.col("channel") == "b")
+    assert row["calibrated"].item() == pytest.approx(4.0)
+    assert found["calibrated"].sum() == pytest.approx(10.0)
+    assert set(beside) == {"tests", "pooling", "centre"}
+
+
+def test_money(paths):
+    spend = pl.DataFrame({"channel": ["a", "radio"], "spend": [8.0, 1.0]})
+    found = hw.money(paths, "first", spend=spend, margin=0.5)
+    assert found.filter(pl.col("channel") == "a")["cpa"].item() == pytest.approx(8 / 7)
+    assert "radio" in found["channel"].to_list()
+
+
+def test_models_and_periods_are_compared(paths):
+    found = hw.compare(paths, ["first", "last"], bootstrap=20)
+    assert set(found) == {"agreement", "ranks"}
+    apart = hw.difference(paths, ["first", "last"], bootstrap=20, metric="conversions")
+    assert apart["difference"].sum() == pytest.approx(0.0)
+    moved = hw.drift(paths, paths, "last", bootstrap=20)
+    assert set(moved) == {"drift", "distributions", "alerts"}
+    assert moved["drift"]["change"].abs().sum() == 0.0
+
+
+def test_windows_and_what_touches_add(events):
+    found = hw.choose_lookback(events, ["1d", "3d"], folds=2, rule="one_standard_error")
+    assert found["chosen"].sum() == 1
+    assert hw.choose_half_life(events, folds=2)["candidate"].to_list()[0] == "12h"
+    beside = {}
+    added = hw.self_controlled(events, bands=["2d"], report=beside)
+    assert added["conversions"].sum() == pytest.approx(3.0)
+    assert "profile" in beside
