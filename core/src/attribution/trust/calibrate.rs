@@ -218,15 +218,11 @@ fn read(
     let channel = intake.names(&options.channel)?;
     let effect = intake.amounts(&options.effect, Sign::Any)?;
     let error = intake.amounts(&options.standard_error, Sign::NonNegative)?;
-    let metric = match frame.has(&options.metric_column) {
-        true => Some(intake.names(&options.metric_column)?),
-        false => None,
-    };
+    let metric =
+        if frame.has(&options.metric_column) { Some(intake.names(&options.metric_column)?) } else { None };
     let dated = frame.has(&options.start) || frame.has(&options.end);
-    let period = match dated {
-        true => Some((intake.times(&options.start)?, intake.times(&options.end)?)),
-        false => None,
-    };
+    let period =
+        if dated { Some((intake.times(&options.start)?, intake.times(&options.end)?)) } else { None };
     if dated && !journeys.has_times() {
         return Err(Error::column(
             options.start.as_str(),
@@ -364,7 +360,7 @@ struct Calibrated {
     pooled: Vec<Option<Pooled>>,
     sources: Vec<Source>,
     factors: Vec<Option<f64>>,
-    calibrated: Vec<f64>,
+    credits: Vec<f64>,
     /// Samples by channel, then of the baseline.
     samples: Vec<Vec<f64>>,
     baseline: f64,
@@ -409,7 +405,7 @@ impl Calibrated {
             pooled,
             sources,
             factors: vec![None; channels],
-            calibrated: vec![0.0; channels],
+            credits: vec![0.0; channels],
             samples: Vec::new(),
             baseline: 0.0,
             centre: None,
@@ -425,11 +421,11 @@ impl Calibrated {
                 (0..replicates).map(|r| at + error * gaussian(run, 2, c, r)).collect()
             };
             if let Some(found) = fixed[c] {
-                out.calibrated[c] = found.factor;
+                out.credits[c] = found.factor;
                 out.samples.push(normal(found.factor, found.error));
                 continue;
             }
-            out.calibrated[c] = out.factors[c].unwrap_or(1.0) * base.credits[c];
+            out.credits[c] = out.factors[c].unwrap_or(1.0) * base.credits[c];
             let credit = |r: usize| match &base.draws {
                 Some(draws) => draws[c][r % draws[c].len()],
                 None => base.credits[c],
@@ -438,7 +434,7 @@ impl Calibrated {
             let sample = |(r, k): (usize, &f64)| (k * credit(r)).min(total);
             out.samples.push(draws[c].iter().enumerate().map(sample).collect());
         }
-        out.baseline = total - exact_sum(out.calibrated.iter().copied());
+        out.baseline = total - exact_sum(out.credits.iter().copied());
         let rest = (0..replicates).map(|r| total - out.samples.iter().map(|s| s[r]).sum::<f64>()).collect();
         out.samples.push(rest);
         out
@@ -464,12 +460,14 @@ impl Calibrated {
                 self.factors[*c] = Some(posterior.tested(t));
             }
             let median = posterior.untested();
-            untested.iter().for_each(|c| self.factors[*c] = Some(median));
-            for r in 0..samples {
-                let joint = posterior.sample(untested.len(), split_mix(run.seed_value() ^ 0x6361) ^ r as u64);
-                for (c, k) in tested.iter().chain(&untested).zip(joint) {
-                    draws[*c][r] = k;
-                }
+            for c in &untested {
+                self.factors[*c] = Some(median);
+            }
+            let key = split_mix(run.seed_value() ^ 0x6361);
+            let joint: Vec<Vec<f64>> =
+                (0..samples).map(|r| posterior.sample(untested.len(), key ^ r as u64)).collect();
+            for (at, c) in tested.iter().chain(&untested).enumerate() {
+                draws[*c] = joint.iter().map(|k| k[at]).collect();
             }
             return draws;
         }
@@ -527,7 +525,7 @@ fn tables(
     let (mut pool_model, mut pool_channel) = (Text::new(), Text::new());
     let mut pools: Vec<Pooled> = Vec::new();
     for (base, found) in bases.iter().zip(report) {
-        let brought = exact_sum(found.calibrated.iter().copied());
+        let brought = exact_sum(found.credits.iter().copied());
         for c in 0..=labels.len() {
             model.push(&base.name);
             let mut sorted = found.samples[c].clone();
@@ -539,8 +537,8 @@ fn tables(
                 channel.push(label);
                 before.push(base.credits[c]);
                 factor.push(found.factors[c]);
-                after.push(found.calibrated[c]);
-                share.push((brought > 0.0).then(|| found.calibrated[c] / brought));
+                after.push(found.credits[c]);
+                share.push((brought > 0.0).then(|| found.credits[c] / brought));
                 source.push(found.sources[c].name());
                 count.push(tests.iter().filter(|t| t.channel == c).count() as i64);
                 if let Some(pooled) = found.pooled[c] {

@@ -103,12 +103,11 @@ pub fn compare(
         let mut wanted = vec![0.0; all.len()];
         for (row, amount) in amount.iter().enumerate() {
             let label = channel.get(row).unwrap_or_default().into_owned();
-            match all.iter().position(|l| *l == label) {
-                Some(at) => wanted[at] += amount,
-                None => {
-                    all.push(label);
-                    wanted.push(*amount);
-                }
+            if let Some(at) = all.iter().position(|l| *l == label) {
+                wanted[at] += amount;
+            } else {
+                all.push(label);
+                wanted.push(*amount);
             }
         }
         tables.extend(errors(&names, &all, &credits, &shares(&wanted)));
@@ -160,7 +159,7 @@ fn kendall(a: &[f64], b: &[f64]) -> Option<f64> {
 fn spearman(a: &[f64], b: &[f64]) -> Option<f64> {
     let (a, b) = (mid_ranks(a), mid_ranks(b));
     let n = a.len() as f64;
-    let mean = (n + 1.0) / 2.0;
+    let mean = f64::midpoint(n, 1.0);
     let product = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| (x - mean) * (y - mean)).sum::<f64>();
     let of = (product(&a, &a) * product(&b, &b)).sqrt();
     (of > 0.0).then(|| product(&a, &b) / of)
@@ -171,7 +170,7 @@ fn mid_ranks(x: &[f64]) -> Vec<f64> {
     let rank = |v: &f64| {
         let above = x.iter().filter(|o| *o > v).count() as f64;
         let equal = x.iter().filter(|o| *o == v).count() as f64;
-        above + (equal + 1.0) / 2.0
+        above + f64::midpoint(equal, 1.0)
     };
     x.iter().map(rank).collect()
 }

@@ -1,19 +1,23 @@
 //! What touches add, each customer compared with themselves.
 //!
-//! A customer converts at a rate a_i + g(t) + Σ_c Σ_b β_cb x_cb(t), where
-//! x_cb(t) is how many touches of channel c are of an age in band b at time t.
-//! The own rate a_i, whatever it is, and what all have in common over the time
-//! since their first touch, g (people lose interest), are what would have been
-//! bought anyway; a_i drops out when everything is taken as the distance from the customer's own mean
-//! (the within estimator of additive hazards; Lin & Ying 1994 with a baseline
-//! for each customer, in the spirit of the self-controlled case series of
-//! Farrington 1995):
+//! A customer converts at a rate a_i g(t) + Σ_c Σ_b β_cb x_cb(t), where x_cb(t)
+//! is how many touches of channel c are of an age in band b at time t. The own
+//! rate a_i, whatever it is, times the common course g over the time since the
+//! first touch (people lose interest), is what would have been bought anyway.
+//! With x̃_i the part of x that is a multiple of g, a_i drops out when everything
+//! is taken as the distance from it (the within estimator of additive hazards;
+//! Lin & Ying 1994 with a baseline for each customer, in the spirit of the
+//! self-controlled case series of Farrington 1995):
 //!
 //! ```text
-//! β = A⁻¹ v,   A = Σ_i ∫ (x − x̄_i)(x − x̄_i)ᵀ dt,   v = Σ_i Σ_conversions (x(t) − x̄_i)
+//! β = A⁻¹ v,   A = Σ_i ∫ (x − x̃_i)(x − x̃_i)ᵀ dt,   v = Σ_i Σ_conversions (x(t) − x̃_i(t))
+//! x̃_i(t) = g(t) ∫ g x dt / ∫ g² dt
 //! ```
 //!
-//! Standard errors are robust, customers as clusters. A channel that people
+//! g is constant in stretches; from one to the next it goes as what touches do
+//! not explain, of the customers who were watched through both, so who they are
+//! cancels. β and g are found in turn. Standard errors are robust, customers as
+//! clusters, and take g as known. A channel that people
 //! touch *because* they are about to buy still looks as if it caused the
 //! purchase: no comparison within a customer can tell, an experiment can.
 
@@ -75,34 +79,60 @@ pub(super) struct Controlled {
 /// Customers whose parts are held at once.
 const PIECE: usize = 4_096;
 
-/// One customer's part of the normal equations.
+/// Ends of the stretches of time since the first touch in which g is constant.
+const SINCE: [f64; 9] = [3.0, 7.0, 14.0, 30.0, 60.0, 90.0, 120.0, 180.0, 365.0];
+const STRETCHES: usize = SINCE.len() + 1;
+/// How often β and g are found in turn.
+const TURNS: usize = 4;
+
+/// One customer's exposure, by the features that the customer has.
 #[derive(Default)]
 struct Part {
-    /// Features that the customer has, in order.
     features: Vec<u32>,
-    /// Σ ∫ over those features, row by row.
+    /// ∫ x xᵀ, row by row.
     square: Vec<f64>,
+    /// Σ x at conversions.
     moments: Vec<f64>,
+    /// ∫ x, in all and by stretch.
     exposure: Vec<f64>,
+    by_stretch: Vec<[f64; STRETCHES]>,
+    /// Days and conversions by stretch.
+    days: [f64; STRETCHES],
+    conversions: [f64; STRETCHES],
 }
 
-/// Ends of the stretches of time since the first touch in which g is constant.
-const SINCE: [f64; 8] = [7.0, 14.0, 30.0, 60.0, 90.0, 120.0, 180.0, 365.0];
+impl Part {
+    /// Takes the multiple of g out.
+    fn within(&mut self, g: &[f64; STRETCHES]) {
+        let along = |x: &[f64; STRETCHES]| x.iter().zip(g).map(|(x, g)| x * g).sum::<f64>();
+        let size: f64 = self.days.iter().zip(g).map(|(d, g)| d * g * g).sum();
+        let total = along(&self.conversions);
+        let parts: Vec<f64> = self.by_stretch.iter().map(along).collect();
+        let n = parts.len();
+        for (a, part) in parts.iter().enumerate() {
+            self.moments[a] -= total * part / size;
+            for (b, other) in parts.iter().enumerate() {
+                self.square[a * n + b] -= part * other / size;
+            }
+        }
+    }
 
-/// The customer's stretches of constant exposure. Features: channels by bands,
-/// then the stretches of g.
+    /// Conversions by stretch that touches do not explain.
+    fn rest(&self, beta: &[f64]) -> [f64; STRETCHES] {
+        let mut rest = self.conversions;
+        for (feature, exposure) in self.features.iter().zip(&self.by_stretch) {
+            for (rest, x) in rest.iter_mut().zip(exposure) {
+                *rest -= beta[*feature as usize] * x;
+            }
+        }
+        rest
+    }
+}
+
+/// A customer's stretches of constant exposure.
 fn part(journeys: &Journeys, life: &Life, bands: &[f64], excluded: &[bool]) -> Part {
     let mut changes: Vec<(f64, u32, f64)> = Vec::new();
     let width = bands.len();
-    let mut from = 0.0;
-    for (s, to) in SINCE.iter().chain([&f64::INFINITY]).enumerate() {
-        if from < life.days {
-            let feature = (journeys.channel_count() * width + s) as u32;
-            changes.push((from, feature, 1.0));
-            changes.push((*to, feature, -1.0));
-        }
-        from = *to;
-    }
     for i in life.touches.clone().filter(|i| !excluded[journeys.steps[*i] as usize]) {
         let at = days(journeys.times[i].saturating_sub(life.first));
         let mut from = at;
@@ -121,11 +151,16 @@ fn part(journeys: &Journeys, life: &Life, bands: &[f64], excluded: &[bool]) -> P
     features.dedup();
     let n = features.len();
     changes.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)).then(a.2.total_cmp(&b.2)));
-    let mut out = Part { square: vec![0.0; n * n], moments: vec![0.0; n], exposure: vec![0.0; n], features };
+    let mut out = Part {
+        square: vec![0.0; n * n],
+        moments: vec![0.0; n],
+        exposure: vec![0.0; n],
+        by_stretch: vec![[0.0; STRETCHES]; n],
+        features,
+        ..Part::default()
+    };
     let mut x = vec![0.0; n];
-    let (mut now, mut sale) = (0.0, 0);
-    let mut total = 0.0;
-    let mut at = 0;
+    let (mut now, mut sale, mut at, mut stretch) = (0.0, 0, 0, 0);
     while now < life.days {
         while at < changes.len() && changes[at].0 <= now {
             if let Ok(place) = out.features.binary_search(&changes[at].1) {
@@ -133,11 +168,17 @@ fn part(journeys: &Journeys, life: &Life, bands: &[f64], excluded: &[bool]) -> P
             }
             at += 1;
         }
-        let next = changes.get(at).map_or(life.days, |c| c.0.min(life.days));
+        while SINCE.get(stretch).is_some_and(|end| *end <= now) {
+            stretch += 1;
+        }
+        let end = SINCE.get(stretch).map_or(life.days, |end| end.min(life.days));
+        let next = changes.get(at).map_or(end, |c| c.0.min(end));
         let span = next - now;
         let live: Vec<usize> = (0..n).filter(|f| x[*f] != 0.0).collect();
+        out.days[stretch] += span;
         for a in &live {
             out.exposure[*a] += x[*a] * span;
+            out.by_stretch[*a][stretch] += x[*a] * span;
             for b in &live {
                 out.square[a * n + b] += x[*a] * x[*b] * span;
             }
@@ -145,20 +186,30 @@ fn part(journeys: &Journeys, life: &Life, bands: &[f64], excluded: &[bool]) -> P
         let last = next >= life.days;
         while sale < life.conversions.len() && (life.conversions[sale].0 < next || last) {
             let count = life.conversions[sale].1;
-            total += count;
-            live.iter().for_each(|f| out.moments[*f] += x[*f] * count);
+            out.conversions[stretch] += count;
+            for f in &live {
+                out.moments[*f] += x[*f] * count;
+            }
             sale += 1;
         }
         now = next;
     }
-    for a in 0..n {
-        let mean = out.exposure[a] / life.days;
-        out.moments[a] -= total * mean;
-        for b in 0..n {
-            out.square[a * n + b] -= mean * out.exposure[b];
-        }
-    }
     out
+}
+
+/// The common course, from what touches do not explain in neighbouring
+/// stretches, before and after, of those who were watched through both.
+fn course(rest: &[[f64; 2]; STRETCHES - 1]) -> [f64; STRETCHES] {
+    let mut g = [1.0; STRETCHES];
+    let length = |s: usize| SINCE[s] - if s == 0 { 0.0 } else { SINCE[s - 1] };
+    for s in 0..STRETCHES - 1 {
+        let [before, after] = rest[s];
+        // Nobody is watched through the last stretch, which has no end.
+        let known = s + 1 < SINCE.len() && before > 0.0;
+        let ratio = if known { after / length(s + 1) / (before / length(s)) } else { 1.0 };
+        g[s + 1] = g[s] * ratio.clamp(0.1, 10.0);
+    }
+    g
 }
 
 pub(super) fn estimate(
@@ -175,10 +226,8 @@ pub(super) fn estimate(
     let lives: Vec<Life> =
         lives(journeys, options.observation_end)?.into_iter().filter(|l| l.days > 0.0).collect();
     let (channels, width) = (journeys.channel_count(), bands.len());
-    let effects = channels * width;
-    // The last stretch of g is what the others are not, but for the own mean.
-    let p = effects + SINCE.len() + 1;
-    if effects == 0 || lives.is_empty() {
+    let p = channels * width;
+    if p == 0 || lives.is_empty() {
         return Err(Error::not_enough_data("there is no customer who was watched after a touch"));
     }
     if p > 2_000 {
@@ -192,35 +241,71 @@ pub(super) fn estimate(
         return Err(Error::option("exclude", format!("no journey touches `{stranger}`")));
     }
     let excluded: Vec<bool> = labels.iter().map(|l| options.exclude.contains(l)).collect();
-    run.stage("compare customers with themselves", 2 * lives.len() as u64)?;
-    let mut square = vec![0.0; p * p];
-    let (mut moments, mut exposure) = (vec![0.0; p], vec![0.0; p]);
-    for piece in lives.chunks(PIECE) {
-        for part in run.map_items(piece.len(), |i| Ok(part(journeys, &piece[i], &bands, &excluded)))? {
-            let n = part.features.len();
-            for (a, fa) in part.features.iter().enumerate() {
-                moments[*fa as usize] += part.moments[a];
-                exposure[*fa as usize] += part.exposure[a];
-                for (b, fb) in part.features.iter().enumerate() {
-                    square[*fa as usize * p + *fb as usize] += part.square[a * n + b];
+    run.stage("compare customers with themselves", (TURNS as u64 + 1) * lives.len() as u64)?;
+    let (mut g, mut beta, mut exposure) = ([1.0; STRETCHES], vec![0.0; p], vec![0.0; p]);
+    let mut factor = Factor::new(Vec::new(), 0);
+    for turn in 0..TURNS {
+        let mut square = vec![0.0; p * p];
+        let mut moments = vec![0.0; p];
+        let mut rest = [[0.0; 2]; STRETCHES - 1];
+        exposure.fill(0.0);
+        for piece in lives.chunks(PIECE) {
+            let parts = run.map_items(piece.len(), |i| Ok(part(journeys, &piece[i], &bands, &excluded)))?;
+            // The course needs an effect of touches, and the effect a course: the first turn has none of both.
+            if turn > 0 {
+                for (life, part) in piece.iter().zip(&parts) {
+                    let mine = part.rest(&beta);
+                    for s in (0..STRETCHES - 1).filter(|s| SINCE.get(s + 1).is_some_and(|e| *e <= life.days))
+                    {
+                        rest[s][0] += mine[s];
+                        rest[s][1] += mine[s + 1];
+                    }
+                }
+            }
+            for part in &parts {
+                for (feature, x) in part.features.iter().zip(&part.exposure) {
+                    exposure[*feature as usize] += x;
                 }
             }
         }
-        run.advance(piece.len() as u64)?;
+        if turn > 0 {
+            g = course(&rest);
+        }
+        for piece in lives.chunks(PIECE) {
+            let parts = run.map_items(piece.len(), |i| {
+                let mut part = part(journeys, &piece[i], &bands, &excluded);
+                part.within(&g);
+                Ok(part)
+            })?;
+            for part in parts {
+                let n = part.features.len();
+                for (a, fa) in part.features.iter().enumerate() {
+                    moments[*fa as usize] += part.moments[a];
+                    for (b, fb) in part.features.iter().enumerate() {
+                        square[*fa as usize * p + *fb as usize] += part.square[a * n + b];
+                    }
+                }
+            }
+            run.advance(piece.len() as u64)?;
+        }
+        factor = Factor::new(square, p);
+        beta = factor.solve(&moments);
     }
-    let factor = Factor::new(square, p);
-    let beta = factor.solve(&moments);
 
     // What is asked of β: conversions by channel, their sum, one touch's, each rate.
     let mut touches = vec![0.0; channels];
     for life in &lives {
-        journeys.steps[life.touches.clone()].iter().for_each(|c| touches[*c as usize] += 1.0);
+        for c in &journeys.steps[life.touches.clone()] {
+            touches[*c as usize] += 1.0;
+        }
     }
     let mut wanted: Vec<Vec<f64>> = Vec::new();
     let place = |c: usize, b: usize| if options.skip_first && b == 0 { c * width + 1 } else { c * width + b };
     for c in 0..channels {
         let mut of = vec![0.0; p];
-        (0..width).for_each(|b| of[place(c, b)] += exposure[c * width + b]);
+        for b in 0..width {
+            of[place(c, b)] += exposure[c * width + b];
+        }
         wanted.push(of);
     }
     wanted.push((0..p).map(|f| wanted.iter().map(|w| w[f]).sum()).collect());
@@ -231,7 +316,7 @@ pub(super) fn estimate(
         }
         wanted.push(of);
     }
-    for f in 0..effects {
+    for f in 0..p {
         let mut of = vec![0.0; p];
         of[f] = 1.0;
         wanted.push(of);
@@ -240,7 +325,8 @@ pub(super) fn estimate(
     let mut variance = vec![0.0; wanted.len()];
     for piece in lives.chunks(PIECE) {
         let scores = run.map_items(piece.len(), |i| {
-            let part = part(journeys, &piece[i], &bands, &excluded);
+            let mut part = part(journeys, &piece[i], &bands, &excluded);
+            part.within(&g);
             let n = part.features.len();
             let residual: Vec<f64> = (0..n)
                 .map(|a| {
@@ -255,7 +341,9 @@ pub(super) fn estimate(
             Ok(solved.iter().map(along).collect::<Vec<f64>>())
         })?;
         for score in scores {
-            variance.iter_mut().zip(score).for_each(|(v, s)| *v += s * s);
+            for (sum, s) in variance.iter_mut().zip(score) {
+                *sum += s * s;
+            }
         }
         run.advance(piece.len() as u64)?;
     }
@@ -279,9 +367,9 @@ pub(super) fn estimate(
 /// What each channel added, each customer compared with themselves; an
 /// estimate of incremental conversions, where credits divide all of them.
 ///
-/// A customer converts at an own rate, plus what all have in common over the
-/// time since their first touch, plus what touches add while they are young;
-/// the own rate may be anything and is not estimated. Two tables:
+/// A customer converts at an own rate, which goes the common way of all
+/// customers over the time since their first touch, plus what touches add while
+/// they are young; the own rate may be anything and is not estimated. Two tables:
 /// `self_controlled` (channel, touches, per_touch, per_touch_se, conversions,
 /// standard_error, low, high, share of what all channels added; the last row is
 /// `(baseline)`, so that conversions add up to all there are) and `profile`

@@ -77,7 +77,9 @@ pub fn drift(new: &Journeys, old: &Journeys, options: &DriftOptions, run: &Run) 
     if options.bootstrap == 0 {
         return Err(Error::option("bootstrap", "noise is measured by samples: 1000, for example"));
     }
-    if !(0.0..1.0).contains(&options.false_alarms) || !(options.least.is_finite() && options.least >= 0.0) {
+    let sound =
+        (0.0..1.0).contains(&options.false_alarms) && options.least.is_finite() && options.least >= 0.0;
+    if !sound {
         return Err(Error::option("false_alarms", "is a share below 1, and `least` 0 or more"));
     }
     if options.metric.needs_value() && !(new.has_value && old.has_value) {
@@ -355,7 +357,7 @@ fn jensen_shannon(a: &[f64], b: &[f64]) -> f64 {
     let part = |x: f64, m: f64| if x > 0.0 { x * log2(x / m) } else { 0.0 };
     let terms = a.iter().zip(&b).map(|(x, y)| {
         let m = f64::midpoint(*x, *y);
-        (part(*x, m) + part(*y, m)) / 2.0
+        f64::midpoint(part(*x, m), part(*y, m))
     });
     exact_sum(terms).max(0.0)
 }

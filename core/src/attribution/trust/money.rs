@@ -366,9 +366,12 @@ fn note(
     }
 }
 
+/// Lines that are alike, and which they are.
+type Kind = (&'static str, fn(&Line) -> bool);
+
 /// What has no counterpart: one row a model and kind.
 fn summary(lines: &[Line], names: &[String]) -> Table {
-    let kinds: [(&str, fn(&Line) -> bool); 4] = [
+    let kinds: [Kind; 4] = [
         ("touches and spend", |l| l.touched && l.spend.is_some()),
         ("touches, no spend", |l| l.touched && l.spend.is_none()),
         ("spend, no touches", |l| !l.touched && l.spend.is_some()),

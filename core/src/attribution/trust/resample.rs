@@ -95,8 +95,9 @@ impl<'a> Sample<'a> {
         let n = self.journeys.len();
         let mut counts = vec![[0.0; 3]; n];
         for (unit, weight) in self.units.iter().zip(weights).filter(|(_, w)| **w > 0.0) {
-            for j in unit.journeys.start as usize..unit.journeys.end as usize {
-                for (sum, count) in counts[j].iter_mut().zip(self.counts(unit, j)) {
+            let of = unit.journeys.start as usize..unit.journeys.end as usize;
+            for (j, sums) in of.clone().zip(&mut counts[of]) {
+                for (sum, count) in sums.iter_mut().zip(self.counts(unit, j)) {
                     *sum += weight * count;
                 }
             }
