@@ -133,7 +133,7 @@ class TimeDecay(AttributionModel):
 
 
 class Custom(AttributionModel):
-    """Weights of one's own, as data: each touch weighs the product of what its position, channel and age weigh.
+    """Weights of one's own, as data: a touch weighs the product of what its position, channel and age weigh.
 
     Where all touches of a journey weigh 0, all have the same. For weights from a function see
     `headwater.credits_by_weights`.

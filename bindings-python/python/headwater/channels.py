@@ -15,11 +15,11 @@ __all__ = ["ChannelRules", "drill_down", "group"]
 class ChannelRules(Fitted):
     """Ordered rules that give visits their channels; the first whose condition holds wins.
 
-    A rule is ``{"channel": "Partner", "when": condition}``. A condition is a test of a field with one operator,
+    A rule is ``{"channel": "Partner", "when": condition}``. A condition tests a field with one operator,
     ``{"field": "source", "ends_with": "partner.example"}``, or ``{"all": [...]}``, ``{"any": [...]}``,
     ``{"not": ...}`` of further conditions. Fields: source, medium, campaign, term, content, source_category,
     referrer_host, landing_host, landing_path, click_id, ad_network, creative_format, account_type. Operators:
-    equals, one_of, matches (a regular expression), starts_with, ends_with, contains; case does not count unless
+    equals, one_of, matches (a regular expression), starts_with, ends_with, contains; case counts only where
     ``"case_sensitive": True`` is there.
 
     Parameters
@@ -279,7 +279,7 @@ def drill_down(
     Returns
     -------
     frame
-        model, channel, campaign, conversions, value, share_of_channel, and where cost is known cost, roas, cpa.
+        model, channel, campaign, conversions, value, share_of_channel; with cost known also cost, roas, cpa.
         The campaigns of a channel add up to it.
 
     Examples

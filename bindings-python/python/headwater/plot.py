@@ -24,6 +24,7 @@ from ._plot_journeys import (
     survival,
     transitions,
 )
+from .errors import OptionError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
