@@ -1,6 +1,6 @@
 //! The learned models against exact fractions, reference numbers, closed forms
 //! and brute force.
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::type_complexity)]
 
 use std::io::Read;
 use std::sync::Arc;
@@ -426,7 +426,7 @@ fn market(seed: u64, count: usize) -> Vec<(Vec<(u32, f64)>, Option<f64>)> {
     (0..count)
         .map(|_| {
             let mut touches: Vec<(u32, f64)> =
-                (0..1 + below(4)).map(|_| (below(3) as u32, below(40) as f64 / 2.0)).collect();
+                (0..=below(4)).map(|_| (below(3) as u32, below(40) as f64 / 2.0)).collect();
             touches.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
             let last = touches.last().unwrap().1;
             let conversion = (below(3) == 0).then(|| last + below(30) as f64 / 2.0);
@@ -564,9 +564,8 @@ fn the_hazard_that_made_the_data_is_found_again() {
     let mut uniform = || ((rng.next_u64() >> 11) as f64 + 0.5) / 9_007_199_254_740_992.0;
     let mut users = Vec::new();
     for _ in 0..12_000 {
-        let mut touches: Vec<(u32, f64)> = (0..1 + (uniform() * 4.0) as usize)
-            .map(|_| ((uniform() * 3.0) as u32, uniform() * 20.0))
-            .collect();
+        let mut touches: Vec<(u32, f64)> =
+            (0..=(uniform() * 4.0) as usize).map(|_| ((uniform() * 3.0) as u32, uniform() * 20.0)).collect();
         touches.sort_by(|x, y| x.1.total_cmp(&y.1));
         // The first of all the arrivals that touches and the baseline bring.
         let mut first = f64::INFINITY;
@@ -732,7 +731,7 @@ fn one_channel_has_it_all_and_two_hundred_are_not_too_many() {
     let users: Vec<_> = (0..1_500)
         .map(|_| {
             let mut touches: Vec<(u32, f64)> =
-                (0..1 + below(5)).map(|_| (below(200) as u32, below(20) as f64)).collect();
+                (0..=below(5)).map(|_| (below(200) as u32, below(20) as f64)).collect();
             touches.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
             let last = touches.last().unwrap().1;
             (touches, (below(3) == 0).then(|| last + 1.0 + below(8) as f64))

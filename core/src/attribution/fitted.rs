@@ -281,14 +281,15 @@ impl Fitted {
                 let options: DividendOptions = parse(options)?;
                 ("dividends", fitted.dividends(options, &run)?)
             }
-            _ => match self.learned().and_then(|model| model.report(name)) {
-                Some((name, table)) => (name, plain(table)?),
-                None => {
+            _ => {
+                if let Some((name, table)) = self.learned().and_then(|model| model.report(name)) {
+                    (name, plain(table)?)
+                } else {
                     let model = self.model().name();
                     let reason = format!("there is no report `{name}` of the model {model}");
                     return Err(Error::option("report", reason));
                 }
-            },
+            }
         };
         Ok(vec![table])
     }

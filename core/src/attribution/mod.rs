@@ -112,7 +112,7 @@ impl Negative {
 /// value; where weights do not add up to more than 0, equally over touches.
 fn in_proportion(
     journeys: &Journeys,
-    weights: [Vec<f64>; 2],
+    weights: &[Vec<f64>; 2],
     totals: [f64; 2],
     run: &Run,
 ) -> Result<Vec<[f64; 2]>> {

@@ -191,9 +191,9 @@ impl Model {
     /// Whether the model needs no fitting.
     pub fn is_rule(&self) -> bool {
         match self {
-            Self::Markov(_) => false,
             Self::Shapley(shapley) => shapley.is_rule(),
-            Self::PathCounterfactual(_)
+            Self::Markov(_)
+            | Self::PathCounterfactual(_)
             | Self::TimeToEvent(_)
             | Self::Logistic(_)
             | Self::ShaoLi(_)

@@ -181,7 +181,7 @@ impl Hierarchy {
             key_names: keys.iter().map(|c| c.name.clone()).collect(),
             key_texts,
             names: names.into_iter().map(str::to_owned).collect(),
-            rows: groups
+            all: groups
                 .into_iter()
                 .map(|(key, sums)| (key, sums.iter().map(|s| s.as_ref().map(ExactSum::value)).collect()))
                 .collect(),
@@ -240,7 +240,7 @@ struct Rows {
     key_names: Vec<String>,
     key_texts: Vec<Vec<String>>,
     names: Vec<String>,
-    rows: Vec<(Key, Vec<Option<f64>>)>,
+    all: Vec<(Key, Vec<Option<f64>>)>,
 }
 
 impl Rows {
@@ -250,9 +250,9 @@ impl Rows {
 
     /// The rows of one channel, from `first`.
     fn channel(&self, first: usize) -> std::ops::Range<usize> {
-        let key = &self.rows[first].0;
+        let key = &self.all[first].0;
         let same = |(k, _): &&(Key, Vec<Option<f64>>)| k.at == key.at && k.channel == key.channel;
-        first..first + self.rows[first..].iter().take_while(same).count()
+        first..first + self.all[first..].iter().take_while(same).count()
     }
 
     fn table(&self, campaigns: bool) -> Table {
@@ -260,18 +260,18 @@ impl Rows {
         for (k, name) in self.key_names.iter().enumerate() {
             table = table.with(
                 name,
-                Values::Text(self.rows.iter().map(|(key, _)| &self.key_texts[key.at][k]).collect()),
+                Values::Text(self.all.iter().map(|(key, _)| &self.key_texts[key.at][k]).collect()),
             );
         }
-        table = table.with("channel", Values::Text(self.rows.iter().map(|(key, _)| &key.channel).collect()));
+        table = table.with("channel", Values::Text(self.all.iter().map(|(key, _)| &key.channel).collect()));
         if campaigns {
             let texts: Text =
-                self.rows.iter().map(|(key, _)| key.campaign.as_deref().unwrap_or_default()).collect();
-            let there = self.rows.iter().map(|(key, _)| key.campaign.is_some()).collect();
+                self.all.iter().map(|(key, _)| key.campaign.as_deref().unwrap_or_default()).collect();
+            let there = self.all.iter().map(|(key, _)| key.campaign.is_some()).collect();
             table = table.push("campaign", Values::Text(texts), Some(there));
         }
         for (k, name) in self.names.iter().enumerate() {
-            table = table.with_optional(name, self.rows.iter().map(|(_, numbers)| numbers[k]));
+            table = table.with_optional(name, self.all.iter().map(|(_, numbers)| numbers[k]));
         }
         if campaigns {
             table = table.with_optional("share_of_channel", self.shares());
@@ -281,16 +281,16 @@ impl Rows {
         };
         let ratio = |a: Option<f64>, b: Option<f64>| Some(a? / b.filter(|b| *b > 0.0)?);
         let value = self.column("value");
-        let roas = self.rows.iter().map(|(_, n)| ratio(value.and_then(|v| n[v]), n[cost]));
-        let cpa = self.rows.iter().map(|(_, n)| ratio(n[cost], n[conversions]));
+        let roas = self.all.iter().map(|(_, n)| ratio(value.and_then(|v| n[v]), n[cost]));
+        let cpa = self.all.iter().map(|(_, n)| ratio(n[cost], n[conversions]));
         table.with_optional("roas", roas).with_optional("cpa", cpa)
     }
 
     fn shares(&self) -> Vec<Option<f64>> {
-        let Some(conversions) = self.column("conversions") else { return vec![None; self.rows.len()] };
-        let mut out = Vec::with_capacity(self.rows.len());
-        while out.len() < self.rows.len() {
-            let rows = &self.rows[self.channel(out.len())];
+        let Some(conversions) = self.column("conversions") else { return vec![None; self.all.len()] };
+        let mut out = Vec::with_capacity(self.all.len());
+        while out.len() < self.all.len() {
+            let rows = &self.all[self.channel(out.len())];
             let total = exact_sum(rows.iter().filter_map(|(_, n)| n[conversions]));
             out.extend(rows.iter().map(|(_, n)| n[conversions].filter(|_| total > 0.0).map(|x| x / total)));
         }
@@ -305,13 +305,13 @@ fn share_out(rows: &mut Rows, coarse: &Rows) -> Result<()> {
     }
     let mut met = 0;
     let mut first = 0;
-    while first < rows.rows.len() {
+    while first < rows.all.len() {
         let range = rows.channel(first);
-        let key = &rows.rows[first].0;
+        let key = &rows.all[first].0;
         let texts = &rows.key_texts[key.at];
         let of =
             |(k, _): &&(Key, Vec<Option<f64>>)| k.channel == key.channel && coarse.key_texts[k.at] == *texts;
-        let Some((_, whole)) = coarse.rows.iter().find(of) else {
+        let Some((_, whole)) = coarse.all.iter().find(of) else {
             return Err(Error::column(
                 "channel",
                 format!("`{}` is not among the channels' credits", key.channel),
@@ -322,15 +322,15 @@ fn share_out(rows: &mut Rows, coarse: &Rows) -> Result<()> {
             let (Some(k), Some(c)) = (rows.column(name), coarse.column(name)) else { continue };
             if let Some(whole) = whole[c] {
                 let parts: Vec<f64> =
-                    rows.rows[range.clone()].iter().map(|(_, n)| n[k].unwrap_or(0.0)).collect();
+                    rows.all[range.clone()].iter().map(|(_, n)| n[k].unwrap_or(0.0)).collect();
                 for (row, part) in range.clone().zip(shared(whole, &parts)) {
-                    rows.rows[row].1[k] = Some(part);
+                    rows.all[row].1[k] = Some(part);
                 }
             }
         }
         first = range.end;
     }
-    if met == coarse.rows.len() {
+    if met == coarse.all.len() {
         return Ok(());
     }
     Err(Error::column("channel", "the channels' credits have channels that the fine level has not"))

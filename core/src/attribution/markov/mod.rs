@@ -358,7 +358,7 @@ impl MarkovModel {
         let lost = journeys.unattributed();
         let totals = [journeys.total_conversions() - lost.0, journeys.total_value() - lost.1];
         let effects = [&self.removal_effects, &self.removal_effects_value];
-        super::in_proportion(journeys, effects.map(|e| self.markov.negative.weights(e)), totals, run)
+        super::in_proportion(journeys, &effects.map(|e| self.markov.negative.weights(e)), totals, run)
     }
 }
 

@@ -48,7 +48,7 @@ pub(super) fn log_likelihoods(
 }
 
 fn deal(journeys: &Journeys, folds: usize, run: &Run) -> Result<Vec<Part>> {
-    let any = |rng: &mut rand_pcg::Pcg64| (u128::from(rng.next_u64()) * folds as u128 >> 64) as usize;
+    let any = |rng: &mut rand_pcg::Pcg64| ((u128::from(rng.next_u64()) * folds as u128) >> 64) as usize;
     let mut out = Vec::with_capacity(journeys.len());
     let mut dealt = vec![[0.0; 2]; folds];
     for j in 0..journeys.len() {

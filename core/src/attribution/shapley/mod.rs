@@ -344,7 +344,7 @@ impl ShapleyModel {
                 )));
             }
         }
-        super::in_proportion(journeys, weights, totals, run)
+        super::in_proportion(journeys, &weights, totals, run)
     }
 }
 

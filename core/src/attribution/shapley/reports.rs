@@ -84,28 +84,25 @@ impl ShapleyModel {
 
     /// The sets with the largest dividends.
     fn dividend_sets(&self, top: usize, run: &Run) -> Result<Vec<Vec<u32>>> {
-        let bits = |mask: usize| -> Vec<u32> { (0..MOST as u32).filter(|c| mask >> c & 1 == 1).collect() };
-        let (mut rows, sets): (Vec<(usize, f64)>, Option<&[Vec<u32>]>) = match self.dividend_table(0, run)? {
-            Some(table) => {
-                let mut rows = Vec::new();
-                let mut least = 0.0;
-                for (mask, d) in table.iter().enumerate().filter(|(_, d)| **d != 0.0) {
-                    if d.abs() >= least {
-                        rows.push((mask, *d));
-                    }
-                    if top > 0 && rows.len() >= 2 * top.max(512) {
-                        largest(&mut rows, top);
-                        least = rows.last().map_or(0.0, |r| r.1.abs());
-                    }
+        let bits = |mask: usize| -> Vec<u32> { (0..MOST as u32).filter(|c| (mask >> c) & 1 == 1).collect() };
+        let mut rows: Vec<(usize, f64)> = Vec::new();
+        let mut sets: Option<&[Vec<u32>]> = None;
+        if let Some(table) = self.dividend_table(0, run)? {
+            let mut least = 0.0;
+            for (mask, d) in table.iter().enumerate().filter(|(_, d)| **d != 0.0) {
+                if d.abs() >= least {
+                    rows.push((mask, *d));
                 }
-                (rows, None)
+                if top > 0 && rows.len() >= 2 * top.max(512) {
+                    largest(&mut rows, top);
+                    least = rows.last().map_or(0.0, |r| r.1.abs());
+                }
             }
-            None => {
-                let sets = &self.sets.sets;
-                let found = self.dividends_of(sets, 0, run)?;
-                (found.into_iter().enumerate().filter(|(_, d)| *d != 0.0).collect(), Some(sets))
-            }
-        };
+        } else {
+            let found = self.dividends_of(&self.sets.sets, 0, run)?;
+            rows.extend(found.into_iter().enumerate().filter(|(_, d)| *d != 0.0));
+            sets = Some(&self.sets.sets);
+        }
         let top = if top == 0 { rows.len() } else { top };
         largest(&mut rows, top);
         Ok(rows.into_iter().map(|(s, _)| sets.map_or_else(|| bits(s), |sets| sets[s].clone())).collect())
@@ -123,7 +120,8 @@ impl ShapleyModel {
             }
             Game::Points(known, worths) => run.map_items(sets.len(), |s| {
                 let within = known.iter().zip(&worths).filter(|(set, _)| is_subset(set, &sets[s]));
-                let sign = |set: &[u32]| if (sets[s].len() - set.len()) % 2 == 0 { 1.0 } else { -1.0 };
+                let sign =
+                    |set: &[u32]| if (sets[s].len() - set.len()).is_multiple_of(2) { 1.0 } else { -1.0 };
                 Ok(crate::math::exact_sum(within.map(|(set, v)| sign(set) * v)))
             }),
             _ => Err(too_many(self.channels.len())),
@@ -149,8 +147,8 @@ impl ShapleyModel {
 
     /// How much each pair of channels brings together beyond what each brings
     /// alone: the Shapley interaction index (Grabisch & Roubens 1999),
-    /// Σ_{S ∌ a, b} |S|! (n − |S| − 2)! / (n − 1)! · (v(S+a+b) − v(S+a) − v(S+b)
-    /// + v(S)). channel, other, synergy, synergy_value (missing where no value
+    /// Σ_{S ∌ a, b} |S|! (n − |S| − 2)! / (n − 1)! · (v(S+a+b) + v(S) − v(S+a) −
+    /// v(S+b)). channel, other, synergy, synergy_value (missing where no value
     /// is known); negative where they stand in for each other.
     ///
     /// [`Error::Option`] for the worth `rate` with more than 25 channels, and

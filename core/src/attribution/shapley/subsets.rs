@@ -91,12 +91,13 @@ pub(super) fn interactions(dividends: &[f64], n: usize, run: &Run) -> Result<Vec
     let blocks = dividends.len().div_ceil(BLOCK);
     let parts = run.map_items(blocks, |b| {
         let mut sums = vec![0.0; n * n];
-        for s in b * BLOCK..dividends.len().min((b + 1) * BLOCK) {
+        let block = &dividends[b * BLOCK..dividends.len().min((b + 1) * BLOCK)];
+        for (s, dividend) in (b * BLOCK..).zip(block) {
             let size = s.count_ones();
-            if size < 2 || dividends[s] == 0.0 {
+            if size < 2 || *dividend == 0.0 {
                 continue;
             }
-            let share = dividends[s] / f64::from(size - 1);
+            let share = dividend / f64::from(size - 1);
             let mut left = s;
             while left != 0 {
                 let a = left.trailing_zeros() as usize;

@@ -272,9 +272,8 @@ impl ChannelRules {
 
         let own = self.is_own(&page_host, &referrer_host);
         let told = self.told(visit, &tags, &referrer_host, own, bad.0 || bad.1);
-        let mut told = match told {
-            Some(told) => told,
-            None => return Self::goes_on(tags.click.map(|c| c.parameter.into_owned()), bad),
+        let Some(mut told) = told else {
+            return Self::goes_on(tags.click.map(|c| c.parameter.into_owned()), bad);
         };
         let campaign =
             given(visit.campaign.as_ref()).map(Cow::Borrowed).or(tags.campaign.clone()).or(tags.campaign_id);
