@@ -1,5 +1,5 @@
 //! Shapley values against their definition, exact fractions and closed forms.
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::needless_range_loop)]
 
 use std::collections::{BTreeMap, BTreeSet};
 

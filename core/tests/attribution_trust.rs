@@ -1,5 +1,12 @@
 //! How far to trust credits: bootstrap, calibration, money, choosing, watching.
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::needless_range_loop,
+    clippy::disallowed_methods,
+    clippy::cloned_ref_to_slice_refs
+)]
 
 use std::collections::BTreeMap;
 

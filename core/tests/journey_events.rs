@@ -1,6 +1,6 @@
 //! Everything that is known of events beyond who, when and through which
 //! channel, against the definitions word for word.
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::float_cmp)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::float_cmp, clippy::default_trait_access)]
 
 use headwater::attribution::{AttributeOptions, Model, attribute, touch_credits};
 use headwater::column::{Columns, Data, Duration, OnInvalid, TimeUnit};
@@ -106,7 +106,7 @@ fn window(o: &EventOptions, t: &Touch, kind: usize) -> i64 {
         by_touch,
         o.lookback_by_kind.get(KINDS[kind]).copied(),
     ];
-    stated.into_iter().flatten().map(|w| w.micros()).min().unwrap_or(o.lookback.micros())
+    stated.into_iter().flatten().map(Duration::micros).min().unwrap_or(o.lookback.micros())
 }
 
 fn weight(o: &EventOptions, t: &Touch) -> f64 {
@@ -183,7 +183,7 @@ fn naive(touches: &[Touch], sales: &[Sale], o: &EventOptions) -> Vec<Plain> {
                 .collect();
         }
         if o.collapse == Collapse::Consecutive {
-            let within = o.collapse_within.map_or(i64::MAX, |w| w.micros());
+            let within = o.collapse_within.map_or(i64::MAX, Duration::micros);
             let same = |a: &Touch, b: &Touch| {
                 a.channel == b.channel
                     && a.campaign == b.campaign

@@ -329,7 +329,7 @@ fn naive(path: &Plain, step: &Transform) -> Plain {
             for touch in path {
                 match sessions.last_mut() {
                     Some(session) if touch.1 - session.last().unwrap().1 <= gap.micros() => {
-                        session.push(touch.clone())
+                        session.push(touch.clone());
                     }
                     _ => sessions.push(vec![touch.clone()]),
                 }
