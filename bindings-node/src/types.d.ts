@@ -476,6 +476,8 @@ export interface EventOptions {
   onInvalid?: OnInvalid
   /** The unit of times that are plain numbers; without it they are an error. */
   timeUnit?: TimeUnit
+  /** Conversions of negative value: an error (the default), or kept, lowering the value of their touches' channels. */
+  refunds?: 'error' | 'keep'
 }
 
 /** Columns of `Journeys.fromPaths`. */
@@ -492,6 +494,8 @@ export interface PathOptions {
   sep?: string
   /** Rows with nulls, NaN or negative amounts. Default `"error"`. */
   onInvalid?: OnInvalid
+  /** Conversions of negative value: an error (the default), or kept, lowering the value of their touches' channels. */
+  refunds?: 'error' | 'keep'
 }
 
 export declare namespace Journeys {

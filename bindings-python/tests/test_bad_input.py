@@ -174,7 +174,7 @@ def test_dropped_rows_are_counted():
         lambda: hw.Journeys.from_events(TOUCHES, observation_end="whenever"),
         lambda: hw.attribute(hw.Journeys.from_events(TOUCHES), ["lasst"]),
         lambda: hw.attribute(hw.Journeys.from_events(TOUCHES), []),
-        lambda: hw.attribute(hw.Journeys.from_events(TOUCHES), [hw.Markov(order=9)]),
+        lambda: hw.attribute(hw.Journeys.from_events(TOUCHES), [hw.Markov(order=99)]),
         lambda: hw.attribute(hw.Journeys.from_events(TOUCHES), [hw.TimeDecay(half_life=0)]),
         lambda: hw.Journeys.from_events(TOUCHES).transitions(order=0),
         lambda: hw.stitch(SEEN, identifiers=[]),

@@ -8,7 +8,7 @@ use headwater::attribution::{
     touch_credits,
 };
 use headwater::column::{Columns, Table};
-use headwater::journey::{Journeys, PathOptions, Repeats};
+use headwater::journey::{Journeys, PathOptions, Refunds, Repeats};
 use headwater::model::{from_bytes, to_bytes};
 use headwater::run::Run;
 use headwater::{Error, Result};
@@ -30,8 +30,12 @@ fn journeys<S: AsRef<str>>(rows: &[(S, f64, f64, f64)]) -> Result<Journeys> {
         .with("conversions", rows.iter().map(|r| r.1).collect::<Vec<_>>())
         .with("nulls", rows.iter().map(|r| r.2).collect::<Vec<_>>())
         .with("value", rows.iter().map(|r| r.3).collect::<Vec<_>>());
-    let options =
-        PathOptions { value: Some("value".into()), nulls: Some("nulls".into()), ..PathOptions::default() };
+    let options = PathOptions {
+        value: Some("value".into()),
+        nulls: Some("nulls".into()),
+        refunds: Refunds::Keep,
+        ..PathOptions::default()
+    };
     Journeys::from_paths(&frame, &options, &Run::new())
 }
 

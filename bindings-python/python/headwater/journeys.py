@@ -67,6 +67,7 @@ class Journeys(Analytics):
         collapse_within: _call.Span | None = None,
         direct: Literal["keep", "ignore_unless_alone"] = "keep",
         direct_labels: Sequence[str] = ("direct", "(direct)"),
+        refunds: Literal["error", "keep"] = "error",
         on_invalid: _OnInvalid = "error",
         time_unit: Literal["s", "ms", "us", "ns"] | None = None,
         threads: int | None = None,
@@ -147,6 +148,8 @@ class Journeys(Analytics):
             Whether direct visits are left out of journeys that have another touch.
         direct_labels : list of str, default ("direct", "(direct)")
             Channels that are direct visits, in any case.
+        refunds : {"error", "keep"}, default "error"
+            Conversions of negative value are an error, or lower the value of their touches' channels.
         on_invalid : {"error", "drop"}, default "error"
             Rows with nulls, NaN or negative amounts are an error, or dropped and counted (`dropped`).
         time_unit : {"s", "ms", "us", "ns"}, optional
@@ -177,6 +180,7 @@ class Journeys(Analytics):
             "flagged_row": flagged_row,
             "open": open,
             "observation_end": _call.moment(observation_end),
+            "refunds": refunds,
             "on_invalid": on_invalid,
             "time_unit": time_unit,
             "lookback_by_channel": lookback_by_channel,
@@ -222,6 +226,7 @@ class Journeys(Analytics):
         value: str | None = None,
         nulls: str | None = None,
         sep: str = " > ",
+        refunds: Literal["error", "keep"] = "error",
         on_invalid: _OnInvalid = "error",
         threads: int | None = None,
         progress: _call.Progress = None,
@@ -241,12 +246,21 @@ class Journeys(Analytics):
         nulls : str, optional
             Column of how many journeys took this path and did not convert.
         sep : str, default " > "
+        refunds : {"error", "keep"}, default "error"
+            Conversions of negative value are an error, or lower the value of their touches' channels.
         on_invalid : {"error", "drop"}, default "error"
         threads, progress
             As in `from_events`.
         """
         options = _call.options(
-            {"path": path, "value": value, "nulls": nulls, "sep": sep, "on_invalid": on_invalid}
+            {
+                "path": path,
+                "value": value,
+                "nulls": nulls,
+                "sep": sep,
+                "refunds": refunds,
+                "on_invalid": on_invalid,
+            }
             | ({"conversions": conversions} if conversions is not None else {"conversions": _call.NULL})
         )
         data, make = _frames.take(paths, [path, conversions, value, nulls])

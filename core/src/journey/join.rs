@@ -109,7 +109,7 @@ pub(super) fn joined(
     };
     let sold = orders.times(options.conversion_time.as_ref().unwrap_or(&options.time))?;
     let value = match &options.value {
-        Some(name) => Some(orders.amounts(name, Sign::NonNegative)?),
+        Some(name) => Some(orders.amounts(name, options.refunds.sign())?),
         None => None,
     };
     let kept = intake.finish()?;

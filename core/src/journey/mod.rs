@@ -89,7 +89,7 @@ pub use grow::JourneyBuilder;
 pub use levels::Hierarchy;
 pub use options::{
     AtConversion, Collapse, Direct, DuplicateOrders, EventOptions, FlaggedRow, Moment, Open, PathOptions,
-    SessionTouch, SharedTouch, Ties,
+    Refunds, SessionTouch, SharedTouch, Ties,
 };
 pub use pick::{LifetimeMode, LifetimeOptions, MissingLifetime};
 pub(crate) use sets::Coalitions;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::column::{Duration, OnInvalid, TimeUnit, parse_time};
+use crate::column::{Duration, OnInvalid, Sign, TimeUnit, parse_time};
 use crate::{Error, Result};
 
 /// The order of one customer's touches at the same time.
@@ -43,6 +43,26 @@ pub enum SharedTouch {
     /// windows are equal; where they differ, a conversion that looks back far
     /// still finds the touches that an earlier one did not reach.
     FirstOnly,
+}
+
+/// Conversions of negative value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refunds {
+    /// Are rows that cannot be used. The default.
+    #[default]
+    Error,
+    /// Are kept: their value is taken from the touches of their journey.
+    Keep,
+}
+
+impl Refunds {
+    pub(super) fn sign(self) -> Sign {
+        match self {
+            Self::Error => Sign::NonNegative,
+            Self::Keep => Sign::Any,
+        }
+    }
 }
 
 /// Touches that led to no conversion.
@@ -255,6 +275,8 @@ pub struct EventOptions {
     pub direct: Direct,
     /// Labels of direct visits, in any case. Default `"direct"` and `"(direct)"`.
     pub direct_labels: Vec<String>,
+    /// Conversions of negative value.
+    pub refunds: Refunds,
     /// Rows with nulls, NaN or negative amounts.
     pub on_invalid: OnInvalid,
     /// The unit of times that are plain numbers. Default none, and then they are an error.
@@ -301,6 +323,7 @@ impl Default for EventOptions {
             collapse_within: None,
             direct: Direct::default(),
             direct_labels: vec!["direct".into(), "(direct)".into()],
+            refunds: Refunds::default(),
             on_invalid: OnInvalid::default(),
             time_unit: None,
         }
@@ -374,6 +397,8 @@ pub struct PathOptions {
     pub nulls: Option<String>,
     /// What stands between two channels; white space around channels is cut. Default `" > "`.
     pub sep: String,
+    /// Rows of negative value.
+    pub refunds: Refunds,
     /// Rows with nulls, NaN or negative amounts, or with an empty step in the path.
     pub on_invalid: OnInvalid,
 }
@@ -386,6 +411,7 @@ impl Default for PathOptions {
             value: None,
             nulls: None,
             sep: " > ".into(),
+            refunds: Refunds::default(),
             on_invalid: OnInvalid::default(),
         }
     }

@@ -20,7 +20,7 @@ impl Journeys {
     ///
     /// Columns of touches: customer and channel (any names), time, cost
     /// (optional); of conversions: customer, time, value (optional; negative
-    /// where refunds outweigh). In a flagged frame the value is read from the
+    /// only with [`Refunds::Keep`](super::Refunds)). In a flagged frame the value is read from the
     /// flagged rows, null counting as 0.
     pub fn from_events(
         touches: &Columns,
@@ -50,7 +50,7 @@ impl Journeys {
     /// Equal paths may stand in several rows. Fractions of a conversion are
     /// kept; a row whose path is blank or null counts as conversions without
     /// a touch. Rows are invalid when a number is missing or not finite, when
-    /// conversions or nulls are negative (value may be: refunds), when a step
+    /// conversions, nulls or, unless refunds are kept, value are negative, when a step
     /// of the path is empty (`"a >  > b"`), or when there is value without
     /// conversions.
     ///
@@ -76,7 +76,7 @@ impl Journeys {
             None => Ok(None),
         };
         let conversions = weights(&options.conversions, Sign::NonNegative)?;
-        let value = weights(&options.value, Sign::Any)?;
+        let value = weights(&options.value, options.refunds.sign())?;
         let nulls = weights(&options.nulls, Sign::NonNegative)?;
 
         let parsed = match &path {
@@ -167,7 +167,7 @@ fn separate(
     if conversions.is_some() {
         sold = orders.times(name)?;
         if let Some(name) = &options.value {
-            value = Some(orders.amounts(name, Sign::Any)?);
+            value = Some(orders.amounts(name, options.refunds.sign())?);
         }
     }
 
@@ -218,7 +218,7 @@ fn flagged(touches: &Columns, flag: &str, options: &EventOptions, run: &Run) -> 
         None => None,
     };
     let value = match &options.value {
-        Some(name) => Some(intake.optional_amounts(name, Sign::Any)?),
+        Some(name) => Some(intake.optional_amounts(name, options.refunds.sign())?),
         None => None,
     };
     let kept = intake.finish()?;
