@@ -832,9 +832,9 @@ export interface PathLengthOptions {
 export interface TimeToConvertOptions extends PathLengthOptions {
   /** Until when an open journey is known not to have converted. Default `"observation_end"`. */
   censorAt?: 'observation_end' | 'last_touch'
-  /** An open journey is watched for at most this long after its last touch: the lookback of the journeys. */
+  /** An open journey is watched for at most this long after its last touch. Default: as long as the windows of the build. */
   lookback?: Duration
-  /** The end of observation. Default: the latest end of a journey. */
+  /** The end of observation. Default: that of the build. */
   observationEnd?: Date | string
   /** The curve at multiples of this alone. Default: at every time of a conversion. */
   grid?: Duration
@@ -868,7 +868,7 @@ export interface FrictionOptions {
   transitions?: boolean
   /** How long after its last touch an open journey is over; one that is not over has not left yet. */
   lookback?: Duration
-  /** The end of observation. Default: the latest end of a journey. */
+  /** The end of observation. Default: that of the build. */
   observationEnd?: Date | string
   /** What the intervals cover. Default 0.95. */
   level?: number

@@ -168,6 +168,36 @@ fn open_journeys_are_watched_until_the_end_of_observation_or_the_lookback() {
 }
 
 #[test]
+fn censored_journeys_have_not_converted_and_have_not_left() {
+    // b and c are open; with a lookback of 5 days b is over by the end of observation, c is not.
+    let touches = Columns::new()
+        .with("customer", vec!["a", "b", "c", "c"])
+        .with("time", vec!["2024-01-01", "2024-01-02", "2024-01-08", "2024-01-09"])
+        .with("channel", vec!["x", "x", "x", "y"]);
+    let sales = Columns::new().with("customer", vec!["a"]).with("time", vec!["2024-01-03"]);
+    let options = EventOptions {
+        lookback: headwater::column::Duration::from_days(5),
+        open: headwater::journey::Open::Censored,
+        observation_end: Some(headwater::options::parse("\"2024-01-10\"").unwrap()),
+        ..EventOptions::default()
+    };
+    let j = Journeys::from_events(&touches, Some(&sales), &options, &Run::new()).unwrap();
+    assert_eq!((j.total_conversions(), j.total_nulls()), (1.0, 1.0));
+    let tables = j.report("time_to_convert", "{}", &Run::new()).unwrap();
+    // a converts after 2 days, when b (for 5 days) and c (for 2, until the end) are still watched.
+    assert_eq!(tables[0].1.f64s("at_risk").unwrap(), [3.0, 3.0]);
+    near(tables[0].1.f64s("survival").unwrap(), &[1.0, 2.0 / 3.0], 1e-12);
+    assert_eq!(tables[2].1.f64s("censored").unwrap(), [2.0]);
+    let friction = j.report("friction", r#"{"min_visits":0}"#, &Run::new()).unwrap().remove(0).1;
+    let rows = |name: &str| {
+        let row = (0..friction.rows()).find(|r| friction.text("channel", *r).as_deref() == Some(name));
+        row.map(|r| (friction.f64s("visits").unwrap()[r], friction.f64s("exits").unwrap()[r]))
+    };
+    // The last touch of c has not been left yet: it is no visit, so that y has none.
+    assert_eq!((rows("x"), rows("y")), (Some((3.0, 1.0)), None));
+}
+
+#[test]
 fn path_lengths_make_a_life_table() {
     let paths = Columns::new()
         .with("path", vec!["a", "a > b", "b > a > c"])

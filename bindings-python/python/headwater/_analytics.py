@@ -242,10 +242,10 @@ class Analytics:
         censor_at : {"observation_end", "last_touch"}, default "observation_end"
             Until when an open journey is known not to have converted.
         lookback : str, timedelta or number of days, optional
-            An open journey is watched for at most this long after its last touch: give the lookback of the
-            journeys, as a later conversion would not have been theirs.
+            An open journey is watched for at most this long after its last touch, as a later conversion would
+            not have been its own; by default as long as the windows of the journeys.
         observation_end : str or datetime, optional
-            By default the latest end of a journey.
+            By default that of the journeys.
         quantiles : list of float, default (0.25, 0.5, 0.75, 0.9)
         level : float, default 0.95
         grid : str, timedelta or number of days, optional
@@ -397,7 +397,7 @@ class Analytics:
         lookback : str, timedelta or number of days, optional
             How long after its last touch an open journey is over; one that is not over has not left yet.
         observation_end : str or datetime, optional
-            By default the latest end of a journey.
+            By default that of the journeys.
         level : float, default 0.95
         report : dict, optional
             Is given ``transitions``, each against the other ways to its channel.

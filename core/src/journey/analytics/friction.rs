@@ -23,7 +23,8 @@ pub struct FrictionOptions {
     pub transitions: bool,
     /// How long after its last touch an open journey is over: one that is not
     /// over by the end of observation has not left yet, and its last touch
-    /// does not count. Default none: every open journey is over.
+    /// does not count. Default none: every open journey is over, but for those
+    /// that were built as censored.
     pub lookback: Option<Duration>,
     /// The end of observation. Default: that of the build.
     pub observation_end: Option<Moment>,
@@ -99,8 +100,9 @@ impl Journeys {
             || (),
             |range, (), add| {
                 for j in range {
-                    let (path, stays, leaves) = (self.path(j), self.conversions[j], self.nulls[j]);
-                    let (mut from, is_over) = (n, over(j));
+                    let (path, stays, leaves) = (self.path(j), self.conversions[j], self.open_weight(j));
+                    // Censored journeys are not over, whatever else is taken to be.
+                    let (mut from, is_over) = (n, self.nulls[j] >= leaves && over(j));
                     for (i, c) in path.iter().enumerate() {
                         let came = if froms == 1 { 0 } else { from };
                         let cell = ((*c as usize * froms + came) * strata + i.min(strata - 1)) * 2;

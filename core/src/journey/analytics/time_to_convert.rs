@@ -27,9 +27,9 @@ pub enum CensorAt {
 pub struct TimeToConvertOptions {
     /// Until when open journeys were watched.
     pub censor_at: CensorAt,
-    /// An open journey was watched for at most this long after its last touch:
-    /// the lookback that the journeys were built with, as a later conversion
-    /// would not have been theirs. Default none.
+    /// An open journey was watched for at most this long after its last touch,
+    /// as a later conversion would not have been its own. Default: as long as
+    /// the windows that the journeys were built with.
     pub lookback: Option<Duration>,
     /// The end of observation. Default: that of the build.
     pub observation_end: Option<Moment>,
@@ -91,14 +91,21 @@ impl Journeys {
                 if self.conversions[j] > 0.0 {
                     spells[group].push((end.saturating_sub(*first), self.conversions[j], 0.0));
                 }
-                if self.nulls[j] > 0.0 {
+                let open = self.open_weight(j);
+                if open > 0.0 {
                     // Whatever was given, a journey was watched until its last touch.
-                    let watched = match (options.censor_at, options.lookback) {
-                        (CensorAt::LastTouch, _) => end,
-                        (_, Some(lookback)) => until.min(end.saturating_add(lookback.micros())).max(end),
-                        (_, None) => until.max(end),
+                    let expiry = match options.lookback {
+                        Some(lookback) => end.saturating_add(lookback.micros()),
+                        None => match self.expiry.get(j) {
+                            Some(expiry) => *expiry,
+                            None => end.saturating_add(self.lookback),
+                        },
                     };
-                    spells[group].push((watched.saturating_sub(*first), 0.0, self.nulls[j]));
+                    let watched = match options.censor_at {
+                        CensorAt::LastTouch => end,
+                        CensorAt::ObservationEnd => until.min(expiry).max(end),
+                    };
+                    spells[group].push((watched.saturating_sub(*first), 0.0, open));
                 }
             }
         }
