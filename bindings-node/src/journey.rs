@@ -156,7 +156,7 @@ impl Journeys {
 }
 
 /// Journeys by label, on their way to the face.
-#[napi(skip_typescript)]
+#[napi]
 pub struct JourneyParts {
     parts: Vec<(String, Arc<core::Journeys>)>,
 }
