@@ -26,10 +26,12 @@ dress(Frame)
 Object.defineProperty(People.prototype, 'assign', { value: assign(Frame), configurable: true, writable: true })
 dressJourneys(Journeys)
 
+const { modelClass, ...fittable } = models(native)
+
 module.exports = {
   ...face,
   ...rules(scoreRule),
-  ...models(native),
+  ...fittable,
   drillDown: drillDown(drillDownCredits),
   chooseOrder,
   ...trust,
@@ -38,3 +40,5 @@ module.exports = {
   HeadwaterError: errors.HeadwaterError,
   simulate: simulate(native.simulate),
 }
+// For the tests: not part of the face.
+Object.defineProperty(module.exports, 'modelClass', { value: modelClass })

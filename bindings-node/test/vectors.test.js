@@ -118,7 +118,7 @@ const calls = {
   attribute: async (given) => {
     const credits = await hw.attribute(await journeys(given), given.options.attribute.models)
     const { removalEffects } = credits.extras
-    return { credits, ...(removalEffects.rows ? { removal_effects: removalEffects } : {}) }
+    return { credits, ...(removalEffects?.rows ? { removal_effects: removalEffects } : {}) }
   },
   part: async ({ frames, options: { journeys: given, segments, part, options } }) => {
     const whole = await made(frames, given)

@@ -85,6 +85,8 @@ def test_a_null_is_an_error_with_row_and_count(call, kind):
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -1.0])
 @pytest.mark.parametrize("name", ["conversions", "summarize", "rfm", "beta_geo", "gamma_gamma"])
 def test_a_bad_number_is_an_error(name, bad):
+    if name == "conversions" and bad == -1.0:
+        pytest.skip("a refund is a negative value")
     good, column, work = CALLS[name]
     with pytest.raises(hw.RowError, match=f"`{column}`, row 0"):
         work({**good, column: [bad, *good[column][1:]]})

@@ -547,6 +547,28 @@ fn transitions_with_and_without_loops_are_channelattributions() {
     }
 }
 
+/// 20 channels, paths of 10,000 touches: 8,000 states, left once in 10,000 steps.
+#[test]
+fn paths_of_ten_thousand_touches_at_order_three() {
+    let mut state = 3_u64;
+    let mut draw = |of: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % of
+    };
+    let rows: Vec<(String, f64, f64, f64)> = (0..30)
+        .map(|i| {
+            let path: Vec<String> = (0..10_000).map(|_| format!("c{:02}", draw(20))).collect();
+            (path.join(" > "), f64::from(i % 3), f64::from(i % 2) + 1.0, f64::from(i % 3) * 7.5)
+        })
+        .collect();
+    let j = journeys(&rows).unwrap();
+    let model = fit(&Markov { order: 3, ..Markov::default() }, &j);
+    let whole = j.total_conversions() / (j.total_conversions() + j.total_nulls());
+    assert!(close(model.conversion_probability(), whole, 1e-10));
+    // Everyone meets every channel within some tens of steps.
+    assert!(model.removal_effects().iter().all(|e| *e > 0.99 && *e <= 1.0));
+}
+
 /// Effects of a large chain against eliminating it without each channel, and
 /// the same of walks that go round for hundreds of touches.
 #[test]

@@ -22,87 +22,65 @@ const LOOK: usize = 3;
 /// Looks before giving up.
 const LOOKS: usize = 400;
 /// Relative error at which sweeping stops, and that which is accepted where it stalls.
-const WANTED: f64 = 1e-14;
+const WANTED: f64 = 1e-13;
 const ACCEPTED: f64 = 1e-12;
 
-/// A chain with its transitions by where they lead.
+/// A chain with its transitions by where they lead, states in an order in
+/// which few lead back (reverse postorder), so that a sweep goes far.
 pub(super) struct FirstVisits<'a> {
     chain: &'a Chain,
-    /// Transitions into each state: from, share of what leaves there.
-    starts: Vec<usize>,
+    /// The place of each state in the order; everything below goes by places.
+    place: Vec<u32>,
+    /// Transitions out of each place.
+    ahead: Vec<usize>,
+    to: Vec<u32>,
+    count: Vec<f64>,
+    /// Transitions into each place: from, share of what leaves there.
+    back: Vec<usize>,
     from: Vec<u32>,
     share: Vec<f64>,
-    /// Transitions out of each state.
-    ahead: Vec<usize>,
+    start: Vec<f64>,
+    /// What ends at each place.
+    ends: Vec<f64>,
     /// D.
     visits: Vec<f64>,
-    /// The place of each state in an order in which few transitions lead back.
-    rank: Vec<u32>,
+    /// Relative error that is accepted: rounding grows with the length of walks.
+    accepted: f64,
 }
 
 impl<'a> FirstVisits<'a> {
     pub(super) fn new(chain: &'a Chain) -> Self {
         let n = chain.len();
-        let mut visits: Vec<f64> = chain.conversions.iter().zip(&chain.nulls).map(|(a, b)| a + b).collect();
-        let (mut starts, mut ahead) = (vec![0; n + 1], vec![0; n + 1]);
-        for (i, j, w) in &chain.edges {
-            ahead[*i as usize + 1] += 1;
-            if i != j {
-                visits[*i as usize] += w;
-                starts[*j as usize + 1] += 1;
-            }
+        let place = places(chain);
+        let put = |of: &dyn Fn(usize) -> f64| {
+            let mut out = vec![0.0; n];
+            place.iter().enumerate().for_each(|(s, p)| out[*p as usize] = of(s));
+            out
+        };
+        let start = put(&|s| chain.start[s]);
+        let ends = put(&|s| chain.conversions[s] + chain.nulls[s]);
+        // Staying only delays.
+        let moves = || chain.edges.iter().filter(|(i, j, _)| i != j);
+        let mut visits = ends.clone();
+        for (i, _, w) in moves() {
+            visits[place[*i as usize] as usize] += w;
         }
-        for s in 0..n {
-            starts[s + 1] += starts[s];
-            ahead[s + 1] += ahead[s];
-        }
-        let mut next = starts.clone();
-        let (mut from, mut share) = (vec![0; starts[n]], vec![0.0; starts[n]]);
-        for (i, j, w) in chain.edges.iter().filter(|(i, j, _)| i != j) {
-            let at = next[*j as usize];
-            (from[at], share[at]) = (*i, w / visits[*i as usize]);
-            next[*j as usize] += 1;
-        }
-        let mut out = Self { chain, starts, from, share, ahead, visits, rank: Vec::new() };
-        out.rank = out.ranks();
-        out
+        let edges = || moves().map(|(i, j, w)| (place[*i as usize], place[*j as usize], *w));
+        let (ahead, to, count) = grouped(n, edges());
+        let (back, from, share) = grouped(n, edges().map(|(i, j, w)| (j, i, w / visits[i as usize])));
+        let steps = visits.iter().sum::<f64>() / start.iter().sum::<f64>();
+        let accepted = accepted(ACCEPTED, steps);
+        Self { chain, place, ahead, to, count, back, from, share, start, ends, visits, accepted }
     }
 
-    fn leading(&self, state: usize) -> impl Iterator<Item = usize> + '_ {
-        self.chain.edges[self.ahead[state]..self.ahead[state + 1]].iter().map(|(_, j, _)| *j as usize)
+    fn leading(&self, at: usize) -> impl Iterator<Item = (usize, f64)> + '_ {
+        let range = self.ahead[at]..self.ahead[at + 1];
+        self.to[range.clone()].iter().map(|j| *j as usize).zip(self.count[range].iter().copied())
     }
 
-    fn coming(&self, state: usize) -> impl Iterator<Item = (usize, f64)> + '_ {
-        let range = self.starts[state]..self.starts[state + 1];
+    fn coming(&self, at: usize) -> impl Iterator<Item = (usize, f64)> + '_ {
+        let range = self.back[at]..self.back[at + 1];
         self.from[range.clone()].iter().map(|i| *i as usize).zip(self.share[range].iter().copied())
-    }
-
-    /// Reverse postorder of a depth-first walk.
-    fn ranks(&self) -> Vec<u32> {
-        let n = self.visits.len();
-        let (mut rank, mut seen) = (vec![0; n], vec![false; n]);
-        let mut last = n as u32;
-        let mut stack: Vec<(usize, usize)> = Vec::new();
-        for root in 0..n {
-            if std::mem::replace(&mut seen[root], true) {
-                continue;
-            }
-            stack.push((root, self.ahead[root]));
-            while let Some((state, at)) = stack.last_mut() {
-                if *at == self.ahead[*state + 1] {
-                    last -= 1;
-                    rank[*state] = last;
-                    stack.pop();
-                    continue;
-                }
-                let next = self.chain.edges[*at].1 as usize;
-                *at += 1;
-                if !std::mem::replace(&mut seen[next], true) {
-                    stack.push((next, self.ahead[next]));
-                }
-            }
-        }
-        rank
     }
 
     /// Per journey what the first visits to the states of `gone` are worth, by
@@ -113,19 +91,24 @@ impl<'a> FirstVisits<'a> {
         worths: [&[f64]; K],
         run: &Run,
     ) -> Result<Option<[f64; K]>> {
-        let n = self.visits.len();
-        let members: Vec<usize> = (0..n).filter(|s| gone[*s]).collect();
-        let follow = self.following(gone, &members);
-        let mut base = vec![0.0; n];
-        for (i, j, w) in members.iter().flat_map(|s| &self.chain.edges[self.ahead[*s]..self.ahead[*s + 1]]) {
-            if i != j {
-                base[*j as usize] += w;
-            }
+        let n = self.chain.len();
+        let (mut inside, mut members) = (vec![false; n], Vec::new());
+        for s in (0..n).filter(|s| gone[*s]) {
+            inside[self.place[s] as usize] = true;
+            members.push((self.place[s] as usize, worths.map(|worth| worth[s])));
         }
-        let top = worths.map(|worth| members.iter().fold(0.0_f64, |a, s| a.max(worth[*s].abs())));
-        let starts: f64 = self.chain.start.iter().sum();
+        let follow = self.following(&inside);
+        let mut base = vec![0.0; n];
+        for (j, w) in members.iter().flat_map(|(s, _)| self.leading(*s)) {
+            base[j] += w;
+        }
+        let top: [f64; K] =
+            std::array::from_fn(|k| members.iter().fold(0.0, |a: f64, (_, worth)| a.max(worth[k].abs())));
+        let starts: f64 = self.start.iter().sum();
         let entered: f64 = follow.iter().map(|j| base[*j]).sum();
-        let left = self.leaving(gone, &follow);
+        let left = self.leaving(&inside, &follow);
+        let inflow = |j: usize, z: &[f64]| self.coming(j).map(|(i, share)| share * z[i]).sum::<f64>();
+        // 0 inside S, so that nothing from there is counted twice.
         let mut z = vec![0.0; n];
         let (mut best, mut stale) = (f64::INFINITY, 0);
         for _ in 0..LOOKS {
@@ -135,23 +118,20 @@ impl<'a> FirstVisits<'a> {
                 // that go round a thousand times would take a thousand sweeps.
                 let leaving: f64 = follow.iter().zip(&left).map(|(j, share)| z[*j] * share).sum();
                 let factor = if leaving > 0.0 { entered / leaving } else { 1.0 };
+                follow.iter().for_each(|j| z[*j] *= factor);
                 for j in &follow {
-                    z[*j] *= factor;
-                }
-                for j in &follow {
-                    z[*j] = base[*j] + self.inflow(*j, gone, &z);
+                    z[*j] = base[*j] + inflow(*j, &z);
                 }
             }
-            let residual: f64 =
-                follow.iter().map(|j| (base[*j] + self.inflow(*j, gone, &z) - z[*j]).abs()).sum();
-            let (sums, sizes) = self.first(gone, &members, &z, worths);
+            let residual: f64 = follow.iter().map(|j| (base[*j] + inflow(*j, &z) - z[*j]).abs()).sum();
+            let (sums, sizes) = self.first(&inside, &members, &z);
             let error = (0..K).fold(0.0_f64, |worst, k| {
                 let error = residual * top[k];
                 worst.max(if error == 0.0 { 0.0 } else { error / sizes[k] })
             });
             stale = if error < 0.5 * best { 0 } else { stale + 1 };
             best = best.min(error);
-            if error <= WANTED || (stale > 2 && error <= ACCEPTED) {
+            if error <= WANTED || (stale > 2 && error <= self.accepted) {
                 return Ok(Some(sums.map(|sum| sum / starts)));
             }
             if stale > 8 {
@@ -161,56 +141,108 @@ impl<'a> FirstVisits<'a> {
         Ok(None)
     }
 
-    /// The share of what is at each of these states that then ends, or comes to S.
-    fn leaving(&self, gone: &[bool], follow: &[usize]) -> Vec<f64> {
-        let share = |s: &usize| {
-            let out = self.chain.edges[self.ahead[*s]..self.ahead[*s + 1]].iter();
-            let again: f64 = out.filter(|(_, j, _)| gone[*j as usize]).map(|(.., w)| w).sum();
-            (self.chain.conversions[*s] + self.chain.nulls[*s] + again) / self.visits[*s]
-        };
-        follow.iter().map(share).collect()
-    }
-
-    fn inflow(&self, state: usize, gone: &[bool], z: &[f64]) -> f64 {
-        // z is 0 in S, so nothing from there is counted twice.
-        debug_assert!(!gone[state]);
-        self.coming(state).map(|(i, share)| share * z[i]).sum()
-    }
-
-    /// What can follow on the members, in order.
-    fn following(&self, gone: &[bool], members: &[usize]) -> Vec<usize> {
-        let mut seen = vec![false; gone.len()];
-        let (mut out, mut queue) = (Vec::new(), members.to_vec());
-        while let Some(state) = queue.pop() {
-            for next in self.leading(state) {
-                if !gone[next] && !std::mem::replace(&mut seen[next], true) {
-                    out.push(next);
+    /// What can follow on S, in order.
+    fn following(&self, inside: &[bool]) -> Vec<usize> {
+        let n = inside.len();
+        let mut seen = vec![false; n];
+        let mut queue: Vec<usize> = (0..n).filter(|s| inside[*s]).collect();
+        while let Some(at) = queue.pop() {
+            for (next, _) in self.leading(at) {
+                if !inside[next] && !std::mem::replace(&mut seen[next], true) {
                     queue.push(next);
                 }
             }
         }
-        out.sort_unstable_by_key(|s| self.rank[*s]);
-        out
+        (0..n).filter(|s| seen[*s]).collect()
+    }
+
+    /// The share of what is at each of these places that then ends, or comes to S.
+    fn leaving(&self, inside: &[bool], follow: &[usize]) -> Vec<f64> {
+        let share = |s: &usize| {
+            let again: f64 = self.leading(*s).filter(|(j, _)| inside[*j]).map(|(_, w)| w).sum();
+            (self.ends[*s] + again) / self.visits[*s]
+        };
+        follow.iter().map(share).collect()
     }
 
     /// Σ y_s worth_s, and the same of sizes.
     fn first<const K: usize>(
         &self,
-        gone: &[bool],
-        members: &[usize],
+        inside: &[bool],
+        members: &[(usize, [f64; K])],
         z: &[f64],
-        worths: [&[f64]; K],
     ) -> ([f64; K], [f64; K]) {
         let (mut sums, mut sizes) = ([0.0; K], [0.0; K]);
-        for s in members {
-            let coming = self.coming(*s).filter(|(i, _)| !gone[*i]);
-            let y: f64 = self.chain.start[*s]
+        for (s, worth) in members {
+            let coming = self.coming(*s).filter(|(i, _)| !inside[*i]);
+            let y: f64 = self.start[*s]
                 + coming.map(|(i, share)| (self.visits[i] - z[i]).max(0.0) * share).sum::<f64>();
             for k in 0..K {
-                sums[k] += y * worths[k][*s];
-                sizes[k] += y * worths[k][*s].abs();
+                sums[k] += y * worth[k];
+                sizes[k] += y * worth[k].abs();
             }
         }
         (sums, sizes)
     }
+}
+
+/// What an answer may be off by: 12 digits, or where walks take thousands of
+/// steps, what rounding leaves of so many.
+pub(super) fn accepted(digits: f64, steps: f64) -> f64 {
+    digits.max(8.0 * f64::EPSILON * steps)
+}
+
+/// Edges (at, other, weight) grouped by `at`.
+fn grouped(
+    n: usize,
+    edges: impl Iterator<Item = (u32, u32, f64)> + Clone,
+) -> (Vec<usize>, Vec<u32>, Vec<f64>) {
+    let mut ends = vec![0; n + 1];
+    for (at, ..) in edges.clone() {
+        ends[at as usize + 1] += 1;
+    }
+    for s in 0..n {
+        ends[s + 1] += ends[s];
+    }
+    let mut next = ends.clone();
+    let (mut other, mut weight) = (vec![0; ends[n]], vec![0.0; ends[n]]);
+    for (at, to, w) in edges {
+        let here = next[at as usize];
+        (other[here], weight[here]) = (to, w);
+        next[at as usize] += 1;
+    }
+    (ends, other, weight)
+}
+
+/// The place of each state in reverse postorder of a depth-first walk.
+fn places(chain: &Chain) -> Vec<u32> {
+    let n = chain.len();
+    let mut ahead = vec![0; n + 1];
+    chain.edges.iter().for_each(|(i, ..)| ahead[*i as usize + 1] += 1);
+    for s in 0..n {
+        ahead[s + 1] += ahead[s];
+    }
+    let (mut place, mut seen) = (vec![0; n], vec![false; n]);
+    let mut last = n as u32;
+    let mut stack: Vec<(usize, usize)> = Vec::new();
+    for root in 0..n {
+        if std::mem::replace(&mut seen[root], true) {
+            continue;
+        }
+        stack.push((root, ahead[root]));
+        while let Some((state, at)) = stack.last_mut() {
+            if *at == ahead[*state + 1] {
+                last -= 1;
+                place[*state] = last;
+                stack.pop();
+                continue;
+            }
+            let next = chain.edges[*at].1 as usize;
+            *at += 1;
+            if !std::mem::replace(&mut seen[next], true) {
+                stack.push((next, ahead[next]));
+            }
+        }
+    }
+    place
 }

@@ -242,8 +242,9 @@ impl Markov {
     ///
     /// Order 1 takes one elimination for all channels, higher orders one
     /// sparse solve for each channel over what can follow on it, verified to
-    /// 12 digits ([`Error::NotConverged`] otherwise). [`Error::Option`] for an order that
-    /// does not fit so many channels.
+    /// 12 digits, or where walks take thousands of steps to what rounding
+    /// leaves of so many ([`Error::NotConverged`] otherwise).
+    /// [`Error::Option`] for an order that does not fit so many channels.
     pub fn fit(&self, journeys: &Journeys, run: &Run) -> Result<MarkovModel> {
         self.check()?;
         let chain = Chain::count(journeys, self.order, self.repeats, run)?;

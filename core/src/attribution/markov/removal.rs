@@ -1,7 +1,7 @@
 //! What is lost without some channels: the solves behind every effect.
 
 use super::Removal;
-use super::first::FirstVisits;
+use super::first::{FirstVisits, accepted};
 use crate::journey::{Chain, Coalitions};
 use crate::math::solve::{AbsorbingChain, Elimination};
 use crate::run::Run;
@@ -300,7 +300,7 @@ impl Solver {
             let (x, epsilon) = system.sweep(removed, r, scale * 1e-300, run)?;
             let answer = from(begin, &x);
             error = epsilon * steps;
-            if error <= TOLERANCE * answer || answer == 0.0 {
+            if error <= accepted(TOLERANCE, steps) * answer || answer == 0.0 {
                 return Ok(x);
             }
         }
