@@ -16,11 +16,29 @@ def journeys():
     return hw.Journeys.from_events(TOUCHES, conversions=ORDERS, value="value")
 
 
+MIXED = {
+    "customer": ["a", "a", "b", "c", "c", "d", "e", "f"],
+    "time": [f"2024-01-0{day}" for day in (1, 3, 2, 1, 4, 5, 2, 6)],
+    "channel": ["search", "email", "email", "search", "social", "social", "search", "email"],
+}
+BOUGHT = {"customer": ["a", "b", "c"], "time": ["2024-01-05", "2024-01-04", "2024-01-09"], "value": [10.0, 20.0, 5.0]}
+
+
+def mixed():
+    """Some convert, some do not."""
+    return hw.Journeys.from_events(MIXED, conversions=BOUGHT, value="value")
+
+
 MODELS = {
     "beta_geo": (lambda: hw.clv.BetaGeo().fit(RFM), lambda m: m.predict(RFM, periods=3, interval=0.9)),
     "gamma_gamma": (lambda: hw.clv.GammaGamma().fit(RFM), lambda m: m.predict(RFM)),
     "kmeans": (lambda: hw.segment.KMeans(2).fit(RFM, ["recency", "T"]), lambda m: m.predict(RFM)),
     "markov": (lambda: hw.Markov(order=2).fit(journeys()), lambda m: m.transitions()),
+    "path_counterfactual": (lambda: hw.PathCounterfactual("first", 2.0).fit(mixed()), lambda m: m.rates()),
+    "shao_li": (lambda: hw.ShaoLi("journey").fit(mixed()), lambda m: m.contributions()),
+    "logistic": (lambda: hw.Logistic(bags=3).fit(mixed(), seed=5), lambda m: m.coefficients()),
+    "time_to_event": (lambda: hw.TimeToEvent(ages=["2d", "9d"]).fit(journeys()), lambda m: m.incremental()),
+    "additive_hazard": (lambda: hw.AdditiveHazard(delay="3d").fit(journeys()), lambda m: m.effects()),
     "shapley": (lambda: hw.Shapley(worth="rate").fit(journeys()), lambda m: m.dividends()),
 }
 
@@ -41,6 +59,7 @@ def test_a_model_comes_back_from_file_pickle_and_bytes_the_same(fitted, tmp_path
         type(model).from_bytes(model.to_bytes()),
     ):
         assert type(back) is type(model)
+        assert repr(back) == repr(model)
         assert columns(use(back)) == before
         assert back.to_bytes() == model.to_bytes()
 
@@ -165,3 +184,24 @@ def test_path_summaries_merge_to_the_same_bits():
     assert hw.attribute(merged, ["linear", "markov"]).equals(hw.attribute(whole, ["linear", "markov"]))
     with pytest.raises(hw.ModelFileError):
         hw.PathCounts.from_bytes(hw.Markov().fit(whole).to_bytes())
+
+
+def test_learned_models_are_validated_and_segmented():
+    report: dict = {}
+    scores = columns(hw.validate(mixed(), ["markov", hw.Logistic(bags=0, penalty=1.0)], folds=2, report=report))
+    assert scores["model"] == ["markov", "logistic"]
+    assert list(report) == ["calibration"]
+    people = sorted(set(MIXED["customer"]))
+    tiers = {"customer": people, "tier": ["gold"] * len(people)}
+    found = columns(hw.segmented(mixed(), "markov", tiers, segment="tier", customers=True, report=report))
+    whole = columns(hw.attribute(mixed(), "markov"))
+    assert set(found["segment"]) == {"gold"}
+    credited = [c for c, name in zip(whole["conversions"], whole["channel"], strict=True) if name != "(unattributed)"]
+    assert found["conversions"] == pytest.approx(credited)
+    assert {"segments", "effects", "customers"} <= set(report)
+    fitted = hw.Logistic(bags=0, penalty=1.0).fit(mixed())
+    assert fitted.channels_ == sorted(set(MIXED["channel"]))
+    assert columns(fitted.tried())["penalty"] == []
+    assert columns(hw.AdditiveHazard().fit(mixed()).trace())["step"][0] == 0
+    with pytest.raises(hw.OptionError, match="predicts nothing"):
+        hw.validate(mixed(), "linear")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from . import _call, _frames
+from . import _call, _core, _frames
 from .attribution import AttributionModel, FittedModel
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ class _Learned(FittedModel):
         return self._tables("diagnostics")["diagnostics"]
 
     def _facts(self) -> dict[str, Any]:
-        facts = self.diagnostics().to_dict()
+        ((_, native),) = _core.model_report(self._fitted, "diagnostics", "{}")
+        facts = _frames.Frame(native).to_dict()
         return dict(zip(facts["name"], facts["value"], strict=True))
 
 
