@@ -21,7 +21,11 @@ MIXED = {
     "time": [f"2024-01-0{day}" for day in (1, 3, 2, 1, 4, 5, 2, 6)],
     "channel": ["search", "email", "email", "search", "social", "social", "search", "email"],
 }
-BOUGHT = {"customer": ["a", "b", "c"], "time": ["2024-01-05", "2024-01-04", "2024-01-09"], "value": [10.0, 20.0, 5.0]}
+BOUGHT = {
+    "customer": ["a", "b", "c"],
+    "time": ["2024-01-05", "2024-01-04", "2024-01-09"],
+    "value": [10.0, 20.0, 5.0],
+}
 
 
 def mixed():
@@ -188,7 +192,9 @@ def test_path_summaries_merge_to_the_same_bits():
 
 def test_learned_models_are_validated_and_segmented():
     report: dict = {}
-    scores = columns(hw.validate(mixed(), ["markov", hw.Logistic(bags=0, penalty=1.0)], folds=2, report=report))
+    scores = columns(
+        hw.validate(mixed(), ["markov", hw.Logistic(bags=0, penalty=1.0)], folds=2, report=report)
+    )
     assert scores["model"] == ["markov", "logistic"]
     assert list(report) == ["calibration"]
     people = sorted(set(MIXED["customer"]))
@@ -196,7 +202,9 @@ def test_learned_models_are_validated_and_segmented():
     found = columns(hw.segmented(mixed(), "markov", tiers, segment="tier", customers=True, report=report))
     whole = columns(hw.attribute(mixed(), "markov"))
     assert set(found["segment"]) == {"gold"}
-    credited = [c for c, name in zip(whole["conversions"], whole["channel"], strict=True) if name != "(unattributed)"]
+    credited = [
+        c for c, name in zip(whole["conversions"], whole["channel"], strict=True) if name != "(unattributed)"
+    ]
     assert found["conversions"] == pytest.approx(credited)
     assert {"segments", "effects", "customers"} <= set(report)
     fitted = hw.Logistic(bags=0, penalty=1.0).fit(mixed())
