@@ -382,7 +382,10 @@ pub(super) fn estimate(
 /// beginning, and they mislead about the others too. `exclude` leaves their
 /// touches out; `skip_first` takes the effect in the first band to be that of
 /// the second; an experiment is better ([`calibrate`](super::calibrate)).
-/// Negative estimates are left as they are.
+/// Channels that touch often and work weakly come out too low, because a small
+/// error of the common course counts for each of their touches; channels that
+/// follow purchases (newsletters) come out too low as well. Negative estimates
+/// are left as they are.
 pub fn self_controlled(
     journeys: &Journeys,
     options: &SelfControlledOptions,
