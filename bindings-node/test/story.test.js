@@ -59,13 +59,16 @@ test('summaries of parts merge in any order to the same bits', async () => {
 })
 
 test('a fit says what it dropped', async () => {
-  const rfm = { customer: ['a', 'b', 'c', 'd'], frequency: [1, 2, 0, -1], recency: [3, 4, 0, 1], T: [9, 8, 7, 6], monetary_value: [3, 4.5, 0, 1] }
-  for (const Model of [hw.clv.BetaGeo, hw.clv.GammaGamma]) {
+  const customers = Array.from({ length: 60 }, (_, i) => ({
+    customer: `c${i}`, frequency: i % 5, recency: i % 5 ? 1 + ((i * 7) % 23) : 0, T: 30, monetary_value: i % 5 ? 5 + ((i * 7) % 11) : 0,
+  }))
+  const rfm = [...customers, { ...customers[1], frequency: -1 }]
+  for (const [Model, options] of [[hw.clv.BetaGeo, { penalty: 0.1 }], [hw.clv.GammaGamma, {}]]) {
     const model = new Model()
     assert.throws(() => model.dropped(), { code: 'HW_OPTION' })
-    await model.fit(rfm, { onInvalid: 'drop', penalty: 0.1 })
+    await model.fit(rfm, { ...options, onInvalid: 'drop' })
     const [row] = model.dropped().toRows()
-    assert.deepEqual([row.column, row.count, row.first_row], ['frequency', 1, 3])
+    assert.deepEqual([row.column, row.count, row.first_row], ['frequency', 1, 60])
   }
 })
 
