@@ -414,18 +414,70 @@ export interface EventOptions {
   ties?: 'channel' | 'input'
   /** A touch at the instant of the conversion. Default `"include"`. */
   atConversion?: 'include' | 'exclude'
-  /** A touch that could serve several conversions: each (the default), or the first only. */
-  sharedTouch?: 'each' | 'reset'
+  /**
+   * A touch that could serve several conversions: each (the default); none from before the last conversion;
+   * or the first whose window holds it.
+   */
+  sharedTouch?: 'each' | 'reset' | 'first_only'
   /** A flagged row's own channel. Default `"touch_and_conversion"`. */
   flaggedRow?: 'touch_and_conversion' | 'conversion'
-  /** Touches that led to no conversion. Default `"include"`: they form open journeys. */
-  open?: 'include' | 'decided' | 'exclude'
+  /**
+   * Touches that led to no conversion. Default `"include"`: they form open journeys. `"censored"`: all do, but
+   * only those that are over count as nulls.
+   */
+  open?: 'include' | 'decided' | 'censored' | 'exclude'
   /** The end of observation. Default: the latest time there is. */
   observationEnd?: Date | string
+  /** Windows of channels. Of several windows of a touch the shortest holds; `lookback` where it has none. */
+  lookbackByChannel?: Record<string, Duration>
+  /** Column of touches: view or click; null is a click. */
+  kind?: string
+  /** What views are called in `kind`. Default `"view"`. */
+  view?: string
+  /** What clicks are called in `kind`. Default `"click"`. */
+  click?: string
+  /** Window of views. */
+  viewLookback?: Duration
+  /** Window of clicks. */
+  clickLookback?: Duration
+  /** What a view counts for in the rules, beside 1 of a click. Default 1. */
+  viewWeight?: number
+  /** Column of touches: what each counts for in the rules. */
+  weight?: string
+  /** Column of touches: the campaign within the channel; may be null. */
+  campaign?: string
+  /** Column of conversions: their kind. */
+  conversionKind?: string
+  /** The kinds that count as conversions. Default: all. */
+  kinds?: readonly string[]
+  /** Windows of kinds of conversions. */
+  lookbackByKind?: Record<string, Duration>
+  /** Column of conversions: the order; rows with the same id are one conversion. */
+  orderId?: string
+  /** Which of these is kept. Default `"first"`; `"sum"`: the first, with the value of all. */
+  duplicateOrders?: 'first' | 'last' | 'sum' | 'error'
+  /** Column of conversions: where they took place. */
+  conversionPlace?: string
+  /** Channels that are not online. */
+  offlineChannels?: readonly string[]
+  /** Touches no further apart than this are one session, of which one touch is kept. */
+  sessionGap?: Duration
+  /** The touch that stands for a session. Default `"first"`. */
+  sessionTouch?: 'first' | 'last' | 'first_non_direct' | 'last_non_direct'
+  /** The same touch several times in a row: counts each time (the default), or once. */
+  collapse?: 'none' | 'consecutive'
+  /** How far apart two equal touches in a row may be to collapse. */
+  collapseWithin?: Duration
+  /** Direct visits: touches like others (the default), or left out of journeys that have another touch. */
+  direct?: 'keep' | 'ignore_unless_alone'
+  /** Channels that are direct visits, in any case. Default `["direct", "(direct)"]`. */
+  directLabels?: readonly string[]
   /** Rows with nulls, NaN or negative amounts. Default `"error"`. */
   onInvalid?: OnInvalid
   /** The unit of times that are plain numbers; without it they are an error. */
   timeUnit?: TimeUnit
+  /** Conversions of negative value: an error (the default), or kept, lowering the value of their touches' channels. */
+  refunds?: 'error' | 'keep'
 }
 
 /** Columns of `Journeys.fromPaths`. */
@@ -442,6 +494,8 @@ export interface PathOptions {
   sep?: string
   /** Rows with nulls, NaN or negative amounts. Default `"error"`. */
   onInvalid?: OnInvalid
+  /** Conversions of negative value: an error (the default), or kept, lowering the value of their touches' channels. */
+  refunds?: 'error' | 'keep'
 }
 
 export declare namespace Journeys {
@@ -452,9 +506,387 @@ export declare namespace Journeys {
   function fromEvents(touches: FrameInput, options?: EventOptions & RunOptions): Promise<Journeys>
 }
 
+export interface Journeys {
+  /** Distinct paths: path, touches, conversions, value, nulls, conversion_rate. */
+  paths(options?: RunOptions): Promise<Frame>
+  /** What follows what: from, to, count, probability. */
+  transitions(options?: TransitionOptions & RunOptions): Promise<Frame>
+  /** How long conversions took: days, conversions, value. */
+  lags(options?: RunOptions): Promise<Frame>
+  /** How long journeys are: touches, conversions, value, nulls. */
+  lengths(options?: RunOptions): Promise<Frame>
+  /** Channels: channel, touches, conversions and value of the journeys they take part in, nulls, cost. */
+  channels(options?: RunOptions): Promise<Frame>
+  /** One row of totals. */
+  summary(options?: RunOptions): Promise<Frame>
+  /**
+   * How many get from step to step: group, step, name, count, from_previous and
+   * from_first with intervals, dropped, days_p50, total_days_p50, …
+   * `extras.dropoff` tells where those who stopped at a step went next.
+   */
+  funnel(steps: readonly ChannelSet[], options?: FunnelOptions & RunOptions): Promise<Frame>
+  /** Where journeys are at each step: step, channel, count, share. */
+  stepMatrix(options?: StepMatrixOptions & RunOptions): Promise<Frame>
+  /**
+   * The transition graph: from, to, count, p_out, p_in, journeys, journey_share,
+   * customers. `extras.nodes`; `extras.hidden` counts the edges left out.
+   */
+  graph(options?: GraphOptions & RunOptions): Promise<Frame>
+  /**
+   * How the graphs of two groups differ, the most surprising edge first: of these
+   * journeys and others, or, without others, of those that convert and those that do not.
+   */
+  graphDifference(other?: Journeys, options?: GraphDifferenceOptions & RunOptions): Promise<Frame>
+  /**
+   * Kaplan–Meier from the first touch to the conversion: group, days, at_risk, events,
+   * censored, survival, std_error, low, high. `extras.quantiles`, `extras.groups`.
+   */
+  timeToConvert(options?: TimeToConvertOptions & RunOptions): Promise<Frame>
+  /** The same in touches. */
+  pathLength(options?: PathLengthOptions & RunOptions): Promise<Frame>
+  /** How often channels open, assist and close conversions, and with what value. */
+  assisted(options?: AssistedOptions & RunOptions): Promise<Frame>
+  /** Channels in the first quarter, the middle and the last quarter of converting paths, as in GA4. */
+  positions(options?: RunOptions): Promise<Frame>
+  /** Sets of channels that meet on a path: journeys, conversion_rate, expected_rate, synergy, …, lift, jaccard. */
+  overlap(options?: OverlapOptions & RunOptions): Promise<Frame>
+  /** What crosses from online channels to offline ones (by default those of the build), and back: from, to, journeys, share, conversions, … */
+  onlineOffline(offline?: ChannelSet, options?: RunOptions): Promise<Frame>
+  /**
+   * After which touch people leave more often than others at their step: channel, visits, exits,
+   * exit_rate, expected_rate, excess, risk_ratio, low, high, z, p_value, q_value. `extras.transitions`.
+   */
+  friction(options?: FrictionOptions & RunOptions): Promise<Frame>
+  /** The share of each channel's conversions by days since its touch: channel, days, conversions, share. */
+  lagCurves(options?: LagCurveOptions & RunOptions): Promise<Frame>
+  /**
+   * The credit of each touch of each converting journey: journey, position,
+   * customer, time, channel, campaign (where it was read), conversion_time, conversions, value.
+   */
+  touchCredits(model: AttributionModel, options?: RunOptions): Promise<Frame>
+  /** How long journeys were followed: journey, customer, first_touch, end, converted, decided. */
+  durations(options?: RunOptions): Promise<Frame>
+  /** What was merged or left out when the journeys were built: step, count. */
+  accounting(options?: RunOptions): Promise<Frame>
+  /** The journeys that end in a conversion of one kind, and the open ones. */
+  ofKind(kind: string, options?: RunOptions): Promise<Journeys>
+  /** The journeys that ended from `start` up to but without `end`. */
+  between(start: Date | string, end: Date | string, options?: RunOptions): Promise<Journeys>
+  /** The journeys of these customers: a list of them, or a frame with a column `customer`. */
+  ofCustomers(customers: readonly (string | number)[] | FrameInput, options?: RunOptions): Promise<Journeys>
+  /** The same journeys whose channels are `channel / campaign`; cost is left out. */
+  byCampaign(options?: RunOptions): Promise<Journeys>
+  /**
+   * The journeys after these steps, one after another. Every step keeps all
+   * conversions, values and nulls; a conversion that loses its last touch
+   * becomes one without a touch.
+   */
+  transform(steps: readonly Transform[], options?: RunOptions): Promise<Journeys>
+  /** The same journeys on the level of channels, where they have campaigns as channels. */
+  rollUp(options?: HierarchyOptions & RunOptions): Promise<Journeys>
+  /** The journeys with a segment for each customer (columns `customer` and `segment`), for `split`. */
+  withSegments(segments: FrameInput, options?: { customer?: string; segment?: string } & RunOptions): Promise<Journeys>
+  /** The journeys of each segment by its label; those without come last, under `(none)`. */
+  split(options?: RunOptions): Promise<Record<string, Journeys>>
+}
+
+/** A step of `Journeys.transform`: its name, or an object with parameters. */
+export type Transform =
+  | 'unique'
+  | 'exposure'
+  | 'first'
+  | 'frequency'
+  | 'ignore_direct'
+  | 'sessions'
+  /** Nothing is changed; the first touch of every channel; the same, labelled `channel(n)`. */
+  | { step: 'unique' | 'first' | 'frequency' }
+  /** One touch of every run of a channel: the first (the default), or the last. */
+  | { step: 'exposure'; keep?: 'first' | 'last' }
+  /** Touches of these channels go: at the end unless all are; unless all are; always; or those of all others. */
+  | {
+      step: 'remove_if_last_and_not_all' | 'remove_if_not_all' | 'exclude' | 'include_only'
+      channels: readonly string[]
+    }
+  /** The last `steps` touches. */
+  | { step: 'trim_long_path'; steps: number }
+  /** Direct touches go, unless all are direct. Default `["direct", "(direct)"]`. */
+  | { step: 'ignore_direct'; direct?: readonly string[] }
+  /** Channels get the labels of their groups. */
+  | { step: 'merge'; channels: Readonly<Record<string, readonly string[]>> }
+  /** Channels below a share of all touches get one label, by default `"other"`. */
+  | { step: 'merge_rare'; minShare: number; into?: string }
+  /** A touch goes where its channel has one less than `gap` before it. */
+  | { step: 'collapse'; gap: Duration }
+  /** One touch of every session; `gap` is by default `"30m"`, `keep` `"first"`. */
+  | {
+      step: 'sessions'
+      gap?: Duration
+      keep?: 'first' | 'last' | 'first_non_direct' | 'last_non_direct'
+      direct?: readonly string[]
+    }
+
+/** Which channel a label of channel and campaign belongs to. */
+export interface HierarchyOptions {
+  /** What stands between channel and campaign. Default `"/"`. */
+  separator?: string
+  /** Labels by the channel that they belong to, whatever they look like. */
+  channels?: Readonly<Record<string, readonly string[]>>
+}
+
+/**
+ * Credits of campaigns by channel: model, channel, campaign, conversions, value,
+ * share_of_channel, and where cost is known cost, roas, cpa. `credits` is what
+ * `attribute` gives for journeys whose channels are labels such as `search / brand`;
+ * with `channelCredits`, those of the journeys rolled up, these are shared out
+ * over campaigns in proportion. The campaigns of a channel add up to it.
+ */
+export declare function drillDown(
+  credits: FrameInput,
+  options?: { channelCredits?: FrameInput } & HierarchyOptions & RunOptions,
+): Promise<Frame>
+
+/** What a condition of a channel rule looks at. */
+export type ChannelField =
+  | 'source'
+  | 'medium'
+  | 'campaign'
+  | 'term'
+  | 'content'
+  | 'source_category'
+  | 'referrer_host'
+  | 'landing_host'
+  | 'landing_path'
+  | 'click_id'
+  | 'ad_network'
+  | 'creative_format'
+  | 'account_type'
+
+/** When a channel rule applies: a test of a field with one operator, or a tree of tests. Case does not count. */
+export type ChannelCondition =
+  | { all: readonly ChannelCondition[] }
+  | { any: readonly ChannelCondition[] }
+  | { not: ChannelCondition }
+  | ({ field: ChannelField; caseSensitive?: boolean } & (
+      | { equals: string }
+      | { oneOf: readonly string[] }
+      /** A regular expression, found anywhere unless it is anchored. */
+      | { matches: string }
+      | { startsWith: string }
+      | { endsWith: string }
+      | { contains: string }
+    ))
+
+/** The channel of visits for which a condition holds. */
+export interface ChannelRule {
+  /** The channel. */
+  channel: string
+  /** When. */
+  when: ChannelCondition
+}
+
+/** What `ChannelRules` are made of. */
+export interface ChannelRulesOptions {
+  /** The rules in their order. Default: the default channel group of Google Analytics 4. */
+  rules?: readonly ChannelRule[]
+  /** The channel of visits that no rule takes. Default `"Unassigned"`. */
+  default?: string
+  /**
+   * Categories (`search`, `social`, `shopping`, `video`, `ai_assistant`, or words of
+   * one's own) by source: a host with all below it, or a name as in `utm_source`.
+   */
+  sources?: Readonly<Record<string, string>>
+  /** Whether the few hundred well-known sources count too. Default true. */
+  knownSources?: boolean
+  /** What click ids stand for, by parameter. */
+  clickIds?: Readonly<Record<string, { source: string; medium: string }>>
+  /** Whether the well-known click ids count too. Default true. */
+  knownClickIds?: boolean
+  /** Hosts of one's own; the landing page's host is one anyhow. */
+  ownHosts?: readonly string[]
+  /** Visits referred by an own host: go on without a channel (the default), are direct, or referred. */
+  internal?: 'continue' | 'direct' | 'referral'
+  /** Whether UTM parameters (the default) or the id of a paid click count first. */
+  precedence?: 'utm' | 'click_id'
+  /** Writes source, medium and campaign in small letters. Default false. */
+  lowerCase?: boolean
+}
+
+/** Columns and rules of `groupChannels`; at least one column must be named. */
+export interface ChannelOptions {
+  /** Column of the landing page's address. */
+  landingPage?: string
+  /** Column of the referrer's address. */
+  referrer?: string
+  /** Column of the source, where it was read before. */
+  source?: string
+  /** Column of the medium, where it was read before. */
+  medium?: string
+  /** Column of the campaign, where it was read before. */
+  campaign?: string
+  /** Columns of click ids by parameter. */
+  clickIds?: Readonly<Record<string, string>>
+  /** Column of Google Ads' ad network type. */
+  adNetwork?: string
+  /** Column of Display & Video 360's creative format. */
+  creativeFormat?: string
+  /** Column of Search Ads 360's engine account type. */
+  accountType?: string
+  /** The rules. Default: those of Google Analytics 4. */
+  rules?: ChannelRules | ChannelRulesOptions
+  /** Hosts of one's own, besides those of the rules. */
+  ownHosts?: readonly string[]
+}
+
+/** What is known of one visit; all of it may be missing. */
+export interface Visit {
+  /** The address of the first page. */
+  landingPage?: string | null
+  /** The address that the visitor came from. */
+  referrer?: string | null
+  /** The source, where it was read before; it wins over addresses. */
+  source?: string | null
+  /** The medium, where it was read before. */
+  medium?: string | null
+  /** The campaign, where it was read before. */
+  campaign?: string | null
+  /** The parameter of a click id that was read before, `"gclid"`. */
+  clickId?: string | null
+  /** Google Ads: ad network type. */
+  adNetwork?: string | null
+  /** Display & Video 360: creative format. */
+  creativeFormat?: string | null
+  /** Search Ads 360: engine account type. */
+  accountType?: string | null
+}
+
+/** A channel, or any of several. */
+export type ChannelSet = string | number | readonly (string | number)[]
+
+/** Options of `Journeys.funnel`. */
+export interface FunnelOptions {
+  /** The longest time from the first step to the last. Default none. */
+  window?: Duration
+  /** Whether other touches may stand between the steps. Default `"loose"`: they may. */
+  order?: 'loose' | 'strict'
+  /** Each journey on its own (the default), or all touches and conversions of a customer in one line. */
+  by?: 'journey' | 'customer'
+  /** Each journey or customer once, with the attempt that gets furthest (the default), or every attempt. */
+  attempts?: 'best' | 'all'
+  /** Whether a channel several times in a row counts once. Default `"keep"`. */
+  repeats?: 'keep' | 'collapse'
+  /** What the funnel is split by. Default `"none"`. */
+  splitBy?: 'none' | 'first_channel' | 'last_channel'
+  /** Quantiles of the times between steps. Default 0.5 and 0.9. */
+  quantiles?: readonly number[]
+  /** What the intervals of the rates cover. Default 0.95. */
+  level?: number
+}
+
+/** Options of `Journeys.stepMatrix`. */
+export interface StepMatrixOptions {
+  /** How many steps from the anchor on; backward from the end. Default 10. */
+  steps?: number
+  /** How many steps before the channel that anchors. Default 3. */
+  before?: number
+  /** Steps are counted from the first touch (1), the end (0), or a touch of `channel` (0). Default `"start"`. */
+  anchor?: 'start' | 'end' | 'channel'
+  /** The channel that anchors. */
+  channel?: ChannelSet
+  /** Which touch of it. Default `"first"`. */
+  occurrence?: 'first' | 'last'
+  /** Which journeys count. Default `"all"`. */
+  weights?: 'all' | 'conversions' | 'nulls'
+  /** Whether a channel several times in a row is one step. Default `"keep"`. */
+  repeats?: 'keep' | 'collapse'
+}
+
+/** Options of `Journeys.graph`. */
+export interface GraphOptions {
+  /** Edges that a smaller share of the journeys takes are left out, and counted. Default 0. */
+  minShare?: number
+  /** Whether a channel several times in a row counts once. Default `"collapse"`. */
+  repeats?: 'collapse' | 'keep'
+  /** Which journeys count. Default `"all"`. */
+  weights?: 'all' | 'conversions' | 'nulls'
+}
+
+/** Options of `Journeys.graphDifference`. */
+export interface GraphDifferenceOptions {
+  /** Edges that a smaller share of either group takes are left out. Default 0. */
+  minShare?: number
+  /** Whether a channel several times in a row counts once. Default `"collapse"`. */
+  repeats?: 'collapse' | 'keep'
+}
+
+/** Options of `Journeys.pathLength`. */
+export interface PathLengthOptions {
+  /** What the curves are split by. Default `"none"`. */
+  splitBy?: 'none' | 'first_channel' | 'last_channel'
+  /** Shares of journeys that have converted. Default 0.25, 0.5, 0.75, 0.9. */
+  quantiles?: readonly number[]
+  /** What the intervals cover. Default 0.95. */
+  level?: number
+}
+
+/** Options of `Journeys.timeToConvert`. */
+export interface TimeToConvertOptions extends PathLengthOptions {
+  /** Until when an open journey is known not to have converted. Default `"observation_end"`. */
+  censorAt?: 'observation_end' | 'last_touch'
+  /** An open journey is watched for at most this long after its last touch. Default: as long as the windows of the build. */
+  lookback?: Duration
+  /** The end of observation. Default: that of the build. */
+  observationEnd?: Date | string
+  /** The curve at multiples of this alone. Default: at every time of a conversion. */
+  grid?: Duration
+}
+
+/** Options of `Journeys.assisted`. */
+export interface AssistedOptions {
+  /** A channel assists where another closes (the default), or wherever it stands before the last touch. */
+  assist?: 'not_last' | 'any_earlier'
+}
+
+/** Options of `Journeys.overlap`. */
+export interface OverlapOptions {
+  /** How many channels a set holds: 2 (the default) or 3. */
+  size?: number
+  /** The channels to combine. Default: all. */
+  channels?: ChannelSet
+  /** Sets on fewer journeys are left out. Default 10. */
+  minJourneys?: number
+  /** What the intervals cover. Default 0.95. */
+  level?: number
+}
+
+/** Options of `Journeys.friction`. */
+export interface FrictionOptions {
+  /** Touches from this one on are one stratum. Default 20. */
+  maxStep?: number
+  /** Channels and transitions with fewer touches are left out. Default 20. */
+  minVisits?: number
+  /** Whether to test transitions too. Default true. */
+  transitions?: boolean
+  /** How long after its last touch an open journey is over; one that is not over has not left yet. */
+  lookback?: Duration
+  /** The end of observation. Default: that of the build. */
+  observationEnd?: Date | string
+  /** What the intervals cover. Default 0.95. */
+  level?: number
+}
+
+/** Options of `Journeys.lagCurves`. */
+export interface LagCurveOptions {
+  /** The first (the default) or the last touch of the channel in the journey. */
+  fromTouch?: 'first' | 'last'
+  /** The distance of the curve's points. Default `"1d"`. */
+  grid?: Duration
+  /** Where the curves end. Default: at the longest lag. */
+  longest?: Duration
+}
+
 /** Options of `Journeys.transitions`. */
 export interface TransitionOptions {
-  /** How many channels a state remembers, 1 to 5. Default 1. */
+  /** How many channels a state remembers; the more channels there are, the fewer it can. Default 1. */
   order?: number
   /** The same state several times in a row: counts once (the default), or each time. */
   repeats?: 'collapse' | 'keep'
@@ -462,13 +894,537 @@ export interface TransitionOptions {
 
 /** The parameters of a `Markov` model. */
 export interface MarkovOptions {
-  /** How many channels the chain remembers, 1 to 5. Default 1. */
+  /** How many channels the chain remembers; 16 of 12 channels, 8 of 100. Default 1. */
   order?: number
   /** The same state several times in a row; changes the transitions, not the removal effects. */
   repeats?: 'collapse' | 'keep'
-  /** What removing a channel means. */
-  removal?: 'null'
+  /**
+   * What removing a channel means. `null`: whoever would come to it is lost; `reconnect`: they take one of
+   * the other ways; `skip`: its touches are left out of every journey; `fail`: journeys with it do not
+   * convert; `fail_refit`: the same, and journeys of it alone are not counted. Default `"null"`.
+   */
+  removal?: 'null' | 'reconnect' | 'skip' | 'fail' | 'fail_refit'
+  /** How effects become credit: all conversions at once (default), or each journey's over its own touches. */
+  split?: 'removal' | 'journey'
+  /** Negative effects in the split of all conversions: counted as 0 (default), or negative credit. */
+  negative?: 'clamp' | 'keep'
 }
+
+/** What `Markov.jointEffects` removes. */
+export interface JointOptions {
+  /** Channels to remove together. */
+  sets?: string[][]
+  /** Channels to remove where each is touched right after the one before; up to order + 1 of them. */
+  sequences?: string[][]
+}
+
+/** The worth of one coalition of channels. */
+export interface CoalitionWorth {
+  channels: string[]
+  worth: number
+  /** What it earns in value; `worth` where there is none. */
+  value?: number
+}
+
+/** The parameters of a `Shapley` model. */
+export interface ShapleyOptions {
+  /**
+   * What a coalition of channels earns. `conversions` (default): those of journeys whose channels all lie
+   * in it; `rate`: the share of those journeys that convert; `exact_set_rate`, `exact_set_conversions`: the
+   * same of journeys with exactly its channels; `journey_rate`: as exact_set_rate, in a game of its own for
+   * each journey; `table`: what `worths` says.
+   */
+  worth?: 'conversions' | 'rate' | 'exact_set_rate' | 'exact_set_conversions' | 'journey_rate' | 'table'
+  /** The coalitions of the worth `table`. */
+  worths?: CoalitionWorth[]
+  /** What a coalition is worth of which nothing is known. Default `"zero"`. */
+  missing?: 'zero' | 'nearest_subset' | 'error'
+  /** Random orders of the channels, for the worth `rate` with more than 25 channels. Default 4096. */
+  samples?: number
+  /** Negative values in the split of conversions: negative credit (default), or counted as 0. */
+  negative?: 'keep' | 'clamp'
+}
+
+/** Options of `chooseOrder`. */
+export interface OrderOptions {
+  /** The highest order to try. Default 5. */
+  maxOrder?: number
+  /**
+   * What the best order is chosen by: the highest log-likelihood of journeys held out (default), the lowest
+   * AIC or BIC, or ChannelAttribution's penalised AUC.
+   */
+  criterion?: 'held_out' | 'aic' | 'bic' | 'auc'
+  /** In how many parts journeys are held out; 0 for not at all. Default 5. */
+  folds?: number
+}
+
+/**
+ * Compares Markov chains of the orders 1 to `maxOrder`: order, states, parameters, log_likelihood, aic, bic,
+ * held_out_log_likelihood, auc, pauc, chosen.
+ */
+export declare function chooseOrder(journeys: Journeys, options?: OrderOptions & RunOptions): Promise<Frame>
+/** Samples of customers that are drawn again for intervals. */
+export interface BootstrapOptions {
+  /** How many; 0 for none. Default 0. */
+  bootstrap?: number
+  /** The share of samples inside an interval. Default 0.9. */
+  confidence?: number
+  /** Quantiles of the samples (the default); those mirrored at the estimate; or standard errors either way. */
+  interval?: 'percentile' | 'basic' | 'normal'
+}
+
+/** Options of `attribute`. */
+export interface AttributeOptions extends BootstrapOptions {
+  /** What customers are worth, one row each: conversions then carry it as their value. */
+  lifetime?: FrameInput
+  /** Column of `lifetime`: the customer. Default `"customer"`. */
+  lifetimeCustomer?: string
+  /** Column of `lifetime`: the value. Default `"lifetime_value"`. */
+  lifetimeValue?: string
+  /** Which of a customer's conversions carry it. Default `"first_conversion"`. */
+  lifetimeMode?: 'first_conversion' | 'every'
+  /** Customers who converted and are not in the frame. Default `"error"`. */
+  lifetimeMissing?: 'error' | 'zero'
+}
+
+/** One model or several. */
+export type AttributionModels = AttributionModel | readonly AttributionModel[]
+
+/**
+ * Splits the conversions of journeys over channels, by each of the models:
+ * model, channel, conversions, value; and where cost is known: cost, roas, cpa.
+ * With a bootstrap also share, and `_low` and `_high` of each.
+ * `extras.removalEffects` has those of the Markov models.
+ */
+export declare function attribute(
+  journeys: Journeys,
+  models: AttributionModels,
+  options?: AttributeOptions & RunOptions,
+): Promise<Frame>
+
+/** What is compared: shares of all conversions (the default) or of all value, conversions, value. */
+export type CreditMetric = 'share' | 'conversions' | 'value' | 'value_share'
+
+/**
+ * What differs between models, or (with `other`) between two periods: model,
+ * other_model, channel, credit, other_credit, difference, low, high,
+ * p_adjusted, p. Samples: 1,000 by default.
+ */
+export declare function difference(
+  journeys: Journeys,
+  models: AttributionModels,
+  options?: { other?: Journeys; metric?: CreditMetric } & BootstrapOptions & RunOptions,
+): Promise<Frame>
+
+/** Options of `selfControlled`. */
+export interface SelfControlledOptions {
+  /** The ends of the bands of age in which a touch's effect is constant. Default 1, 3, 7, 14, 30 days. */
+  bands?: Duration[]
+  /** Takes the effect in the first band to be that of the second. Default false. */
+  skipFirst?: boolean
+  /** Channels that people touch because they are about to buy: taken to add nothing. */
+  exclude?: string[]
+  /** The share of an interval. Default 0.9. */
+  confidence?: number
+  /** The end of observation. Default: the last event there is. */
+  observationEnd?: Date | string
+}
+
+/**
+ * What each channel added, every customer compared with themselves: channel,
+ * touches, per_touch, per_touch_se, conversions, standard_error, low, high,
+ * share. `extras.profile` has the effect by age. Holds where the moment of a
+ * touch is as good as random for the customer.
+ */
+export declare function selfControlled(
+  journeys: Journeys,
+  options?: SelfControlledOptions & RunOptions,
+): Promise<Frame>
+
+/** Options of `calibrate`. */
+export interface CalibrateOptions {
+  /** One row a test: channel, start, end (excluded), effect, standard_error, perhaps metric. */
+  liftTests: FrameInput
+  /** Calibrates the estimate of `selfControlled` as well. Default false. */
+  selfControlled?: boolean | SelfControlledOptions
+  /** What is calibrated. Default `"conversions"`. */
+  metric?: 'conversions' | 'value'
+  /** Channels without a test. Default `"shrink"`: a factor from the spread of the tested ones. */
+  untested?: 'shrink' | 'proportional' | 'none'
+  /** Samples for the error of the credits themselves. Default 0. */
+  bootstrap?: number
+  /** The share of an interval. Default 0.9. */
+  confidence?: number
+  /** Column of `liftTests`: the channel. Default `"channel"`. */
+  channel?: string
+  /** Column of `liftTests`: the first instant. Default `"start"`. */
+  start?: string
+  /** Column of `liftTests`: the end, excluded. Default `"end"`. */
+  end?: string
+  /** Column of `liftTests`: incremental conversions or value. Default `"effect"`. */
+  effect?: string
+  /** Column of `liftTests`: its standard error. Default `"standard_error"`. */
+  standardError?: string
+  /** Column of `liftTests`: what was measured, where there is one. Default `"metric"`. */
+  metricColumn?: string
+  /** Rows with nulls or NaN. Default `"error"`. */
+  onInvalid?: OnInvalid
+  /** The unit of times that are plain numbers. */
+  timeUnit?: TimeUnit
+}
+
+/**
+ * Credits that honour experiments, and what moved: model, channel,
+ * uncalibrated, factor, calibrated, standard_error, low, high, share, source,
+ * tests. What is left of all conversions is `(baseline)`. `extras` has `tests`,
+ * `pooling` and `centre`.
+ */
+export declare function calibrate(
+  journeys: Journeys,
+  models: AttributionModels,
+  options: CalibrateOptions & RunOptions,
+): Promise<Frame>
+
+/** Options of `money`. */
+export interface MoneyOptions extends BootstrapOptions {
+  /** One row a channel and day; by default the cost of the touches. */
+  spend?: FrameInput
+  /** Column of `spend`: the channel. Default `"channel"`. */
+  channel?: string
+  /** Column of `spend`: the day. Default `"date"`. */
+  date?: string
+  /** Column of `spend`: the amount. Default `"spend"`. */
+  amount?: string
+  /** What is left of value when the goods are paid for. Default 1. */
+  margin?: number
+  /** Whether stretches of time have rows of their own; not together with a bootstrap. Default `"all"`. */
+  period?: 'all' | 'day' | 'week' | 'month'
+  /** Rows with nulls, NaN or negative amounts. Default `"error"`. */
+  onInvalid?: OnInvalid
+  /** The unit of dates that are plain numbers. */
+  timeUnit?: TimeUnit
+}
+
+/**
+ * Spend beside what it earned: model, (period,) channel, spend, conversions,
+ * value, spend_share, credit_share, cpa, roas, (their intervals,) note.
+ * `extras.counts` has channels with touches alone, with spend alone, with both.
+ */
+export declare function money(
+  journeys: Journeys,
+  models: AttributionModels,
+  options?: MoneyOptions & RunOptions,
+): Promise<Frame>
+
+/** Options of `chooseLookback` and `chooseHalfLife`. */
+export interface ChooseOptions {
+  /** The candidates. */
+  candidates?: Duration[]
+  /** How many parts the customers are split into. Default 5. */
+  folds?: number
+  /** The best score (the default), or the shortest within one standard error of it. */
+  rule?: 'best' | 'one_standard_error'
+  /** The end of observation. Default: the last event there is. */
+  observationEnd?: Date | string
+}
+
+/**
+ * Scores lookback windows by how well they tell when held-out customers
+ * convert: candidate, days, score (log-likelihood per conversion; 0 says
+ * nothing), se, explained, chosen.
+ */
+export declare function chooseLookback(journeys: Journeys, options?: ChooseOptions & RunOptions): Promise<Frame>
+
+/** Scores half-lives of time decay as `chooseLookback` does windows. */
+export declare function chooseHalfLife(journeys: Journeys, options?: ChooseOptions & RunOptions): Promise<Frame>
+
+/** Options of `compare`. */
+export interface CompareOptions {
+  /** What each channel truly brought. */
+  truth?: FrameInput
+  /** Column of `truth`: the channel. Default `"channel"`. */
+  channel?: string
+  /** Column of `truth`: what it brought. Default `"incremental_conversions"`. */
+  trueCredit?: string
+  /** Samples for the stability of ranks. Default 0. */
+  bootstrap?: number
+  /** The share of samples inside an interval. Default 0.9. */
+  confidence?: number
+  /** Parts in which models that predict are held to account; 0 for none. Default 5. */
+  folds?: number
+  /** Rows of the truth with nulls, NaN or negative amounts. Default `"error"`. */
+  onInvalid?: OnInvalid
+}
+
+/**
+ * Sets models side by side: model, other_model, total_variation, kendall,
+ * spearman. `extras` has `ranks` (with a bootstrap), `predictions` (of models
+ * that predict), `errors` and `truth` (with a truth).
+ */
+export declare function compare(
+  journeys: Journeys,
+  models: readonly AttributionModel[],
+  options?: CompareOptions & RunOptions,
+): Promise<Frame>
+
+/**
+ * What moved beyond noise from an old period to a new one: model, channel, old,
+ * new, change, low, high, p, p_adjusted, moved. `extras` has `distributions`
+ * and `alerts`. Samples: 1,000 by default.
+ */
+export declare function drift(
+  old: Journeys,
+  now: Journeys,
+  models: AttributionModels,
+  options?: {
+    metric?: CreditMetric
+    /** The accepted share of false alarms among the alerts. Default 0.05. */
+    falseAlarms?: number
+    /** The least change that is an alert. Default 0. */
+    least?: number
+  } & BootstrapOptions & RunOptions,
+): Promise<Frame>
+
+/**
+ * Credits by weights of one's own: one for each row of `touchCredits`, or a
+ * function from a path to the weights of its touches, called once for each
+ * distinct path. Gives channel, conversions, value.
+ */
+export declare function creditsByWeights(
+  journeys: Journeys,
+  weights: ArrayLike<number> | ((path: string[]) => ArrayLike<number>),
+  options?: RunOptions,
+): Promise<Frame>
+
+/** Reads a model from a file, or from the bytes of one. */
+export declare function load(file: string | Uint8Array, options?: RunOptions): Promise<Model>
+
+export interface FittedModel {
+  /** Fits the model to journeys, and resolves to this model. */
+  fit(journeys: Journeys, options?: RunOptions): Promise<this>
+  /**
+   * The credit of each touch of one journey, adding up to 1; takes
+   * microseconds. Models that look at times need those of the touches, and
+   * take that of the conversion (by default the last touch's).
+   */
+  score(path: string[], times?: (Date | string | number)[], end?: Date | string | number): number[]
+  /** The model as the bytes of a model file. */
+  toBytes(): Uint8Array
+  /** Writes the model to a file; `load` reads it back. */
+  save(path: string): Promise<void>
+}
+
+/**
+ * Attribution by the removal effects in a Markov chain of the given order,
+ * computed exactly. A model for `attribute` as it is; `fit` keeps the chain.
+ */
+export declare class Markov extends FittedModel {
+  constructor(options?: MarkovOptions)
+  /** The channels. */
+  get channels(): string[]
+  /** The share of conversions lost without each channel, in the order of `channels`. */
+  get removalEffects(): number[]
+  /** The share of value lost without each channel, in the order of `channels`. */
+  get removalEffectsValue(): number[]
+  /** The probability that a journey converts. */
+  get conversionProbability(): number
+  /** The value that a journey brings on average. */
+  get valuePerJourney(): number
+  /** The transitions: from, to, count, probability. */
+  transitions(): Frame
+  /**
+   * What being at each state means: state, expected_visits, probability, conversion_probability,
+   * expected_value, expected_steps, conversion_share. `extras.channels` has the same by channel.
+   */
+  states(): Frame
+  /**
+   * The effects of removing several channels at once: kind, channels, removal_effect,
+   * removal_effect_value, sum_of_effects.
+   */
+  jointEffects(options: JointOptions): Frame
+}
+
+/**
+ * Shapley values of the channels. As it stands, in closed form; a model for `attribute` as it is, and
+ * `fit` keeps the game.
+ */
+export declare class Shapley extends FittedModel {
+  constructor(options?: ShapleyOptions)
+  /** The channels. */
+  get channels(): string[]
+  /** Their Shapley values in the unit of the worth, in the order of `channels`. */
+  get shapleyValues(): number[]
+  /** The values: channel, shapley, shapley_value, standard_error, standard_error_value. */
+  values(): Frame
+  /** Ordered Shapley values of the worth `conversions`: channel, position, shapley, shapley_value. */
+  positions(): Frame
+  /** Harsanyi dividends, the largest first (`top`, 100; 0 for all): channels, size, dividend, dividend_value. */
+  dividends(options?: { top?: number }): Frame
+  /** The Shapley interaction index of each pair: channel, other, synergy, synergy_value. */
+  synergies(): Frame
+}
+
+/** What the models that learn from journeys with and without a conversion share. */
+declare abstract class Learned extends FittedModel {
+  /** The channels. */
+  get channels(): string[]
+  /** How the fit went: name, value. `fallback` counts conversions whose credit is a convention. */
+  diagnostics(): Frame
+}
+
+/** What the conversion rate of the observed path falls by without the touch (Google's fractribution). */
+export declare class PathCounterfactual extends Learned {
+  constructor(options?: {
+    /** What is done to paths before they are counted. Default `"exposure"`: repeats in a row become one. */
+    transform?: 'exposure' | 'unique' | 'first' | 'frequency'
+    /** How many journeys at the overall rate each path starts with. Default 0. */
+    smoothing?: number
+  })
+  /** The transformed paths: path, conversions, nulls, rate. */
+  rates(): Frame
+}
+
+/** Conversion rates of channels, corrected for their pairs (Shao & Li 2011, the simple model). */
+export declare class ShaoLi extends Learned {
+  constructor(options?: {
+    /** Whether the pairs of all journeys count, or those of the journey that is credited. Default `"global"`. */
+    scope?: 'global' | 'journey'
+  })
+  /** The channels: channel, conversions, journeys, rate, contribution. */
+  contributions(): Frame
+}
+
+/** Bagged logistic regression on channels (Shao & Li 2011), credited by counterfactual difference. */
+export declare class Logistic extends Learned {
+  constructor(options?: {
+    /** 1 for a channel that the journey has (the default), or ln(1 + how often). */
+    features?: 'presence' | 'counts'
+    /** Most touches of one channel that count. Default 10. */
+    cap?: number
+    /** The ridge; chosen from `penalties` by held-out likelihood unless given. */
+    penalty?: number | null
+    /** Default `[0.1, 1, 10, 100]`. */
+    penalties?: number[]
+    /** Folds of that choice, by customer. Default 5. */
+    folds?: number
+    /** Whether coefficients must not be negative. Default true. */
+    nonNegative?: boolean
+    /** How many bags; 0 fits everything once. Default 20. */
+    bags?: number
+    /** The share of journeys in a bag. Default 0.5. */
+    sampleShare?: number
+    /** The share of channels in a bag. Default 0.5. */
+    featureShare?: number
+    /** Split by what the probability falls by without the channel (the default), or by coefficient times feature. */
+    credit?: 'counterfactual' | 'coefficient'
+    /** Most Newton steps of a fit. Default 100. */
+    maxIterations?: number
+  })
+  /** The coefficients: channel, coefficient, spread, bags. */
+  coefficients(): Frame
+  /** The penalties that were tried: penalty, held_out_log_likelihood. */
+  penalties(): Frame
+  /** What would not have happened without touches: channel, credit, incremental credit, and a row `(baseline)`. */
+  incremental(): Frame
+}
+
+/** A rate of conversion over time that ads raise by their age, credited by backward elimination (Shender et al. 2023). */
+export declare class TimeToEvent extends Learned {
+  constructor(options?: {
+    /** Whether each ad multiplies the rate (the default) or adds to it. */
+    link?: 'log' | 'additive'
+    /** The upper ends of the buckets of age; an older ad has no effect. Default `["1d", "7d", "14d"]`. */
+    ages?: Duration[]
+    /** Most touches of one channel in a bucket that count. Default 5. */
+    cap?: number
+    /** How long an open journey is watched after its last touch. Default `"30d"`. */
+    horizon?: Duration
+    /** The ridge on effects. Default 1. */
+    penalty?: number
+    /** Whether ads can only raise the rate. Default true. */
+    nonNegative?: boolean
+    /** Whether the baseline's part of a conversion is left out of the split (the default), or split equally. */
+    baseline?: 'exclude' | 'share'
+    /** Most Newton steps. Default 100. */
+    maxIterations?: number
+  })
+  /** The effects: channel, age_from, age_to, effect, standard_error, touch_days, conversions. */
+  effects(): Frame
+  /** What would not have happened without touches: channel, credit, incremental credit, and a row `(baseline)`. */
+  incremental(): Frame
+}
+
+/** A rate of conversion that every ad adds to and that decays (Zhang, Wei & Ren 2014), with priors. */
+export declare class AdditiveHazard extends Learned {
+  constructor(options?: {
+    /** Where effects begin, and the mode of their prior; conversions per touch unless given. */
+    effect?: number | null
+    /** Where mean delays begin, and the mode of their prior. Default `"7d"`. */
+    delay?: Duration
+    /** How many conversions the prior of effects is worth. Default 1. */
+    effectPrior?: number
+    /** How many conversions the prior of delays is worth. Default 1. */
+    decayPrior?: number
+    /** Whether there is a rate without any ad. Default false. */
+    baselineHazard?: boolean
+    /** Whether the baseline's part of a conversion is left out of the split (the default), or split equally. */
+    baseline?: 'exclude' | 'share'
+    /** How long an open journey is watched after its last touch. Default `"30d"`. */
+    horizon?: Duration
+    /** How the likelihood is maximised. Default `"newton"`. */
+    method?: 'newton' | 'em'
+    /** Most steps. Default 100. */
+    maxIterations?: number
+    /** Default 1e-9. */
+    tolerance?: number
+  })
+  /** The channels: channel, effect, effect_se, decay, decay_se, delay. */
+  effects(): Frame
+  /** The steps of the fit: step, log_likelihood, penalised. */
+  trace(): Frame
+  /** What would not have happened without touches: channel, credit, incremental credit, and a row `(baseline)`. */
+  incremental(): Frame
+}
+
+/** The models that learn from journeys with and without a conversion. */
+export type LearnedModel = PathCounterfactual | ShaoLi | Logistic | TimeToEvent | AdditiveHazard
+
+/**
+ * How well models predict conversions that they have not seen: model,
+ * journeys, conversions, log_loss, null_log_loss, auc, brier, clipped.
+ * `extras.calibration` has predicted against observed by bins of predictions.
+ */
+export declare function validate(
+  journeys: Journeys,
+  models: AttributionModel | readonly AttributionModel[],
+  options?: RunOptions & {
+    /** Folds, by customer; journeys from paths are dealt one by one. Default 5. */
+    folds?: number
+    /** Bins of equal weight of the calibration. Default 10. */
+    bins?: number
+  },
+): Promise<Frame>
+
+/**
+ * Attribution by a model for each segment of customers, shrunk to the model of
+ * all: segment, channel, conversions, value. `extras` has `segments`, `effects`
+ * and, where wanted, `customers`.
+ */
+export declare function segmented(
+  journeys: Journeys,
+  model: AttributionModel,
+  segments: FrameInput,
+  options?: RunOptions & {
+    /** Column of segments: who. Default `"customer"`. */
+    customer?: string
+    /** Column of segments: which. Default `"segment"`. */
+    segment?: string
+    /** The conversions at which a segment's own model weighs half; estimated unless given. */
+    shrinkage?: number | null
+    /** Whether credit by customer is wanted too. Default false. */
+    customers?: boolean
+  },
+): Promise<Frame>
 
 /** A rule that splits the credit of one journey over its touches. */
 declare abstract class Rule {
@@ -499,6 +1455,29 @@ export declare class PositionBased extends Rule {
   })
   private readonly rule: 'position_based'
 }
+/**
+ * Weights of one's own, as data: each touch weighs the product of what its
+ * position, its channel and its age weigh.
+ */
+export declare class Custom extends Rule {
+  constructor(options?: {
+    /** Weights of the first touch, the second and so on; the last one holds for all that follow. */
+    fromStart?: number[]
+    /** Weights of the last touch, the one before and so on; the last one holds for all that are older. */
+    fromEnd?: number[]
+    /** Weights of channels. */
+    channels?: Record<string, number>
+    /** The weight of channels that are not named. Default 1. */
+    otherChannels?: number
+    /** Weights of touches up to an age, ages ascending. */
+    ages?: { within: Duration; weight: number }[]
+    /** The weight of touches older than all `ages`. Default 0. */
+    older?: number
+    /** What stands in the model's name where there are several. */
+    name?: string
+  })
+  private readonly rule: 'custom'
+}
 /** Half as much for every half-life that a touch lies before the conversion. */
 export declare class TimeDecay extends Rule {
   constructor(options?: {
@@ -507,8 +1486,6 @@ export declare class TimeDecay extends Rule {
   })
   private readonly rule: 'time_decay'
 }
-/** Shapley values of the channels, in closed form. */
-export declare class Shapley extends Rule { private readonly rule: 'shapley' }
 
 /** A model for `attribute`: by name with its defaults, or with parameters. */
 export type AttributionModel =
@@ -520,17 +1497,33 @@ export type AttributionModel =
   | 'time_decay'
   | 'markov'
   | 'shapley'
+  | 'path_counterfactual'
+  | 'shao_li'
+  | 'logistic'
+  | 'time_to_event'
+  | 'additive_hazard'
   | FirstTouch
   | LastTouch
   | LastNonDirect
   | Linear
   | PositionBased
+  | Custom
   | TimeDecay
   | Shapley
   | Markov
+  | LearnedModel
 
 /** Whatever a model file may hold. */
-export type Model = IdentityGraph | Markov | clv.BetaGeo | clv.GammaGamma | segment.KMeans
+export type Model =
+  | IdentityGraph
+  | Markov
+  | Shapley
+  | LearnedModel
+  | PathCounts
+  | ChannelRules
+  | clv.BetaGeo
+  | clv.GammaGamma
+  | segment.KMeans
 
 export declare namespace clv {
   /** Columns and options of `summarize`. */
@@ -639,6 +1632,14 @@ export declare namespace clv {
     margin?: number
   }
 
+  /** Columns of `clv.forecastErrors`. */
+  export interface ForecastOptions {
+    /** Column of what happened. Default `"actual"`. */
+    actual?: string
+    /** Column of what was predicted. Default `"expected_purchases"`. */
+    predicted?: string
+  }
+
   /** Columns and options of `BetaGeo.tracking`. */
   export interface TrackingOptions {
     /** Column of customers. Default `"customer"`. */
@@ -730,39 +1731,70 @@ export declare namespace segment {
   }
 }
 
-/**
- * Splits the conversions of journeys over channels, by each of the models:
- * model, channel, conversions, value; and where cost is known: cost, roas, cpa.
- * `extras.removalEffects` has those of the Markov models.
- */
-export declare function attribute(journeys: Journeys, models: AttributionModel[], options?: RunOptions): Promise<Frame>
+/** A model that is fitted to journeys before it splits credit; `attribute` fits it by itself. */
+export declare class FittedModel {
+}
 
 /**
- * Attribution by the removal effects in a Markov chain of the given order,
- * computed exactly. A model for `attribute` as it is; `fit` keeps the chain.
+ * Source, medium, campaign and channel of every row of a frame of visits; all
+ * missing in a visit that goes on. No address is an error: `extras.summary`
+ * has channel, visits, share, and `extras.accounting` what could not be read:
+ * column, reason, count, first_row.
  */
-export declare class Markov {
-  /** A chain that is not fitted yet. */
-  constructor(options?: MarkovOptions)
-  /** Fits the chain to journeys, and resolves to this model. */
-  fit(journeys: Journeys, options?: RunOptions): Promise<this>
-  /** The channels. */
+export declare function groupChannels(visits: FrameInput, options: ChannelOptions & RunOptions): Promise<Frame>
+
+/**
+ * What became of a visit. Source, medium, campaign and channel are missing
+ * only for visits that go on.
+ */
+export interface Classified {
+  /** Where the visit came from. */
+  source: string | null
+  /** By which means. */
+  medium: string | null
+  /** The campaign. */
+  campaign: string | null
+  /** The channel of the first rule that applies. */
+  channel: string | null
+  /** `utm_term`. */
+  term: string | null
+  /** `utm_content`. */
+  content: string | null
+  /** The parameter of the click id. */
+  clickId: string | null
+  /** The kind of site that the source is, where it is known. */
+  sourceCategory: string | null
+  /** What told the source: columns, utm, click_id, referrer, internal, direct or unknown. */
+  origin: string
+  /** Whether the landing page was there but is no address. */
+  badLandingPage: boolean
+  /** Whether the referrer was there but is no address with a host. */
+  badReferrer: boolean
+}
+
+/** Ordered rules that give visits their channels; the first whose condition holds wins. */
+export declare class ChannelRules {
+  /** Rules; without any those of Google Analytics 4. */
+  constructor(options?: ChannelRulesOptions)
+  /** The default channel group of Google Analytics 4. */
+  static ga4(): ChannelRules
+  /** The source, medium, campaign and channel of one visit, in microseconds. */
+  classify(visit: Visit): Classified
+  /** These rules after another one. */
+  prepend(rule: ChannelRule): ChannelRules
+  /** These rules before another one. */
+  append(rule: ChannelRule): ChannelRules
+  /** These rules with a source in a category: a host with all below it, or a name as in `utm_source`. */
+  withSource(source: string, category: string): ChannelRules
+  /** These rules with what the parameter of a click id stands for. */
+  withClickId(parameter: string, source: string, medium: string): ChannelRules
+  /** The rules as JSON, the same in every language. */
+  spec(): string
+  /** The channels that a visit can have, in the order of the rules, the default last. */
   get channels(): Array<string>
-  /** The share of conversions lost without each channel, in the order of `channels`. */
-  get removalEffects(): Array<number>
-  /** The share of value lost without each channel, in the order of `channels`. */
-  get removalEffectsValue(): Array<number>
-  /** The probability that a journey converts. */
-  get conversionProbability(): number
-  /** The value that a journey brings on average. */
-  get valuePerJourney(): number
-  /** The transitions: from, to, count, probability. */
-  transitions(): Frame
-  /** The credit of each touch of one journey, adding up to 1; takes microseconds. */
-  score(path: Array<string>): Array<number>
-  /** The model as the bytes of a model file. */
+  /** The rules as the bytes of a model file. */
   toBytes(): Uint8Array
-  /** Writes the model to a file; `load` reads it back. */
+  /** Writes the rules to a file; `load` reads them back. */
   save(path: string): Promise<void>
 }
 
@@ -939,29 +1971,29 @@ export declare class Journeys {
   get totalConversions(): number
   /** The value of all conversions. */
   get totalValue(): number
-  /** Distinct paths: path, touches, conversions, value, nulls, conversion_rate. */
-  paths(options?: RunOptions): Promise<Frame>
-  /** What follows what: from, to, count, probability. */
-  transitions(options?: TransitionOptions & RunOptions): Promise<Frame>
-  /** How long conversions took: days, conversions, value. */
-  lags(options?: RunOptions): Promise<Frame>
-  /** How long journeys are: touches, conversions, value, nulls. */
-  lengths(options?: RunOptions): Promise<Frame>
-  /** Channels: channel, touches, conversions and value of the journeys they take part in, nulls, cost. */
-  channels(options?: RunOptions): Promise<Frame>
-  /** One row of totals. */
-  summary(options?: RunOptions): Promise<Frame>
   /** The rows that were dropped, and why. */
   dropped(): Frame
-  /**
-   * The credit of each touch of each converting journey: journey, position,
-   * customer, time, channel, conversion_time, conversions, value.
-   */
-  touchCredits(model: AttributionModel, options?: RunOptions): Promise<Frame>
+  /** The summary of these journeys by distinct path, which merges with those of other parts. */
+  counts(options?: RunOptions): Promise<PathCounts>
 }
 
-/** Reads a model from a file, or from the bytes of one. */
-export declare function load(file: string | Uint8Array): Promise<Model>
+/**
+ * Distinct paths and what each counts for: all that Markov chains, Shapley
+ * values and rules without times need. Summaries of parts merge in any order
+ * and grouping to the same bits, and save as model files.
+ */
+export declare class PathCounts {
+  /** How many distinct paths there are. */
+  get size(): number
+  /** This summary and another in one. */
+  merge(other: PathCounts, options?: RunOptions): Promise<PathCounts>
+  /** The journeys that the summary describes, one for each distinct path. */
+  journeys(): Journeys
+  /** The summary as the bytes of a model file. */
+  toBytes(): Uint8Array
+  /** Writes the summary to a file; `load` reads it back. */
+  save(path: string): Promise<void>
+}
 
 export declare namespace clv {
   /**
@@ -976,6 +2008,12 @@ export declare namespace clv {
    * expected_purchases, p_alive, expected_spend, lifetime_value.
    */
   export function lifetimeValue(model: BetaGeo, spend: GammaGamma, rfm: FrameInput, options?: LifetimeOptions & RunOptions): Promise<Frame>
+
+  /**
+   * How a forecast compares with what happened, customer by customer, in one
+   * row: mae, rmse, bias (levels), spearman, gini, gini_normalised (order).
+   */
+  export function forecastErrors(frame: FrameInput, options?: ForecastOptions & RunOptions): Promise<Frame>
 
   /** The BG/NBD model of repeat purchases (Fader, Hardie & Lee 2005). */
   export class BetaGeo {
@@ -995,6 +2033,8 @@ export declare namespace clv {
     get standardErrors(): { r: number | null, alpha: number | null, a: number | null, b: number | null }
     /** The maximised log-likelihood. */
     get logLikelihood(): number
+    /** The rows that the fit dropped, and why: column, reason, count, first_row. */
+    dropped(): Frame
     /** One row for each parameter: parameter, estimate, standard_error, low, high. */
     table(): Frame
     /** One row on the fit: log_likelihood, customers, iterations, gradient_norm, aic, bic, verdict, …. */
@@ -1027,6 +2067,8 @@ export declare namespace clv {
     get logLikelihood(): number
     /** The correlation of frequency and monetary value, which the model takes to be none. */
     get correlation(): number
+    /** The rows that the fit dropped, and why: column, reason, count, first_row. */
+    dropped(): Frame
     /** One row for each parameter: parameter, estimate, standard_error, low, high. */
     table(): Frame
     /** One row on the fit. */

@@ -13,7 +13,7 @@ const { rules } = require('./face/rules.js')
 const { simulate } = require('./face/simulate.js')
 const trust = require('./face/trust.js')
 
-const { registerFace, cancelJob, jobProgress, scoreRule, checkModel, readModel, drillDownCredits, ...face } = native
+const { registerFace, cancelJob, jobProgress, scoreRule, checkModel, readModel, drillDownCredits, JourneyParts, ...face } = native
 const { Frame, Journeys, People } = native
 registerFace({
   error: errors.error,

@@ -3,6 +3,9 @@
 const { readFileSync } = require('node:fs')
 const { join } = require('node:path')
 
+/** Classes that only the face sees. */
+const HIDDEN = new Set(['JourneyParts'])
+
 /** The lines of a declaration, indented by its braces. */
 function indent(text, depth) {
   return text
@@ -37,7 +40,7 @@ function typeDefinitions(root, file) {
   for (const { kind, name, def } of defs) if (kind === 'impl') bodies.set(name, `${bodies.get(name) ?? ''}${def}\n`)
   const spaces = new Map([[undefined, []]])
   for (const def of defs) {
-    if (def.kind === 'impl') continue
+    if (def.kind === 'impl' || HIDDEN.has(def.name)) continue
     if (!spaces.has(def.js_mod)) spaces.set(def.js_mod, [])
     spaces.get(def.js_mod).push(declaration(def, bodies.get(def.name) ?? '', def.js_mod ? 1 : 0))
   }

@@ -38,7 +38,7 @@ test('missing numbers are NaN in a column and null in a row', () => {
 
 test('a frame shows itself', () => {
   const text = inspect(market.channels)
-  assert.match(text, /^Frame: 8 rows, 7 columns\nchannel /)
+  assert.match(text, /^Frame: 8 rows, 10 columns\nchannel /)
   assert.equal(text, String(market.channels))
   assert.match(String(market.orders), /… \d+ more$/)
 })
