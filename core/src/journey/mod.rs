@@ -55,7 +55,6 @@ mod grow;
 mod join;
 mod levels;
 mod options;
-mod part;
 mod paths;
 pub(crate) mod pick;
 mod read;

@@ -146,26 +146,6 @@ impl Journeys {
         Ok(out)
     }
 
-    /// The journeys in these rows; rows are in order.
-    pub(crate) fn subset(&self, rows: &[u32]) -> Self {
-        fn pick<T: Copy>(values: &[T], rows: &[u32]) -> Vec<T> {
-            if values.is_empty() {
-                return Vec::new();
-            }
-            rows.iter().map(|r| values[*r as usize]).collect()
-        }
-        Self {
-            start: pick(&self.start, rows),
-            len: pick(&self.len, rows),
-            conversions: pick(&self.conversions, rows),
-            nulls: pick(&self.nulls, rows),
-            value: pick(&self.value, rows),
-            customer: pick(&self.customer, rows),
-            end: pick(&self.end, rows),
-            ..self.clone()
-        }
-    }
-
     /// One journey for each distinct path, in the order of the channels' codes.
     pub(crate) fn collapse(&self, run: &Run) -> Result<Self> {
         let paths = distinct(self, run)?;

@@ -307,7 +307,51 @@ impl Journeys {
     /// late and dropped rows) does not.
     pub(crate) fn select(&self, keep: impl Fn(usize) -> bool) -> Self {
         let kept: Vec<usize> = (0..self.len()).filter(|j| keep(*j)).collect();
-        let mut out = Self {
+        let mut out = self.untouched(&kept);
+        let mut copy = Copier::default();
+        for j in kept {
+            copy.touches(&mut out, self, j);
+        }
+        out.touches = out.steps.len() as u64;
+        out
+    }
+
+    /// As [`Journeys::select`], the journeys of these rows in any order, over a
+    /// copy of all touches.
+    pub(crate) fn subset(&self, rows: &[u32]) -> Self {
+        let rows: Vec<usize> = rows.iter().map(|r| *r as usize).collect();
+        Self {
+            start: pick(&rows, &self.start),
+            steps: self.steps.clone(),
+            times: self.times.clone(),
+            weight: self.weight.clone(),
+            campaign: self.campaign.clone(),
+            view: self.view.clone(),
+            touches: self.touches,
+            ..self.untouched(&rows)
+        }
+    }
+
+    /// These journeys with other conversions and nulls; those that are left
+    /// with neither are gone. Value goes with its conversions. What does not
+    /// belong to journeys, such as cost, stays behind.
+    pub(crate) fn reweighted(&self, conversions: &[f64], nulls: &[f64]) -> Self {
+        let counts = |j: usize| conversions[j] != 0.0 || nulls[j] != 0.0;
+        let kept: Vec<usize> = (0..self.len()).filter(|j| counts(*j)).collect();
+        let value = |j: usize| match self.conversions[j] {
+            before if before == conversions[j] => self.value[j],
+            0.0 => 0.0,
+            before => self.value[j] / before * conversions[j],
+        };
+        let mut out = self.select(counts);
+        out.value = kept.iter().map(|j| value(*j)).collect();
+        (out.conversions, out.nulls) = (pick(&kept, conversions), pick(&kept, nulls));
+        out
+    }
+
+    /// These rows, their touches left out.
+    fn untouched(&self, rows: &[usize]) -> Self {
+        Self {
             channels: self.channels.clone(),
             channel_count: self.channel_count,
             customers: self.customers.clone(),
@@ -321,23 +365,17 @@ impl Journeys {
             offline: self.offline.clone(),
             segment: self.segment.clone(),
             segments: self.segments.clone(),
-            len: pick(&kept, &self.len),
-            conversions: pick(&kept, &self.conversions),
-            nulls: pick(&kept, &self.nulls),
-            value: pick(&kept, &self.value),
-            customer: pick(&kept, &self.customer),
-            end: pick(&kept, &self.end),
-            expiry: pick(&kept, &self.expiry),
-            conversion_kind: pick(&kept, &self.conversion_kind),
-            place: pick(&kept, &self.place),
+            len: pick(rows, &self.len),
+            conversions: pick(rows, &self.conversions),
+            nulls: pick(rows, &self.nulls),
+            value: pick(rows, &self.value),
+            customer: pick(rows, &self.customer),
+            end: pick(rows, &self.end),
+            expiry: pick(rows, &self.expiry),
+            conversion_kind: pick(rows, &self.conversion_kind),
+            place: pick(rows, &self.place),
             ..Self::default()
-        };
-        let mut copy = Copier::default();
-        for j in kept {
-            copy.touches(&mut out, self, j);
         }
-        out.touches = out.steps.len() as u64;
-        out
     }
 
     /// Customer codes as a column.
@@ -391,4 +429,42 @@ fn pick<T: Copy>(kept: &[usize], values: &[T]) -> Vec<T> {
 
 fn extend<T: Copy>(out: &mut Vec<T>, all: &[T], range: &Range<usize>) {
     out.extend_from_slice(all.get(range.clone()).unwrap_or_default());
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::column::Columns;
+    use crate::journey::{EventOptions, Journeys};
+    use crate::run::Run;
+
+    #[test]
+    fn what_belongs_to_a_journey_goes_with_it() -> crate::Result<()> {
+        let touches = Columns::new()
+            .with("customer", vec!["ann", "bob", "bob", "cid"])
+            .with("time", vec!["2024-01-01", "2024-01-02", "2024-02-20", "2024-03-01"])
+            .with("channel", vec!["search", "email", "search", "email"]);
+        let orders = Columns::new()
+            .with("customer", vec!["ann", "bob"])
+            .with("time", vec!["2024-01-03", "2024-01-04"])
+            .with("kind", vec!["trial", "purchase"]);
+        let options = EventOptions {
+            conversion_kind: Some("kind".into()),
+            lookback_by_channel: [("email".to_owned(), "5d".parse()?)].into_iter().collect(),
+            ..EventOptions::default()
+        };
+        let all = Journeys::from_events(&touches, Some(&orders), &options, &Run::new())?;
+        assert_eq!((all.len(), all.expiry.len(), all.conversion_kind.len()), (4, 4, 4));
+        let rows = [3_u32, 1];
+        let some = all.subset(&rows);
+        let kept = all.select(|j| j == 1 || j == 3);
+        for (i, row) in rows.iter().map(|r| *r as usize).enumerate() {
+            for (part, at) in [(&some, i), (&kept, 1 - i)] {
+                assert_eq!(part.journey(at).path, all.journey(row).path);
+                assert_eq!(part.end_time(at), all.end_time(row));
+                assert_eq!(part.expiry[at], all.expiry[row]);
+                assert_eq!(part.conversion_kind[at], all.conversion_kind[row]);
+            }
+        }
+        Ok(())
+    }
 }
