@@ -241,6 +241,16 @@ pub(crate) fn split_mix(mut x: u64) -> u64 {
     x ^ (x >> 31)
 }
 
+/// Random bits as a number in [0, 1).
+pub(crate) fn unit(bits: u64) -> f64 {
+    (bits >> 11) as f64 * (1.0 / 9_007_199_254_740_992.0)
+}
+
+/// Random bits as a number strictly between 0 and 1, for quantile functions.
+pub(crate) fn unit_open(bits: u64) -> f64 {
+    ((bits >> 11) as f64 + 0.5) * (1.0 / 9_007_199_254_740_992.0)
+}
+
 /// A pool's key: the process it lives in, and its number of threads.
 type PoolKey = (u32, usize);
 static POOLS: Mutex<Vec<(PoolKey, Arc<rayon::ThreadPool>)>> = Mutex::new(Vec::new());

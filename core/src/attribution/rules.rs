@@ -6,7 +6,7 @@ use super::Model;
 use super::custom::Weights;
 use super::fitted::Scorer;
 use crate::journey::{Journey, Journeys};
-use crate::math::{ExactSum, exp2};
+use crate::math::{ExactSum, exp2, merge_sums};
 use crate::run::Run;
 use crate::{Error, Result};
 
@@ -340,13 +340,7 @@ pub(super) fn totals(journeys: &Journeys, kernels: &[&Kernel], run: &Run) -> Res
         }
         Ok(sums)
     })?;
-    let mut parts = parts.into_iter();
-    let mut sums = parts.next().unwrap_or_default();
-    for part in parts {
-        for (a, b) in sums.iter_mut().zip(&part) {
-            a.merge(b);
-        }
-    }
+    let sums = merge_sums(parts);
     let read = |s: &[ExactSum]| [s[0].value(), s.get(1).map_or(0.0, ExactSum::value)];
     Ok(sums.chunks(channels * measures).map(|rows| rows.chunks(measures).map(read).collect()).collect())
 }

@@ -25,7 +25,7 @@ use super::{Fitted, MarkovModel, Model, model};
 use crate::column::{Table, Text, Values};
 use crate::journey::{Journey, Journeys, PathCounts};
 use crate::math::{ExactSum, ln, ln_1p, normal_quantile};
-use crate::run::Run;
+use crate::run::{Run, unit_open};
 use crate::{Error, Result};
 
 /// Predicts whether journeys convert, in the codes of the channels of the
@@ -199,7 +199,7 @@ const ONE_BY_ONE: f64 = 4096.0;
 /// How many of `n` units are drawn, each with probability `p`; what `n` has
 /// beyond whole units goes along with one more.
 pub(super) fn binomial(rng: &mut impl Rng, n: f64, p: f64) -> f64 {
-    let mut uniform = || ((rng.next_u64() >> 11) as f64 + 0.5) * (1.0 / 9_007_199_254_740_992.0);
+    let mut uniform = || unit_open(rng.next_u64());
     let whole = n.floor();
     let part = if n > whole && uniform() < p { n - whole } else { 0.0 };
     if p >= 1.0 {

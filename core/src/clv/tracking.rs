@@ -6,7 +6,7 @@ use super::beta_geo::BetaGeoModel;
 use super::summarize::{Orders, Refunds, When};
 use super::visits::{Events, Visits};
 use crate::column::{Columns, Dropped, Duration, Intake, OnInvalid, Sign, Table, TimeUnit, Values};
-use crate::math::Sum;
+use crate::math::{Sum, ranks};
 use crate::{Error, Result, Run};
 
 /// Roles and options of [`tracking`].
@@ -281,20 +281,6 @@ fn order(values: &[f64]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
     order
-}
-
-/// Ranks from 1, ties at their mean.
-fn ranks(values: &[f64]) -> Vec<f64> {
-    let mut out = vec![0.0; values.len()];
-    let mut before = 0;
-    for tie in order(values).chunk_by(|a, b| values[*a] == values[*b]) {
-        let rank = before as f64 + 0.5 * (tie.len() as f64 + 1.0);
-        for i in tie {
-            out[*i] = rank;
-        }
-        before += tie.len();
-    }
-    out
 }
 
 /// 2 × the mean of the cumulative share of `actual` in descending order of `score`, less 1.

@@ -182,6 +182,16 @@ impl PartialEq for ExactSum {
     }
 }
 
+/// Sums of several parts as one, place by place.
+pub(crate) fn merge_sums(parts: Vec<Vec<ExactSum>>) -> Vec<ExactSum> {
+    let mut parts = parts.into_iter();
+    let mut whole = parts.next().unwrap_or_default();
+    for part in parts {
+        whole.iter_mut().zip(&part).for_each(|(a, b)| a.merge(b));
+    }
+    whole
+}
+
 /// The sum of finite numbers, rounded once.
 pub fn exact_sum<I: IntoIterator<Item = f64>>(numbers: I) -> f64 {
     numbers.into_iter().collect::<ExactSum>().value()

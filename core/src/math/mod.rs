@@ -11,14 +11,19 @@ mod gamma;
 mod hyper;
 pub mod newton;
 mod normal;
+mod semidefinite;
 pub mod solve;
+mod stats;
 mod sum;
 
+pub(crate) use exact::merge_sums;
 pub use exact::{ExactSum, exact_sum};
 pub use gamma::{digamma, digamma_rise, ln_beta, ln_gamma, ln_gamma_rise, trigamma, trigamma_rise};
 pub use hyper::hyp2f1;
 pub use libm::{exp, exp2, expm1 as exp_m1, log as ln, log1p as ln_1p, log2, log10, pow};
 pub use normal::{erf, erfc, normal_cdf, normal_quantile};
+pub(crate) use semidefinite::Factor;
+pub(crate) use stats::{benjamini_hochberg, kendall, ranks, spearman};
 pub use sum::{Sum, sum};
 
 /// `ln(1 + e^x)` without overflow, and without losing a small `e^x`.

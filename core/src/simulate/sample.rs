@@ -20,7 +20,7 @@ impl Sampler {
 
     /// Uniform on [0, 1), 53 bits.
     pub(super) fn uniform(&mut self) -> f64 {
-        (self.0.next_u64() >> 11) as f64 * (1.0 / 9_007_199_254_740_992.0)
+        crate::run::unit(self.0.next_u64())
     }
 
     /// True with this probability.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::column::{Columns, Intake, Names, OnInvalid, Sign, Table, Text, Values};
-use crate::math::exact_sum;
+use crate::math::{exact_sum, kendall};
 use crate::{Error, Result, Run};
 
 /// Columns and conventions of [`score`].
@@ -318,17 +318,8 @@ fn model_table(names: &[&str], truth: &Truth, rows: &[Vec<Row>], min_share: f64)
 
 /// τ_b of the credited and the true shares.
 fn kendall_tau(rows: &[Row]) -> Option<f64> {
-    let (mut score, mut left, mut right) = (0.0, 0.0, 0.0);
-    let sign = |a: f64, b: f64| f64::from(i8::from(a > b) - i8::from(a < b));
-    for (i, a) in rows.iter().enumerate() {
-        for b in &rows[..i] {
-            let (x, y) = (sign(a.share, b.share), sign(a.true_share, b.true_share));
-            score += x * y;
-            left += x * x;
-            right += y * y;
-        }
-    }
-    (left > 0.0 && right > 0.0).then(|| score / (left * right).sqrt())
+    let column = |of: fn(&Row) -> f64| rows.iter().map(of).collect::<Vec<f64>>();
+    kendall(&column(|r| r.share), &column(|r| r.true_share))
 }
 
 fn coverage(rows: &[Row], covered: fn(&Row) -> Option<bool>) -> Option<f64> {

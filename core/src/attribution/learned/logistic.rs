@@ -12,6 +12,7 @@
 //! The order and the time of touches play no part, and what makes people meet
 //! more channels counts as the effect of the channels.
 
+use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use super::glm::{Design, Family, Glm};
@@ -27,7 +28,7 @@ use crate::math::ascent::{Optimum, standard_errors};
 use crate::math::newton::Stop;
 use crate::math::{exact_sum, exp, ln, ln_1p, sum};
 use crate::model;
-use crate::run::Run;
+use crate::run::{Run, unit};
 use crate::{Error, Result};
 
 const NAME: &str = "logistic";
@@ -338,7 +339,7 @@ impl Logistic {
             let mut chosen = vec![false; channels];
             let mut order: Vec<usize> = (0..channels).collect();
             for i in 0..take {
-                let other = i + (uniform(&mut rng) * (channels - i) as f64) as usize;
+                let other = i + (unit(rng.next_u64()) * (channels - i) as f64) as usize;
                 order.swap(i, other.min(channels - 1));
                 chosen[order[i]] = true;
             }
@@ -392,10 +393,6 @@ fn start(a: &[f64], b: &[f64], channels: usize) -> Vec<f64> {
     let mut at = vec![0.0; channels + 1];
     at[0] = ln(a.max(1e-9) / b.max(1e-9)).clamp(-FURTHEST, FURTHEST);
     at
-}
-
-fn uniform(rng: &mut impl rand::Rng) -> f64 {
-    (rng.next_u64() >> 11) as f64 * (1.0 / 9_007_199_254_740_992.0)
 }
 
 impl LogisticModel {

@@ -36,7 +36,7 @@ use super::Model;
 use super::fitted::Scorer;
 use crate::column::{DAY, Table, Text, Values};
 use crate::journey::{Journey, Journeys};
-use crate::math::ExactSum;
+use crate::math::{ExactSum, merge_sums};
 use crate::run::Run;
 use crate::{Error, Result};
 
@@ -192,13 +192,7 @@ impl Credited {
             }
             Ok(sums)
         })?;
-        let mut parts = parts.into_iter();
-        let mut sums = parts.next().unwrap_or_default();
-        for part in parts {
-            for (a, b) in sums.iter_mut().zip(&part) {
-                a.merge(b);
-            }
-        }
+        let sums = merge_sums(parts);
         let at = |i: usize| sums.get(i).map_or(0.0, ExactSum::value);
         Ok(Self {
             credit: (0..channels).map(|c| [at(4 * c), at(4 * c + 1)]).collect(),

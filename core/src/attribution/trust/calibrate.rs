@@ -11,7 +11,7 @@ use crate::attribution::{Fitted, Model, model};
 use crate::column::{Columns, Intake, OnInvalid, Sign, Table, Tables, Text, TimeUnit, Values};
 use crate::journey::Journeys;
 use crate::math::{exact_sum, normal_quantile};
-use crate::run::{Run, split_mix};
+use crate::run::{Run, split_mix, unit_open};
 use crate::{Error, Result};
 
 /// What is done with channels that no experiment was made on.
@@ -314,8 +314,7 @@ fn compared(
     let samples = if options.bootstrap > 0 { options.bootstrap } else { SAMPLES };
     let draw = |c: usize, r: usize| {
         let bits = split_mix(split_mix(run.seed_value() ^ 0x7363) ^ split_mix((c * 1_000_003 + r) as u64));
-        let u = ((bits >> 11) as f64 + 0.5) / 9_007_199_254_740_992.0;
-        found.incremental[c][0] + found.incremental[c][1] * normal_quantile(u)
+        found.incremental[c][0] + found.incremental[c][1] * normal_quantile(unit_open(bits))
     };
     let draws = (0..found.incremental.len()).map(|c| (0..samples).map(|r| draw(c, r)).collect()).collect();
     Base {
@@ -501,7 +500,7 @@ impl Calibrated {
 fn gaussian(run: &Run, purpose: u64, channel: usize, sample: usize) -> f64 {
     let key = split_mix(run.seed_value() ^ 0x6e6f_726d ^ (purpose << 56) ^ ((channel as u64) << 32));
     let bits = split_mix(key ^ sample as u64);
-    normal_quantile(((bits >> 11) as f64 + 0.5) / 9_007_199_254_740_992.0)
+    normal_quantile(unit_open(bits))
 }
 
 fn tables(

@@ -8,7 +8,7 @@ use super::interval::{Interval, quantile};
 use crate::attribution::{AttributeOptions, Model, ValidateOptions, attribute, validate, validation_table};
 use crate::column::{Columns, Intake, OnInvalid, Sign, Table, Tables, Text, Values};
 use crate::journey::Journeys;
-use crate::math::exact_sum;
+use crate::math::{exact_sum, kendall, spearman};
 use crate::run::Run;
 use crate::{Error, Result};
 
@@ -140,39 +140,9 @@ pub(super) fn total_variation(a: &[f64], b: &[f64]) -> f64 {
     exact_sum(a.iter().zip(b).map(|(a, b)| (a - b).abs())) / 2.0
 }
 
-/// Kendall's τ-b; `None` where one side has no order.
-fn kendall(a: &[f64], b: &[f64]) -> Option<f64> {
-    let (mut sum, mut pairs_a, mut pairs_b) = (0_i64, 0_i64, 0_i64);
-    for i in 0..a.len() {
-        for j in 0..i {
-            let (x, y) = (a[i].total_cmp(&a[j]) as i64, b[i].total_cmp(&b[j]) as i64);
-            sum += x * y;
-            pairs_a += x * x;
-            pairs_b += y * y;
-        }
-    }
-    let of = ((pairs_a as f64) * (pairs_b as f64)).sqrt();
-    (of > 0.0).then(|| sum as f64 / of)
-}
-
-/// Spearman's ρ: the correlation of mid-ranks; `None` where one side has no order.
-fn spearman(a: &[f64], b: &[f64]) -> Option<f64> {
-    let (a, b) = (mid_ranks(a), mid_ranks(b));
-    let n = a.len() as f64;
-    let mean = f64::midpoint(n, 1.0);
-    let product = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| (x - mean) * (y - mean)).sum::<f64>();
-    let of = (product(&a, &a) * product(&b, &b)).sqrt();
-    (of > 0.0).then(|| product(&a, &b) / of)
-}
-
 /// Ranks from 1 for the greatest; ties share the mean of theirs.
-fn mid_ranks(x: &[f64]) -> Vec<f64> {
-    let rank = |v: &f64| {
-        let above = x.iter().filter(|o| *o > v).count() as f64;
-        let equal = x.iter().filter(|o| *o == v).count() as f64;
-        above + f64::midpoint(equal, 1.0)
-    };
-    x.iter().map(rank).collect()
+fn from_top(values: &[f64]) -> Vec<f64> {
+    crate::math::ranks(&values.iter().map(|v| -v).collect::<Vec<f64>>())
 }
 
 fn ranks(names: &[String], labels: &[String], credits: &[Vec<f64>], draws: &Draws, confidence: f64) -> Table {
@@ -180,11 +150,11 @@ fn ranks(names: &[String], labels: &[String], credits: &[Vec<f64>], draws: &Draw
     let (mut rank, mut low, mut high, mut same) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let tail = (1.0 - confidence) / 2.0;
     for (m, name) in names.iter().enumerate() {
-        let estimate = mid_ranks(&credits[m]);
+        let estimate = from_top(&credits[m]);
         let drawn: Vec<Vec<f64>> =
             (0..labels.len()).map(|c| draws.measure(m, c, Measure::Conversions)).collect();
         let by_sample: Vec<Vec<f64>> = (0..draws.replicates)
-            .map(|r| mid_ranks(&drawn.iter().map(|d| d[r]).collect::<Vec<_>>()))
+            .map(|r| from_top(&drawn.iter().map(|d| d[r]).collect::<Vec<_>>()))
             .collect();
         for (c, label) in labels.iter().enumerate() {
             let mut mine: Vec<f64> = by_sample.iter().map(|r| r[c]).collect();
@@ -259,20 +229,4 @@ fn errors(
         .with("worst_error", Values::F64(worst))
         .with_optional("spearman", rho);
     [("errors", by_channel), ("truth", by_model)]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn correlations_of_ranks_are_those_of_the_textbooks() {
-        let (a, b) = ([1.0, 2.0, 3.0, 4.0, 5.0], [2.0, 1.0, 4.0, 3.0, 5.0]);
-        assert_eq!(kendall(&a, &b), Some(0.6));
-        assert!((spearman(&a, &b).unwrap() - 0.8).abs() < 1e-15);
-        assert_eq!(kendall(&a, &[1.0; 5]), None);
-        // Ties: 1 concordant-discordant surplus of 5, over sqrt(5 · 6).
-        let tau = kendall(&[1.0, 1.0, 2.0, 3.0], &[1.0, 2.0, 3.0, 4.0]).unwrap();
-        assert!((tau - 5.0 / 30.0_f64.sqrt()).abs() < 1e-15);
-    }
 }

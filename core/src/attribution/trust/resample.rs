@@ -18,7 +18,7 @@ use crate::Result;
 use crate::journey::Journeys;
 use crate::journey::pick::text_key;
 use crate::math::exp;
-use crate::run::{Run, split_mix};
+use crate::run::{Run, split_mix, unit_open};
 
 /// What the weight of a unit multiplies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -283,19 +283,14 @@ impl Draw {
         });
         for (i, out) in out.iter_mut().enumerate() {
             let bits = split_mix(stream.wrapping_add(((first + i) as u64).wrapping_mul(GOLDEN)));
-            *out = table.low + table.cumulative.partition_point(|p| *p <= fraction(bits)) as f64;
+            *out = table.low + table.cumulative.partition_point(|p| *p <= unit_open(bits)) as f64;
             if let Some((piece, share)) = piece.filter(|p| p.0 > 0.0)
-                && fraction(split_mix(bits)) < share
+                && unit_open(split_mix(bits)) < share
             {
                 *out += piece;
             }
         }
     }
-}
-
-/// Random bits as a number between 0 and 1.
-fn fraction(bits: u64) -> f64 {
-    ((bits >> 11) as f64 + 0.5) * (1.0 / 9_007_199_254_740_992.0)
 }
 
 impl Table {

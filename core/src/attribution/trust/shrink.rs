@@ -12,7 +12,7 @@
 //! likelihood is on k, not on ln k.
 
 use crate::math::{exp, ln, normal_cdf, normal_quantile};
-use crate::run::split_mix;
+use crate::run::{split_mix, unit_open};
 
 /// A measured factor and its standard error.
 pub(super) type Measured = (f64, f64);
@@ -132,7 +132,7 @@ impl Posterior {
         let mut state = split_mix(stream);
         let mut uniform = || {
             state = split_mix(state);
-            ((state >> 11) as f64 + 0.5) / 9_007_199_254_740_992.0
+            unit_open(state)
         };
         let u = uniform() * self.cumulative.last().copied().unwrap_or(1.0);
         let cell = self.cumulative.partition_point(|c| *c < u).min(self.cells.len() - 1);

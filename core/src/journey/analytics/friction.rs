@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cells::{MOST, tally};
 use super::options::level_z;
-use super::stats::{MantelHaenszel, benjamini_hochberg, ratio, two_sided};
+use super::stats::{MantelHaenszel, ratio, two_sided};
 use super::{Journeys, Report, START};
 use crate::column::{Duration, Table, Values};
 use crate::journey::Moment;
@@ -164,7 +164,7 @@ fn tested(mut rows: Vec<Tested>, name: &str, labels: &[String], options: &Fricti
     let rank = |row: &Tested| row.found.z().unwrap_or(f64::NEG_INFINITY);
     rows.sort_by(|a, b| rank(b).total_cmp(&rank(a)));
     let p: Vec<Option<f64>> = rows.iter().map(|row| row.found.z().map(two_sided)).collect();
-    let q = benjamini_hochberg(&p);
+    let q = crate::math::benjamini_hochberg(&p);
     let label = |code: usize| labels.get(code).map_or(START, String::as_str);
     let number = |f: &dyn Fn(&MantelHaenszel) -> f64| Values::F64(rows.iter().map(|r| f(&r.found)).collect());
     let interval = |row: &Tested| row.found.ratio(z).and_then(|r| r.1);

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::cells::{MOST, tally};
-use super::stats::{benjamini_hochberg, ratio, two_sided};
+use super::stats::{ratio, two_sided};
 use super::{CONVERSION, Journeys, NULL_END, Report, START, Weighing};
 use crate::column::{Table, Text, Values};
 use crate::journey::Repeats;
@@ -262,7 +262,7 @@ impl Journeys {
             }
         }
         let p: Vec<Option<f64>> = rows.iter().map(|e| e.z().map(two_sided)).collect();
-        let q = benjamini_hochberg(&p);
+        let q = crate::math::benjamini_hochberg(&p);
         let mut order: Vec<usize> = (0..rows.len()).collect();
         let surprise = |i: usize| rows[i].z().map_or(0.0, f64::abs);
         order.sort_by(|i, j| surprise(*j).total_cmp(&surprise(*i)).then(i.cmp(j)));

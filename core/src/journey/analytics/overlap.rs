@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cells::{MOST, tally};
 use super::options::level_z;
-use super::stats::{benjamini_hochberg, ratio, two_sided};
+use super::stats::{ratio, two_sided};
 use super::{ChannelSet, Journeys, Report};
 use crate::column::{Table, Text, Values};
 use crate::run::Run;
@@ -255,7 +255,7 @@ impl Journeys {
 
 fn table<'a>(rows: &[Row], size: usize, label: impl Fn(usize) -> &'a str, z: f64) -> Table {
     let p: Vec<Option<f64>> = rows.iter().map(|row| row.z().map(two_sided)).collect();
-    let q = benjamini_hochberg(&p);
+    let q = crate::math::benjamini_hochberg(&p);
     let mut joined = Text::new();
     for row in rows {
         joined.push(&row.set.iter().map(|c| label(*c)).collect::<Vec<_>>().join(" + "));

@@ -7,20 +7,6 @@ pub(super) fn two_sided(z: f64) -> f64 {
     erfc(z.abs() * std::f64::consts::FRAC_1_SQRT_2)
 }
 
-/// The p-values adjusted for their number, controlling the false discovery
-/// rate (Benjamini & Hochberg 1995); those that are missing stay so.
-pub(super) fn benjamini_hochberg(p: &[Option<f64>]) -> Vec<Option<f64>> {
-    let mut known: Vec<(f64, usize)> = p.iter().enumerate().filter_map(|(i, p)| Some(((*p)?, i))).collect();
-    known.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-    let mut out = vec![None; p.len()];
-    let mut least = 1.0_f64;
-    for (rank, (p, i)) in known.iter().enumerate().rev() {
-        least = least.min(p * known.len() as f64 / (rank + 1) as f64);
-        out[*i] = Some(least);
-    }
-    out
-}
-
 /// The score interval of a share of `k` in `n` (Wilson 1927); `None` for n = 0.
 pub(super) fn wilson(k: f64, n: f64, z: f64) -> Option<(f64, f64)> {
     if n <= 0.0 {
@@ -128,16 +114,6 @@ impl MantelHaenszel {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn adjusted_values_are_those_of_the_paper_s_procedure() {
-        // p.adjust(c(0.01, 0.04, 0.03, 0.2), "BH") of R gives 0.04, 0.0533, 0.0533, 0.2.
-        let q = benjamini_hochberg(&[Some(0.01), Some(0.04), None, Some(0.03), Some(0.2)]);
-        let want = [Some(0.04), Some(0.16 / 3.0), None, Some(0.16 / 3.0), Some(0.2)];
-        for (q, w) in q.iter().zip(want) {
-            assert!(q.is_some() == w.is_some() && (q.unwrap_or(0.0) - w.unwrap_or(0.0)).abs() < 1e-15);
-        }
-    }
 
     #[test]
     fn the_score_interval_is_newcombe_s() {

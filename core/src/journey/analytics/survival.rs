@@ -1,7 +1,7 @@
 //! The Kaplan–Meier curve of weighted spells.
 
 use super::Report;
-use super::stats::{benjamini_hochberg, two_sided};
+use super::stats::two_sided;
 use crate::column::{Table, Text, Values};
 use crate::math::{exact_sum, exp, ln};
 
@@ -218,7 +218,7 @@ impl Curves {
             .with_optional("low", times(1))
             .with_optional("high", times(2));
         let p: Vec<Option<f64>> = self.tests.iter().map(|t| t.1.map(two_sided)).collect();
-        let q = benjamini_hochberg(&p);
+        let q = crate::math::benjamini_hochberg(&p);
         let [journeys, events, censored] = self.totals.clone();
         let groups = Table::new()
             .with("group", Values::Text(self.names.clone()))

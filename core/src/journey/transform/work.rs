@@ -9,7 +9,7 @@ use foldhash::fast::FixedState;
 use super::{Keep, KeepInSession, Transform};
 use crate::column::{Labels, NULL, Text};
 use crate::journey::{Journeys, PIECE};
-use crate::math::ExactSum;
+use crate::math::{ExactSum, merge_sums};
 use crate::run::{CHUNK, Run};
 use crate::{Error, Result};
 
@@ -384,10 +384,7 @@ impl<'j> Work<'j> {
             let weight = from.conversions[j] + from.nulls[j];
             path.code.iter().for_each(|code| sums[*code as usize].add(weight));
         })?;
-        let mut sums = fresh();
-        for part in &parts {
-            sums.iter_mut().zip(part).for_each(|(sum, part)| sum.merge(part));
-        }
+        let sums = merge_sums(std::iter::once(fresh()).chain(parts).collect());
         let mut total = ExactSum::new();
         sums.iter().for_each(|sum| total.merge(sum));
         let least = min_share * total.value();

@@ -9,11 +9,8 @@ use rand_pcg::Pcg64;
 use super::kernel::{LANES, Panels, squared};
 use super::lloyd::{ROWS, Rows, too_few_distinct};
 use crate::math::ln;
+use crate::run::unit;
 use crate::{Result, Run};
-
-fn uniform(rng: &mut Pcg64) -> f64 {
-    (rng.next_u64() >> 11) as f64 * (1.0 / 9_007_199_254_740_992.0)
-}
 
 /// Chooses `k` rows as centres.
 pub(super) fn seed(rows: Rows<'_>, k: usize, rng: &mut Pcg64, run: &Run) -> Result<Vec<f64>> {
@@ -21,7 +18,7 @@ pub(super) fn seed(rows: Rows<'_>, k: usize, rng: &mut Pcg64, run: &Run) -> Resu
     let columns = rows.columns;
     let candidates = 2 + ln(k as f64).floor() as usize;
     let mut centres = Vec::with_capacity(k * columns);
-    let first = ((uniform(rng) * n as f64) as usize).min(n - 1);
+    let first = ((unit(rng.next_u64()) * n as f64) as usize).min(n - 1);
     centres.extend_from_slice(rows.row(first));
     let count = n.div_ceil(ROWS);
     let block = |b: usize| Rows {
@@ -42,7 +39,7 @@ pub(super) fn seed(rows: Rows<'_>, k: usize, rng: &mut Pcg64, run: &Run) -> Resu
         if total <= 0.0 {
             return Err(too_few_distinct(k));
         }
-        let drawn: Vec<usize> = (0..candidates).map(|_| draw(&near, uniform(rng) * total)).collect();
+        let drawn: Vec<usize> = (0..candidates).map(|_| draw(&near, unit(rng.next_u64()) * total)).collect();
         let points: Vec<f64> = drawn.iter().flat_map(|i| rows.row(*i)).copied().collect();
         let panels = Panels::new(&points, columns);
         // The potential that each candidate would leave.
