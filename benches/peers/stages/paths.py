@@ -22,7 +22,7 @@ def ours(touches):
 
 def ours_numbers(result) -> dict[str, float]:
     funnel = result[2].to_pylist()
-    return {f"funnel {i}": row["journeys"] for i, row in enumerate(funnel)}
+    return {f"funnel {i}": row["count"] for i, row in enumerate(funnel)}
 
 
 def pandas():
