@@ -26,6 +26,8 @@ pub enum Verdict {
     CertainDropout,
     /// A customer drops out at the first chance or never (a, b → 0 in proportion).
     PolarisedDropout,
+    /// The hazard of dropout does not grow with age (b → 0 of GGompertz/NBD): the model is Pareto/NBD.
+    ConstantHazard,
     /// All customers buy at one rate (r, α → ∞ in proportion).
     EqualRates,
     /// All customers spend alike (q, v → ∞ in proportion), or each always the same (p → ∞).
@@ -43,6 +45,7 @@ impl Verdict {
             Self::EqualDropout => "equal_dropout",
             Self::CertainDropout => "certain_dropout",
             Self::PolarisedDropout => "polarised_dropout",
+            Self::ConstantHazard => "constant_hazard",
             Self::EqualRates => "equal_rates",
             Self::EqualSpend => "equal_spend",
             Self::Boundary => "boundary",

@@ -37,9 +37,12 @@
 //! ```
 
 mod beta_geo;
+mod compare;
+mod door;
 mod estimates;
 mod frames;
 mod gamma_gamma;
+mod laws;
 mod lifetime;
 mod rows;
 mod summarize;
@@ -47,12 +50,20 @@ mod tracking;
 mod visits;
 
 pub use beta_geo::{BetaGeo, BetaGeoModel, Prediction};
+pub use compare::{Candidate, CompareOptions, compare_purchases};
+pub use door::{
+    FrequencyOptions, NewCustomerOptions, PurchaseOptions, fit_purchases, purchases_from_bytes, purchases_with,
+};
 pub use estimates::{Estimates, Verdict};
 pub use frames::{
-    BetaGeoOptions, CustomerPrediction, GammaGammaOptions, PredictOptions, SpendPredictOptions,
+    BetaGeoOptions, GammaGammaOptions, SpendPredictOptions,
     SpendPrediction, beta_geo, gamma_gamma,
 };
 pub use gamma_gamma::{GammaGamma, GammaGammaModel, SpendSlices};
+pub use laws::{
+    BetaBinomialLaw, BetaGeoCnbdLaw, Fit, GGompertzLaw, History, Law, ModifiedBetaGeoCnbdLaw, ModifiedBetaGeoLaw,
+    ParetoLaw, PurchaseModel, CustomerPrediction, PredictOptions, Purchases, Quantity, predict,
+};
 pub use lifetime::{Lifetime, LifetimeOptions, lifetime_value};
 pub use rows::RfmSlices;
 pub use summarize::{Accounting, Holdout, Refunds, Rfm, SummarizeOptions, When, summarize, summarize_slices};
@@ -60,3 +71,28 @@ pub use tracking::{
     ForecastErrors, ForecastOptions, Tracking, TrackingOptions, forecast_errors, forecast_errors_columns,
     tracking,
 };
+
+/// MBG/NBD (Batislam, Denizel & Filiztekin 2007).
+pub type ModifiedBetaGeo = Fit<ModifiedBetaGeoLaw, 4>;
+/// A fitted [`ModifiedBetaGeo`].
+pub type ModifiedBetaGeoModel = PurchaseModel<ModifiedBetaGeoLaw, 4>;
+/// BG/CNBD-k (Platzer & Reutterer 2016).
+pub type BetaGeoCnbd = Fit<BetaGeoCnbdLaw, 4>;
+/// A fitted [`BetaGeoCnbd`].
+pub type BetaGeoCnbdModel = PurchaseModel<BetaGeoCnbdLaw, 4>;
+/// MBG/CNBD-k (Platzer & Reutterer 2016).
+pub type ModifiedBetaGeoCnbd = Fit<ModifiedBetaGeoCnbdLaw, 4>;
+/// A fitted [`ModifiedBetaGeoCnbd`].
+pub type ModifiedBetaGeoCnbdModel = PurchaseModel<ModifiedBetaGeoCnbdLaw, 4>;
+/// Pareto/NBD (Schmittlein, Morrison & Colombo 1987).
+pub type ParetoNbd = Fit<ParetoLaw, 4>;
+/// A fitted [`ParetoNbd`].
+pub type ParetoNbdModel = PurchaseModel<ParetoLaw, 4>;
+/// GGompertz/NBD (Bemmaor & Glady 2012).
+pub type GGompertzNbd = Fit<GGompertzLaw, 5>;
+/// A fitted [`GGompertzNbd`].
+pub type GGompertzNbdModel = PurchaseModel<GGompertzLaw, 5>;
+/// BG/BB (Fader, Hardie & Shang 2010).
+pub type BetaGeoBetaBinomial = Fit<BetaBinomialLaw, 4>;
+/// A fitted [`BetaGeoBetaBinomial`].
+pub type BetaGeoBetaBinomialModel = PurchaseModel<BetaBinomialLaw, 4>;
