@@ -1,7 +1,7 @@
 //! Model files.
 
 use headwater::attribution::Fitted;
-use headwater::clv::{BetaGeoModel, GammaGammaModel};
+use headwater::clv::{GammaGammaModel, Purchases, purchases_from_bytes};
 use headwater::identity::IdentityGraph as CoreGraph;
 use headwater::journey::{ChannelRules as CoreRules, PathCounts as CoreCounts};
 use headwater::segment::KMeansModel;
@@ -12,7 +12,7 @@ use napi_derive::napi;
 
 use crate::attribution::FittedModel;
 use crate::channels::ChannelRules;
-use crate::clv::{BetaGeo, GammaGamma};
+use crate::clv::{GammaGamma, PurchaseModel};
 use crate::identity::IdentityGraph;
 use crate::job::{self, Call};
 use crate::journey::PathCounts;
@@ -25,7 +25,7 @@ enum Loaded {
     Attribution(Fitted),
     Counts(CoreCounts),
     Rules(CoreRules),
-    BetaGeo(BetaGeoModel),
+    Purchases(Box<dyn Purchases>),
     GammaGamma(GammaGammaModel),
     KMeans(KMeansModel),
 }
@@ -34,11 +34,13 @@ fn open(bytes: &[u8]) -> CoreResult<Loaded> {
     if let Some(fitted) = Fitted::from_bytes(bytes)? {
         return Ok(Loaded::Attribution(fitted));
     }
+    if let Some(fitted) = purchases_from_bytes(bytes)? {
+        return Ok(Loaded::Purchases(fitted));
+    }
     Ok(match model::kind(bytes)?.as_str() {
         "identity.IdentityGraph" => Loaded::Graph(model::from_bytes(bytes)?),
         "journey.ChannelRules" => Loaded::Rules(model::from_bytes(bytes)?),
         "journey.PathCounts" => Loaded::Counts(model::from_bytes(bytes)?),
-        "clv.BetaGeo" => Loaded::BetaGeo(model::from_bytes(bytes)?),
         "clv.GammaGamma" => Loaded::GammaGamma(model::from_bytes(bytes)?),
         "segment.KMeans" => Loaded::KMeans(model::from_bytes(bytes)?),
         other => return Err(CoreError::model_file(format!("holds a `{other}`, which Node cannot use yet"))),
@@ -65,7 +67,7 @@ pub fn read_model<'e>(
     job::start(env, options, prepare, |loaded| match loaded {
         Loaded::Graph(graph) => Either7::A(IdentityGraph::from(graph)),
         Loaded::Attribution(fitted) => Either7::B(FittedModel::from(fitted)),
-        Loaded::BetaGeo(model) => Either7::C(BetaGeo::from(model)),
+        Loaded::Purchases(model) => Either7::C(PurchaseModel::from(model)),
         Loaded::GammaGamma(model) => Either7::D(GammaGamma::from(model)),
         Loaded::KMeans(model) => Either7::E(KMeans::from(model)),
         Loaded::Counts(counts) => Either7::F(PathCounts::from(counts)),
