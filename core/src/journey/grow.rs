@@ -102,7 +102,8 @@ impl JourneyBuilder {
     /// name, and all have conversions or none has. After an error the builder
     /// is as before.
     pub fn extend(&mut self, touches: &Columns, conversions: Option<&Columns>, run: &Run) -> Result<()> {
-        if self.begun && self.conversions.is_some() != conversions.is_some() {
+        let flagged = self.options.conversion.is_some();
+        if self.begun && !flagged && self.conversions.is_some() != conversions.is_some() {
             let reason = "some parts have a frame of conversions and others have none: give an empty one";
             return Err(Error::option("conversions", reason));
         }
