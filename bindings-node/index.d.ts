@@ -480,6 +480,12 @@ export interface EventOptions {
   refunds?: 'error' | 'keep'
 }
 
+/** Columns and policies of a `JourneyBuilder`: those of `Journeys.fromEvents`. */
+export interface BuilderOptions extends Omit<EventOptions, 'conversions'> {
+  /** The name of a flag column in the touches, where conversions are not frames of their own. */
+  conversions?: string
+}
+
 /** Columns of `Journeys.fromPaths`. */
 export interface PathOptions {
   /** Column of the path. Default `"path"`. */
@@ -1208,6 +1214,14 @@ export interface FittedModel {
    * take that of the conversion (by default the last touch's).
    */
   score(path: string[], times?: (Date | string | number)[], end?: Date | string | number): number[]
+  /**
+   * P(conversion) of one journey, as `validate` tests it; takes microseconds.
+   * Models that look at times need those of the touches, and tell whether a
+   * conversion follows within their `horizon` from `end` on (by default the last
+   * touch's time), without one until then. `Shapley` and `ShaoLi` predict
+   * nothing, which is an error.
+   */
+  predict(path: string[], times?: (Date | string | number)[], end?: Date | string | number): number
   /** The model as the bytes of a model file. */
   toBytes(): Uint8Array
   /** Writes the model to a file; `load` reads it back. */
@@ -1520,6 +1534,7 @@ export type Model =
   | Shapley
   | LearnedModel
   | PathCounts
+  | JourneyBuilder
   | ChannelRules
   | clv.BetaGeo
   | clv.GammaGamma
@@ -1975,6 +1990,32 @@ export declare class Journeys {
   dropped(): Frame
   /** The summary of these journeys by distinct path, which merges with those of other parts. */
   counts(options?: RunOptions): Promise<PathCounts>
+}
+
+/**
+ * Journeys that grow as events come in parts, such as days. Each part extends
+ * the journeys of its own customers; the result is that of `Journeys.fromEvents`
+ * on all parts end to end, to the last bit and in the same order. The builder
+ * keeps the columns that its options name, and saves with them.
+ */
+export declare class JourneyBuilder {
+  /** A builder without events; a frame of conversions comes with each part. */
+  constructor(options?: BuilderOptions)
+  /**
+   * Adds a part; after an error the builder is as before. All parts have a
+   * frame of conversions, be it empty, or none has.
+   */
+  extend(touches: FrameInput, conversions?: FrameInput | null, options?: RunOptions): Promise<void>
+  /** Adds the events of another builder, which has the same options, after those of this one. */
+  merge(other: JourneyBuilder, options?: RunOptions): Promise<void>
+  /** The journeys of all events so far; what comes later does not change them. */
+  journeys(options?: RunOptions): Promise<Journeys>
+  /** How many rows of touches there are so far. */
+  get touches(): number
+  /** The builder as the bytes of a model file. */
+  toBytes(): Uint8Array
+  /** Writes the builder to a file; `load` reads it back. */
+  save(path: string): Promise<void>
 }
 
 /**

@@ -3,10 +3,12 @@
 use headwater::attribution::Fitted;
 use headwater::clv::{GammaGammaModel, Purchases, purchases_from_bytes};
 use headwater::identity::IdentityGraph as CoreGraph;
-use headwater::journey::{ChannelRules as CoreRules, PathCounts as CoreCounts};
+use headwater::journey::{
+    ChannelRules as CoreRules, JourneyBuilder as CoreBuilder, PathCounts as CoreCounts,
+};
 use headwater::segment::KMeansModel;
 use headwater::{Error as CoreError, Result as CoreResult, model};
-use napi::bindgen_prelude::{Either, Either7, Uint8ArraySlice, Unknown};
+use napi::bindgen_prelude::{Either, Either8, Uint8ArraySlice, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
 
@@ -15,7 +17,7 @@ use crate::channels::ChannelRules;
 use crate::clv::{GammaGamma, PurchaseModel};
 use crate::identity::IdentityGraph;
 use crate::job::{self, Call};
-use crate::journey::PathCounts;
+use crate::journey::{JourneyBuilder, PathCounts};
 use crate::segment::KMeans;
 
 /// Whatever a model file may hold. There is one at a time: its size does not matter.
@@ -24,6 +26,7 @@ enum Loaded {
     Graph(CoreGraph),
     Attribution(Fitted),
     Counts(CoreCounts),
+    Builder(CoreBuilder),
     Rules(CoreRules),
     Purchases(Box<dyn Purchases>),
     GammaGamma(GammaGammaModel),
@@ -40,6 +43,7 @@ fn open(bytes: &[u8]) -> CoreResult<Loaded> {
     Ok(match model::kind(bytes)?.as_str() {
         "identity.IdentityGraph" => Loaded::Graph(model::from_bytes(bytes)?),
         "journey.ChannelRules" => Loaded::Rules(model::from_bytes(bytes)?),
+        "journey.JourneyBuilder" => Loaded::Builder(model::from_bytes(bytes)?),
         "journey.PathCounts" => Loaded::Counts(model::from_bytes(bytes)?),
         "clv.GammaGamma" => Loaded::GammaGamma(model::from_bytes(bytes)?),
         "segment.KMeans" => Loaded::KMeans(model::from_bytes(bytes)?),
@@ -65,13 +69,14 @@ pub fn read_model<'e>(
         })
     };
     job::start(env, options, prepare, |loaded| match loaded {
-        Loaded::Graph(graph) => Either7::A(IdentityGraph::from(graph)),
-        Loaded::Attribution(fitted) => Either7::B(FittedModel::from(fitted)),
-        Loaded::Purchases(model) => Either7::C(PurchaseModel::from(model)),
-        Loaded::GammaGamma(model) => Either7::D(GammaGamma::from(model)),
-        Loaded::KMeans(model) => Either7::E(KMeans::from(model)),
-        Loaded::Counts(counts) => Either7::F(PathCounts::from(counts)),
-        Loaded::Rules(rules) => Either7::G(ChannelRules::from(rules)),
+        Loaded::Graph(graph) => Either8::A(IdentityGraph::from(graph)),
+        Loaded::Attribution(fitted) => Either8::B(FittedModel::from(fitted)),
+        Loaded::Purchases(model) => Either8::C(PurchaseModel::from(model)),
+        Loaded::GammaGamma(model) => Either8::D(GammaGamma::from(model)),
+        Loaded::KMeans(model) => Either8::E(KMeans::from(model)),
+        Loaded::Counts(counts) => Either8::F(PathCounts::from(counts)),
+        Loaded::Rules(rules) => Either8::G(ChannelRules::from(rules)),
+        Loaded::Builder(builder) => Either8::H(JourneyBuilder::from(builder)),
     })
 }
 

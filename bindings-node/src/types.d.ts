@@ -480,6 +480,12 @@ export interface EventOptions {
   refunds?: 'error' | 'keep'
 }
 
+/** Columns and policies of a `JourneyBuilder`: those of `Journeys.fromEvents`. */
+export interface BuilderOptions extends Omit<EventOptions, 'conversions'> {
+  /** The name of a flag column in the touches, where conversions are not frames of their own. */
+  conversions?: string
+}
+
 /** Columns of `Journeys.fromPaths`. */
 export interface PathOptions {
   /** Column of the path. Default `"path"`. */
@@ -1208,6 +1214,14 @@ export interface FittedModel {
    * take that of the conversion (by default the last touch's).
    */
   score(path: string[], times?: (Date | string | number)[], end?: Date | string | number): number[]
+  /**
+   * P(conversion) of one journey, as `validate` tests it; takes microseconds.
+   * Models that look at times need those of the touches, and tell whether a
+   * conversion follows within their `horizon` from `end` on (by default the last
+   * touch's time), without one until then. `Shapley` and `ShaoLi` predict
+   * nothing, which is an error.
+   */
+  predict(path: string[], times?: (Date | string | number)[], end?: Date | string | number): number
   /** The model as the bytes of a model file. */
   toBytes(): Uint8Array
   /** Writes the model to a file; `load` reads it back. */
@@ -1520,6 +1534,7 @@ export type Model =
   | Shapley
   | LearnedModel
   | PathCounts
+  | JourneyBuilder
   | ChannelRules
   | clv.BetaGeo
   | clv.GammaGamma

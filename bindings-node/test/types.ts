@@ -30,6 +30,10 @@ export async function story(orders: hw.FrameInput): Promise<void> {
   const customer: (string | null)[] = columns.customer
   const journeys: hw.Journeys = await hw.Journeys.fromEvents(frame, { conversions: frame, value: 'value', lookback: '30d' })
   const credit: hw.Frame = await hw.attribute(journeys, ['first', new hw.TimeDecay({ halfLife: '7d' }), new hw.Markov({ order: 2 })])
+  const builder = new hw.JourneyBuilder({ value: 'value', conversions: 'sold', lookback: '30d' })
+  await builder.extend(frame, undefined, { threads: 2 })
+  const grown: hw.Journeys = await builder.journeys()
+  const chance: number = (await new hw.Markov().fit(grown)).predict(['search'], [new Date()], '2024-01-01')
   const steps: hw.Frame = await journeys.funnel(['search', ['email', 'sms'], '(conversion)'], { window: '14d', splitBy: 'first_channel' })
   await journeys.graphDifference(journeys, { minShare: 0.01 })
   const model: hw.clv.BetaGeo = await new hw.clv.BetaGeo({ penalty: 0 }).fit(frame, { T: 'age' })
@@ -41,10 +45,12 @@ export async function story(orders: hw.FrameInput): Promise<void> {
   if (loaded instanceof hw.clv.BetaGeo) await loaded.save('clv.json')
   const graph = new hw.IdentityGraph()
   const found: string | undefined = graph.observe({ email: 'a@x.org' }, { time: new Date() }).customer
-  void [rows, customer, credit, steps, alpha, error, labels, found]
+  void [chance, builder.touches, rows, customer, credit, steps, alpha, error, labels, found]
 
   // @ts-expect-error stitch needs identifiers
   await hw.stitch(orders, {})
+  // @ts-expect-error a frame of conversions comes with each part
+  new hw.JourneyBuilder({ conversions: frame })
   // @ts-expect-error no such model
   await hw.attribute(journeys, ['lasst'])
   // @ts-expect-error an option of another model

@@ -115,6 +115,14 @@ const calls = {
   }),
   from_events: async (given) => reports(await journeys(given), true),
   from_paths: async (given) => reports(await journeys(given), false),
+  grow: async ({ frames, options }) => {
+    let builder = new hw.JourneyBuilder(options)
+    for (let n = 1; frames[`touches_${n}`]; n++) {
+      await builder.extend(frames[`touches_${n}`], frames[`conversions_${n}`])
+      builder = await hw.load(builder.toBytes())
+    }
+    return reports(await builder.journeys(), true)
+  },
   attribute: async (given) => {
     const credits = await hw.attribute(await journeys(given), given.options.attribute.models)
     const { removalEffects } = credits.extras
@@ -141,13 +149,14 @@ const calls = {
     const beside = there ? await made(frames, other, 'other_') : undefined
     return tables(await (await made(frames, given)).attribution(report, options, beside, frames.frame), expected)
   },
-  fit: async ({ frames, options: { journeys: given, model: spec, reports: names = [], score = [] } }, expected) => {
+  fit: async ({ frames, options: { journeys: given, model: spec, reports: names = [], score = [], predict } }, expected) => {
     const { model: name, ...parameters } = typeof spec === 'string' ? { model: spec } : spec
     const fresh = new (hw.modelClass(name))(parameters)
     const model = await hw.load((await fresh.fit(await made(frames, given))).toBytes())
     const out = {}
     const left = { ...expected }
     delete left.score
+    delete left.predict
     for (const report of names) {
       const found = tables(model.report(report), left, report)
       for (const found_ of Object.keys(found)) delete left[found_]
@@ -160,7 +169,9 @@ const calls = {
       const shares = model.score(path, times?.map(at), end === undefined ? undefined : at(end))
       shares.forEach((share) => journey.push(i) && credit.push(share))
     })
-    return { ...out, score: { journey, credit } }
+    const predicted = predict?.map(({ path, times, end }) =>
+      model.predict(path, times?.map((micros) => micros / 1000), end === undefined ? undefined : end / 1000))
+    return { ...out, score: { journey, credit }, ...(predicted && { predict: { probability: predicted } }) }
   },
   touch_credits: async (given) => ({ touch_credits: await (await journeys(given)).touchCredits(given.options.model) }),
   'clv.summarize': async ({ frames, options }) => {

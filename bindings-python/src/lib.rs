@@ -36,7 +36,7 @@ mod _core {
     #[pymodule_export]
     use crate::identity::{IdentityGraph, People, evaluate_identity, normalize_email, normalize_phone};
     #[pymodule_export]
-    use crate::journey::{Journeys, merge_counts, model_report, score_path};
+    use crate::journey::{JourneyBuilder, Journeys, merge_counts, model_report, predict_path, score_path};
     #[pymodule_export]
     use crate::models::{Model, model_kind};
     #[pymodule_export]

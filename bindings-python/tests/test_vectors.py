@@ -72,7 +72,26 @@ def fit_model(frames: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]
         credit = model.score(one["path"], [at(t) for t in one.get("times", [])], at(one.get("end")))
         score["journey"] += [i] * len(credit)
         score["credit"] += credit
-    return tables | {"score": score}
+    tables["score"] = score
+    if "predict" in options:
+        times = [[at(t) for t in one.get("times", [])] for one in options["predict"]]
+        found = [
+            model.predict(one["path"], when, at(one.get("end")))
+            for one, when in zip(options["predict"], times, strict=True)
+        ]
+        tables["predict"] = {"probability": found}
+    return tables
+
+
+def grow(frames: dict[str, Any], options: dict[str, Any]) -> hw.Journeys:
+    """Part after part, each time from the file of what was there before."""
+    builder = hw.JourneyBuilder(**options)
+    n = 1
+    while f"touches_{n}" in frames:
+        builder.extend(frames[f"touches_{n}"], frames.get(f"conversions_{n}"))
+        builder = hw.JourneyBuilder.from_bytes(builder.to_bytes())
+        n += 1
+    return builder.journeys()
 
 
 def part(frames: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
@@ -117,6 +136,8 @@ def run(case: dict[str, Any], frames: dict[str, Any]) -> dict[str, Any]:
     match case["call"]:
         case "from_events" | "from_paths":
             return reports(journeys(frames, options))
+        case "grow":
+            return reports(grow(frames, options))
         case "attribute":
             report: dict[str, Any] = {}
             models = options["attribute"]["models"]
