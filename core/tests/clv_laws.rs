@@ -8,9 +8,9 @@ mod support;
 use std::collections::HashMap;
 
 use headwater::clv::{
-    BetaGeoBetaBinomial, BetaGeoBetaBinomialModel, BetaGeoCnbdModel, BetaGeoModel, GGompertzNbd, ModifiedBetaGeo,
-    ModifiedBetaGeoCnbdModel, ModifiedBetaGeoModel, ParetoNbd, ParetoNbdModel, PredictOptions, Purchases,
-    RfmSlices, predict,
+    BetaGeoBetaBinomial, BetaGeoBetaBinomialModel, BetaGeoCnbdModel, BetaGeoModel, GGompertzNbd,
+    ModifiedBetaGeo, ModifiedBetaGeoCnbdModel, ModifiedBetaGeoModel, ParetoNbd, ParetoNbdModel,
+    PredictOptions, Purchases, RfmSlices, predict,
 };
 use headwater::column::Columns;
 use headwater::{Error, Run};
@@ -158,13 +158,23 @@ fn every_quantity_of_named_customers() {
                 headwater::clv::Quantity::LogLikelihood,
             );
             close(ll, get(&format!("{name}_ll")), 1e-12, &what("likelihood"));
-            close(model.p_alive(x, t_x, t, 0.0).unwrap(), get(&format!("{name}_palive")), 1e-12, &what("alive"));
+            close(
+                model.p_alive(x, t_x, t, 0.0).unwrap(),
+                get(&format!("{name}_palive")),
+                1e-12,
+                &what("alive"),
+            );
             let cet = model.expected_purchases(x, t_x, t, 39.0).unwrap();
             close(cet, get(&format!("{name}_cet39")), 1e-12, &what("expected"));
             let dert = model.residual_purchases(x, t_x, t, rate).unwrap();
             close(dert, get(&format!("{name}_dert15")), 1e-10, &what("residual"));
             if name == "pn" {
-                close(model.p_alive(x, t_x, t, 39.0).unwrap(), get("pn_palive_plus39"), 1e-12, &what("later"));
+                close(
+                    model.p_alive(x, t_x, t, 39.0).unwrap(),
+                    get("pn_palive_plus39"),
+                    1e-12,
+                    &what("later"),
+                );
             }
         }
     }
@@ -173,7 +183,10 @@ fn every_quantity_of_named_customers() {
 #[test]
 fn expectations_and_probabilities_of_new_customers() {
     let models: [(&str, Box<dyn Purchases>); 3] = [
-        ("bgnbd_published", Box::new(BetaGeoModel::from_parameters(0.243, 4.414, 0.793, 2.426, None).unwrap())),
+        (
+            "bgnbd_published",
+            Box::new(BetaGeoModel::from_parameters(0.243, 4.414, 0.793, 2.426, None).unwrap()),
+        ),
         (
             "mbgnbd_published",
             Box::new(ModifiedBetaGeoModel::from_parameters([0.525, 6.183, 0.891, 1.614], 1, None).unwrap()),
@@ -204,11 +217,17 @@ fn expectations_and_probabilities_of_new_customers() {
 fn torture_cases() {
     for row in golden_csv("hard_pnbd.csv") {
         let get = |name: &str| row[name].parse::<f64>().unwrap();
-        let model = ParetoNbdModel::from_parameters([get("r"), get("alpha"), get("s"), get("beta")], 1, None).unwrap();
+        let model = ParetoNbdModel::from_parameters([get("r"), get("alpha"), get("s"), get("beta")], 1, None)
+            .unwrap();
         let (x, t_x, t) = (get("x"), get("t_x"), get("T"));
         let history = headwater::clv::History { frequency: x as u32, recency: t_x, age: t };
         let what = |q: &str| format!("Pareto/NBD {q}, {}", row["case"]);
-        close(model.quantity(history, headwater::clv::Quantity::LogLikelihood), get("ll"), 1e-10, &what("ll"));
+        close(
+            model.quantity(history, headwater::clv::Quantity::LogLikelihood),
+            get("ll"),
+            1e-10,
+            &what("ll"),
+        );
         close(model.p_alive(x, t_x, t, 0.0).unwrap(), get("palive"), 1e-10, &what("alive"));
         close(model.expected_purchases(x, t_x, t, 52.0).unwrap(), get("cet_t52"), 1e-10, &what("cet"));
         let dert = model.residual_purchases(x, t_x, t, 0.0027_f64.exp_m1()).unwrap();
@@ -227,7 +246,12 @@ fn torture_cases() {
             let what = |q: &str| format!("{name} {q}, {}", row["case"]);
             let ll = model.quantity(history, headwater::clv::Quantity::LogLikelihood);
             close(ll, get(&format!("{name}_ll")), 1e-10, &what("ll"));
-            close(model.p_alive(x, t_x, t, 0.0).unwrap(), get(&format!("{name}_palive")), 1e-10, &what("alive"));
+            close(
+                model.p_alive(x, t_x, t, 0.0).unwrap(),
+                get(&format!("{name}_palive")),
+                1e-10,
+                &what("alive"),
+            );
             let cet = model.expected_purchases(x, t_x, t, get("t")).unwrap();
             close(cet, get(&format!("{name}_cet")), 1e-10, &what("cet"));
         }
@@ -239,7 +263,12 @@ fn torture_cases() {
         let (x, t_x, n) = (get("x"), get("t_x"), get("n"));
         let history = headwater::clv::History { frequency: x as u32, recency: t_x, age: n };
         let what = |q: &str| format!("BG/BB {q}, {}", row["case"]);
-        close(model.quantity(history, headwater::clv::Quantity::LogLikelihood), get("ll"), 1e-10, &what("ll"));
+        close(
+            model.quantity(history, headwater::clv::Quantity::LogLikelihood),
+            get("ll"),
+            1e-10,
+            &what("ll"),
+        );
         close(model.p_alive(x, t_x, n, 0.0).unwrap(), get("palive_n"), 1e-10, &what("alive"));
         close(model.expected_purchases(x, t_x, n, 10.0).unwrap(), get("cet10"), 1e-10, &what("cet"));
     }
@@ -253,7 +282,8 @@ fn torture_cases() {
     }
     for row in golden_csv("pnbd_dert_78wk.csv") {
         let get = |name: &str| row[name].parse::<f64>().unwrap();
-        let model = ParetoNbdModel::from_parameters([get("r"), get("alpha"), get("s"), get("beta")], 1, None).unwrap();
+        let model = ParetoNbdModel::from_parameters([get("r"), get("alpha"), get("s"), get("beta")], 1, None)
+            .unwrap();
         let got = model.residual_purchases(get("x"), get("t_x"), get("T"), get("delta").exp_m1()).unwrap();
         close(got, get("dert"), 1e-11, "DERT of the iso-value paper");
     }
@@ -295,7 +325,9 @@ fn every_law() -> Vec<Box<dyn Purchases>> {
 #[test]
 fn quantities_agree_with_each_other() {
     for model in every_law() {
-        for (x, t_x, t) in [(0.0, 0.0, 0.0), (0.0, 0.0, 30.0), (2.0, 11.0, 30.0), (5.0, 30.0, 30.0), (9.0, 12.0, 60.0)] {
+        for (x, t_x, t) in
+            [(0.0, 0.0, 0.0), (0.0, 0.0, 30.0), (2.0, 11.0, 30.0), (5.0, 30.0, 30.0), (9.0, 12.0, 60.0)]
+        {
             let what = format!("{} {x} {t_x} {t}", model.kind());
             let alive = |ahead: f64| model.p_alive(x, t_x, t, ahead).unwrap();
             assert!(alive(0.0) <= 1.0 && alive(7.0) <= alive(0.0) && alive(30.0) <= alive(7.0), "{what}");

@@ -312,7 +312,10 @@ fn yardsticks(world: &World, run: &Run) -> Outcome<Vec<(&'static str, Columns)>>
 /// Calibrated by a test for three channels.
 const CALIBRATED: [(&str, &str); 4] = [
     ("(Markov, calibrated: shrink)", r#"{"models": [{"model": "markov"}]}"#),
-    ("(Markov, calibrated: proportional)", r#"{"models": [{"model": "markov"}], "untested": "proportional"}"#),
+    (
+        "(Markov, calibrated: proportional)",
+        r#"{"models": [{"model": "markov"}], "untested": "proportional"}"#,
+    ),
     ("(Markov, calibrated: none)", r#"{"models": [{"model": "markov"}], "untested": "none"}"#),
     ("(self-controlled, calibrated: shrink)", r#"{"self_controlled": {}}"#),
 ];
@@ -321,8 +324,9 @@ fn calibrated(world: &World, given: &str, run: &Run) -> Outcome<Columns> {
     let tests = world.a_third_of_the_tests(run)?;
     let mut found = calibrate(&world.journeys, &tests.into(), &options::parse(given)?, run)?;
     let (_, table) = found.swap_remove(0);
-    let channels: Vec<usize> =
-        (0..table.rows()).filter(|row| table.text("channel", *row).as_deref() != Some("(baseline)")).collect();
+    let channels: Vec<usize> = (0..table.rows())
+        .filter(|row| table.text("channel", *row).as_deref() != Some("(baseline)"))
+        .collect();
     let names: Text = channels.iter().filter_map(|row| table.text("channel", *row)).collect();
     let numbers = |name: &str| -> Outcome<Vec<f64>> {
         let column = table.f64s(name).ok_or_else(|| format!("no column {name}"))?;

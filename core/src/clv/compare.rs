@@ -205,7 +205,8 @@ fn vuong(found: &[Judged], rows: &Unique) -> Table {
             let mean = sum((0..rows.len()).map(|r| rows.weight[r] * gap(r))) / n;
             let spread = sum((0..rows.len()).map(|r| rows.weight[r] * (gap(r) - mean) * (gap(r) - mean))) / n;
             let correction = (a.free() as f64 - b.free() as f64) / 2.0 * ln(n);
-            let statistic = (a.k == b.k && spread > 1e-24).then(|| (n * mean - correction) / (n * spread).sqrt());
+            let statistic =
+                (a.k == b.k && spread > 1e-24).then(|| (n * mean - correction) / (n * spread).sqrt());
             statistics.push(statistic);
             ps.push(statistic.map(|z| 2.0 * normal_cdf(-z.abs())));
         }

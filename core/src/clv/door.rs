@@ -72,11 +72,7 @@ impl PurchaseOptions {
         }
     }
 
-    fn fit<L: Law<N>, const N: usize>(
-        &self,
-        rows: &RfmSlices<'_>,
-        run: &Run,
-    ) -> Result<Box<dyn Purchases>> {
+    fn fit<L: Law<N>, const N: usize>(&self, rows: &RfmSlices<'_>, run: &Run) -> Result<Box<dyn Purchases>> {
         let fit = Fit::<L, N>::new().k(self.k).penalty(self.penalty);
         Ok(Box::new(fit.max_iterations(self.max_iterations).tolerance(self.tolerance).fit(rows, run)?))
     }
@@ -227,7 +223,8 @@ impl dyn Purchases {
     /// | `frequencies` | of customers | `frequencies`: purchases, actual (customers with so many), expected |
     /// | `parameters` | none | `parameters`, `fit`: of [`Estimates`](super::Estimates) |
     pub fn report(&self, name: &str, frame: Option<&Columns>, options: &str, run: &Run) -> Result<Tables> {
-        let frame = || frame.ok_or_else(|| Error::option("frame", format!("`{name}` needs a frame of customers")));
+        let frame =
+            || frame.ok_or_else(|| Error::option("frame", format!("`{name}` needs a frame of customers")));
         match name {
             "predict" => {
                 let found = predict(self, frame()?, &parse(options)?, run)?;
@@ -246,7 +243,8 @@ impl dyn Purchases {
 
 fn new_customer(model: &dyn Purchases, options: &NewCustomerOptions) -> Result<Tables> {
     let mass = model.probabilities(0.0, 0.0, 0.0, options.periods, options.most)?;
-    let ask = |f: &dyn Fn(f64) -> Result<f64>| options.horizons.iter().map(|t| f(*t)).collect::<Result<Vec<f64>>>();
+    let ask =
+        |f: &dyn Fn(f64) -> Result<f64>| options.horizons.iter().map(|t| f(*t)).collect::<Result<Vec<f64>>>();
     let course = Table::new()
         .with("periods", Values::F64(options.horizons.clone()))
         .with("expected_purchases", Values::F64(ask(&|t| model.expected_purchases(0.0, 0.0, 0.0, t))?))

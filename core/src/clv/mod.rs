@@ -52,17 +52,18 @@ mod visits;
 pub use beta_geo::{BetaGeo, BetaGeoModel, Prediction};
 pub use compare::{Candidate, CompareOptions, compare_purchases};
 pub use door::{
-    FrequencyOptions, NewCustomerOptions, PurchaseOptions, fit_purchases, purchases_from_bytes, purchases_with,
+    FrequencyOptions, NewCustomerOptions, PurchaseOptions, fit_purchases, purchases_from_bytes,
+    purchases_with,
 };
 pub use estimates::{Estimates, Verdict};
 pub use frames::{
-    BetaGeoOptions, GammaGammaOptions, SpendPredictOptions,
-    SpendPrediction, beta_geo, gamma_gamma,
+    BetaGeoOptions, GammaGammaOptions, SpendPredictOptions, SpendPrediction, beta_geo, gamma_gamma,
 };
 pub use gamma_gamma::{GammaGamma, GammaGammaModel, SpendSlices};
 pub use laws::{
-    BetaBinomialLaw, BetaGeoCnbdLaw, Fit, GGompertzLaw, History, Law, ModifiedBetaGeoCnbdLaw, ModifiedBetaGeoLaw,
-    ParetoLaw, PurchaseModel, CustomerPrediction, PredictOptions, Purchases, Quantity, predict,
+    BetaBinomialLaw, BetaGeoCnbdLaw, CustomerPrediction, Fit, GGompertzLaw, History, Law,
+    ModifiedBetaGeoCnbdLaw, ModifiedBetaGeoLaw, ParetoLaw, PredictOptions, PurchaseModel, Purchases,
+    Quantity, predict,
 };
 pub use lifetime::{Lifetime, LifetimeOptions, lifetime_value};
 pub use rows::RfmSlices;

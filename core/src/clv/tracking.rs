@@ -151,8 +151,9 @@ pub fn tracking(
         .collect();
     ages.sort_unstable();
     ages.dedup();
-    let expectations =
-        run.map_items(ages.len(), |i| model.expected_purchases(0.0, 0.0, 0.0, ages[i] as f64 / unit.micros() as f64))?;
+    let expectations = run.map_items(ages.len(), |i| {
+        model.expected_purchases(0.0, 0.0, 0.0, ages[i] as f64 / unit.micros() as f64)
+    })?;
     let expected = |micros: i64| ages.binary_search(&micros).map_or(0.0, |i| expectations[i]);
     let mut out = Tracking {
         period_end: Vec::new(),

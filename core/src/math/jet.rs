@@ -3,7 +3,7 @@
 //! A likelihood written once over [`Real`] gives its value on `f64`, and on
 //! [`Jet`] its exact gradient and Hessian (forward mode; Griewank & Walther
 //! 2008, chapter 13), which Newton's method asks for.
-#![allow(clippy::needless_range_loop)] // matrices read best by their indices
+#![allow(clippy::needless_range_loop, clippy::assign_op_pattern)] // matrices read best by their indices
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 

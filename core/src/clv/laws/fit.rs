@@ -1,4 +1,5 @@
 //! Maximising the likelihood of any law.
+#![allow(clippy::needless_range_loop)] // matrices read best by their indices
 
 use std::marker::PhantomData;
 

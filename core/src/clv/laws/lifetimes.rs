@@ -93,10 +93,8 @@ fn ln_dead<const N: usize, L: Lifetimes<N>, R: Real>(p: [R; N], h: History) -> R
     let range = Range::of::<N, L>(at, at[0] + x, h.recency, h.age);
     let ln_term = |u: f64| L::ln_density(p, u) - (p[0] + x) * (p[1] + u).ln();
     let nodes: Vec<(f64, f64)> = range.nodes().collect();
-    let values: Vec<f64> = nodes
-        .iter()
-        .map(|(u, _)| L::ln_density(at, *u) - (at[0] + x) * ln(at[1] + u))
-        .collect();
+    let values: Vec<f64> =
+        nodes.iter().map(|(u, _)| L::ln_density(at, *u) - (at[0] + x) * ln(at[1] + u)).collect();
     let top = values.iter().fold(f64::NEG_INFINITY, |m, v| m.max(*v));
     let mut total = R::from(0.0);
     for ((u, width), value) in nodes.iter().zip(values) {
@@ -413,13 +411,16 @@ mod tests {
     #[test]
     fn the_moments_are_the_derivatives_of_the_integral() {
         let p = [0.6, 11.0, 0.7, 9.0];
-        for (frequency, recency, age) in [(0, 0.0, 39.0), (3, 20.0, 39.0), (40, 38.9, 39.0), (300, 2.0, 80.0)] {
+        for (frequency, recency, age) in [(0, 0.0, 39.0), (3, 20.0, 39.0), (40, 38.9, 39.0), (300, 2.0, 80.0)]
+        {
             let h = History { frequency, recency, age };
             let moments = ParetoLaw::dead_moments(p, h);
             let jets = ln_dead::<4, ParetoLaw, Jet<4>>(Jet::variables(p), h);
             assert!((moments.value - jets.value).abs() < 1e-12 * jets.value.abs());
             for i in 0..4 {
-                assert!((moments.gradient[i] - jets.gradient[i]).abs() < 1e-10 * (1.0 + jets.gradient[i].abs()));
+                assert!(
+                    (moments.gradient[i] - jets.gradient[i]).abs() < 1e-10 * (1.0 + jets.gradient[i].abs())
+                );
                 for j in i..4 {
                     let (a, b) = (moments.hessian[i][j], jets.hessian[i][j]);
                     assert!((a - b).abs() < 1e-8 * (1.0 + b.abs()), "{h:?} {i} {j}: {a} {b}");

@@ -13,14 +13,14 @@ mod predict;
 use std::fmt::Debug;
 
 pub use beta_binomial::BetaBinomialLaw;
-pub use beta_geo::{BetaGeoCnbdLaw, ModifiedBetaGeoCnbdLaw, ModifiedBetaGeoLaw};
 pub(crate) use beta_geo::BetaGeometric;
+pub use beta_geo::{BetaGeoCnbdLaw, ModifiedBetaGeoCnbdLaw, ModifiedBetaGeoLaw};
 pub use fit::Fit;
 pub(super) use fit::opportunities;
 pub use lifetimes::{GGompertzLaw, ParetoLaw};
 pub use model::PurchaseModel;
-pub use predict::{CustomerPrediction, PredictOptions, Purchases, Quantity, predict};
 pub(crate) use predict::same_unit;
+pub use predict::{CustomerPrediction, PredictOptions, Purchases, Quantity, predict};
 
 use super::estimates::Verdict;
 use crate::math::jet::{Jet, Real};

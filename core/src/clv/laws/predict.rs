@@ -91,13 +91,7 @@ pub trait Purchases: Send + Sync {
 
     /// Expected purchases of one customer after T for ever, discounted by
     /// 1 + `discount_rate` a period: DERT, DECT (Fader, Hardie & Lee 2005).
-    fn residual_purchases(
-        &self,
-        frequency: f64,
-        recency: f64,
-        age: f64,
-        discount_rate: f64,
-    ) -> Result<f64> {
+    fn residual_purchases(&self, frequency: f64, recency: f64, age: f64, discount_rate: f64) -> Result<f64> {
         let history = history(self.is_discrete(), frequency, recency, age)?;
         Ok(self.quantity(history, Quantity::Residual { rate: slope(discount_rate)? }))
     }
@@ -168,7 +162,8 @@ fn history(discrete: bool, frequency: f64, recency: f64, age: f64) -> Result<His
         return Err(fault.error(0, 1));
     }
     if discrete {
-        let rows = RfmSlices { frequency: &[frequency], recency: &[recency], age: &[age], ..RfmSlices::default() };
+        let rows =
+            RfmSlices { frequency: &[frequency], recency: &[recency], age: &[age], ..RfmSlices::default() };
         super::fit::opportunities(&rows)?;
     }
     Ok(History { frequency: frequency as u32, recency, age })
@@ -187,7 +182,10 @@ fn slope(discount_rate: f64) -> Result<f64> {
     if discount_rate.is_finite() && discount_rate > 0.0 {
         Ok(crate::math::ln_1p(discount_rate))
     } else {
-        Err(Error::option("discount_rate", "must be a finite rate per period above 0: without it the sum may not end"))
+        Err(Error::option(
+            "discount_rate",
+            "must be a finite rate per period above 0: without it the sum may not end",
+        ))
     }
 }
 
@@ -299,7 +297,10 @@ pub fn predict(
         })?;
     }
     if let Some(level) = options.next_purchase.filter(|level| !(*level > 0.0 && *level < 1.0)) {
-        return Err(Error::option("next_purchase", format!("{level} is not a level between 0 and 1: 0.5 is the median")));
+        return Err(Error::option(
+            "next_purchase",
+            format!("{level} is not a level between 0 and 1: 0.5 is the median"),
+        ));
     }
     same_unit(model.period(), options.period)?;
     let roles = Roles {
@@ -337,7 +338,11 @@ pub fn predict(
     let mut table = Table::new().with("customer", Values::Names(customer));
     let names: Vec<&'static str> = match answers.first() {
         Some(first) => first.columns.iter().map(|c| c.0).collect(),
-        None => self::answers(model, History::default(), options, (z, ahead, rate)).columns.iter().map(|c| c.0).collect(),
+        None => self::answers(model, History::default(), options, (z, ahead, rate))
+            .columns
+            .iter()
+            .map(|c| c.0)
+            .collect(),
     };
     for (at, name) in names.into_iter().enumerate() {
         let values: Vec<Option<f64>> = answers.iter().map(|a| a.columns.get(at).and_then(|c| c.1)).collect();
