@@ -30,6 +30,9 @@ pub enum Verdict {
     EqualRates,
     /// All customers spend alike (q, v → ∞ in proportion), or each always the same (p → ∞).
     EqualSpend,
+    /// The likelihood rises for ever along some coefficients: they tell who has the
+    /// event without fail (separation; Heinze & Schemper 2001).
+    MonotoneLikelihood,
     /// Another parameter lies on the edge of what can be represented.
     Boundary,
 }
@@ -45,6 +48,7 @@ impl Verdict {
             Self::PolarisedDropout => "polarised_dropout",
             Self::EqualRates => "equal_rates",
             Self::EqualSpend => "equal_spend",
+            Self::MonotoneLikelihood => "monotone_likelihood",
             Self::Boundary => "boundary",
         }
     }
