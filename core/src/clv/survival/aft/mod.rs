@@ -17,7 +17,7 @@ use super::rows::Rows;
 use super::subjects::{Clock, Roles, Subjects};
 use crate::column::{Columns, Dropped, OnInvalid, Table, Tables};
 use crate::math::ascent::Local;
-use crate::math::{exp, ln};
+use crate::math::{Sum, exp, ln};
 use crate::model::Model;
 use crate::{Error, Result, Run};
 
@@ -268,7 +268,7 @@ impl Data {
         let (centre, log_sigma) = (at[p], at[p + 1]);
         let sigma = exp(log_sigma);
         let part = |rows: Range<usize>| {
-            let mut local = Local::zero(n);
+            let (mut local, mut value) = (Local::zero(n), Sum::default());
             for i in rows {
                 let w = self.weight[i];
                 if w == 0.0 {
@@ -278,9 +278,8 @@ impl Data {
                 let eta = centre + x.iter().zip(at).map(|(x, b)| x * b).sum::<f64>();
                 let (mut first, mut second, mut cross) = (0.0, 0.0, 0.0);
                 let (mut scale, mut scale2) = (0.0, 0.0);
-                let mut value = 0.0;
                 let mut add = |w: f64, [g, g1, g2]: [f64; 3], z: f64| {
-                    value += w * g;
+                    value.add(w * g);
                     first -= w * g1 / sigma;
                     second += w * g2 / (sigma * sigma);
                     cross += w * (z * g2 + g1) / sigma;
@@ -289,8 +288,8 @@ impl Data {
                 };
                 let z = (self.log_time[i] - eta) / sigma;
                 if self.event[i] {
-                    add(w, self.distribution.density(z), z);
-                    local.value -= w * log_sigma;
+                    let [g, g1, g2] = self.distribution.density(z);
+                    add(w, [g - log_sigma, g1, g2], z);
                     local.gradient[p + 1] -= w;
                 } else {
                     add(w, self.distribution.survival(z), z);
@@ -299,7 +298,6 @@ impl Data {
                     let z = (self.log_entry[i] - eta) / sigma;
                     add(-w, self.distribution.survival(z), z);
                 }
-                local.value += value;
                 for (k, xk) in x.iter().enumerate() {
                     local.gradient[k] += first * xk;
                     let f = second * xk;
@@ -315,6 +313,7 @@ impl Data {
                 local.hessian[(p + 1) * n + p] += cross;
                 local.hessian[(p + 1) * n + p + 1] += scale2;
             }
+            local.value = value.value();
             Ok(local)
         };
         let whole = run.reduce_chunks("maximise the likelihood", self.log_time.len(), part, Local::merge)?;

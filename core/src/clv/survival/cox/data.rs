@@ -263,14 +263,14 @@ impl Data {
         })?;
         hazard.accumulate(self);
         let part = |rows: Range<usize>| {
-            let mut local = Local::zero(p);
+            let (mut local, mut told) = (Local::zero(p), Sum::default());
             for i in rows {
                 let x = self.x.row(i);
                 let lived = risk[i] * hazard.lived(self, i);
                 let mut residual = -lived;
                 if self.event[i] {
                     residual += self.weight[i];
-                    local.value += self.weight[i] * eta[i];
+                    told.add(self.weight[i] * eta[i]);
                 }
                 for (k, xk) in x.iter().enumerate() {
                     local.gradient[k] += residual * xk;
@@ -280,6 +280,7 @@ impl Data {
                     }
                 }
             }
+            local.value = told.value();
             Ok(local)
         };
         let whole = run.reduce_chunks("maximise the partial likelihood", self.rows(), part, Local::merge)?;

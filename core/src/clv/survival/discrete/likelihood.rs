@@ -9,7 +9,7 @@ use super::super::subjects::Subjects;
 use super::model::Period;
 use super::{DiscreteHazard, Link, MOST_INTERCEPTS, PeriodBaseline};
 use crate::math::ascent::Local;
-use crate::math::ln;
+use crate::math::{Sum, ln};
 use crate::{Error, Result, Run};
 
 /// Periods `from ..= to` of like subjects, `at_risk` in each; the events are in the last.
@@ -193,7 +193,7 @@ impl Data<'_> {
     pub(super) fn evaluate(&self, at: &[f64], penalty: f64, run: &Run) -> Result<Local> {
         let (p, n) = (self.p, self.size);
         let part = |patterns: Range<usize>| {
-            let mut local = Local::zero(n);
+            let (mut local, mut total) = (Local::zero(n), Sum::default());
             for pattern in &self.patterns[patterns] {
                 let x = &self.x[pattern.row * p..(pattern.row + 1) * p];
                 let own: f64 = x.iter().zip(at).map(|(x, b)| x * b).sum();
@@ -205,7 +205,7 @@ impl Data<'_> {
                         let events = if period == stretch.to { stretch.events } else { 0.0 };
                         let eta = self.basis.offset[k] + dot(parts, &at[p..]) + own;
                         let [value, d1, d2] = self.link.terms(eta, stretch.at_risk, events);
-                        local.value += value;
+                        total.add(value);
                         first += d1;
                         second += d2;
                         for (a, (j, v)) in parts.iter().enumerate().filter(|(_, (_, v))| *v != 0.0) {
@@ -228,6 +228,7 @@ impl Data<'_> {
                     }
                 }
             }
+            local.value = total.value();
             Ok(local)
         };
         let whole = run.reduce_chunks("maximise the likelihood", self.patterns.len(), part, Local::merge)?;
