@@ -117,21 +117,18 @@ pub(super) fn early_warning(
         parts.retain(|p| p.1 > 0.0);
         parts.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         parts.truncate(options.reasons);
-        let mut text = String::new();
+        let mut text = Vec::with_capacity(parts.len());
         for (place, (covariate, contribution)) in parts.iter().enumerate() {
             let name = terms.covariates().get(*covariate).map_or("", |c| c.name());
             let value = terms.shown(*covariate, row);
-            if place > 0 {
-                text.push_str("; ");
-            }
-            text += &format!("{name} = {value} (×{:.2})", exp(*contribution));
+            text.push(format!("{name} = {value} (×{:.2})", exp(*contribution)));
             whose.push(*i);
             rank.push(place as i64 + 1);
             covariates.push(name);
             values.push(&value);
             size.push(*contribution);
         }
-        words.push(&text);
+        words.push(&text.join("; "));
     }
     let age = |i: &usize| seen.age.as_ref().map_or(0.0, |a| a[*i]);
     let customers = seen
