@@ -246,6 +246,10 @@ fn cox_is_the_maximum_of_the_likelihood_as_written() {
             close(product, f64::from(u8::from(i == j)), 1e-4);
         }
     }
+    // Fewer covariates, no higher likelihood.
+    let fewer = Cox { entry: Some("entry".into()), ..Cox::new(["price", "calls"]) };
+    let (fewer, _) = fewer.fit(&c.all(), &Run::new()).unwrap();
+    assert!(fewer.coefficients().log_likelihood < found.log_likelihood);
     // More penalty, lower likelihood, smaller coefficients.
     let (shrunk, _) = Cox { penalty: 30.0, ..options }.fit(&c.all(), &Run::new()).unwrap();
     assert!(shrunk.coefficients().log_likelihood < found.log_likelihood);
@@ -659,4 +663,85 @@ fn model_files_come_back_and_damage_is_told() {
         assert_eq!(error(fitted.report("nothing", None, "{}", &run)).0, "HW_OPTION");
         assert_eq!(error(fitted.report("predict", None, "{}", &run)).0, "HW_OPTION");
     }
+}
+
+/// No number of a table is anything but finite.
+fn check_tables(tables: &Tables, what: &str) {
+    for (name, table) in tables {
+        for column in table.columns() {
+            if let Values::F64(v) = &column.values {
+                assert!(v.iter().all(|x| x.is_finite()), "{what}: {name}.{}: {v:?}", column.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn tiny_data_give_errors_or_finite_numbers() {
+    let run = Run::new().threads(1);
+    let mut fits = 0;
+    for seed in 0..400 {
+        let mut rng = Run::new().seed(seed).rng(7);
+        let n = rng.random_range(1..9);
+        let mut column =
+            |values: &[f64]| (0..n).map(|_| values[rng.random_range(0..values.len())]).collect::<Vec<f64>>();
+        let frame = Columns::new()
+            .with("duration", column(&[1.0, 2.0, 2.0, 3.0, 7.0]))
+            .with("event", column(&[0.0, 1.0, 1.0]))
+            .with("w", column(&[0.0, 1.0, 1.0, 2.0]))
+            .with("x", column(&[-1.0, 0.0, 1.0, 1e6]))
+            .with("y", column(&[0.0, 1.0]))
+            .with("p", column(&[0.0, 1.0, 2.0]).iter().map(|v| format!("p{v}")).collect::<Vec<String>>());
+        for options in
+            ["{}", r#"{"weight":"w","group":"p","test":"wilcoxon"}"#, r#"{"group":"p","interval":"plain"}"#]
+        {
+            if let Ok(tables) = report("kaplan_meier", &frame, options, &run) {
+                check_tables(&tables, options);
+            }
+        }
+        for ties in ["together", "split"] {
+            let options = format!(r#"{{"weight":"w","ties":"{ties}"}}"#);
+            check_tables(&report("nelson_aalen", &frame, &options, &run).unwrap(), &options);
+        }
+        let given =
+            format!(r#"{{"risk":"x","survival":["y","y"],"horizons":[1,{}],"bins":3}}"#, 2 + seed % 6);
+        check_tables(&report("survival_scores", &frame, &given, &run).unwrap(), &given);
+        for (kind, options) in [
+            ("Cox", r#"{"covariates":["x"],"weight":"w","robust":true}"#),
+            ("Cox", r#"{"covariates":["y","p"],"strata":"x","ties":"breslow"}"#),
+            ("Cox", r#"{"covariates":["x","y"],"penalty":0.1}"#),
+            ("DiscreteHazard", r#"{"covariates":["y"],"weight":"w"}"#),
+            ("DiscreteHazard", r#"{"covariates":["x"],"link":"cloglog","baseline":"linear"}"#),
+            ("DiscreteHazard", r#"{"baseline":"constant"}"#),
+            ("Aft", r#"{"covariates":["y"],"weight":"w"}"#),
+            ("Aft", r#"{"distribution":"log_normal"}"#),
+            ("Aft", r#"{"covariates":["x"],"distribution":"log_logistic"}"#),
+        ] {
+            let what = format!("{seed} {kind} {options}");
+            let fitted = match Survival::fit(kind, &frame, options, &run) {
+                Ok((fitted, _)) => fitted,
+                Err(error) => {
+                    let known = ["HW_COLUMN", "HW_NOT_ENOUGH_DATA", "HW_NOT_CONVERGED", "HW_OPTION"];
+                    assert!(known.contains(&error.code()), "{what}: {error}");
+                    continue;
+                }
+            };
+            fits += 1;
+            check_tables(&fitted.report("summary", None, "{}", &run).unwrap(), &what);
+            let predicted =
+                fitted.report("predict", Some(&frame), r#"{"horizons":[0,1,4,100],"age":"duration"}"#, &run);
+            check_tables(&predicted.unwrap(), &what);
+            check_tables(&fitted.report("early_warning", Some(&frame), "{}", &run).unwrap(), &what);
+            if let Ok(tables) = fitted.report("scores", Some(&frame), r#"{"horizons":[1,2]}"#, &run) {
+                check_tables(&tables, &what);
+            }
+            if kind == "Cox" {
+                check_tables(&fitted.report("proportional_hazards", None, "{}", &run).unwrap(), &what);
+                check_tables(&fitted.report("baseline", None, "{}", &run).unwrap(), &what);
+            }
+            let bytes = fitted.to_bytes().unwrap_or_else(|e| panic!("{what}: {e}"));
+            assert!(Survival::from_bytes(&bytes).unwrap().is_some());
+        }
+    }
+    assert!(fits > 500, "{fits}");
 }

@@ -11,6 +11,9 @@ use crate::math::survival::{CurveInterval, Point, quantile};
 use crate::math::{digamma_rise, exp, trigamma_rise};
 use crate::{Error, Result, Run};
 
+/// Groups at most: their covariance holds the square.
+const MOST_GROUPS: usize = 1000;
+
 /// Roles and options of [`kaplan_meier`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -112,6 +115,10 @@ pub fn kaplan_meier(frame: &Columns, options: &KaplanMeierOptions, run: &Run) ->
     let subjects = Subjects::read(frame, roles, &Reader::None, options.on_invalid, run)?;
     subjects.check_rows()?;
     let (spells, labels) = Spells::of(&subjects);
+    if labels.len() > MOST_GROUPS {
+        let (name, n) = (options.group.clone().unwrap_or_default(), labels.len());
+        return Err(Error::column(name, format!("has {n} groups, and {MOST_GROUPS} can be compared")));
+    }
     run.check()?;
     let curves: Vec<Vec<Point<f64>>> = spells.iter().map(Spells::curve).collect();
     let shortest = spells.iter().map(Spells::last).fold(f64::INFINITY, f64::min);

@@ -13,6 +13,8 @@ use crate::{Error, Result};
 const MOST_LEVELS: usize = 500;
 /// Coefficients at most: the Hessian holds their square.
 const MOST_SLOPES: usize = 2000;
+/// Beyond this a square overflows.
+pub(super) const LARGEST: f64 = 1e150;
 
 /// A covariate as the model knows it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -112,7 +114,13 @@ fn by_model<'a>(intake: &mut Intake<'a>, covariate: &Covariate) -> Result<Given<
     match covariate {
         Covariate::Number { name, .. } => match kind(intake.columns(), name)? {
             Kind::Bool => Ok(Given::Flag(intake.flags(name)?)),
-            _ => Ok(Given::Number(intake.amounts(name, Sign::Any)?)),
+            _ => {
+                let numbers = intake.amounts(name, Sign::Any)?;
+                let vast = |i: &usize| numbers[*i].is_finite() && numbers[*i].abs() > LARGEST;
+                let rows: Vec<usize> = (0..numbers.len()).filter(vast).collect();
+                intake.reject(name, "the number is beyond 1e150", rows);
+                Ok(Given::Number(numbers))
+            }
         },
         Covariate::Level { name, reference, levels, .. } => {
             let names = intake.names(name)?;
@@ -309,8 +317,7 @@ impl Terms {
             }
         }
         for (k, (low, high)) in seen.iter().enumerate() {
-            // Beyond this, squares overflow.
-            if !(low.abs() < 1e150 && high.abs() < 1e150) {
+            if low.abs() > LARGEST || high.abs() > LARGEST {
                 return Err(Error::column(self.of_slope(k), "holds numbers beyond 1e150: rescale it"));
             }
             if high <= low {
@@ -439,7 +446,7 @@ impl Terms {
 
     /// What a loaded model must satisfy.
     pub(super) fn check(&self) -> Result<()> {
-        let numbers = |v: &[f64]| v.iter().all(|x| x.is_finite());
+        let numbers = |v: &[f64]| v.iter().all(|x| x.abs() <= LARGEST);
         let sound = self.0.iter().all(|c| {
             c.size() > 0
                 && c.means().len() == c.size()

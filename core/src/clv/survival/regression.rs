@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::estimates::Verdict;
+use super::design::LARGEST;
 use super::subjects::level_quantile;
 use crate::column::{Table, Tables, Text, Values};
 use crate::math::ascent::{Local, cholesky, maximise, solve};
@@ -313,7 +314,7 @@ impl Coefficients {
         let sound = self.names == names
             && self.references.len() == n
             && self.values.len() == n
-            && all(&self.values)
+            && self.values.iter().all(|v| v.abs() <= LARGEST)
             && self.covariance.len() == n * n
             && all(&self.covariance)
             && self.robust.as_ref().is_none_or(|r| r.len() == n * n && all(r))

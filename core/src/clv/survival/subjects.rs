@@ -30,6 +30,9 @@ pub(super) enum Clock {
     Periods,
 }
 
+const LONGEST: f64 = 1e100;
+const HEAVIEST: f64 = 1e12;
+
 /// The greatest number of periods of a discrete clock.
 pub(super) const MOST_PERIODS: usize = 10_000;
 
@@ -65,6 +68,13 @@ impl<'a> Subjects<'a> {
         let cluster = roles.cluster.map(|c| intake.names(c)).transpose()?;
         let covariates = reader.read(&mut intake)?;
         let sound = |x: f64| x.is_finite() && x >= 0.0;
+        // Beyond these, products of sums overflow.
+        let long = (0..duration.len()).filter(|i| duration[*i].is_finite() && duration[*i] > LONGEST);
+        intake.reject(roles.duration, "the duration is beyond 1e100: choose a longer unit", long);
+        if let (Some(weight), Some(name)) = (&weight, roles.weight) {
+            let heavy = (0..weight.len()).filter(|i| weight[*i].is_finite() && weight[*i] > HEAVIEST);
+            intake.reject(name, "the weight is beyond 1e12", heavy);
+        }
         match roles.clock {
             Clock::Continuous => {}
             Clock::Positive => {
