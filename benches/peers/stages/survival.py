@@ -51,7 +51,9 @@ def cox(table):
 def cox_numbers(model) -> dict[str, float]:
     found = model.report("summary")
     fit, coefficients = found["fit"], found["coefficients"]
-    values = dict(zip(coefficients["parameter"].to_pylist(), coefficients["estimate"].to_pylist(), strict=True))
+    values = dict(
+        zip(coefficients["parameter"].to_pylist(), coefficients["estimate"].to_pylist(), strict=True)
+    )
     return {**values, "log_likelihood": fit["log_likelihood"].to_pylist()[0]}
 
 

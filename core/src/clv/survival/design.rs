@@ -112,16 +112,16 @@ fn by_kind<'a>(intake: &mut Intake<'a>, name: &str) -> Result<Given<'a>> {
 
 fn by_model<'a>(intake: &mut Intake<'a>, covariate: &Covariate) -> Result<Given<'a>> {
     match covariate {
-        Covariate::Number { name, .. } => match kind(intake.columns(), name)? {
-            Kind::Bool => Ok(Given::Flag(intake.flags(name)?)),
-            _ => {
-                let numbers = intake.amounts(name, Sign::Any)?;
-                let vast = |i: &usize| numbers[*i].is_finite() && numbers[*i].abs() > LARGEST;
-                let rows: Vec<usize> = (0..numbers.len()).filter(vast).collect();
-                intake.reject(name, "the number is beyond 1e150", rows);
-                Ok(Given::Number(numbers))
+        Covariate::Number { name, .. } => {
+            if kind(intake.columns(), name)? == Kind::Bool {
+                return Ok(Given::Flag(intake.flags(name)?));
             }
-        },
+            let numbers = intake.amounts(name, Sign::Any)?;
+            let vast = |i: &usize| numbers[*i].is_finite() && numbers[*i].abs() > LARGEST;
+            let rows: Vec<usize> = (0..numbers.len()).filter(vast).collect();
+            intake.reject(name, "the number is beyond 1e150", rows);
+            Ok(Given::Number(numbers))
+        }
         Covariate::Level { name, reference, levels, .. } => {
             let names = intake.names(name)?;
             let known: Vec<bool> = (0..names.labels.len() as u32)

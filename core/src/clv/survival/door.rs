@@ -5,9 +5,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::curves::{kaplan_meier, nelson_aalen};
-use super::forecast::Forecast;
-use super::scores::{model_scores, survival_scores};
-use super::warning::early_warning;
+use super::forecast::{Forecast, PredictOptions};
+use super::regression::Coefficients;
+use super::scores::{ModelScoreOptions, model_scores, survival_scores};
+use super::warning::{WarningOptions, early_warning};
 use super::{Aft, AftModel, Cox, CoxModel, DiscreteHazard, DiscreteHazardModel};
 use crate::column::{Columns, Dropped, Tables};
 use crate::model;
@@ -92,26 +93,47 @@ impl Survival {
         }
     }
 
+    /// The coefficients.
+    pub fn coefficients(&self) -> &Coefficients {
+        match self {
+            Self::Cox(fitted) => fitted.coefficients(),
+            Self::DiscreteHazard(fitted) => fitted.coefficients(),
+            Self::Aft(fitted) => fitted.coefficients(),
+        }
+    }
+
+    /// Predictions for a frame: see [`PredictOptions`].
+    pub fn predict(&self, frame: &Columns, options: &PredictOptions, run: &Run) -> Result<Tables> {
+        super::forecast::predict(self.forecast(), frame, options, run)
+    }
+
+    /// Who is likely to leave soon, given that they are still here, and why: see [`WarningOptions`].
+    pub fn early_warning(&self, frame: &Columns, options: &WarningOptions, run: &Run) -> Result<Tables> {
+        early_warning(self.forecast(), frame, options, run)
+    }
+
+    /// The predictions for a frame beside what happened, best one that the
+    /// model was not fitted on; the tables are those of [`survival_scores`].
+    pub fn scores(&self, frame: &Columns, options: &ModelScoreOptions, run: &Run) -> Result<Tables> {
+        model_scores(self.forecast(), frame, options, run)
+    }
+
     /// What the model has to say, by name, with the options as JSON.
     ///
     /// | report | of | options | tables |
     /// | --- | --- | --- | --- |
     /// | `summary` | all | [`SummaryOptions`] | coefficients, tests, fit, concordance |
-    /// | `predict` | all, with a frame | [`PredictOptions`](super::PredictOptions) | predictions, survival, dropped |
-    /// | `early_warning` | all, with a frame | [`WarningOptions`](super::WarningOptions) | customers, reasons, unknown, dropped |
-    /// | `scores` | all, with a frame | [`ModelScoreOptions`](super::ModelScoreOptions) | scores, brier, calibration, dropped |
+    /// | `predict` | all, with a frame | [`PredictOptions`] | predictions, survival, dropped |
+    /// | `early_warning` | all, with a frame | [`WarningOptions`] | customers, reasons, unknown, dropped |
+    /// | `scores` | all, with a frame | [`ModelScoreOptions`] | scores, brier, calibration, dropped |
     /// | `baseline` | Cox, discrete hazard | none | baseline |
     /// | `proportional_hazards` | Cox | none | proportional_hazards |
     pub fn report(&self, name: &str, frame: Option<&Columns>, options: &str, run: &Run) -> Result<Tables> {
         let frame = || frame.ok_or_else(|| Error::option("frame", format!("`{name}` needs a frame")));
         let table = match (self, name) {
-            (_, "predict") => {
-                return super::forecast::predict(self.forecast(), frame()?, &parse(options)?, run);
-            }
-            (_, "early_warning") => {
-                return early_warning(self.forecast(), frame()?, &parse(options)?, run);
-            }
-            (_, "scores") => return model_scores(self.forecast(), frame()?, &parse(options)?, run),
+            (_, "predict") => return self.predict(frame()?, &parse(options)?, run),
+            (_, "early_warning") => return self.early_warning(frame()?, &parse(options)?, run),
+            (_, "scores") => return self.scores(frame()?, &parse(options)?, run),
             (_, "summary") => {
                 let SummaryOptions { level } = parse(options)?;
                 return match self {
