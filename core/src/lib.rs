@@ -66,6 +66,8 @@ mod pages {
     mod journey {}
     #[doc = include_str!("../../docs/attribution.md")]
     mod attribution {}
+    #[doc = include_str!("../../docs/clv_survival.md")]
+    mod clv_survival {}
     #[doc = include_str!("../../docs/simulate.md")]
     mod simulate {}
 }

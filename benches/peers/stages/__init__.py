@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import os
 
-from . import bootstrap, credit, events, kmeans, lifetimes, markov, paths, rfm, rules, shapley, stitching
+from . import (
+    bootstrap,
+    credit,
+    events,
+    kmeans,
+    lifetimes,
+    markov,
+    paths,
+    rfm,
+    rules,
+    shapley,
+    stitching,
+    survival,
+)
 
 
 def cores() -> int:
@@ -74,6 +87,12 @@ STAGES = {
         "(none stated)",
         lifetimes.SUMMARIZE,
     ),
+    "kaplan_meier": (
+        "Kaplan–Meier curve with intervals, 1 million contracts in whole days",
+        "no slower than lifelines",
+        survival.CURVE,
+    ),
+    "cox": ("Cox regression, 100,000 contracts × 5 covariates", "no slower than lifelines", survival.COX),
     "stitching": (
         "Customers from 5 million sightings of cookie, device and e-mail strings",
         "≥ 3 × the fastest peer",

@@ -32,6 +32,9 @@ pub enum Verdict {
     EqualRates,
     /// All customers spend alike (q, v → ∞ in proportion), or each always the same (p → ∞).
     EqualSpend,
+    /// The likelihood rises for ever along some coefficients: they tell who has the
+    /// event without fail (separation; Heinze & Schemper 2001).
+    MonotoneLikelihood,
     /// Another parameter lies on the edge of what can be represented.
     Boundary,
 }
@@ -48,6 +51,7 @@ impl Verdict {
             Self::ConstantHazard => "constant_hazard",
             Self::EqualRates => "equal_rates",
             Self::EqualSpend => "equal_spend",
+            Self::MonotoneLikelihood => "monotone_likelihood",
             Self::Boundary => "boundary",
         }
     }

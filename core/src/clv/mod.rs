@@ -11,6 +11,7 @@
 //! | purchases and dropout | [`BetaGeo`] → [`BetaGeoModel`] | Fader, Hardie & Lee 2005, BG/NBD |
 //! | spend per purchase | [`GammaGamma`] → [`GammaGammaModel`] | Fader & Hardie 2013, note 025 |
 //! | value | [`lifetime_value`] | the two together, discounted |
+//! | contracts: churn, its causes, who is next | [`survival`] | Kaplan & Meier 1958, Cox 1972 |
 //! | forecast beside fact | [`tracking`], [`forecast_errors`] | |
 //!
 //! Likelihoods have analytic gradients and Hessians and are maximised by
@@ -46,6 +47,7 @@ mod laws;
 mod lifetime;
 mod rows;
 mod summarize;
+pub mod survival;
 mod tracking;
 mod visits;
 
