@@ -1581,7 +1581,7 @@ export declare namespace clv {
     tolerance?: number
   }
 
-  /** Columns and options of `BetaGeo`. */
+  /** Columns and options of models of purchases. */
   export interface BetaGeoOptions extends FitOptions {
     /** Column of the age at the last purchase. Default `"recency"`. */
     recency?: string
@@ -1591,6 +1591,12 @@ export declare namespace clv {
     period?: Duration
     /** Weight of an L2 penalty on log parameters. Default 0. */
     penalty?: number
+  }
+
+  /** The same, of purchases at every k-th tick. */
+  export interface RegularOptions extends BetaGeoOptions {
+    /** Ticks between purchases, 1 to 50. Default 2. */
+    k?: number
   }
 
   /** Columns and options of `GammaGamma`. */
@@ -1615,12 +1621,157 @@ export declare namespace clv {
     onInvalid?: OnInvalid
   }
 
-  /** Columns and options of `BetaGeo.predict`. */
+  /** Columns and options of the `predict` of models of purchases. */
   export interface PredictOptions extends HistoryOptions {
     /** How many periods ahead. Default 1. */
     periods?: number
     /** Level of an interval for the uncertainty of the parameters, such as 0.95. */
     interval?: number
+    /** Level of an interval for the purchases themselves: purchases_low, purchases_high. */
+    purchaseInterval?: number
+    /** Also P(alive) so many periods after T: p_alive_ahead. */
+    ahead?: number
+    /** Also purchases for ever, discounted by this rate per period (DERT): residual_purchases. */
+    discountRate?: number
+    /** Also the time until the next purchase, its quantile of this level: next_purchase. */
+    nextPurchase?: number
+    /** Also the purchase rate while alive: purchase_rate. */
+    rate?: boolean
+  }
+
+  /** Columns and options of `frequencies`. */
+  export interface FrequencyOptions {
+    /** Column of repeat purchases. Default `"frequency"`. */
+    frequency?: string
+    /** Column of the age at the last purchase. Default `"recency"`. */
+    recency?: string
+    /** Column of the age at the end of observation. Default `"T"`. */
+    T?: string
+    /** Column of weights. */
+    weight?: string
+    /** The last row is this many purchases or more. Default 7. */
+    most?: number
+    /** Rows that cannot be. Default `"error"`. */
+    onInvalid?: OnInvalid
+  }
+
+  /** Options of `newCustomer`. */
+  export interface NewCustomerOptions {
+    /** The horizon of the probabilities. Default 1. */
+    periods?: number
+    /** The most purchases told apart. Default 10. */
+    most?: number
+    /** Horizons of `extras.course`. */
+    horizons?: number[]
+  }
+
+  /** Columns and options of `compare`. */
+  export interface ComparePurchasesOptions {
+    /** The models. Default BetaGeo, ModifiedBetaGeo and ParetoNBD. */
+    models?: (string | { model: string; k: number })[]
+    /** Column of repeat purchases. Default `"frequency"`. */
+    frequency?: string
+    /** Column of the age at the last purchase. Default `"recency"`. */
+    recency?: string
+    /** Column of the age at the end of observation. Default `"T"`. */
+    T?: string
+    /** Column of purchases in the holdout. Default `"frequency_holdout"`. */
+    frequencyHoldout?: string
+    /** Column of the length of the holdout. Default `"duration_holdout"`. */
+    durationHoldout?: string
+    /** The unit of recency and T. */
+    period?: Duration
+    /** Weight of an L2 penalty on log parameters. Default 0. */
+    penalty?: number
+    /** Rows that cannot be. Default `"error"`. */
+    onInvalid?: OnInvalid
+  }
+
+  /** What all models of purchases and dropout share; times are in the model's periods. */
+  abstract class PurchaseModel<Name extends string = string> {
+    /** Estimates the parameters by maximum likelihood, and resolves to this model. */
+    fit(rfm: FrameInput, options?: BetaGeoOptions & RunOptions): Promise<this>
+    /** What to expect of each customer: customer, expected_purchases, p_alive, and what was asked for. */
+    predict(rfm: FrameInput, options?: PredictOptions & RunOptions): Promise<Frame>
+    /** Customers by their number of repeat purchases: purchases, actual, expected. */
+    frequencies(rfm: FrameInput, options?: FrequencyOptions & RunOptions): Promise<Frame>
+    /** Of a customer not yet seen: purchases, probability; `extras.course`: periods, expected_purchases, p_alive. */
+    newCustomer(options?: NewCustomerOptions & RunOptions): Promise<Frame>
+    /** Actual and expected repeat purchases, period after period. */
+    tracking(orders: FrameInput, options?: TrackingOptions & RunOptions): Promise<Frame>
+    /** The parameters. */
+    get params(): Record<Name, number>
+    /** Their standard errors; `null` where the data do not identify one. */
+    get standardErrors(): Record<Name, number | null>
+    /** The maximised log-likelihood. */
+    get logLikelihood(): number
+    /** The rows that the fit dropped, and why: column, reason, count, first_row. */
+    dropped(): Frame
+    /** One row for each parameter: parameter, estimate, standard_error, low, high. */
+    table(): Frame
+    /** One row on the fit: log_likelihood, customers, iterations, gradient_norm, aic, bic, verdict, …. */
+    fitTable(): Frame
+    /** The probability that one customer is alive, now or `ahead` periods after T; takes microseconds. */
+    pAlive(frequency: number, recency: number, age: number, ahead?: number): number
+    /** The purchases to expect of one customer in the coming periods; takes microseconds. */
+    expectedPurchases(frequency: number, recency: number, age: number, periods: number): number
+    /** One customer's purchases for ever, discounted by this rate per period. */
+    residualPurchases(frequency: number, recency: number, age: number, discountRate: number): number
+    /** The probabilities that one customer buys 0, 1, … `most` times in the coming periods. */
+    probabilities(frequency: number, recency: number, age: number, periods: number, most: number): number[]
+    /** The model as the bytes of a model file. */
+    toBytes(): Uint8Array
+    /** Writes the model to a file; `load` reads it back. */
+    save(path: string): Promise<void>
+  }
+
+  /** The BG/NBD model of purchases and dropout (Fader, Hardie & Lee 2005). */
+  export class BetaGeo extends PurchaseModel<'r' | 'alpha' | 'a' | 'b'> {
+    constructor(options?: BetaGeoOptions)
+    /** A model with given parameters, for example published ones. */
+    static fromParameters(params: { r: number; alpha: number; a: number; b: number }, period?: Duration): BetaGeo
+  }
+
+  /** The MBG/NBD model: customers may drop out after the first purchase too (Batislam et al. 2007). */
+  export class ModifiedBetaGeo extends PurchaseModel<'r' | 'alpha' | 'a' | 'b'> {
+    constructor(options?: BetaGeoOptions)
+    /** A model with given parameters, for example published ones. */
+    static fromParameters(params: { r: number; alpha: number; a: number; b: number }, period?: Duration): ModifiedBetaGeo
+  }
+
+  /** The BG/CNBD-k model: BG/NBD with regular purchases (Platzer & Reutterer 2016). */
+  export class BetaGeoCNBD extends PurchaseModel<'r' | 'alpha' | 'a' | 'b'> {
+    constructor(options?: RegularOptions)
+    /** A model with given parameters, for example published ones. */
+    static fromParameters(params: { r: number; alpha: number; a: number; b: number; k?: number }, period?: Duration): BetaGeoCNBD
+  }
+
+  /** The MBG/CNBD-k model: MBG/NBD with regular purchases (Platzer & Reutterer 2016). */
+  export class ModifiedBetaGeoCNBD extends PurchaseModel<'r' | 'alpha' | 'a' | 'b'> {
+    constructor(options?: RegularOptions)
+    /** A model with given parameters, for example published ones. */
+    static fromParameters(params: { r: number; alpha: number; a: number; b: number; k?: number }, period?: Duration): ModifiedBetaGeoCNBD
+  }
+
+  /** The Pareto/NBD model: customers may drop out at any time (Schmittlein, Morrison & Colombo 1987). */
+  export class ParetoNBD extends PurchaseModel<'r' | 'alpha' | 's' | 'beta'> {
+    constructor(options?: BetaGeoOptions)
+    /** A model with given parameters, for example published ones. */
+    static fromParameters(params: { r: number; alpha: number; s: number; beta: number }, period?: Duration): ParetoNBD
+  }
+
+  /** The GGompertz/NBD model: dropout at a rate that grows with age (Bemmaor & Glady 2012). */
+  export class GGompertzNBD extends PurchaseModel<'r' | 'alpha' | 'b' | 's' | 'beta'> {
+    constructor(options?: BetaGeoOptions)
+    /** A model with given parameters, for example published ones. */
+    static fromParameters(params: { r: number; alpha: number; b: number; s: number; beta: number }, period?: Duration): GGompertzNBD
+  }
+
+  /** The BG/BB model: purchases at discrete opportunities (Fader, Hardie & Shang 2010). */
+  export class BetaGeoBetaBinomial extends PurchaseModel<'alpha' | 'beta' | 'gamma' | 'delta'> {
+    constructor(options?: BetaGeoOptions)
+    /** A model with given parameters, for example published ones. */
+    static fromParameters(params: { alpha: number; beta: number; gamma: number; delta: number }, period?: Duration): BetaGeoBetaBinomial
   }
 
   /** Columns and options of `GammaGamma.predict`. */
@@ -1655,7 +1806,7 @@ export declare namespace clv {
     predicted?: string
   }
 
-  /** Columns and options of `BetaGeo.tracking`. */
+  /** Columns and options of the `tracking` of models of purchases. */
   export interface TrackingOptions {
     /** Column of customers. Default `"customer"`. */
     customer?: string
@@ -2048,7 +2199,7 @@ export declare namespace clv {
    * The discounted value of every customer over the coming periods: customer,
    * expected_purchases, p_alive, expected_spend, lifetime_value.
    */
-  export function lifetimeValue(model: BetaGeo, spend: GammaGamma, rfm: FrameInput, options?: LifetimeOptions & RunOptions): Promise<Frame>
+  export function lifetimeValue(model: PurchaseModel, spend: GammaGamma, rfm: FrameInput, options?: LifetimeOptions & RunOptions): Promise<Frame>
 
   /**
    * How a forecast compares with what happened, customer by customer, in one
@@ -2056,39 +2207,13 @@ export declare namespace clv {
    */
   export function forecastErrors(frame: FrameInput, options?: ForecastOptions & RunOptions): Promise<Frame>
 
-  /** The BG/NBD model of repeat purchases (Fader, Hardie & Lee 2005). */
-  export class BetaGeo {
-    /** A model that is not fitted yet. */
-    constructor(options?: BetaGeoOptions)
-    /** A model with given parameters, for example published ones. */
-    static fromParameters(params: { r: number, alpha: number, a: number, b: number }, period?: Duration): BetaGeo
-    /** Estimates the parameters by maximum likelihood, and resolves to this model. */
-    fit(rfm: FrameInput, options?: BetaGeoOptions & RunOptions): Promise<this>
-    /** What to expect of each customer: customer, expected_purchases, p_alive. */
-    predict(rfm: FrameInput, options?: PredictOptions & RunOptions): Promise<Frame>
-    /** Actual and expected repeat purchases, period after period. */
-    tracking(orders: FrameInput, options?: TrackingOptions & RunOptions): Promise<Frame>
-    /** The parameters r, alpha, a and b. */
-    get params(): { r: number, alpha: number, a: number, b: number }
-    /** Their standard errors; `null` where the data do not identify one. */
-    get standardErrors(): { r: number | null, alpha: number | null, a: number | null, b: number | null }
-    /** The maximised log-likelihood. */
-    get logLikelihood(): number
-    /** The rows that the fit dropped, and why: column, reason, count, first_row. */
-    dropped(): Frame
-    /** One row for each parameter: parameter, estimate, standard_error, low, high. */
-    table(): Frame
-    /** One row on the fit: log_likelihood, customers, iterations, gradient_norm, aic, bic, verdict, …. */
-    fitTable(): Frame
-    /** The probability that one customer has not dropped out; takes microseconds. */
-    pAlive(frequency: number, recency: number, age: number): number
-    /** The purchases to expect of one customer in the coming periods; takes microseconds. */
-    expectedPurchases(frequency: number, recency: number, age: number, periods: number): number
-    /** The model as the bytes of a model file. */
-    toBytes(): Uint8Array
-    /** Writes the model to a file; `load` reads it back. */
-    save(path: string): Promise<void>
-  }
+  /**
+   * Fits several models of purchases to the same customers and judges them:
+   * model, k, parameters, log_likelihood, aic, bic, verdict, and with holdout
+   * columns the errors of the forecast; best BIC first. `extras.vuong` has the
+   * pairs (Vuong 1989).
+   */
+  export function compare(rfm: FrameInput, options?: ComparePurchasesOptions & RunOptions): Promise<Frame>
 
   /** The gamma-gamma model of the value of a purchase (Fader & Hardie 2013). */
   export class GammaGamma {

@@ -179,8 +179,8 @@ impl PurchaseModel {
             let (json, rfm) = (call.json().to_owned(), call.optional_columns(rfm)?);
             let model = job::now(env, || self.slot.get())?;
             Ok(move |run: &headwater::Run| {
-                let rfm = rfm.as_ref().map(|rfm| rfm.columns()).transpose()?;
-                model.report(&name, rfm.as_deref(), &json, run)
+                let rfm = rfm.map(crate::intake::Input::columns).transpose()?;
+                model.report(&name, rfm.as_ref(), &json, run)
             })
         };
         job::start(env, options, prepare, Frame::of)

@@ -50,7 +50,7 @@ impl Model {
     }
 
     /// The core's model of purchases, if it is one.
-    pub(crate) fn buyers(&self) -> headwater::Result<&dyn Purchases> {
+    pub(crate) fn buyers(&self) -> headwater::Result<&(dyn Purchases + 'static)> {
         let wrong = || Error::option("model", format!("is a `{}`, not a model of purchases", self.kind));
         self.inner.downcast_ref::<Box<dyn Purchases>>().map(AsRef::as_ref).ok_or_else(wrong)
     }

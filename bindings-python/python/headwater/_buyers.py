@@ -140,7 +140,12 @@ class Purchases(_Likelihood):
         return self
 
     def _tables(
-        self, name: str, options: dict[str, Any], rfm: Any = None, columns: list[str | None] | None = None, run: Any = None
+        self,
+        name: str,
+        options: dict[str, Any],
+        rfm: Any = None,
+        columns: list[str | None] | None = None,
+        run: Any = None,
     ) -> tuple[dict[str, Any], _frames.Maker]:
         run = run or _call.run()
         if rfm is None:
@@ -202,7 +207,7 @@ class Purchases(_Likelihood):
         -------
         frame
             customer, expected_purchases, p_alive, with ``interval`` their ``_low`` and ``_high``, and as asked
-            for purchases_low, purchases_high, p_alive_ahead, residual_purchases, next_purchase, purchase_rate.
+            purchases_low, purchases_high, p_alive_ahead, residual_purchases, next_purchase, purchase_rate.
         """
         options = {
             "customer": customer,
@@ -315,7 +320,9 @@ class BetaGeo(Purchases):
     _kind = "clv.BetaGeo"
 
     @classmethod
-    def from_params(cls, r: float, alpha: float, a: float, b: float, period: _call.Span | None = None) -> Self:
+    def from_params(
+        cls, r: float, alpha: float, a: float, b: float, period: _call.Span | None = None
+    ) -> Self:
         """A model with given parameters, for example published ones."""
         return cls._given([r, alpha, a, b], period)
 
@@ -350,7 +357,9 @@ class ModifiedBetaGeo(Purchases):
     _kind = "clv.ModifiedBetaGeo"
 
     @classmethod
-    def from_params(cls, r: float, alpha: float, a: float, b: float, period: _call.Span | None = None) -> Self:
+    def from_params(
+        cls, r: float, alpha: float, a: float, b: float, period: _call.Span | None = None
+    ) -> Self:
         """A model with given parameters, for example published ones."""
         return cls._given([r, alpha, a, b], period)
 
@@ -385,7 +394,9 @@ class ParetoNBD(Purchases):
     _kind = "clv.ParetoNBD"
 
     @classmethod
-    def from_params(cls, r: float, alpha: float, s: float, beta: float, period: _call.Span | None = None) -> Self:
+    def from_params(
+        cls, r: float, alpha: float, s: float, beta: float, period: _call.Span | None = None
+    ) -> Self:
         """A model with given parameters, for example published ones."""
         return cls._given([r, alpha, s, beta], period)
 
@@ -422,7 +433,9 @@ class BetaGeoCNBD(_Regular):
     _kind = "clv.BetaGeoCNBD"
 
     @classmethod
-    def from_params(cls, r: float, alpha: float, a: float, b: float, period: _call.Span | None = None, k: int = 2) -> Self:
+    def from_params(
+        cls, r: float, alpha: float, a: float, b: float, period: _call.Span | None = None, k: int = 2
+    ) -> Self:
         """A model with given parameters, for example published ones."""
         return cls._given([r, alpha, a, b], period, k)
 
@@ -459,7 +472,9 @@ class ModifiedBetaGeoCNBD(_Regular):
     _kind = "clv.ModifiedBetaGeoCNBD"
 
     @classmethod
-    def from_params(cls, r: float, alpha: float, a: float, b: float, period: _call.Span | None = None, k: int = 2) -> Self:
+    def from_params(
+        cls, r: float, alpha: float, a: float, b: float, period: _call.Span | None = None, k: int = 2
+    ) -> Self:
         """A model with given parameters, for example published ones."""
         return cls._given([r, alpha, a, b], period, k)
 
@@ -494,7 +509,9 @@ class GGompertzNBD(Purchases):
     _kind = "clv.GGompertzNBD"
 
     @classmethod
-    def from_params(cls, r: float, alpha: float, b: float, s: float, beta: float, period: _call.Span | None = None) -> Self:
+    def from_params(
+        cls, r: float, alpha: float, b: float, s: float, beta: float, period: _call.Span | None = None
+    ) -> Self:
         """A model with given parameters, for example published ones."""
         return cls._given([r, alpha, b, s, beta], period)
 
@@ -531,7 +548,9 @@ class BetaGeoBetaBinomial(Purchases):
     _kind = "clv.BetaGeoBetaBinomial"
 
     @classmethod
-    def from_params(cls, alpha: float, beta: float, gamma: float, delta: float, period: _call.Span | None = None) -> Self:
+    def from_params(
+        cls, alpha: float, beta: float, gamma: float, delta: float, period: _call.Span | None = None
+    ) -> Self:
         """A model with given parameters, for example published ones."""
         return cls._given([alpha, beta, gamma, delta], period)
 

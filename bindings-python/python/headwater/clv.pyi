@@ -6,8 +6,8 @@ from ._buyers import (
     BetaGeo,
     BetaGeoBetaBinomial,
     BetaGeoCNBD,
-    GGompertzNBD,
     GammaGamma,
+    GGompertzNBD,
     ModifiedBetaGeo,
     ModifiedBetaGeoCNBD,
     ParetoNBD,
@@ -51,7 +51,6 @@ def summarize(
     threads: int | None = None,
     progress: _call.Progress = None,
 ) -> Any: ...
-
 def compare(
     rfm: Any,
     models: Sequence[str | Mapping[str, Any]] = ("BetaGeo", "ModifiedBetaGeo", "ParetoNBD"),
