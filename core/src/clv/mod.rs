@@ -37,7 +37,9 @@
 //! ```
 
 mod beta_geo;
+pub mod contract;
 mod estimates;
+pub mod finance;
 mod frames;
 mod gamma_gamma;
 mod lifetime;

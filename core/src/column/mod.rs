@@ -32,3 +32,4 @@ pub(crate) use runs::{Coded, Keys, ends, int_runs, ints};
 pub(crate) use strings::Strings;
 pub use table::{Column, Table, Tables, Values};
 pub use time::{MAX_TIME, MIN_TIME, TimeUnit, parse_time};
+pub(crate) use time::{civil, days};
