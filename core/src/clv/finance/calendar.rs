@@ -141,7 +141,7 @@ mod tests {
             }
         }
         // 1997-09-30 was a Tuesday.
-        let day = crate::column::days(1997, 9, 30).unwrap_or_default();
+        let day = days(1997, 9, 30).unwrap_or_default();
         assert_eq!(civil(Period::Week.first_day(Period::Week.of_day(day))), (1997, 9, 29));
         assert_eq!(civil(Period::Quarter.first_day(Period::Quarter.of_day(day))), (1997, 7, 1));
         assert!("1.5d".parse::<Period>().is_err() && "0d".parse::<Period>().is_err());
