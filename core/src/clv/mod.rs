@@ -12,6 +12,8 @@
 //! | spend per purchase | [`GammaGamma`] → [`GammaGammaModel`] | Fader & Hardie 2013, note 025 |
 //! | value | [`lifetime_value`] | the two together, discounted |
 //! | forecast beside fact | [`tracking`], [`forecast_errors`] | |
+//! | customers under contract | [`contract`] | Fader & Hardie 2007 |
+//! | the formulas of finance | [`finance`] | Mack 1993; Pfeifer & Carraway 2000 |
 //!
 //! Likelihoods have analytic gradients and Hessians and are maximised by
 //! Newton's method on log parameters, over distinct rows with weights: a

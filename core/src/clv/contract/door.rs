@@ -74,8 +74,8 @@ impl Contract {
     pub fn report(&self, name: &str, frame: Option<&Columns>, options: &str, run: &Run) -> Result<Tables> {
         let model = self.model();
         let table = match name {
-            "survival" => ("survival", model.survival(&parse(options)?)?),
-            "value" => ("value", model.value(&parse(options)?)?),
+            "survival" => ("survival", model.survival(&parse(options)?, run)?),
+            "value" => ("value", model.value(&parse(options)?, run)?),
             "predict" => {
                 let frame =
                     frame.ok_or_else(|| Error::option("frame", "`predict` needs a frame of customers"))?;

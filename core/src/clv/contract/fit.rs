@@ -232,10 +232,10 @@ impl Search<'_> {
         evaluate: impl Fn([f64; N]) -> Local<N>,
     ) -> Result<Optimum<N>> {
         let beta = ln(ALIKE);
-        let (_, chance) = geometric(self.life);
+        let (_, log_odds) = geometric(self.life);
         let mut start = from;
         start[1] = beta;
-        start[0] = beta + ln(chance / (1.0 - chance));
+        start[0] = beta + log_odds;
         let mut bounds = *bounds;
         bounds[0] = (0.0, 2.0 * beta);
         bounds[1] = (beta, beta);
@@ -254,21 +254,23 @@ impl Search<'_> {
     fn estimates<const N: usize>(&self, found: &Optimum<N>) -> Estimates {
         let at = found.at;
         let mut fixed = found.bound;
-        let covariance = covariance(&found.local.hessian, fixed).unwrap_or_else(|| {
-            // Flat to working accuracy: nothing can be said of the errors.
-            fixed = [true; N];
-            [[0.0; N]; N]
-        });
+        let covariance = covariance(&found.local.hessian, fixed);
+        let covariance =
+            covariance.filter(|c| c.iter().flatten().all(|v| v.is_finite())).unwrap_or_else(|| {
+                // Flat to working accuracy: nothing can be said of the errors.
+                fixed = [true; N];
+                [[0.0; N]; N]
+            });
         let (high, low) = (|i: usize| at[i] > 6.0, |i: usize| at[i] < -6.0);
         let verdict = if !found.bound.contains(&true) {
             Verdict::Interior
         } else if found.bound[2..].contains(&true) {
             Verdict::Boundary
-        } else if high(1) && !low(0) {
+        } else if at[1] > ln(EDGE) + 1.0 || (high(0) && high(1)) {
             Verdict::EqualDropout
         } else if low(0) && low(1) {
             Verdict::PolarisedDropout
-        } else if high(1) {
+        } else if low(0) && high(1) {
             Verdict::NoDropout
         } else if low(1) {
             Verdict::CertainDropout

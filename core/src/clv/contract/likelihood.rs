@@ -30,16 +30,46 @@ impl<const N: usize> Sums<N> {
     }
 }
 
-/// (t − 1, K_t, D_t) of the renewals that someone met.
-fn met(life: &LifeTable) -> impl Iterator<Item = (f64, f64, f64)> + '_ {
-    let rows = life.kept().iter().zip(life.lost()).enumerate();
-    rows.map(|(t, (kept, lost))| (t as f64, *kept, *lost)).filter(|(_, kept, lost)| kept + lost > 0.0)
+/// Renewals one after the other that the same customers met.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Met {
+    /// Renewals made before and after.
+    from: f64,
+    to: f64,
+    kept: f64,
+    /// Who left, of one renewal only.
+    lost: f64,
+}
+
+/// The renewals that someone met, those at which nobody left in one.
+fn met(life: &LifeTable) -> Vec<Met> {
+    let mut out: Vec<Met> = Vec::new();
+    for (t, (kept, lost)) in life.kept().iter().zip(life.lost()).enumerate() {
+        let (from, to) = (t as f64, t as f64 + 1.0);
+        if let Some(last) = out.last_mut()
+            && (*lost, last.lost, last.kept, last.to) == (0.0, 0.0, *kept, from)
+        {
+            last.to = to;
+        } else if kept + lost > 0.0 {
+            out.push(Met { from, to, kept: *kept, lost: *lost });
+        }
+    }
+    out
 }
 
 /// The shifted beta-geometric model, at ln α, ln β.
 pub(super) fn shifted(life: &LifeTable, [alpha, beta]: [f64; 2]) -> Local<2> {
     let mut sums = Sums::new();
-    for (before, kept, lost) in met(life) {
+    for Met { from: before, to, kept, lost } in met(life) {
+        if to - before > 1.0 {
+            let stretch = Curve { alpha, beta, c: 1.0 }.stretch(before, to);
+            sums.value.add(kept * stretch.value);
+            for i in 0..2 {
+                sums.gradient[i].add(kept * stretch.gradient[i]);
+                (i..2).for_each(|j| sums.hessian[i][j].add(kept * stretch.hessian[i][j]));
+            }
+            continue;
+        }
         let z = beta + before;
         let s = alpha + z;
         sums.value.extend([-kept * ln_1p(alpha / z), lost * ln(alpha / s)]);
@@ -59,8 +89,8 @@ pub(super) fn shifted(life: &LifeTable, [alpha, beta]: [f64; 2]) -> Local<2> {
 pub(super) fn weibull(life: &LifeTable, [alpha, beta, c]: [f64; 3]) -> Local<3> {
     let curve = Curve { alpha, beta, c };
     let mut sums = Sums::new();
-    for (before, kept, lost) in met(life) {
-        let stretch = curve.stretch(before, before + 1.0);
+    for Met { from, to, kept, lost } in met(life) {
+        let stretch = curve.stretch(from, to);
         let (stay, leave) = (exp(stretch.value), -exp_m1(stretch.value));
         sums.value.add(kept * stretch.value);
         let mut first = kept;
@@ -81,12 +111,16 @@ pub(super) fn weibull(life: &LifeTable, [alpha, beta, c]: [f64; 3]) -> Local<3> 
     sums.local()
 }
 
-/// The log-likelihood of one chance to leave for all, and that chance.
+/// The log-likelihood of one chance to leave for all, and the log odds of that chance.
 pub(super) fn geometric(life: &LifeTable) -> (f64, f64) {
     let (lost, kept) = life.totals();
-    let chance = lost / (lost + kept);
-    let term = |count: f64, p: f64| if count > 0.0 { count * ln(p) } else { 0.0 };
-    (term(lost, chance) + term(kept, 1.0 - chance), chance)
+    let leave = if lost > 0.0 { lost * (ln(lost) - ln(lost + kept)) } else { 0.0 };
+    let stay = match kept {
+        0.0 => 0.0,
+        _ if lost > kept => kept * (ln(kept) - ln(lost + kept)),
+        _ => -kept * ln_1p(lost / kept),
+    };
+    (leave + stay, ln(lost) - ln(kept))
 }
 
 #[cfg(test)]
@@ -126,6 +160,22 @@ mod tests {
             differences(|at| shifted(&life, at), [alpha, beta]);
             differences(|at| weibull(&life, at), [alpha, beta, c]);
         }
+        Ok(())
+    }
+
+    #[test]
+    fn renewals_without_a_loss_are_taken_together() -> Result<()> {
+        let life = LifeTable::from_survivors(&[10.0, 8.0, 8.0, 8.0, 7.0, 7.0, 0.0], 0)?;
+        assert_eq!(met(&life).iter().map(|m| m.to - m.from).collect::<Vec<_>>(), [1.0, 2.0, 1.0, 1.0, 1.0]);
+        let one_by_one: f64 = (1..7)
+            .map(|t| {
+                let r = ln(1.0 - 0.7 / (4.2 + t as f64 - 1.0));
+                life.kept()[t - 1] * r + life.lost()[t - 1] * ln(1.0 - exp(r))
+            })
+            .sum();
+        assert!((shifted(&life, [0.7, 3.5]).value / one_by_one - 1.0).abs() < 1e-14);
+        differences(|at| shifted(&life, at), [0.7, 3.5]);
+        differences(|at| weibull(&life, at), [0.7, 3.5, 0.8]);
         Ok(())
     }
 

@@ -282,7 +282,7 @@ pub(super) fn chi_square_tail(x: f64, df: usize) -> f64 {
     }
     let half = 0.5 * x;
     let (mut total, mut power) =
-        if df % 2 == 0 { (exp(-half), 0.0) } else { (crate::math::erfc(half.sqrt()), -0.5) };
+        if df.is_multiple_of(2) { (exp(-half), 0.0) } else { (crate::math::erfc(half.sqrt()), -0.5) };
     // e^(−x/2) (x/2)^power / Γ(power + 1), two degrees at a time
     let mut ln_term = -half + power * ln(half) - crate::math::ln_gamma(power + 1.0);
     for _ in 1..df.div_ceil(2) {

@@ -136,7 +136,7 @@ impl ContractModel {
     /// A frame of the retention curve, for all customers and each cohort:
     /// \[cohort,\] period, observed, survival, retention, churn. `observed` is
     /// Kaplan and Meier's; the interval is that of survival.
-    pub fn survival(&self, options: &SurvivalOptions) -> Result<Table> {
+    pub fn survival(&self, options: &SurvivalOptions, run: &Run) -> Result<Table> {
         let z = options.interval.map(interval_quantile).transpose()?;
         let groups = self.groups();
         let periods = options.periods.unwrap_or(self.life.periods().max(1) as u32);
@@ -154,6 +154,9 @@ impl ContractModel {
             let curve = uncertain.curve;
             let seen = group.life.survival();
             for t in 0..=periods {
+                if t % 1024 == 0 {
+                    run.check()?;
+                }
                 period.push(i64::from(t));
                 observed.push(if t == 0 { Some(1.0) } else { seen.get(t as usize - 1).copied().flatten() });
                 survival.push(curve.survival(t));
@@ -180,7 +183,7 @@ impl ContractModel {
     /// from 1 is a customer in period n just before the renewal that ends it:
     /// DERL(n). `expected_lifetime` counts the same periods without a discount
     /// and is missing where infinite; `value` is `margin` times the first.
-    pub fn value(&self, options: &ContractValueOptions) -> Result<Table> {
+    pub fn value(&self, options: &ContractValueOptions, run: &Run) -> Result<Table> {
         let z = options.interval.map(interval_quantile).transpose()?;
         let Some(discount) = options.discount else {
             return Err(Error::option(
@@ -198,6 +201,7 @@ impl ContractModel {
         for group in &groups {
             let uncertain = Uncertain::of(group.estimates);
             for tenure in 0..=options.tenures {
+                run.check()?;
                 let of = |curve: &Curve| residual(curve, tenure, d, options.horizon);
                 tenures.push(i64::from(tenure));
                 discounted.push(finite_value(of(&uncertain.curve)?)?);
@@ -207,7 +211,8 @@ impl ContractModel {
                 }
             }
         }
-        let value = discounted.iter().map(|v| options.margin * v).collect();
+        let value: Vec<f64> = discounted.iter().map(|v| options.margin * v).collect();
+        value.iter().try_for_each(|v| finite("margin", *v))?;
         let table = Self::begin(&groups, &vec![rows; groups.len()])
             .with("tenure", Values::I64(tenures))
             .with("discounted_lifetime", Values::F64(discounted));
@@ -287,6 +292,10 @@ impl ContractModel {
             .with_optional("expected_lifetime", at.iter().map(|i| answers[*i].expected));
         if d.is_some() {
             let margin = options.margin;
+            answers.iter().try_for_each(|a| {
+                let edges = a.value_edges.unwrap_or_default();
+                a.value.iter().chain(&edges).try_for_each(|v| finite("margin", margin * v))
+            })?;
             table = table.with("residual_value", column(&|a| margin * a.value.unwrap_or_default()));
             let scaled = |a: &Answer| {
                 let [x, y] = a.value_edges?.map(|v| margin * v);
@@ -475,7 +484,11 @@ fn residual(curve: &Curve, tenure: u32, d: f64, horizon: Option<u32>) -> Result<
 }
 
 fn finite(name: &str, value: f64) -> Result<()> {
-    if value.is_finite() { Ok(()) } else { Err(Error::option(name, "must be a finite number")) }
+    if value.is_finite() {
+        Ok(())
+    } else {
+        Err(Error::option(name, "must be a finite number, and so must what is made of it"))
+    }
 }
 
 fn finite_value(value: Option<f64>) -> Result<f64> {

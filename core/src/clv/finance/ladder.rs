@@ -90,6 +90,12 @@ impl Triangle {
                 row.push(last * factor);
             }
         }
+        if out.completed.iter().flatten().chain(&out.factors).any(|v| !v.is_finite()) {
+            return Err(Error::column(
+                "value",
+                "values grow beyond the range of a double: give a larger unit",
+            ));
+        }
         // σ_k² / f_k² / Σ_j C_jk, from the last age backwards.
         let relative: Vec<Option<f64>> = out
             .variances
@@ -118,10 +124,10 @@ impl Triangle {
             }
             let with_younger = shared[known - 1].map(|v| 2.0 * ultimate * younger * v);
             total = total.zip(own.zip(with_younger)).map(|(t, (own, both))| t + own + both);
-            out.squared_errors[i] = own;
+            out.squared_errors[i] = own.filter(|v| v.is_finite());
             younger += ultimate;
         }
-        out.total_squared_error = total;
+        out.total_squared_error = total.filter(|v| v.is_finite());
         Ok(out)
     }
 }
@@ -133,9 +139,8 @@ fn variance(pairs: &[(f64, f64)], factor: f64) -> Option<f64> {
     }
     let earned = pairs.iter().filter(|p| p.0 > 0.0);
     let n = earned.clone().count();
-    (n >= 2).then(|| {
-        sum(earned.map(|(now, next)| now * (next / now - factor) * (next / now - factor))) / (n as f64 - 1.0)
-    })
+    let squares = earned.map(|(now, next)| now * (next / now - factor) * (next / now - factor));
+    (n >= 2).then(|| sum(squares) / (n as f64 - 1.0)).filter(|v| v.is_finite())
 }
 
 fn extrapolated(so_far: &[Option<f64>], pairs: &[(f64, f64)]) -> Option<f64> {
@@ -252,7 +257,7 @@ pub fn chain_ladder(frame: &Columns, options: &LadderOptions, run: &Run) -> Resu
         }
         triangle.push(row);
     }
-    let mut tables = tables(&Triangle::new(triangle)?, labels, first as i64, None)?;
+    let mut tables = tables(&Triangle::new(triangle)?, &labels, first as i64, None)?;
     tables.push(("dropped", kept.into_dropped().table()));
     Ok(tables)
 }
@@ -279,12 +284,12 @@ pub fn chain_ladder_orders(orders: &Columns, options: &OrderOptions, run: &Run) 
     let triangle = Triangle::new(rows.collect())?;
     let labels = Values::Time(read.cohorts.keys().map(|first| read.period.first_day(*first) * DAY).collect());
     let sizes: Vec<u64> = read.cohorts.values().map(|c| c.customers).collect();
-    let mut tables = tables(&triangle, labels, 0, Some(&sizes))?;
+    let mut tables = tables(&triangle, &labels, 0, Some(&sizes))?;
     tables.extend(read.extras());
     Ok(tables)
 }
 
-fn tables(triangle: &Triangle, labels: Values, first: i64, sizes: Option<&[u64]>) -> Result<Tables> {
+fn tables(triangle: &Triangle, labels: &Values, first: i64, sizes: Option<&[u64]>) -> Result<Tables> {
     let ladder = triangle.complete()?;
     let known: Vec<usize> = triangle.rows.iter().map(|r| r.len() - 1).collect();
     let latest: Vec<f64> = triangle.rows.iter().map(|r| r.last().copied().unwrap_or_default()).collect();
@@ -334,7 +339,7 @@ fn tables(triangle: &Triangle, labels: Values, first: i64, sizes: Option<&[u64]>
         other => other.clone(),
     };
     let whole = Table::new()
-        .with("cohort", repeat(&labels))
+        .with("cohort", repeat(labels))
         .with("age", Values::I64(known.iter().flat_map(|_| (0..ages).map(age)).collect()))
         .with("value", Values::F64(ladder.completed.iter().flatten().copied().collect()))
         .with("projected", Values::Bool(known.iter().flat_map(|k| (0..ages).map(move |a| a > *k)).collect()));

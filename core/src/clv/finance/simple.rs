@@ -343,9 +343,7 @@ pub(super) fn report(frame: Option<&Columns>, options: &SimpleOptions, run: &Run
             terms.retention = Rate::new(rates[row], rate.per).share_over("retention", period)?;
         }
         values.push(simple_value(&terms)?);
-        if row % 4096 == 0 {
-            run.check()?;
-        }
+        run.check()?;
     }
     let name = name.map(|n| kept.names(n));
     Ok(vec![("simple_value", table(name, &values, options, period)), ("dropped", kept.dropped().table())])

@@ -115,6 +115,14 @@ impl<'a> PurchaseLog<'a> {
         let end = end.div_euclid(DAY);
         // Refunds and sums within a day must not depend on the order of rows.
         let values = orders.values.take().unwrap_or_default();
+        // Then no sum of theirs is.
+        let total = options.margin.abs().max(1.0) * values.iter().map(|v| v.abs()).sum::<f64>();
+        if !total.is_finite() {
+            return Err(Error::column(
+                &options.value,
+                "amounts add up beyond the range of a double: give a larger unit",
+            ));
+        }
         let mut rows: Vec<u32> = (0..orders.times.len() as u32).collect();
         rows.sort_unstable_by(|a, b| {
             let (a, b) = (*a as usize, *b as usize);
