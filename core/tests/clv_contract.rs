@@ -440,6 +440,13 @@ fn reports_are_tables() {
     assert_eq!(survival.rows(), 13);
     let [low, high, s] = ["survival_low", "survival_high", "survival"].map(|n| f64s(survival, n));
     assert!((1..13).all(|t| low[t] < s[t] && s[t] < high[t]) && low[0] == 1.0);
+    for name in ["retention", "churn"] {
+        let [low, here, high] =
+            [format!("{name}_low"), name.to_owned(), format!("{name}_high")].map(|n| f64s(survival, &n));
+        assert!((1..13).all(|t| low[t] < here[t] && here[t] < high[t] && high[t] < 1.0), "{name}");
+    }
+    // r₁ is 1 − E[θ] and so is S(1); the delta method must not care which it is called.
+    close(f64s(survival, "retention_low")[1], low[1], 1e-12, "r_1");
     let observed = survival.get("observed").unwrap();
     assert_eq!(observed.valid.as_ref().unwrap().iter().filter(|v| **v).count(), 8);
     close(f64s(survival, "observed")[7], 0.491, 1e-14, "observed");

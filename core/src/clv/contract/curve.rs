@@ -146,14 +146,14 @@ impl Curve {
     }
 
     /// Discounted expected lifetime of a new customer, Σ_{t ≥ 0} S(t) / (1 + d)^t
-    /// (Fader & Hardie 2010, eq. 6); `None` where infinite.
+    /// (Fader & Hardie 2010, *Marketing Science* 29(1)); `None` where infinite.
     pub fn del(&self, d: f64) -> Result<Option<f64>> {
         self.discounted_lifetime(0, d, None)
     }
 
     /// Discounted expected residual lifetime of a customer in period `n`, from
     /// 1, just before the renewal that ends it: Σ_{t ≥ n} S(t) / S(n − 1) / (1 + d)^(t − n)
-    /// (ibid., eq. 8); `None` where infinite.
+    /// (ibid.); `None` where infinite.
     pub fn derl(&self, n: u32, d: f64) -> Result<Option<f64>> {
         let n = n.max(1);
         Ok(self.discounted_lifetime(n, d, None)?.map(|value| self.retention(n) * value))

@@ -29,6 +29,7 @@
 //! # Ok::<(), headwater::Error>(())
 //! ```
 
+mod compare;
 mod curve;
 mod door;
 mod fit;

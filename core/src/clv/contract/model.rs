@@ -273,28 +273,3 @@ model! {
     /// A fitted beta-discrete-Weibull model: parameters alpha, beta, c.
     BetaDiscreteWeibullModel, "clv.BetaDiscreteWeibull", Family::BetaDiscreteWeibull, [alpha, beta, c]
 }
-
-/// P(χ² > `x`) with `df` degrees of freedom, by the finite sums for whole ones
-/// (Abramowitz & Stegun 26.4.4 and 26.4.5).
-pub(super) fn chi_square_tail(x: f64, df: usize) -> f64 {
-    if x.is_nan() || x <= 0.0 || df == 0 {
-        return 1.0;
-    }
-    let half = 0.5 * x;
-    let (mut total, mut power) =
-        if df.is_multiple_of(2) { (exp(-half), 0.0) } else { (crate::math::erfc(half.sqrt()), -0.5) };
-    // e^(−x/2) (x/2)^power / Γ(power + 1), two degrees at a time
-    let mut ln_term = -half + power * ln(half) - crate::math::ln_gamma(power + 1.0);
-    for _ in 1..df.div_ceil(2) {
-        power += 1.0;
-        ln_term += ln(half) - ln(power);
-        total += exp(ln_term);
-    }
-    total.min(1.0)
-}
-
-/// The p-value of a parameter that lies on its edge under the hypothesis: half
-/// the time the statistic is 0 by itself (Self & Liang 1987).
-pub(super) fn edge_tail(x: f64) -> f64 {
-    if x > 0.0 { 0.5 * chi_square_tail(x, 1) } else { 1.0 }
-}

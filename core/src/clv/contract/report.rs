@@ -2,15 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::fit::{Family, Solver};
 use super::life::MOST_PERIODS;
-use super::likelihood::geometric;
-use super::model::{Group, Uncertain, chi_square_tail, edge_tail};
+use super::model::{Group, Uncertain};
 use super::{ContractModel, Curve};
 use crate::clv::estimates::{Estimates, interval_quantile};
 use crate::clv::finance::Rate;
 use crate::column::{Columns, Intake, OnInvalid, Sign, Table, Tables, Text, Values};
-use crate::math::ln;
 use crate::{Error, Result, Run};
 
 /// Options of the report `survival`.
@@ -134,8 +131,8 @@ impl ContractModel {
     }
 
     /// A frame of the retention curve, for all customers and each cohort:
-    /// \[cohort,\] period, observed, survival, retention, churn. `observed` is
-    /// Kaplan and Meier's; the interval is that of survival.
+    /// \[cohort,\] period, observed (Kaplan and Meier's), survival, retention,
+    /// churn, each of the three with `_low` and `_high` where an interval was asked for.
     pub fn survival(&self, options: &SurvivalOptions, run: &Run) -> Result<Table> {
         let z = options.interval.map(interval_quantile).transpose()?;
         let groups = self.groups();
@@ -148,7 +145,7 @@ impl ContractModel {
         let mut observed = Vec::new();
         let (mut period, mut survival) = (Vec::new(), Vec::new());
         let (mut retention, mut churn) = (Vec::new(), Vec::new());
-        let mut edges = z.map(|_| Vec::new());
+        let mut edges = z.map(|_| [const { Vec::new() }; 3]);
         for group in &groups {
             let uncertain = Uncertain::of(group.estimates);
             let curve = uncertain.curve;
@@ -162,8 +159,11 @@ impl ContractModel {
                 survival.push(curve.survival(t));
                 retention.push((t > 0).then(|| curve.retention(t)));
                 churn.push((t > 0).then(|| curve.churn(t)));
-                if let (Some(z), Some(edges)) = (z, &mut edges) {
-                    edges.push(Some(uncertain.survival(0, t, z)));
+                if let (Some(z), Some([survival, retention, churn])) = (z, &mut edges) {
+                    survival.push(Some(uncertain.survival(0, t, z)));
+                    retention.push((t > 0).then(|| uncertain.survival(t - 1, 1, z)));
+                    let leaves = uncertain.positive(z, |c| Ok((t > 0).then(|| c.churn(t))))?;
+                    churn.push(leaves.map(|[low, high]| [low, high.min(1.0)]));
                 }
             }
         }
@@ -171,9 +171,10 @@ impl ContractModel {
             .with("period", Values::I64(period))
             .with_optional("observed", observed)
             .with("survival", Values::F64(survival));
-        Ok(with_interval(table, "survival", edges)
-            .with_optional("retention", retention)
-            .with_optional("churn", churn))
+        let [of_survival, of_retention, of_churn] = edges.map_or([const { None }; 3], |e| e.map(Some));
+        let table = with_interval(table, "survival", of_survival).with_optional("retention", retention);
+        let table = with_interval(table, "retention", of_retention).with_optional("churn", churn);
+        Ok(with_interval(table, "churn", of_churn))
     }
 
     /// A frame of discounted lifetimes by tenure, for all customers and each
@@ -182,7 +183,8 @@ impl ContractModel {
     /// Tenure 0 is a new customer, whose first payment counts: DEL. Tenure n
     /// from 1 is a customer in period n just before the renewal that ends it:
     /// DERL(n). `expected_lifetime` counts the same periods without a discount
-    /// and is missing where infinite; `value` is `margin` times the first.
+    /// and is missing where infinite; `value` is `margin` times the first. With an
+    /// interval the two lifetimes have `_low` and `_high`, missing where one is infinite.
     pub fn value(&self, options: &ContractValueOptions, run: &Run) -> Result<Table> {
         let z = options.interval.map(interval_quantile).transpose()?;
         let Some(discount) = options.discount else {
@@ -197,7 +199,7 @@ impl ContractModel {
         let groups = self.groups();
         let rows = options.tenures as usize + 1;
         let (mut tenures, mut discounted, mut expected) = (Vec::new(), Vec::new(), Vec::new());
-        let mut edges = z.map(|_| Vec::new());
+        let mut edges = z.map(|_| [const { Vec::new() }; 2]);
         for group in &groups {
             let uncertain = Uncertain::of(group.estimates);
             for tenure in 0..=options.tenures {
@@ -205,9 +207,11 @@ impl ContractModel {
                 let of = |curve: &Curve| residual(curve, tenure, d, options.horizon);
                 tenures.push(i64::from(tenure));
                 discounted.push(finite_value(of(&uncertain.curve)?)?);
-                expected.push(residual(&uncertain.curve, tenure, 0.0, options.horizon)?);
-                if let (Some(z), Some(edges)) = (z, &mut edges) {
+                let endless = |curve: &Curve| residual(curve, tenure, 0.0, options.horizon);
+                expected.push(endless(&uncertain.curve)?);
+                if let (Some(z), Some([edges, expected])) = (z, &mut edges) {
                     edges.push(uncertain.positive(z, of)?);
+                    expected.push(uncertain.positive(z, endless)?);
                 }
             }
         }
@@ -216,9 +220,10 @@ impl ContractModel {
         let table = Self::begin(&groups, &vec![rows; groups.len()])
             .with("tenure", Values::I64(tenures))
             .with("discounted_lifetime", Values::F64(discounted));
-        Ok(with_interval(table, "discounted_lifetime", edges)
-            .with_optional("expected_lifetime", expected)
-            .with("value", Values::F64(value)))
+        let [of_discounted, of_expected] = edges.map_or([const { None }; 2], |e| e.map(Some));
+        let table = with_interval(table, "discounted_lifetime", of_discounted)
+            .with_optional("expected_lifetime", expected);
+        Ok(with_interval(table, "expected_lifetime", of_expected).with("value", Values::F64(value)))
     }
 
     /// A frame for customers who are still there: customer, survival (the
@@ -306,90 +311,6 @@ impl ContractModel {
         Ok(vec![("predictions", table), ("dropped", kept.dropped().table())])
     }
 
-    /// A frame that sets this model beside its neighbours on the same
-    /// customers: model, parameters, log_likelihood, aic, bic, and the
-    /// likelihood-ratio test of each against the one before: statistic, df,
-    /// p_value. The models are `geometric` (one chance to leave for all),
-    /// `shifted_beta_geo`, `beta_discrete_weibull`, and, where cohorts have
-    /// curves of their own, `separate`, which is tested against this model pooled.
-    ///
-    /// Equal customers lie on the edge of the shifted beta-geometric model, so
-    /// its p-value is half of the usual one (Self & Liang 1987).
-    pub(super) fn compare(&self, family: Family, run: &Run) -> Result<Table> {
-        if self.life.periods() == 0 {
-            return Err(Error::not_enough_data(
-                "the model was made from parameters: there is nothing to compare on",
-            ));
-        }
-        let solver = Solver { max_iterations: 1000, tolerance: 1e-9 };
-        let mut rows: Vec<Compared> =
-            vec![Compared { model: "geometric", parameters: 1, fit: geometric(&self.life).0, test: None }];
-        let families = [
-            ("shifted_beta_geo", Family::ShiftedBetaGeo),
-            ("beta_discrete_weibull", Family::BetaDiscreteWeibull),
-        ];
-        for (model, other) in families {
-            let fit = if other == family {
-                self.estimates.log_likelihood
-            } else {
-                match other.fit(&self.life, solver, run) {
-                    Ok(fitted) => fitted.log_likelihood,
-                    Err(Error::NotEnoughData { .. }) => continue,
-                    Err(error) => return Err(error),
-                }
-            };
-            let statistic = rows.last().map_or(0.0, |r| (2.0 * (fit - r.fit)).max(0.0));
-            let p = if other == Family::ShiftedBetaGeo {
-                edge_tail(statistic)
-            } else {
-                chi_square_tail(statistic, 1)
-            };
-            rows.push(Compared {
-                model,
-                parameters: other.parameters().len(),
-                fit,
-                test: Some((statistic, 1, p)),
-            });
-        }
-        if self.separate() {
-            // Cohorts without a curve of their own keep the pooled one on both sides.
-            let own = self.cohorts.iter().filter_map(|c| Some((&c.life, c.estimates.as_ref()?)));
-            let (mut gain, mut curves) = (0.0, 0);
-            for (life, estimates) in own {
-                let pooled = match family {
-                    Family::ShiftedBetaGeo => {
-                        let v = &self.estimates.values;
-                        super::likelihood::shifted(life, [v[0], v[1]]).value
-                    }
-                    Family::BetaDiscreteWeibull => {
-                        let v = &self.estimates.values;
-                        super::likelihood::weibull(life, [v[0], v[1], v[2]]).value
-                    }
-                };
-                gain += estimates.log_likelihood - pooled;
-                curves += 1;
-            }
-            let all = curves == self.cohorts.len();
-            let parameters = family.parameters().len() * (curves + usize::from(!all));
-            let df = parameters - family.parameters().len();
-            let statistic = (2.0 * gain).max(0.0);
-            let test = (df > 0).then(|| (statistic, df, chi_square_tail(statistic, df)));
-            let fit = self.estimates.log_likelihood + gain;
-            rows.push(Compared { model: "separate", parameters, fit, test });
-        }
-        let n = self.life.customers();
-        let k = |r: &Compared| r.parameters as f64;
-        Ok(Table::new()
-            .with("model", Values::Text(rows.iter().map(|r| r.model).collect::<Text>()))
-            .with("parameters", Values::I64(rows.iter().map(|r| r.parameters as i64).collect()))
-            .with("log_likelihood", Values::F64(rows.iter().map(|r| r.fit).collect()))
-            .with("aic", Values::F64(rows.iter().map(|r| 2.0 * k(r) - 2.0 * r.fit).collect()))
-            .with("bic", Values::F64(rows.iter().map(|r| k(r) * ln(n) - 2.0 * r.fit).collect()))
-            .with_optional("statistic", rows.iter().map(|r| r.test.map(|t| t.0)))
-            .with_optional("df", rows.iter().map(|r| r.test.map(|t| t.1 as f64)))
-            .with_optional("p_value", rows.iter().map(|r| r.test.map(|t| t.2))))
-    }
-
     /// A frame of the parameters, for all customers and each cohort with a
     /// curve of its own: \[cohort,\] parameter, estimate, standard_error, low, high (95 %).
     pub fn table(&self) -> Result<Table> {
@@ -437,13 +358,6 @@ struct Answer {
     expected: Option<f64>,
     value: Option<f64>,
     value_edges: Option<[f64; 2]>,
-}
-
-struct Compared {
-    model: &'static str,
-    parameters: usize,
-    fit: f64,
-    test: Option<(f64, usize, f64)>,
 }
 
 /// Tables of the same columns, of numbers and text, below each other.
