@@ -93,17 +93,21 @@ impl Estimates {
     /// Standard errors of the parameters (delta method: value × standard error
     /// of the logarithm); `None` where the data do not identify the parameter.
     pub fn standard_errors(&self) -> Vec<Option<f64>> {
-        (0..self.values.len()).map(|i| self.variance(i).map(|v| self.values[i] * v.sqrt())).collect()
+        (0..self.values.len())
+            .map(|i| self.variance(i).map(|v| self.values[i] * v.sqrt()).filter(|e| e.is_finite()))
+            .collect()
     }
 
     /// A frame: parameter, estimate, standard_error, low, high.
     ///
-    /// The interval is symmetric on the log scale, so it stays positive.
+    /// The interval is symmetric on the log scale, so it stays positive; an end
+    /// beyond the range of a double is missing.
     pub fn table(&self, level: f64) -> Result<Table> {
         let z = interval_quantile(level)?;
         let edge = |sign: f64| -> Vec<Option<f64>> {
             (0..self.values.len())
                 .map(|i| self.variance(i).map(|v| self.values[i] * exp(sign * z * v.sqrt())))
+                .map(|edge| edge.filter(|e| e.is_finite()))
                 .collect()
         };
         Ok(Table::new()

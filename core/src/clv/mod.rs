@@ -13,6 +13,8 @@
 //! | value | [`lifetime_value`] | the two together, discounted |
 //! | contracts: churn, its causes, who is next | [`survival`] | Kaplan & Meier 1958, Cox 1972 |
 //! | forecast beside fact | [`tracking`], [`forecast_errors`] | |
+//! | customers under contract | [`contract`] | Fader & Hardie 2007 |
+//! | the formulas of finance | [`finance`] | Mack 1993; Pfeifer & Carraway 2000 |
 //!
 //! Likelihoods have analytic gradients and Hessians and are maximised by
 //! Newton's method on log parameters, over distinct rows with weights: a
@@ -39,8 +41,10 @@
 
 mod beta_geo;
 mod compare;
+pub mod contract;
 mod door;
 mod estimates;
+pub mod finance;
 mod frames;
 mod gamma_gamma;
 mod laws;
