@@ -7,7 +7,7 @@ use crate::clv::estimates::{Estimates, interval_quantile};
 use crate::clv::frames::{History as Rows, Roles};
 use crate::clv::rows::{RfmSlices, Unique, fault};
 use crate::column::{Columns, Dropped, Duration, Names, OnInvalid, Table, Values};
-use crate::math::{exp, ln};
+use crate::math::{exp, ln_1p};
 use crate::{Error, Result, Run};
 
 /// Distinct rows predicted in one piece of work.
@@ -419,7 +419,8 @@ fn quantiles(model: &dyn Purchases, history: History, periods: f64, level: f64, 
     }
 }
 
-/// Interval edges by the delta method, with central differences on log parameters.
+/// Interval edges by the delta method. The differences are one-sided: their
+/// error, a millionth, is nothing beside that of the method, and they cost half.
 fn edges(
     model: &dyn Purchases,
     z: f64,
@@ -428,23 +429,23 @@ fn edges(
     expected: f64,
     alive: f64,
 ) -> [f64; 4] {
-    const STEP: f64 = 1e-4;
+    const STEP: f64 = 1e-6;
     let estimates = model.estimates();
     let n = estimates.values.len();
     let mut of_expected = vec![0.0; n];
     let mut of_alive = vec![0.0; n];
-    let certain = model.quantity(history, Quantity::OddsAlive) == f64::INFINITY;
+    let odds = model.quantity(history, Quantity::OddsAlive);
+    let mut moved = estimates.values.clone();
     for i in (0..n).filter(|i| !estimates.fixed[*i]) {
-        let [up, down] = [STEP, -STEP].map(|h| {
-            let mut moved = estimates.values.clone();
-            moved[i] *= exp(h);
-            let e = model.quantity_at(&moved, history, periods);
-            (e, if certain { 0.0 } else { model.quantity_at(&moved, history, Quantity::OddsAlive) })
-        });
-        if expected > 0.0 && up.0 > 0.0 && down.0 > 0.0 {
-            of_expected[i] = (ln(up.0) - ln(down.0)) / (2.0 * STEP);
+        moved[i] *= exp(STEP);
+        let up = model.quantity_at(&moved, history, periods);
+        if expected > 0.0 && up > 0.0 {
+            of_expected[i] = ln_1p((up - expected) / expected) / STEP;
         }
-        of_alive[i] = (up.1 - down.1) / (2.0 * STEP);
+        if odds.is_finite() {
+            of_alive[i] = (model.quantity_at(&moved, history, Quantity::OddsAlive) - odds) / STEP;
+        }
+        moved[i] = estimates.values[i];
     }
     let deviation = |g: &[f64]| {
         let mut variance = 0.0;
