@@ -35,6 +35,10 @@ function buyers(PurchaseModel) {
           return this.report('predict', rfm, options)
         }
 
+        check(rfm, options) {
+          return this.report('check', rfm, options)
+        }
+
         frequencies(rfm, options) {
           return this.report('frequencies', rfm, options)
         }

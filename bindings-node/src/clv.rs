@@ -1,7 +1,7 @@
 //! What are they worth?
 
 use headwater::clv::{
-    self as core, CompareOptions, Estimates, ForecastOptions, GammaGammaModel, GammaGammaOptions,
+    self as core, BacktestOptions, CompareOptions, Estimates, ForecastOptions, GammaGammaModel, GammaGammaOptions,
     LifetimeOptions, PurchaseOptions, Purchases, SpendPredictOptions, SummarizeOptions, TrackingOptions,
 };
 use headwater::column::Dropped;
@@ -306,6 +306,22 @@ impl PurchaseModel {
         let slot = self.slot.clone();
         save(env, path, move || slot.get()?.bytes())
     }
+}
+
+/// Fits a model at several origins and compares each forecast with what came:
+/// origin, customers, repeats, log_likelihood, actual, expected, bias,
+/// relative_bias, mae, rmse, spearman, gini_normalised, verdict.
+#[napi(
+    namespace = "clv",
+    ts_args_type = "orders: FrameInput, options: BacktestOptions & RunOptions",
+    ts_return_type = "Promise<Frame>"
+)]
+pub fn backtest<'e>(env: &'e Env, orders: Unknown<'e>, options: Unknown<'e>) -> Result<Unknown<'e>> {
+    let prepare = |call: &Call<'e>| {
+        let (options, orders) = (call.options::<BacktestOptions>()?, call.columns(orders)?);
+        Ok(move |run: &headwater::Run| core::backtest(&orders.columns()?, &options, run))
+    };
+    job::start(env, options, prepare, Frame::of)
 }
 
 /// Fits several models of purchases to the same customers and judges them:

@@ -125,6 +125,18 @@ pub(crate) fn clv_compare(
     run.call(py, |run| frames(clv::compare_purchases(&frame, &options, run)?))
 }
 
+/// Forecasts from several origins beside what came.
+#[pyfunction]
+pub(crate) fn clv_backtest(
+    py: Python<'_>,
+    orders: &Bound<'_, PyAny>,
+    options: &str,
+    run: RunArgs,
+) -> Outcome<Frames> {
+    let (orders, options) = (columns(orders)?, parse(options)?);
+    run.call(py, |run| frames(clv::backtest(&orders, &options, run)?))
+}
+
 /// (expected purchases, probability of being alive) of one customer.
 #[pyfunction]
 #[allow(non_snake_case)] // the literature's name, and the keyword's

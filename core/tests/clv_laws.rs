@@ -1,7 +1,7 @@
 //! The laws of purchases and dropout beside golden numbers (20-digit reference
 //! fits and torture cases in `../shared/golden/clv`, made with mpmath), closed
 //! forms, quadrature and simulation.
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::similar_names)]
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::similar_names, clippy::disallowed_methods)]
 
 mod support;
 

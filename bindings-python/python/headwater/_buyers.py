@@ -261,7 +261,7 @@ class Purchases(_Likelihood):
         Returns
         -------
         frame
-            purchases (the last row is ``most`` or more), actual, expected.
+            purchases (the last row is ``most`` or more), actual, expected, residual (standardised).
         """
         options = {
             "frequency": frequency,
@@ -274,6 +274,62 @@ class Purchases(_Likelihood):
         columns = [frequency, recency, T, weight]
         found, make = self._tables("frequencies", options, rfm, columns, _call.run(0, threads, progress))
         return make(found["frequencies"])
+
+    def check(
+        self,
+        rfm: Any,
+        *,
+        most: int = 7,
+        bins: int = 8,
+        frequency: str = "frequency",
+        recency: str = "recency",
+        T: str = "T",
+        frequency_holdout: str = "frequency_holdout",
+        duration_holdout: str = "duration_holdout",
+        period: _call.Span | None = None,
+        on_invalid: _OnInvalid = "error",
+        report: MutableMapping[str, Any] | None = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+    ) -> Any:
+        """The forecast beside the holdout: each customer, cohorts (bins of T) and the total.
+
+        Parameters
+        ----------
+        rfm : frame
+            What `summarize` gives with ``calibration_end``.
+        most : int, default 7
+            The last bin of frequencies is this many purchases or more.
+        bins : int, default 8
+            How many bins of recency and of T.
+        frequency, recency, T, frequency_holdout, duration_holdout : str
+            Columns.
+        period, on_invalid, threads, progress
+            As in `predict`.
+        report : dict, optional
+            Is given the frames "by_frequency", "by_recency", "by_age" and "deciles" (customers, mean actual
+            and expected purchases of each bin).
+
+        Returns
+        -------
+        frame
+            level, mae, rmse, bias, and for customers spearman, gini, gini_normalised.
+        """
+        options = {
+            "frequency": frequency,
+            "recency": recency,
+            "T": T,
+            "frequency_holdout": frequency_holdout,
+            "duration_holdout": duration_holdout,
+            "most": most,
+            "bins": bins,
+            "period": period,
+            "on_invalid": on_invalid,
+        }
+        columns: list[str | None] = [frequency, recency, T, frequency_holdout, duration_holdout]
+        found, make = self._tables("check", options, rfm, columns, _call.run(0, threads, progress))
+        _frames.tell(report, make, **{name: table for name, table in found.items() if name != "check"})
+        return make(found["check"])
 
 
 class _Regular(Purchases):

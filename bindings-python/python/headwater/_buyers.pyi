@@ -80,6 +80,23 @@ class Purchases(_Likelihood):
         threads: int | None = None,
         progress: _call.Progress = None,
     ) -> Any: ...
+    def check(
+        self,
+        rfm: Any,
+        *,
+        most: int = 7,
+        bins: int = 8,
+        frequency: str = "frequency",
+        recency: str = "recency",
+        T: str = "T",
+        frequency_holdout: str = "frequency_holdout",
+        duration_holdout: str = "duration_holdout",
+        period: _call.Span | None = None,
+        on_invalid: _OnInvalid = "error",
+        report: MutableMapping[str, Any] | None = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+    ) -> Any: ...
 
 class _Regular(Purchases):
     k: int

@@ -30,6 +30,7 @@ __all__ = [
     "ModifiedBetaGeo",
     "ModifiedBetaGeoCNBD",
     "ParetoNBD",
+    "backtest",
     "compare",
     "forecast_errors",
     "lifetime_value",
@@ -176,6 +177,70 @@ def compare(
     found = dict(_core.clv_compare(data, _call.options(options), run))
     _frames.tell(report, make, vuong=found["vuong"], dropped=found["dropped"])
     return make(found["compare"])
+
+
+def backtest(
+    orders: Any,
+    model: str = "BetaGeo",
+    *,
+    origins: Sequence[_call.Moment],
+    horizon: _call.Span = "90d",
+    k: int = 1,
+    penalty: float = 0.0,
+    customer: str = "customer",
+    time: str = "time",
+    value: str | None = None,
+    period: _call.Span = "1d",
+    grain: _call.Span = "1d",
+    refunds: _Refunds = "error",
+    on_invalid: _OnInvalid = "error",
+    time_unit: _TimeUnit | None = None,
+    threads: int | None = None,
+    progress: _call.Progress = None,
+) -> Any:
+    """Fits a model at several origins and compares each forecast with what came.
+
+    Parameters
+    ----------
+    orders : frame
+    model : str, default "BetaGeo"
+        Its name, such as ``"ParetoNBD"``.
+    origins : list of str or datetime
+        The ends of the calibration periods.
+    horizon : str, timedelta or number of days, default "90d"
+        How long each forecast is.
+    k, penalty
+        As in the models.
+    customer, time, value, period, grain, refunds, on_invalid, time_unit, threads, progress
+        As in `summarize`; ``value`` is needed only to settle refunds.
+
+    Returns
+    -------
+    frame
+        origin, customers, repeats, log_likelihood, actual, expected, bias, relative_bias, mae, rmse,
+        spearman, gini_normalised, verdict.
+    """
+    summary = {
+        "customer": customer,
+        "time": time,
+        "value": value,
+        "period": period,
+        "grain": grain,
+        "refunds": refunds,
+        "on_invalid": on_invalid,
+        "time_unit": time_unit,
+    }
+    options = {
+        "model": model,
+        "origins": [_call.moment(origin) for origin in origins],
+        "horizon": horizon,
+        "k": k,
+        "penalty": penalty,
+        "summarize": {name: given for name, given in summary.items() if given is not None} | {"value": value},
+    }
+    data, make = _frames.take(orders, [customer, time, value])
+    run = _call.run(0, threads, progress)
+    return make(dict(_core.clv_backtest(data, _call.options(options), run))["backtest"])
 
 
 def lifetime_value(

@@ -2,12 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::checking::holdout;
 use super::door::{PurchaseOptions, row_likelihoods};
 use super::frames::{History as Rows, Roles};
 use super::laws::{PredictOptions, predict};
 use super::rows::{RfmSlices, Unique};
 use super::tracking::forecast_errors;
-use crate::column::{Columns, Duration, Intake, OnInvalid, Sign, Table, Tables, Text, Values};
+use crate::column::{Columns, Duration, OnInvalid, Table, Tables, Text, Values};
 use crate::math::{ln, normal_cdf, sum};
 use crate::{Error, Result, Run};
 
@@ -94,7 +95,13 @@ pub fn compare_purchases(frame: &Columns, options: &CompareOptions, run: &Run) -
     let rows = Rows::read(frame, roles, options.on_invalid, run)?;
     let slices = RfmSlices { period: options.period, ..rows.slices() };
     let unique = Unique::of(&slices, run)?;
-    let holdout = holdout(frame, options, run)?;
+    let holdout = if frame.has(&options.frequency_holdout) {
+        let histories = [options.frequency.as_str(), &options.recency, &options.age];
+        let names = [options.frequency_holdout.as_str(), &options.duration_holdout];
+        Some(holdout(frame, histories, names, options.on_invalid, run)?)
+    } else {
+        None
+    };
     let mut found = Vec::new();
     for candidate in &options.models {
         let (name, k) = match candidate {
@@ -166,31 +173,6 @@ impl Judged {
         let e = self.model.estimates();
         self.free() as f64 * ln(e.customers) - 2.0 * e.log_likelihood
     }
-}
-
-/// The holdout's purchases and its length, where the frame has them.
-fn holdout(frame: &Columns, options: &CompareOptions, run: &Run) -> Result<Option<(Vec<f64>, f64)>> {
-    if !frame.has(&options.frequency_holdout) {
-        return Ok(None);
-    }
-    let mut intake = Intake::new(frame, options.on_invalid, run);
-    // The same rows are refused as in the fit.
-    let mut kept_by = [&options.frequency, &options.recency, &options.age].into_iter();
-    kept_by.try_for_each(|name| intake.amounts(name, Sign::NonNegative).map(|_| ()))?;
-    let actual = intake.amounts(&options.frequency_holdout, Sign::NonNegative)?;
-    let length = intake.amounts(&options.duration_holdout, Sign::NonNegative)?;
-    let kept = intake.finish()?;
-    let (actual, length) = (kept.values(actual), kept.values(length));
-    let periods = length.first().copied().unwrap_or_default();
-    if let Some(row) = length.iter().position(|l| *l != periods) {
-        return Err(Error::Row {
-            column: options.duration_holdout.clone(),
-            row: row as u64,
-            reason: "differs from the first row's: all holdouts must be of one length".into(),
-            count: 1,
-        });
-    }
-    Ok(Some((actual.into_owned(), periods)))
 }
 
 fn vuong(found: &[Judged], rows: &Unique) -> Table {

@@ -220,7 +220,8 @@ impl dyn Purchases {
     /// | --- | --- | --- |
     /// | `predict` | of customers | `predict` ([`predict`]) and `dropped` |
     /// | `new_customer` | none | `new_customer`: purchases, probability; `course`: periods, expected_purchases, p_alive |
-    /// | `frequencies` | of customers | `frequencies`: purchases, actual (customers with so many), expected |
+    /// | `frequencies` | of customers | `frequencies`: purchases, actual (customers with so many), expected, residual (standardised); `goodness_of_fit`: chi_squared, degrees_of_freedom, p |
+    /// | `check` | with a holdout | `check`, `by_frequency`, `by_recency`, `by_age`, `deciles`: the forecast beside fact |
     /// | `parameters` | none | `parameters`, `fit`: of [`Estimates`](super::Estimates) |
     pub fn report(&self, name: &str, frame: Option<&Columns>, options: &str, run: &Run) -> Result<Tables> {
         let frame =
@@ -232,6 +233,7 @@ impl dyn Purchases {
             }
             "new_customer" => new_customer(self, &parse(options)?),
             "frequencies" => frequencies(self, frame()?, &parse(options)?, run),
+            "check" => super::checking::check(self, frame()?, &parse(options)?, run),
             "parameters" => {
                 crate::options::none(options)?;
                 Ok(vec![("parameters", self.estimates().table(0.95)?), ("fit", self.estimates().fit_table())])
@@ -296,11 +298,30 @@ fn frequencies(
     let customers = sum(ages.iter().map(|a| a.1));
     let below = sum(expected.iter().copied());
     expected.push((customers - below).max(0.0));
+    let pearson = |i: usize| {
+        let gap = actual[i] - expected[i];
+        if expected[i] > 0.0 { gap * gap / expected[i] } else { 0.0 }
+    };
+    let statistic = sum((0..actual.len()).map(pearson));
+    // The parameters were fitted to these customers (Cochran 1952).
+    let estimated = model.estimates().fixed.iter().filter(|fixed| !**fixed).count();
+    let free = options.most.checked_sub(estimated).filter(|free| *free > 0);
+    let p = free.map(|free| crate::math::chi_squared_tail(statistic, free as f64));
+    let residual = (0..actual.len()).map(|i| {
+        let spread = expected[i] * (1.0 - expected[i] / customers.max(1.0));
+        (spread > 0.0).then(|| (actual[i] - expected[i]) / spread.sqrt())
+    });
+    let residual: Vec<Option<f64>> = residual.collect();
     let table = Table::new()
         .with("purchases", Values::I64((0..=options.most as i64).collect()))
         .with("actual", Values::F64(actual))
-        .with("expected", Values::F64(expected));
-    Ok(vec![("frequencies", table), ("dropped", rows.dropped.table())])
+        .with("expected", Values::F64(expected))
+        .with_optional("residual", residual);
+    let fit = Table::new()
+        .with("chi_squared", Values::F64(vec![statistic]))
+        .with_optional("degrees_of_freedom", [free.map(|free| free as f64)])
+        .with_optional("p", [p]);
+    Ok(vec![("frequencies", table), ("goodness_of_fit", fit), ("dropped", rows.dropped.table())])
 }
 
 /// The log-likelihood of each distinct row, with its weight.

@@ -40,6 +40,7 @@
 //! ```
 
 mod beta_geo;
+mod checking;
 mod compare;
 pub mod contract;
 mod door;
@@ -56,6 +57,7 @@ mod tracking;
 mod visits;
 
 pub use beta_geo::{BetaGeo, BetaGeoModel, Prediction};
+pub use checking::{BacktestOptions, CheckOptions, backtest};
 pub use compare::{Candidate, CompareOptions, compare_purchases};
 pub use door::{
     FrequencyOptions, NewCustomerOptions, PurchaseOptions, fit_purchases, purchases_from_bytes,

@@ -14,7 +14,7 @@
 //! Term j of the last sum is the weight of j ticks since the last purchase;
 //! given j the rate is Gamma(R + j, A).
 
-use super::{History, Law, ln_rising_ratio, negative_binomial, parts};
+use super::{History, Law, ln_rising_ratio, masses, negative_binomial, parts};
 use crate::clv::beta_geo::expectation::Future;
 use crate::clv::estimates::Verdict;
 use crate::math::jet::{Jet, Real};
@@ -144,8 +144,16 @@ impl BetaGeometric {
     }
 
     fn probabilities(self, p: Parameters, h: History, t: f64, most: usize) -> Vec<f64> {
-        let [_, _, a, b] = self.living(p, h);
+        let [shape, rate, a, b] = self.living(p, h);
         let alive = self.alive(p, h);
+        if most == 0 {
+            // No purchase: fewer than k − j ticks.
+            let none = |j: usize| -> f64 {
+                masses(shape + j as f64, t / rate, self.k as usize - 1 - j).iter().sum()
+            };
+            let still: f64 = self.ticks(p, h).iter().enumerate().map(|(j, weight)| weight * none(j)).sum();
+            return vec![1.0 - alive + alive * still];
+        }
         let mut out = vec![0.0; most + 1];
         self.classes(p, h, t, most, |weight, within, _, beyond, n| {
             if let Some(out) = out.get_mut(n) {

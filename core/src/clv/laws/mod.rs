@@ -89,7 +89,22 @@ fn parts<const N: usize>(jet: Jet<N>) -> (f64, [f64; N], [[f64; N]; N]) {
     (jet.value, jet.gradient, jet.hessian)
 }
 
-/// ln NB(n): n purchases of a rate Gamma(`shape`, ·) at odds t / scale, n = 0, 1, …
+/// NB(n), n = 0 … `most`, without what comes after.
+pub(super) fn masses(shape: f64, odds: f64, most: usize) -> Vec<f64> {
+    use crate::math::{exp, ln, ln_1p};
+    let z = odds / (1.0 + odds);
+    let mut current = -shape * ln_1p(odds);
+    (0..=most)
+        .map(|n| {
+            let n = n as f64;
+            let mass = exp(current);
+            current += ln(z * (shape + n) / (n + 1.0));
+            mass
+        })
+        .collect()
+}
+
+/// NB(n): n purchases of a rate Gamma(`shape`, ·) at odds t / scale, n = 0, 1, …
 /// until what is left beyond `most` is nothing; and P(N ≥ n), each digit of the tail kept.
 pub(super) fn negative_binomial(shape: f64, odds: f64, most: usize) -> (Vec<f64>, Vec<f64>) {
     use crate::math::{exp, ln, ln_1p};

@@ -180,7 +180,7 @@ fn span(name: &'static str, periods: f64) -> Result<f64> {
 /// δ = ln(1 + d).
 fn slope(discount_rate: f64) -> Result<f64> {
     if discount_rate.is_finite() && discount_rate > 0.0 {
-        Ok(crate::math::ln_1p(discount_rate))
+        Ok(ln_1p(discount_rate))
     } else {
         Err(Error::option(
             "discount_rate",
