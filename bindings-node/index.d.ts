@@ -1655,6 +1655,44 @@ export declare namespace clv {
     onInvalid?: OnInvalid
   }
 
+  /** Columns and options of `check`. */
+  export interface CheckOptions {
+    /** Column of repeat purchases. Default `"frequency"`. */
+    frequency?: string
+    /** Column of the age at the last purchase. Default `"recency"`. */
+    recency?: string
+    /** Column of the age at the end of observation. Default `"T"`. */
+    T?: string
+    /** Column of purchases in the holdout. Default `"frequency_holdout"`. */
+    frequencyHoldout?: string
+    /** Column of the length of the holdout. Default `"duration_holdout"`. */
+    durationHoldout?: string
+    /** The last bin of frequencies is this many purchases or more. Default 7. */
+    most?: number
+    /** How many bins of recency and of T. Default 8. */
+    bins?: number
+    /** The unit of recency and T, where it is known; it must then be the model's. */
+    period?: Duration
+    /** Rows that cannot be. Default `"error"`. */
+    onInvalid?: OnInvalid
+  }
+
+  /** Options of `backtest`. */
+  export interface BacktestOptions {
+    /** The model's name. Default `"BetaGeo"`. */
+    model?: string
+    /** Ticks between purchases of the regular models. Default 1. */
+    k?: number
+    /** Weight of an L2 penalty on log parameters. Default 0. */
+    penalty?: number
+    /** The ends of the calibration periods. */
+    origins: (Date | string)[]
+    /** How long each forecast is. Default 90 days. */
+    horizon?: Duration
+    /** How orders are read, without `calibrationEnd` and `observationEnd`. */
+    summarize?: SummarizeOptions
+  }
+
   /** Options of `newCustomer`. */
   export interface NewCustomerOptions {
     /** The horizon of the probabilities. Default 1. */
@@ -1693,7 +1731,9 @@ export declare namespace clv {
     fit(rfm: FrameInput, options?: BetaGeoOptions & RunOptions): Promise<this>
     /** What to expect of each customer: customer, expected_purchases, p_alive, and what was asked for. */
     predict(rfm: FrameInput, options?: PredictOptions & RunOptions): Promise<Frame>
-    /** Customers by their number of repeat purchases: purchases, actual, expected. */
+    /** The forecast beside the holdout: level, mae, rmse, bias, …; `extras`: by_frequency, by_recency, by_age, deciles. */
+    check(rfm: FrameInput, options?: CheckOptions & RunOptions): Promise<Frame>
+    /** Customers by their number of repeat purchases: purchases, actual, expected, residual; `extras.goodness_of_fit`. */
     frequencies(rfm: FrameInput, options?: FrequencyOptions & RunOptions): Promise<Frame>
     /** Of a customer not yet seen: purchases, probability; `extras.course`: periods, expected_purchases, p_alive. */
     newCustomer(options?: NewCustomerOptions & RunOptions): Promise<Frame>
@@ -2206,6 +2246,13 @@ export declare namespace clv {
    * row: mae, rmse, bias (levels), spearman, gini, gini_normalised (order).
    */
   export function forecastErrors(frame: FrameInput, options?: ForecastOptions & RunOptions): Promise<Frame>
+
+  /**
+   * Fits a model at several origins and compares each forecast with what came:
+   * origin, customers, repeats, log_likelihood, actual, expected, bias,
+   * relative_bias, mae, rmse, spearman, gini_normalised, verdict.
+   */
+  export function backtest(orders: FrameInput, options: BacktestOptions & RunOptions): Promise<Frame>
 
   /**
    * Fits several models of purchases to the same customers and judges them:
