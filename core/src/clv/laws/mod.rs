@@ -119,6 +119,19 @@ pub(super) fn negative_binomial(shape: f64, odds: f64, most: usize) -> (Vec<f64>
     (mass, beyond)
 }
 
+/// The first `count` of [`negative_binomial`], without the walk to the tail's end, which is long where odds are.
+pub(super) fn first_negative_binomial(shape: f64, odds: f64, count: usize) -> Vec<f64> {
+    use crate::math::{exp, ln, ln_1p};
+    let z = odds / (1.0 + odds);
+    let mut current = -shape * ln_1p(odds);
+    let mut mass = Vec::with_capacity(count);
+    for n in 0..count {
+        mass.push(exp(current));
+        current += ln(z * (shape + n as f64) / (n as f64 + 1.0));
+    }
+    mass
+}
+
 /// ln((z)_x / (z + d)_x) as a number of any kind.
 fn ln_rising_ratio<R: Real>(z: R, d: R, count: u32) -> R {
     z.ln_rising(count) - (z + d).ln_rising(count)
