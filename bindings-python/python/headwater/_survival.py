@@ -19,16 +19,17 @@ def _ask(
     columns: Sequence[str | None] = (),
     *,
     model: _core.Model | None = None,
+    level: int = 4,
     report: MutableMapping[str, Any] | None = None,
     threads: int | None = None,
     progress: _call.Progress = None,
 ) -> Any:
-    """A report's first table; the others go into ``report``."""
+    """A report's first table; the others go into ``report``, or a warning to who is ``level`` calls up."""
     data, make = (None, _frames.neutral) if frame is None else _frames.take(frame, columns)
     run = _call.run(0, threads, progress)
     (_, main), *beside = _core.clv_report(model, name, _call.options(options), run, data)
     more = dict(beside)
-    _frames.tell(report, make, dropped=more.pop("dropped", None), level=4, **more)
+    _frames.tell(report, make, dropped=more.pop("dropped", None), level=level, **more)
     return make(main)
 
 
@@ -229,7 +230,7 @@ class _Leavers(_Likelihood):
     """What models of customers who say when they leave share."""
 
     def _ask(self, name: str, options: dict[str, Any] | None = None, frame: Any = None, **more: Any) -> Any:
-        return _ask(name, options or {}, frame, model=self._fitted, **more)
+        return _ask(name, options or {}, frame, model=self._fitted, level=5, **more)
 
     def _restore(self, body: dict[str, Any]) -> None:
         for name in self._params():

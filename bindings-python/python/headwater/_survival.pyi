@@ -14,6 +14,7 @@ def _ask(
     columns: Sequence[str | None] = (),
     *,
     model: _core.Model | None = None,
+    level: int = 4,
     report: MutableMapping[str, Any] | None = None,
     threads: int | None = None,
     progress: _call.Progress = None,
