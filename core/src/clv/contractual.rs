@@ -29,7 +29,7 @@ pub enum Contractual {
     /// Of what makes customers leave.
     Survival(Survival),
     /// Of how retention moves with tenure.
-    Contract(Contract),
+    Contract(Box<Contract>),
 }
 
 impl Contractual {
@@ -53,7 +53,7 @@ impl Contractual {
         Ok(match kind {
             "clv.ShiftedBetaGeo" | "clv.BetaDiscreteWeibull" => {
                 let (model, dropped) = Contract::fit(kind, frame, options, run)?;
-                (Self::Contract(model), dropped)
+                (Self::Contract(Box::new(model)), dropped)
             }
             _ => {
                 let (model, dropped) = Survival::fit(kind, frame, options, run)?;
@@ -107,7 +107,7 @@ impl Contractual {
     pub fn from_bytes(bytes: &[u8]) -> Result<Option<Self>> {
         Ok(match Survival::from_bytes(bytes)? {
             Some(model) => Some(Self::Survival(model)),
-            None => Contract::from_bytes(bytes)?.map(Self::Contract),
+            None => Contract::from_bytes(bytes)?.map(|model| Self::Contract(Box::new(model))),
         })
     }
 }

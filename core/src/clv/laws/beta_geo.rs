@@ -152,7 +152,7 @@ impl BetaGeometric {
             for (j, weight) in self.ticks(p, h).into_iter().enumerate() {
                 let count = (self.k as usize).saturating_sub(j);
                 let mass = first_negative_binomial(shape + j as f64, t / rate, count);
-                out[0] += weight * exp(ln_survived(a, b, 0)) * mass.iter().sum::<f64>();
+                out[0] += weight * (exp(ln_survived(a, b, 0)) * mass.iter().sum::<f64>());
             }
             return vec![alive * out[0] + (1.0 - alive)];
         }
