@@ -1,8 +1,9 @@
 //! What are they worth?
 
 use headwater::clv::{
-    self as core, BacktestOptions, CompareOptions, Estimates, ForecastOptions, GammaGammaModel, GammaGammaOptions,
-    LifetimeOptions, PurchaseOptions, Purchases, SpendPredictOptions, SummarizeOptions, TrackingOptions,
+    self as core, BacktestOptions, CompareOptions, Estimates, ForecastOptions, GammaGammaModel,
+    GammaGammaOptions, LifetimeOptions, PurchaseOptions, Purchases, SpendPredictOptions, SummarizeOptions,
+    TrackingOptions,
 };
 use headwater::column::Dropped;
 use napi::bindgen_prelude::{Object, This, Uint8Array, Unknown};

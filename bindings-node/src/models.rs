@@ -1,20 +1,21 @@
 //! Model files.
 
 use headwater::attribution::Fitted;
-use headwater::clv::{GammaGammaModel, Purchases, purchases_from_bytes};
+use headwater::clv::{Contractual, GammaGammaModel, Purchases, purchases_from_bytes};
 use headwater::identity::IdentityGraph as CoreGraph;
 use headwater::journey::{
     ChannelRules as CoreRules, JourneyBuilder as CoreBuilder, PathCounts as CoreCounts,
 };
 use headwater::segment::KMeansModel;
 use headwater::{Error as CoreError, Result as CoreResult, model};
-use napi::bindgen_prelude::{Either, Either8, Uint8ArraySlice, Unknown};
+use napi::bindgen_prelude::{Either, Either9, Uint8ArraySlice, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
 
 use crate::attribution::FittedModel;
 use crate::channels::ChannelRules;
 use crate::clv::{GammaGamma, PurchaseModel};
+use crate::contractual::ContractualModel;
 use crate::identity::IdentityGraph;
 use crate::job::{self, Call};
 use crate::journey::{JourneyBuilder, PathCounts};
@@ -29,6 +30,7 @@ enum Loaded {
     Builder(CoreBuilder),
     Rules(CoreRules),
     Purchases(Box<dyn Purchases>),
+    Contractual(Contractual),
     GammaGamma(GammaGammaModel),
     KMeans(KMeansModel),
 }
@@ -39,6 +41,9 @@ fn open(bytes: &[u8]) -> CoreResult<Loaded> {
     }
     if let Some(fitted) = purchases_from_bytes(bytes)? {
         return Ok(Loaded::Purchases(fitted));
+    }
+    if let Some(fitted) = Contractual::from_bytes(bytes)? {
+        return Ok(Loaded::Contractual(fitted));
     }
     Ok(match model::kind(bytes)?.as_str() {
         "identity.IdentityGraph" => Loaded::Graph(model::from_bytes(bytes)?),
@@ -69,14 +74,15 @@ pub fn read_model<'e>(
         })
     };
     job::start(env, options, prepare, |loaded| match loaded {
-        Loaded::Graph(graph) => Either8::A(IdentityGraph::from(graph)),
-        Loaded::Attribution(fitted) => Either8::B(FittedModel::from(fitted)),
-        Loaded::Purchases(model) => Either8::C(PurchaseModel::from(model)),
-        Loaded::GammaGamma(model) => Either8::D(GammaGamma::from(model)),
-        Loaded::KMeans(model) => Either8::E(KMeans::from(model)),
-        Loaded::Counts(counts) => Either8::F(PathCounts::from(counts)),
-        Loaded::Rules(rules) => Either8::G(ChannelRules::from(rules)),
-        Loaded::Builder(builder) => Either8::H(JourneyBuilder::from(builder)),
+        Loaded::Graph(graph) => Either9::A(IdentityGraph::from(graph)),
+        Loaded::Attribution(fitted) => Either9::B(FittedModel::from(fitted)),
+        Loaded::Purchases(model) => Either9::C(PurchaseModel::from(model)),
+        Loaded::GammaGamma(model) => Either9::D(GammaGamma::from(model)),
+        Loaded::KMeans(model) => Either9::E(KMeans::from(model)),
+        Loaded::Counts(counts) => Either9::F(PathCounts::from(counts)),
+        Loaded::Rules(rules) => Either9::G(ChannelRules::from(rules)),
+        Loaded::Builder(builder) => Either9::H(JourneyBuilder::from(builder)),
+        Loaded::Contractual(model) => Either9::I(ContractualModel::from(model)),
     })
 }
 

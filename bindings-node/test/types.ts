@@ -43,9 +43,17 @@ export async function story(orders: hw.FrameInput): Promise<void> {
   const labels: Uint32Array = clusters.labels
   const loaded: hw.Model = await hw.load('clv.json')
   if (loaded instanceof hw.clv.BetaGeo) await loaded.save('clv.json')
+  const cox: hw.clv.Cox = await new hw.clv.Cox({ penalty: 0.1 }).fit(frame, { covariates: ['price'], references: { plan: 'basic' } })
+  const soon: hw.Frame = await cox.earlyWarning(frame, { horizon: 3, top: 10 })
+  if (loaded instanceof hw.clv.ShiftedBetaGeo) await loaded.value({ discount: { rate: 0.1, per: '365d' } })
+  await hw.clv.kaplanMeier(frame, { group: 'plan', test: 'wilcoxon', threads: 1 })
+  // @ts-expect-error a rate has its span
+  await hw.clv.markovFromOrders(orders, { discount: 0.1 })
+  // @ts-expect-error no option of this model
+  new hw.clv.Aft({ ties: 'efron' })
   const graph = new hw.IdentityGraph()
   const found: string | undefined = graph.observe({ email: 'a@x.org' }, { time: new Date() }).customer
-  void [chance, builder.touches, rows, customer, credit, steps, alpha, error, labels, found]
+  void [chance, builder.touches, rows, customer, credit, steps, alpha, error, labels, found, soon]
 
   // @ts-expect-error stitch needs identifiers
   await hw.stitch(orders, {})

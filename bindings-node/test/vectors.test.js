@@ -30,6 +30,8 @@ async function made(frames, options, prefix = '') {
   return hw.Journeys.fromEvents(frames[`${prefix}touches`], conversions ? { ...options, conversions } : options)
 }
 
+const camel = (name) => name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase())
+
 const snake = (name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 
 /** A report's frames by name, the first under the report's own unless the core says another. */
@@ -190,6 +192,27 @@ const calls = {
     return { tracking: await model.tracking(frames.orders, options.tracking) }
   },
   'clv.forecast_errors': async ({ frames, options }) => ({ errors: await hw.clv.forecastErrors(frames.frame, options) }),
+  'clv.purchases': async ({ frames: { rfm }, options: { kind, fit, predict } }) =>
+    fitted(hw.clv[kind.replace('clv.', '')])({ frames: { rfm }, options: { fit, predict } }),
+  'clv.report': async ({ frames: { frame }, options: { name, options } }, expected) => {
+    const ask = hw.clv[camel(name)]
+    return tables(await (name === 'simple_value' ? ask({ cases: frame, ...options }) : ask(frame, options)), expected)
+  },
+  'clv.model': async ({ frames, options: { kind, fit, reports } }, expected) => {
+    const Model = hw.clv[kind.replace('clv.', '')]
+    const model = await hw.load((await new Model(fit).fit(frames.frame)).toBytes())
+    assert.ok(model instanceof Model)
+    assert.deepEqual(Object.values(model.params), Array.from(model.table().column('estimate')))
+    const out = { parameters: model.table(), fit: model.fitTable() }
+    for (const [name, options] of reports) {
+      const method = kind === 'clv.DiscreteHazard' && name === 'baseline' ? 'hazards' : camel(name)
+      const found = await (model[method].length === 2 ? model[method](frames.new ?? frames.frame, options) : model[method](options))
+      const own = Object.keys(expected).filter((table) => table.startsWith(`${name}.`)).map((table) => table.slice(name.length + 1))
+      const named = tables(found, Object.fromEntries(own.map((table) => [table, true])))
+      for (const [table, frame] of Object.entries(named)) out[`${name}.${table}`] = frame
+    }
+    return out
+  },
   'segment.rfm': async ({ frames, options }) => {
     const table = await hw.segment.rfm(frames.orders, options)
     return { table, ...table.extras }

@@ -1,6 +1,6 @@
 //! What are they worth?
 
-use headwater::clv::{self, GammaGammaModel, purchases_with};
+use headwater::clv::{self, Contractual, GammaGammaModel, purchases_with};
 use headwater::options::parse;
 use pyo3::prelude::*;
 
@@ -45,6 +45,10 @@ pub(crate) fn clv_fit(
                 let (model, dropped) = clv::gamma_gamma(&frame, &parse(options)?, run)?;
                 (Model::new(model), dropped)
             }
+            kind if Contractual::KINDS.contains(&kind) => {
+                let (model, dropped) = Contractual::fit(kind, &frame, options, run)?;
+                (Model::contractual(model), dropped)
+            }
             _ => {
                 let (model, dropped) = clv::fit_purchases(kind, &frame, &parse(options)?, run)?;
                 (Model::purchases(model), dropped)
@@ -74,6 +78,9 @@ pub(crate) fn clv_from_parameters(
 #[pyfunction]
 pub(crate) fn clv_tables(model: &Model) -> Outcome<(Frame, Frame)> {
     direct(|| {
+        if let Some(model) = model.leavers() {
+            return Ok((Frame::new(model.parameters()?)?, Frame::new(model.fit_table())?));
+        }
         let estimates = match model.buyers() {
             Ok(model) => model.estimates(),
             Err(_) => model.get::<GammaGammaModel>()?.estimates(),
@@ -98,19 +105,25 @@ pub(crate) fn clv_predict(
     })
 }
 
-/// A report of a model of purchases by name.
+/// A report by name of a model of purchases, of survival or of retention; without a model, of data alone.
 #[pyfunction]
 #[pyo3(signature = (model, name, options, run, frame=None))]
 pub(crate) fn clv_report(
     py: Python<'_>,
-    model: &Bound<'_, Model>,
+    model: Option<&Bound<'_, Model>>,
     name: &str,
     options: &str,
     run: RunArgs,
     frame: Option<&Bound<'_, PyAny>>,
 ) -> Outcome<Frames> {
-    let (model, frame) = (model.get().buyers()?, frame.map(columns).transpose()?);
-    run.call(py, |run| frames(model.report(name, frame.as_ref(), options, run)?))
+    let (model, frame) = (model.map(Bound::get), frame.map(columns).transpose()?);
+    run.call(py, |run| {
+        frames(match (model, model.and_then(Model::leavers)) {
+            (None, _) => clv::report(name, frame.as_ref(), options, run),
+            (_, Some(model)) => model.report(name, frame.as_ref(), options, run),
+            (Some(model), None) => model.buyers()?.report(name, frame.as_ref(), options, run),
+        }?)
+    })
 }
 
 /// Several models of purchases, fitted and judged.

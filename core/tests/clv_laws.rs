@@ -338,6 +338,8 @@ fn quantities_agree_with_each_other() {
             let expected = model.expected_purchases(x, t_x, t, 20.0).unwrap();
             close(total, 1.0, 1e-11, &what);
             close(mean, expected, 1e-9, &what);
+            // The chance of none does not depend on how many more are asked for.
+            close(model.probabilities(x, t_x, t, 20.0, 0).unwrap()[0], mass[0], 1e-11, &what);
             // The residual is the discounted sum of what is expected.
             let d: f64 = 0.15;
             let slow = f64::ln_1p(d);
@@ -353,6 +355,8 @@ fn quantities_agree_with_each_other() {
                 before = now;
             }
             close(sum, residual, 1e-3, &format!("residual, {what}"));
+            // One that hardly ever comes is looked for far ahead, and that in no time.
+            assert_eq!(model.next_purchase(x, t_x, 600.0, 1.0 - 1e-12).unwrap(), None, "{what}");
             // The median time until the next purchase is one.
             if let Some(median) = model.next_purchase(x, t_x, t, 0.3).unwrap() {
                 let none = model.probabilities(x, t_x, t, median, 0).unwrap()[0];

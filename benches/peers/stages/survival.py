@@ -18,8 +18,8 @@ def curve(table):
     return hw.clv.kaplan_meier(table, duration="duration", event="event")
 
 
-def curve_numbers(tables) -> dict[str, float]:
-    survival = tables["survival"]["survival"].to_pylist()
+def curve_numbers(table) -> dict[str, float]:
+    survival = table["survival"].to_pylist()
     return {"steps": float(len(survival)), "survival": sum(survival)}
 
 
@@ -49,12 +49,7 @@ def cox(table):
 
 
 def cox_numbers(model) -> dict[str, float]:
-    found = model.report("summary")
-    fit, coefficients = found["fit"], found["coefficients"]
-    values = dict(
-        zip(coefficients["parameter"].to_pylist(), coefficients["estimate"].to_pylist(), strict=True)
-    )
-    return {**values, "log_likelihood": fit["log_likelihood"].to_pylist()[0]}
+    return {**model.params_, "log_likelihood": model.log_likelihood_}
 
 
 def contracts_pandas():

@@ -206,8 +206,9 @@ class Purchases(_Likelihood):
         Returns
         -------
         frame
-            customer, expected_purchases, p_alive, with ``interval`` their ``_low`` and ``_high``; as asked:
-            purchases_low, purchases_high, p_alive_ahead, residual_purchases, next_purchase, purchase_rate.
+            customer, expected_purchases, p_alive, with ``interval`` their ``_low`` and ``_high``; if asked
+            for purchases_low, purchases_high, p_alive_ahead, residual_purchases, next_purchase,
+            purchase_rate.
         """
         options = {
             "customer": customer,

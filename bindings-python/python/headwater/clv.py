@@ -1,6 +1,7 @@
 """What are they worth? From orders to expected purchases and discounted lifetime value.
 
-For customers who come and go without saying so (no contract).
+For customers who come and go without saying so (no contract), for those who say when they leave
+(survival and retention), and by the formulas of finance.
 """
 
 from __future__ import annotations
@@ -20,21 +21,49 @@ from ._buyers import (
     ParetoNBD,
     Purchases,
 )
+from ._contract import BetaDiscreteWeibull, ShiftedBetaGeo
+from ._finance import (
+    chain_ladder,
+    chain_ladder_orders,
+    cohorts,
+    customer_equity,
+    historic_value,
+    markov_from_orders,
+    markov_value,
+    simple_value,
+)
+from ._survival import Aft, Cox, DiscreteHazard, kaplan_meier, nelson_aalen, survival_scores
 
 __all__ = [
+    "Aft",
+    "BetaDiscreteWeibull",
     "BetaGeo",
     "BetaGeoBetaBinomial",
     "BetaGeoCNBD",
+    "Cox",
+    "DiscreteHazard",
     "GGompertzNBD",
     "GammaGamma",
     "ModifiedBetaGeo",
     "ModifiedBetaGeoCNBD",
     "ParetoNBD",
+    "ShiftedBetaGeo",
     "backtest",
+    "chain_ladder",
+    "chain_ladder_orders",
+    "cohorts",
     "compare",
+    "customer_equity",
     "forecast_errors",
+    "historic_value",
+    "kaplan_meier",
     "lifetime_value",
+    "markov_from_orders",
+    "markov_value",
+    "nelson_aalen",
+    "simple_value",
     "summarize",
+    "survival_scores",
     "tracking",
 ]
 

@@ -13,21 +13,49 @@ from ._buyers import (
     ParetoNBD,
     Purchases,
 )
+from ._contract import BetaDiscreteWeibull, ShiftedBetaGeo
+from ._finance import (
+    chain_ladder,
+    chain_ladder_orders,
+    cohorts,
+    customer_equity,
+    historic_value,
+    markov_from_orders,
+    markov_value,
+    simple_value,
+)
+from ._survival import Aft, Cox, DiscreteHazard, kaplan_meier, nelson_aalen, survival_scores
 
 __all__ = [
+    "Aft",
+    "BetaDiscreteWeibull",
     "BetaGeo",
     "BetaGeoBetaBinomial",
     "BetaGeoCNBD",
+    "Cox",
+    "DiscreteHazard",
     "GGompertzNBD",
     "GammaGamma",
     "ModifiedBetaGeo",
     "ModifiedBetaGeoCNBD",
     "ParetoNBD",
+    "ShiftedBetaGeo",
     "backtest",
+    "chain_ladder",
+    "chain_ladder_orders",
+    "cohorts",
     "compare",
+    "customer_equity",
     "forecast_errors",
+    "historic_value",
+    "kaplan_meier",
     "lifetime_value",
+    "markov_from_orders",
+    "markov_value",
+    "nelson_aalen",
+    "simple_value",
     "summarize",
+    "survival_scores",
     "tracking",
 ]
 _OnInvalid = Literal["error", "drop"]

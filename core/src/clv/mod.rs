@@ -43,6 +43,7 @@ mod beta_geo;
 mod checking;
 mod compare;
 pub mod contract;
+mod contractual;
 mod door;
 mod estimates;
 pub mod finance;
@@ -59,6 +60,7 @@ mod visits;
 pub use beta_geo::{BetaGeo, BetaGeoModel, Prediction};
 pub use checking::{BacktestOptions, CheckOptions, backtest};
 pub use compare::{Candidate, CompareOptions, compare_purchases};
+pub use contractual::{Contractual, report};
 pub use door::{
     FrequencyOptions, NewCustomerOptions, PurchaseOptions, fit_purchases, purchases_from_bytes,
     purchases_with,

@@ -45,7 +45,7 @@ use crate::{Error, Result, Run};
 /// | `customer_equity` | customers with their values | [`EquityOptions`] |
 /// | `historic_value`, `cohorts`, `chain_ladder_orders` | orders | [`OrderOptions`] |
 /// | `chain_ladder` | a triangle | [`LadderOptions`] |
-/// /// | `markov_value` | a transition matrix | [`MarkovOptions`] |
+/// | `markov_value` | a transition matrix | [`MarkovOptions`] |
 /// | `markov_from_orders` | orders | [`RecencyOptions`] |
 ///
 /// ```

@@ -14,7 +14,7 @@
 //! Term j of the last sum is the weight of j ticks since the last purchase;
 //! given j the rate is Gamma(R + j, A).
 
-use super::{History, Law, ln_rising_ratio, masses, negative_binomial, parts};
+use super::{History, Law, first_negative_binomial, ln_rising_ratio, negative_binomial, parts};
 use crate::clv::beta_geo::expectation::Future;
 use crate::clv::estimates::Verdict;
 use crate::math::jet::{Jet, Real};
@@ -146,15 +146,16 @@ impl BetaGeometric {
     fn probabilities(self, p: Parameters, h: History, t: f64, most: usize) -> Vec<f64> {
         let [shape, rate, a, b] = self.living(p, h);
         let alive = self.alive(p, h);
-        if most == 0 {
-            // No purchase: fewer than k − j ticks.
-            let none = |j: usize| -> f64 {
-                masses(shape + j as f64, t / rate, self.k as usize - 1 - j).iter().sum()
-            };
-            let still: f64 = self.ticks(p, h).iter().enumerate().map(|(j, weight)| weight * none(j)).sum();
-            return vec![1.0 - alive + alive * still];
-        }
         let mut out = vec![0.0; most + 1];
+        if most == 0 {
+            // Which needs no tail: the search for the next purchase asks this at any distance.
+            for (j, weight) in self.ticks(p, h).into_iter().enumerate() {
+                let count = (self.k as usize).saturating_sub(j);
+                let mass = first_negative_binomial(shape + j as f64, t / rate, count);
+                out[0] += weight * (exp(ln_survived(a, b, 0)) * mass.iter().sum::<f64>());
+            }
+            return vec![alive * out[0] + (1.0 - alive)];
+        }
         self.classes(p, h, t, most, |weight, within, _, beyond, n| {
             if let Some(out) = out.get_mut(n) {
                 let survived = exp(ln_survived(a, b, n));

@@ -13,7 +13,7 @@
 //! 2012): S = (β / (β − 1 + e^bt))^s. The printed forms of the integral are
 //! differences of two ₂F₁ that cancel; here it is a sum of positive terms.
 
-use super::{History, Law, masses, parts};
+use super::{History, Law, first_negative_binomial, parts};
 use crate::clv::estimates::Verdict;
 use crate::math::jet::{Jet, Real};
 use crate::math::quadrature::{NODES, exp_integral, integrate, legendre};
@@ -154,7 +154,7 @@ fn probabilities<const N: usize, L: Lifetimes<N>>(p: [f64; N], h: History, t: f6
     let alive = alive::<N, L>(p, h);
     let mut out = vec![0.0; most + 1];
     let through = later::<N, L>(p, h, t);
-    let mass = masses(shape, t / scale, most);
+    let mass = first_negative_binomial(shape, t / scale, most + 1);
     for (out, mass) in out.iter_mut().zip(&mass) {
         *out = alive * through * mass;
     }

@@ -89,21 +89,6 @@ fn parts<const N: usize>(jet: Jet<N>) -> (f64, [f64; N], [[f64; N]; N]) {
     (jet.value, jet.gradient, jet.hessian)
 }
 
-/// NB(n), n = 0 … `most`, without what comes after.
-pub(super) fn masses(shape: f64, odds: f64, most: usize) -> Vec<f64> {
-    use crate::math::{exp, ln, ln_1p};
-    let z = odds / (1.0 + odds);
-    let mut current = -shape * ln_1p(odds);
-    (0..=most)
-        .map(|n| {
-            let n = n as f64;
-            let mass = exp(current);
-            current += ln(z * (shape + n) / (n + 1.0));
-            mass
-        })
-        .collect()
-}
-
 /// NB(n): n purchases of a rate Gamma(`shape`, ·) at odds t / scale, n = 0, 1, …
 /// until what is left beyond `most` is nothing; and P(N ≥ n), each digit of the tail kept.
 pub(super) fn negative_binomial(shape: f64, odds: f64, most: usize) -> (Vec<f64>, Vec<f64>) {
@@ -132,6 +117,19 @@ pub(super) fn negative_binomial(shape: f64, odds: f64, most: usize) -> (Vec<f64>
         beyond[i] = beyond[i + 1] + mass[i];
     }
     (mass, beyond)
+}
+
+/// The first `count` of [`negative_binomial`], without the walk to the tail's end, which is long where odds are.
+pub(super) fn first_negative_binomial(shape: f64, odds: f64, count: usize) -> Vec<f64> {
+    use crate::math::{exp, ln, ln_1p};
+    let z = odds / (1.0 + odds);
+    let mut current = -shape * ln_1p(odds);
+    let mut mass = Vec::with_capacity(count);
+    for n in 0..count {
+        mass.push(exp(current));
+        current += ln(z * (shape + n as f64) / (n as f64 + 1.0));
+    }
+    mass
 }
 
 /// ln((z)_x / (z + d)_x) as a number of any kind.
