@@ -480,6 +480,12 @@ export interface EventOptions {
   refunds?: 'error' | 'keep'
 }
 
+/** Columns and policies of a `JourneyBuilder`: those of `Journeys.fromEvents`. */
+export interface BuilderOptions extends Omit<EventOptions, 'conversions'> {
+  /** The name of a flag column in the touches, where conversions are not frames of their own. */
+  conversions?: string
+}
+
 /** Columns of `Journeys.fromPaths`. */
 export interface PathOptions {
   /** Column of the path. Default `"path"`. */
@@ -1208,6 +1214,14 @@ export interface FittedModel {
    * take that of the conversion (by default the last touch's).
    */
   score(path: string[], times?: (Date | string | number)[], end?: Date | string | number): number[]
+  /**
+   * P(conversion) of one journey, as `validate` tests it; takes microseconds.
+   * Models that look at times need those of the touches, and tell whether a
+   * conversion follows within their `horizon` from `end` on (by default the last
+   * touch's time), without one until then. `Shapley` and `ShaoLi` predict
+   * nothing, which is an error.
+   */
+  predict(path: string[], times?: (Date | string | number)[], end?: Date | string | number): number
   /** The model as the bytes of a model file. */
   toBytes(): Uint8Array
   /** Writes the model to a file; `load` reads it back. */
@@ -1520,9 +1534,15 @@ export type Model =
   | Shapley
   | LearnedModel
   | PathCounts
+  | JourneyBuilder
   | ChannelRules
   | clv.BetaGeo
   | clv.GammaGamma
+  | clv.Cox
+  | clv.DiscreteHazard
+  | clv.Aft
+  | clv.ShiftedBetaGeo
+  | clv.BetaDiscreteWeibull
   | segment.KMeans
 
 export declare namespace clv {
@@ -1566,7 +1586,7 @@ export declare namespace clv {
     tolerance?: number
   }
 
-  /** Columns and options of `BetaGeo`. */
+  /** Columns and options of models of purchases. */
   export interface BetaGeoOptions extends FitOptions {
     /** Column of the age at the last purchase. Default `"recency"`. */
     recency?: string
@@ -1576,6 +1596,12 @@ export declare namespace clv {
     period?: Duration
     /** Weight of an L2 penalty on log parameters. Default 0. */
     penalty?: number
+  }
+
+  /** The same, of purchases at every k-th tick. */
+  export interface RegularOptions extends BetaGeoOptions {
+    /** Ticks between purchases, 1 to 50. Default 2. */
+    k?: number
   }
 
   /** Columns and options of `GammaGamma`. */
@@ -1600,12 +1626,197 @@ export declare namespace clv {
     onInvalid?: OnInvalid
   }
 
-  /** Columns and options of `BetaGeo.predict`. */
+  /** Columns and options of the `predict` of models of purchases. */
   export interface PredictOptions extends HistoryOptions {
     /** How many periods ahead. Default 1. */
     periods?: number
     /** Level of an interval for the uncertainty of the parameters, such as 0.95. */
     interval?: number
+    /** Level of an interval for the purchases themselves: purchases_low, purchases_high. */
+    purchaseInterval?: number
+    /** Also P(alive) so many periods after T: p_alive_ahead. */
+    ahead?: number
+    /** Also purchases for ever, discounted by this rate per period (DERT): residual_purchases. */
+    discountRate?: number
+    /** Also the time until the next purchase, its quantile of this level: next_purchase. */
+    nextPurchase?: number
+    /** Also the purchase rate while alive: purchase_rate. */
+    rate?: boolean
+  }
+
+  /** Columns and options of `frequencies`. */
+  export interface FrequencyOptions {
+    /** Column of repeat purchases. Default `"frequency"`. */
+    frequency?: string
+    /** Column of the age at the last purchase. Default `"recency"`. */
+    recency?: string
+    /** Column of the age at the end of observation. Default `"T"`. */
+    T?: string
+    /** Column of weights. */
+    weight?: string
+    /** The last row is this many purchases or more. Default 7. */
+    most?: number
+    /** Rows that cannot be. Default `"error"`. */
+    onInvalid?: OnInvalid
+  }
+
+  /** Columns and options of `check`. */
+  export interface CheckOptions {
+    /** Column of repeat purchases. Default `"frequency"`. */
+    frequency?: string
+    /** Column of the age at the last purchase. Default `"recency"`. */
+    recency?: string
+    /** Column of the age at the end of observation. Default `"T"`. */
+    T?: string
+    /** Column of purchases in the holdout. Default `"frequency_holdout"`. */
+    frequencyHoldout?: string
+    /** Column of the length of the holdout. Default `"duration_holdout"`. */
+    durationHoldout?: string
+    /** The last bin of frequencies is this many purchases or more. Default 7. */
+    most?: number
+    /** How many bins of recency and of T. Default 8. */
+    bins?: number
+    /** The unit of recency and T, where it is known; it must then be the model's. */
+    period?: Duration
+    /** Rows that cannot be. Default `"error"`. */
+    onInvalid?: OnInvalid
+  }
+
+  /** Options of `backtest`. */
+  export interface BacktestOptions {
+    /** The model's name. Default `"BetaGeo"`. */
+    model?: string
+    /** Ticks between purchases of the regular models. Default 1. */
+    k?: number
+    /** Weight of an L2 penalty on log parameters. Default 0. */
+    penalty?: number
+    /** The ends of the calibration periods. */
+    origins: (Date | string)[]
+    /** How long each forecast is. Default 90 days. */
+    horizon?: Duration
+    /** How orders are read, without `calibrationEnd` and `observationEnd`. */
+    summarize?: SummarizeOptions
+  }
+
+  /** Options of `newCustomer`. */
+  export interface NewCustomerOptions {
+    /** The horizon of the probabilities. Default 1. */
+    periods?: number
+    /** The most purchases told apart. Default 10. */
+    most?: number
+    /** Horizons of `extras.course`. */
+    horizons?: number[]
+  }
+
+  /** Columns and options of `compare`. */
+  export interface ComparePurchasesOptions {
+    /** The models. Default BetaGeo, ModifiedBetaGeo and ParetoNBD. */
+    models?: (string | { model: string; k: number })[]
+    /** Column of repeat purchases. Default `"frequency"`. */
+    frequency?: string
+    /** Column of the age at the last purchase. Default `"recency"`. */
+    recency?: string
+    /** Column of the age at the end of observation. Default `"T"`. */
+    T?: string
+    /** Column of purchases in the holdout. Default `"frequency_holdout"`. */
+    frequencyHoldout?: string
+    /** Column of the length of the holdout. Default `"duration_holdout"`. */
+    durationHoldout?: string
+    /** The unit of recency and T. */
+    period?: Duration
+    /** Weight of an L2 penalty on log parameters. Default 0. */
+    penalty?: number
+    /** Rows that cannot be. Default `"error"`. */
+    onInvalid?: OnInvalid
+  }
+
+  /** What all models of purchases and dropout share; times are in the model's periods. */
+  abstract class PurchaseModel<Name extends string = string> {
+    /** Estimates the parameters by maximum likelihood, and resolves to this model. */
+    fit(rfm: FrameInput, options?: BetaGeoOptions & RunOptions): Promise<this>
+    /** What to expect of each customer: customer, expected_purchases, p_alive, and what was asked for. */
+    predict(rfm: FrameInput, options?: PredictOptions & RunOptions): Promise<Frame>
+    /** The forecast beside the holdout: level, mae, rmse, bias, …; `extras`: by_frequency, by_recency, by_age, deciles. */
+    check(rfm: FrameInput, options?: CheckOptions & RunOptions): Promise<Frame>
+    /** Customers by their number of repeat purchases: purchases, actual, expected, residual; `extras.goodness_of_fit`. */
+    frequencies(rfm: FrameInput, options?: FrequencyOptions & RunOptions): Promise<Frame>
+    /** Of a customer not yet seen: purchases, probability; `extras.course`: periods, expected_purchases, p_alive. */
+    newCustomer(options?: NewCustomerOptions & RunOptions): Promise<Frame>
+    /** Actual and expected repeat purchases, period after period. */
+    tracking(orders: FrameInput, options?: TrackingOptions & RunOptions): Promise<Frame>
+    /** The parameters. */
+    get params(): Record<Name, number>
+    /** Their standard errors; `null` where the data do not identify one. */
+    get standardErrors(): Record<Name, number | null>
+    /** The maximised log-likelihood. */
+    get logLikelihood(): number
+    /** The rows that the fit dropped, and why: column, reason, count, first_row. */
+    dropped(): Frame
+    /** One row for each parameter: parameter, estimate, standard_error, low, high. */
+    table(): Frame
+    /** One row on the fit: log_likelihood, customers, iterations, gradient_norm, aic, bic, verdict, …. */
+    fitTable(): Frame
+    /** The probability that one customer is alive, now or `ahead` periods after T; takes microseconds. */
+    pAlive(frequency: number, recency: number, age: number, ahead?: number): number
+    /** The purchases to expect of one customer in the coming periods; takes microseconds. */
+    expectedPurchases(frequency: number, recency: number, age: number, periods: number): number
+    /** One customer's purchases for ever, discounted by this rate per period. */
+    residualPurchases(frequency: number, recency: number, age: number, discountRate: number): number
+    /** The probabilities that one customer buys 0, 1, … `most` times in the coming periods. */
+    probabilities(frequency: number, recency: number, age: number, periods: number, most: number): number[]
+    /** The model as the bytes of a model file. */
+    toBytes(): Uint8Array
+    /** Writes the model to a file; `load` reads it back. */
+    save(path: string): Promise<void>
+  }
+
+  /** The BG/NBD model of purchases and dropout (Fader, Hardie & Lee 2005). */
+  export class BetaGeo extends PurchaseModel<'r' | 'alpha' | 'a' | 'b'> {
+    constructor(options?: BetaGeoOptions)
+    /** A model with given parameters, for example published ones. */
+    static fromParameters(params: { r: number; alpha: number; a: number; b: number }, period?: Duration): BetaGeo
+  }
+
+  /** The MBG/NBD model: customers may drop out after the first purchase too (Batislam et al. 2007). */
+  export class ModifiedBetaGeo extends PurchaseModel<'r' | 'alpha' | 'a' | 'b'> {
+    constructor(options?: BetaGeoOptions)
+    /** A model with given parameters, for example published ones. */
+    static fromParameters(params: { r: number; alpha: number; a: number; b: number }, period?: Duration): ModifiedBetaGeo
+  }
+
+  /** The BG/CNBD-k model: BG/NBD with regular purchases (Platzer & Reutterer 2016). */
+  export class BetaGeoCNBD extends PurchaseModel<'r' | 'alpha' | 'a' | 'b'> {
+    constructor(options?: RegularOptions)
+    /** A model with given parameters, for example published ones. */
+    static fromParameters(params: { r: number; alpha: number; a: number; b: number; k?: number }, period?: Duration): BetaGeoCNBD
+  }
+
+  /** The MBG/CNBD-k model: MBG/NBD with regular purchases (Platzer & Reutterer 2016). */
+  export class ModifiedBetaGeoCNBD extends PurchaseModel<'r' | 'alpha' | 'a' | 'b'> {
+    constructor(options?: RegularOptions)
+    /** A model with given parameters, for example published ones. */
+    static fromParameters(params: { r: number; alpha: number; a: number; b: number; k?: number }, period?: Duration): ModifiedBetaGeoCNBD
+  }
+
+  /** The Pareto/NBD model: customers may drop out at any time (Schmittlein, Morrison & Colombo 1987). */
+  export class ParetoNBD extends PurchaseModel<'r' | 'alpha' | 's' | 'beta'> {
+    constructor(options?: BetaGeoOptions)
+    /** A model with given parameters, for example published ones. */
+    static fromParameters(params: { r: number; alpha: number; s: number; beta: number }, period?: Duration): ParetoNBD
+  }
+
+  /** The GGompertz/NBD model: dropout at a rate that grows with age (Bemmaor & Glady 2012). */
+  export class GGompertzNBD extends PurchaseModel<'r' | 'alpha' | 'b' | 's' | 'beta'> {
+    constructor(options?: BetaGeoOptions)
+    /** A model with given parameters, for example published ones. */
+    static fromParameters(params: { r: number; alpha: number; b: number; s: number; beta: number }, period?: Duration): GGompertzNBD
+  }
+
+  /** The BG/BB model: purchases at discrete opportunities (Fader, Hardie & Shang 2010). */
+  export class BetaGeoBetaBinomial extends PurchaseModel<'alpha' | 'beta' | 'gamma' | 'delta'> {
+    constructor(options?: BetaGeoOptions)
+    /** A model with given parameters, for example published ones. */
+    static fromParameters(params: { alpha: number; beta: number; gamma: number; delta: number }, period?: Duration): BetaGeoBetaBinomial
   }
 
   /** Columns and options of `GammaGamma.predict`. */
@@ -1640,7 +1851,7 @@ export declare namespace clv {
     predicted?: string
   }
 
-  /** Columns and options of `BetaGeo.tracking`. */
+  /** Columns and options of the `tracking` of models of purchases. */
   export interface TrackingOptions {
     /** Column of customers. Default `"customer"`. */
     customer?: string
@@ -1661,6 +1872,474 @@ export declare namespace clv {
     /** Rows that cannot be. Default `"error"`. */
     onInvalid?: OnInvalid
   }
+
+  /** Where the survival models and reports find their customers, one a row. */
+  interface SpellOptions {
+    /** Column of durations, in any unit. Default `"duration"`. */
+    duration?: string
+    /** Column that says whether a duration ended with the event, or is censored. Default `"event"`. */
+    event?: string
+    /** Column of the time from which each was observed (left truncation). */
+    entry?: string
+    /** Column of how many customers a row stands for. */
+    weight?: string
+    /** Rows that cannot be. Default `"error"`. */
+    onInvalid?: OnInvalid
+  }
+
+  /** Columns and options of `kaplanMeier`. */
+  export interface KaplanMeierOptions extends SpellOptions {
+    /** Column of groups, a curve for each. */
+    group?: string
+    /** The level of the intervals. Default 0.95. */
+    level?: number
+    /** The scale on which they are symmetric. Default `"log_log"`. */
+    interval?: 'log_log' | 'plain'
+    /** Shares that have left, whose times are asked for. Default a quarter, a half, three quarters. */
+    quantiles?: number[]
+    /** Where the mean is restricted; the longest time that all groups were observed for, unless given. */
+    horizon?: number
+    /** How the groups are compared. Default `"log_rank"`. */
+    test?: 'log_rank' | 'wilcoxon' | 'tarone_ware' | 'fleming_harrington'
+    /** ρ of Fleming and Harrington's weights. Default 1. */
+    rho?: number
+    /** γ of them. Default 0. */
+    gamma?: number
+  }
+
+  /**
+   * How many stay how long: group, time, at_risk, events, censored, survival, std_error, low, high.
+   * `extras` has groups, quantiles, test and pairs.
+   */
+  export function kaplanMeier(frame: FrameInput, options?: KaplanMeierOptions & RunOptions): Promise<Frame>
+
+  /** Columns and options of `nelsonAalen`. */
+  export interface NelsonAalenOptions extends SpellOptions {
+    /** Column of groups. */
+    group?: string
+    /** The level of the intervals. Default 0.95. */
+    level?: number
+    /** Whether events at one time count d/n, or one after the other. Default `"together"`. */
+    ties?: 'together' | 'split'
+  }
+
+  /** The cumulative hazard: group, time, at_risk, events, censored, cumulative_hazard, std_error, low, high. */
+  export function nelsonAalen(frame: FrameInput, options?: NelsonAalenOptions & RunOptions): Promise<Frame>
+
+  /** How predictions are judged. */
+  interface JudgeOptions {
+    /** Column of durations. Default `"duration"`, of a model that of its fit. */
+    duration?: string
+    /** Column of events. Default `"event"`, of a model that of its fit. */
+    event?: string
+    /** Times that survival is predicted for, in order. */
+    horizons?: number[]
+    /** Events after this time do not count in Uno's index. */
+    tau?: number
+    /** Groups of the calibration. Default 10. */
+    bins?: number
+    /** The level of its intervals. Default 0.95. */
+    level?: number
+    /** Rows that cannot be. Default `"error"`. */
+    onInvalid?: OnInvalid
+  }
+
+  /** Columns and options of `survivalScores`. */
+  export interface SurvivalScoreOptions extends JudgeOptions {
+    /** Column of predicted risks; 1 − the last of `survival` unless given. */
+    risk?: string
+    /** Columns of predicted survival, one for each of `horizons`. */
+    survival?: string[]
+  }
+
+  /**
+   * Predictions from anywhere beside what happened: score, value (harrell_c, uno_c, integrated_brier, …).
+   * `extras` has brier and calibration.
+   */
+  export function survivalScores(frame: FrameInput, options?: SurvivalScoreOptions & RunOptions): Promise<Frame>
+
+  /** What the fits of models of survival share. */
+  interface SurvivalFitOptions extends SpellOptions {
+    /** Columns that explain: numbers, truth values or names. */
+    covariates?: string[]
+    /** The reference level of covariates of names, by column; the first in order unless given. */
+    references?: Record<string, string>
+    /** The ridge on standardised covariates. Default 0. */
+    penalty?: number
+    /** Most Newton steps. Default 100. */
+    maxIterations?: number
+    /** The gradient per event that counts as zero. Default 1e-9. */
+    tolerance?: number
+  }
+
+  /** Columns and options of `Cox`. */
+  export interface CoxOptions extends SurvivalFitOptions {
+    /** How events at one time enter. Default `"efron"`. */
+    ties?: 'efron' | 'breslow'
+    /** Whether a row of weight 2 is two customers, or one that counts twice. Default `"frequency"`. */
+    weighting?: 'frequency' | 'sampling'
+    /** Column of strata, each with a baseline of its own. */
+    strata?: string
+    /** Whether standard errors are by the sandwich. Default no. */
+    robust?: boolean
+    /** Column of clusters, whose rows may depend on each other; implies `robust`. */
+    cluster?: string
+  }
+
+  /** Columns and options of `DiscreteHazard`. */
+  export interface DiscreteHazardOptions extends SurvivalFitOptions {
+    /** Coefficients are log odds ratios, or log hazard ratios. Default `"logit"`. */
+    link?: 'logit' | 'cloglog'
+    /** The baseline over the periods. Default `"periods"`, an intercept for each. */
+    baseline?: 'periods' | 'constant' | 'linear' | 'log' | 'given'
+    /** The intercept of each period, for the baseline `"given"`. */
+    intercepts?: number[]
+  }
+
+  /** Columns and options of `Aft`. */
+  export interface AftOptions extends SurvivalFitOptions {
+    /** The distribution of durations. Default `"weibull"`. */
+    distribution?: 'weibull' | 'log_normal' | 'log_logistic' | 'exponential'
+  }
+
+  /** Columns and options of the `predict` of models of survival. */
+  export interface SurvivalPredictOptions {
+    /** Column of customers; rows are numbered without it. */
+    customer?: string
+    /** Column of how long each has been observed until now: all counts from then on. */
+    age?: string
+    /** Times ahead at which survival is told. */
+    horizons?: number[]
+    /** Rows that cannot be. Default `"error"`. */
+    onInvalid?: OnInvalid
+  }
+
+  /** Columns and options of `earlyWarning`. */
+  export interface WarningOptions {
+    /** Column of customers; rows are numbered without it. */
+    customer?: string
+    /** Column of how long each has been a customer until now. Default `"duration"`. */
+    age?: string
+    /** Column of those who have left, who are not listed. */
+    event?: string
+    /** How far to look ahead. Default 1. */
+    horizon?: number
+    /** How many customers to list. Default 100. */
+    top?: number
+    /** How many reasons to give for each. Default 3. */
+    reasons?: number
+    /** Customers less likely to leave than this are not listed. Default 0. */
+    threshold?: number
+    /** Rows that cannot be. Default `"error"`. */
+    onInvalid?: OnInvalid
+  }
+
+  /** What models of customers whose leaving is seen share. */
+  abstract class ContractualModel<FitOptions> {
+    constructor(options?: FitOptions & RunOptions)
+    /** Estimates the parameters by maximum likelihood, and resolves to this model. */
+    fit(frame: FrameInput, options?: FitOptions & RunOptions): Promise<this>
+    /** The parameters by their names. */
+    get params(): Record<string, number>
+    /** Their standard errors; `null` where the data do not identify one. */
+    get standardErrors(): Record<string, number | null>
+    /** The maximised log-likelihood. */
+    get logLikelihood(): number
+    /** `"interior"` for an ordinary maximum; else what the data ask for. */
+    get verdict(): string
+    /** The rows that the fit dropped, and why: column, reason, count, first_row. */
+    dropped(): Frame
+    /** One row for each parameter, of all customers together: parameter, estimate, standard_error, …. */
+    table(): Frame
+    /** One row on the fit: log_likelihood, iterations, gradient_norm, aic, bic, verdict, …. */
+    fitTable(): Frame
+    /** The model as the bytes of a model file. */
+    toBytes(): Uint8Array
+    /** Writes the model to a file; `load` reads it back. */
+    save(path: string): Promise<void>
+  }
+
+  /** What models of survival share. */
+  abstract class SurvivalModel<FitOptions> extends ContractualModel<FitOptions> {
+    /** The coefficients with their ratios and limits; `extras` has tests, fit and concordance. */
+    summary(options?: { level?: number } & RunOptions): Promise<Frame>
+    /** What is to be expected of each customer; `extras.survival`: customer, horizon, survival, churn. */
+    predict(frame: FrameInput, options?: SurvivalPredictOptions & RunOptions): Promise<Frame>
+    /**
+     * Who is likely to leave soon, given that they are still here: customer, age, probability, hazard_ratio, reasons.
+     * `extras` has reasons and unknown.
+     */
+    earlyWarning(frame: FrameInput, options?: WarningOptions & RunOptions): Promise<Frame>
+    /** The predictions beside what happened, as of `survivalScores`. */
+    scores(frame: FrameInput, options?: JudgeOptions & RunOptions): Promise<Frame>
+  }
+
+  /** Cox's proportional hazards: what raises the hazard, whatever its shape (Cox 1972). */
+  export class Cox extends SurvivalModel<CoxOptions> {
+    /** The baseline, of a customer with mean covariates: stratum, time, cumulative_hazard, survival. */
+    baseline(options?: RunOptions): Promise<Frame>
+    /** The test by Schoenfeld residuals: transform, parameter, statistic, degrees_of_freedom, p_value. */
+    proportionalHazards(options?: RunOptions): Promise<Frame>
+  }
+
+  /** The hazard of each period, for contracts that end at renewals. */
+  export class DiscreteHazard extends SurvivalModel<DiscreteHazardOptions> {
+    /** Each period, of a customer with mean covariates: period, at_risk, events, hazard, survival. */
+    hazards(options?: RunOptions): Promise<Frame>
+  }
+
+  /** Accelerated failure times: how many times longer customers stay. */
+  export class Aft extends SurvivalModel<AftOptions> {
+    private readonly kindOfModel: 'aft'
+  }
+
+  /** A rate with its span, such as `{ rate: 0.1, per: '365d' }`. */
+  export interface Rate {
+    rate: number
+    per: Duration
+  }
+
+  /** A flow of money, such as `{ amount: 9, per: '30d' }`. */
+  export interface Flow {
+    amount: number
+    per: Duration
+  }
+
+  /** Columns and options of `ShiftedBetaGeo` and `BetaDiscreteWeibull`. */
+  export interface ContractOptions extends SpellOptions {
+    /** What a row is: a cohort in a period, or a customer. Default `"cohorts"`. */
+    data?: 'cohorts' | 'customers'
+    /** Column of cohorts; `"cohort"` where the frame has it. */
+    cohort?: string
+    /** Of cohorts: column of the renewals made. Default `"period"`. */
+    index?: string
+    /** Of cohorts: column of the customers still there. Default `"customers"`. */
+    customers?: string
+    /** Of cohorts: the `index` at which a cohort is complete. Default 0. */
+    start?: number
+    /** Of cohorts: whether some came under observation after `start`. Default no. */
+    leftTruncated?: boolean
+    /** Whether cohorts share one curve. Default `"pooled"`. */
+    cohorts?: 'pooled' | 'separate'
+    /** The length of a period; needed to discount. */
+    period?: Duration
+    /** Most Newton steps. Default 200. */
+    maxIterations?: number
+    /** The gradient per customer that counts as zero. Default 1e-9. */
+    tolerance?: number
+  }
+
+  /** Options of `value`. */
+  export interface ContractValueOptions {
+    /** The discount rate. */
+    discount: Rate
+    /** How many periods of tenure are valued. Default 5. */
+    tenures?: number
+    /** Periods valued from each tenure on; all of them unless given. */
+    horizon?: number
+    /** Margin of one period. Default 1. */
+    margin?: number
+    /** Level of an interval for the uncertainty of the parameters. */
+    interval?: number
+  }
+
+  /** Columns and options of the `predict` of models of retention. */
+  export interface ContractPredictOptions {
+    /** Column of customers. Default `"customer"`. */
+    customer?: string
+    /** Column of the renewals that each has made, from 0. Default `"renewals"`. */
+    renewals?: string
+    /** Column of cohorts; `"cohort"` where frame and model have them. */
+    cohort?: string
+    /** How many renewals ahead. Default 1. */
+    periods?: number
+    /** The discount rate; without one there is no residual value. */
+    discount?: Rate
+    /** Periods valued; all of them unless given. */
+    horizon?: number
+    /** Margin of one period. Default 1. */
+    margin?: number
+    /** Level of an interval for the uncertainty of the parameters. */
+    interval?: number
+    /** Rows that cannot be. Default `"error"`. */
+    onInvalid?: OnInvalid
+  }
+
+  /** What models of retention share. */
+  abstract class RetentionModel extends ContractualModel<ContractOptions> {
+    /** The parameters: [cohort,] parameter, estimate, standard_error, low, high. */
+    summary(options?: RunOptions): Promise<Frame>
+    /** The shares that stay: [cohort,] period, observed, survival, retention, churn. */
+    survival(options?: { periods?: number; interval?: number } & RunOptions): Promise<Frame>
+    /** What a customer is worth by tenure: [cohort,] tenure, discounted_lifetime, expected_lifetime, value. */
+    value(options: ContractValueOptions & RunOptions): Promise<Frame>
+    /** Customers who are still there: customer, survival, churn, expected_lifetime, residual_value. */
+    predict(frame: FrameInput, options?: ContractPredictOptions & RunOptions): Promise<Frame>
+    /** Beside simpler and richer models: model, parameters, log_likelihood, aic, bic, statistic, df, p_value. */
+    compare(options?: RunOptions): Promise<Frame>
+    /** What the model was fitted to: [cohort,] period, at_risk, lost, retention, survival. */
+    lifeTable(options?: RunOptions): Promise<Frame>
+  }
+
+  /** Retention of customers who differ in their chance to leave (Fader & Hardie 2007). */
+  export class ShiftedBetaGeo extends RetentionModel {
+    private readonly kindOfModel: 'shifted_beta_geo'
+  }
+
+  /** Retention of customers whose own chance to leave moves with tenure (Fader et al. 2018). */
+  export class BetaDiscreteWeibull extends RetentionModel {
+    private readonly kindOfModel: 'beta_discrete_weibull'
+  }
+
+  /** Options of `simpleValue`. */
+  export interface SimpleValueOptions {
+    /** One row a case, whose `columns` take the place of single options. */
+    cases?: FrameInput
+    /** What comes in once a period. */
+    margin: Flow
+    /** What goes out, per the same span. */
+    upkeep?: Flow
+    /** The share of customers that stays. */
+    retention: Rate
+    /** The discount rate, if only to say 0. */
+    discount: Rate
+    /** Growth of the margin. */
+    growth?: Rate
+    /** What winning the customer costs. Default 0. */
+    acquisitionCost?: number
+    /** How far ahead, a whole number of periods; without end unless given. */
+    horizon?: Duration
+    /** Whether the first payment comes at once, or at the period's end. Default `"start"`. */
+    payments?: 'start' | 'end'
+    /** Columns of the cases. */
+    columns?: { name?: string; margin?: string; upkeep?: string; retention?: string; acquisitionCost?: string }
+    /** Rows that cannot be. Default `"error"`. */
+    onInvalid?: OnInvalid
+  }
+
+  /** What a customer is worth under one retention rate: gross_value, clv, clv_to_cac, payback_payments, …. */
+  export function simpleValue(options: SimpleValueOptions & RunOptions): Promise<Frame>
+
+  /** Columns and options of `customerEquity`. */
+  export interface EquityOptions {
+    /** Column of customers. Default `"customer"`. */
+    customer?: string
+    /** Column of residual lifetime values. Default `"value"`. */
+    value?: string
+    /** Column of profit so far, for profit contributions. */
+    profit?: string
+    /** Column of the chance to be a customer still, for loyalty weights. */
+    pActive?: string
+    /** Column of ages so far, for life-cycle weights. */
+    age?: string
+    /** Column of expected remaining lifetimes, in the unit of `age`. */
+    remaining?: string
+    /** Cohorts yet to come. */
+    future?: { after: Duration; customers: number; value: number; acquisitionCost: number }[]
+    /** The discount rate for them. */
+    discount?: Rate
+    /** Rows that cannot be. Default `"error"`. */
+    onInvalid?: OnInvalid
+  }
+
+  /**
+   * What all customers are worth: customers, current, future_customers, future, total, future_share.
+   * `extras` has customers (with their shares and weights) and future.
+   */
+  export function customerEquity(frame: FrameInput, options?: EquityOptions & RunOptions): Promise<Frame>
+
+  /** Columns of orders, and how cohorts are cut. */
+  export interface CohortOptions {
+    /** Column of customers. Default `"customer"`. */
+    customer?: string
+    /** Column of times. Default `"time"`. */
+    time?: string
+    /** Column of amounts. Default `"value"`. */
+    value?: string
+    /** What time is cut into: month, quarter, year, week, or days such as `"30d"`. Default `"month"`. */
+    period?: string
+    /** The share of an amount that is margin. Default 1. */
+    margin?: number
+    /** The last day observed, wholly; the day of the last order by default. */
+    observationEnd?: Date | string
+    /** Whether the last period is kept although it is not over. Default yes, but not in a chain ladder. */
+    keepIncomplete?: boolean
+    /** Negative amounts. Default `"error"`. */
+    refunds?: 'error' | 'drop' | 'net'
+    /** The unit of times that are plain numbers; without it they are an error. */
+    timeUnit?: TimeUnit
+    /** Rows that cannot be. Default `"error"`. */
+    onInvalid?: OnInvalid
+  }
+
+  /** Who came back: cohort, age, customers, complete, active, retention, purchases, revenue, revenue_per_customer. */
+  export function cohorts(orders: FrameInput, options?: CohortOptions & RunOptions): Promise<Frame>
+
+  /** What cohorts have earned by age: margin, cumulative and per customer; `extras.ages`, over all of them. */
+  export function historicValue(orders: FrameInput, options?: CohortOptions & RunOptions): Promise<Frame>
+
+  /** Columns and options of `chainLadder`. */
+  export interface LadderOptions {
+    /** Column of cohorts. Default `"cohort"`. */
+    cohort?: string
+    /** Column of ages, whole numbers without gaps. Default `"age"`. */
+    age?: string
+    /** Column of values. Default `"value"`. */
+    value?: string
+    /** Whether values were earned at each age or up to it. Default `"incremental"`. */
+    values?: 'incremental' | 'cumulative'
+    /** Rows that cannot be. Default `"error"`. */
+    onInvalid?: OnInvalid
+  }
+
+  /**
+   * What young cohorts will have earned (Mack 1993): cohort, latest_age, latest, ultimate, outstanding, standard_error,
+   * coefficient_of_variation. `extras` has total, factors and triangle.
+   */
+  export function chainLadder(frame: FrameInput, options?: LadderOptions & RunOptions): Promise<Frame>
+
+  /** The chain ladder of the margins of cohorts, from orders. */
+  export function chainLadderOrders(orders: FrameInput, options?: CohortOptions & RunOptions): Promise<Frame>
+
+  /** Columns and options of `markovValue`. */
+  export interface MarkovValueOptions {
+    /** What each state brings per period. */
+    rewards: Record<string, number>
+    /** The length of a step. */
+    period: Duration
+    /** The discount rate, if only to say 0. */
+    discount: Rate
+    /** Column of the state that a step leaves. Default `"from"`. */
+    from?: string
+    /** Column of the state that it reaches. Default `"to"`. */
+    to?: string
+    /** Column of its probability. Default `"probability"`. */
+    probability?: string
+    /** The last period in which rewards count, from 0; without end unless given. */
+    horizon?: number
+    /** Whether probabilities must sum to 1, or the rest ends the relationship. Default `"error"`. */
+    remainder?: 'error' | 'leave'
+    /** Rows that cannot be. Default `"error"`. */
+    onInvalid?: OnInvalid
+  }
+
+  /** What a customer is worth in each state: state, reward, value, value_with_stop, keep. */
+  export function markovValue(frame: FrameInput, options: MarkovValueOptions & RunOptions): Promise<Frame>
+
+  /** Columns and options of `markovFromOrders`. */
+  export interface RecencyOptions extends Omit<CohortOptions, 'keepIncomplete'> {
+    /** The discount rate, if only to say 0. */
+    discount: Rate
+    /** How many periods without a purchase a customer is kept. Default 4. */
+    states?: number
+    /** What keeping up with a customer costs per period. Default 0. */
+    contactCost?: number
+    /** The last period in which rewards count, from 0; without end unless given. */
+    horizon?: number
+  }
+
+  /** The chain of recency, estimated and valued, as of `markovValue`; `extras.transitions` has the chain. */
+  export function markovFromOrders(orders: FrameInput, options: RecencyOptions & RunOptions): Promise<Frame>
 }
 
 export declare namespace segment {
@@ -1978,6 +2657,32 @@ export declare class Journeys {
 }
 
 /**
+ * Journeys that grow as events come in parts, such as days. Each part extends
+ * the journeys of its own customers; the result is that of `Journeys.fromEvents`
+ * on all parts end to end, to the last bit and in the same order. The builder
+ * keeps the columns that its options name, and saves with them.
+ */
+export declare class JourneyBuilder {
+  /** A builder without events; a frame of conversions comes with each part. */
+  constructor(options?: BuilderOptions)
+  /**
+   * Adds a part; after an error the builder is as before. All parts have a
+   * frame of conversions, be it empty, or none has.
+   */
+  extend(touches: FrameInput, conversions?: FrameInput | null, options?: RunOptions): Promise<void>
+  /** Adds the events of another builder, which has the same options, after those of this one. */
+  merge(other: JourneyBuilder, options?: RunOptions): Promise<void>
+  /** The journeys of all events so far; what comes later does not change them. */
+  journeys(options?: RunOptions): Promise<Journeys>
+  /** How many rows of touches there are so far. */
+  get touches(): number
+  /** The builder as the bytes of a model file. */
+  toBytes(): Uint8Array
+  /** Writes the builder to a file; `load` reads it back. */
+  save(path: string): Promise<void>
+}
+
+/**
  * Distinct paths and what each counts for: all that Markov chains, Shapley
  * values and rules without times need. Summaries of parts merge in any order
  * and grouping to the same bits, and save as model files.
@@ -2007,7 +2712,7 @@ export declare namespace clv {
    * The discounted value of every customer over the coming periods: customer,
    * expected_purchases, p_alive, expected_spend, lifetime_value.
    */
-  export function lifetimeValue(model: BetaGeo, spend: GammaGamma, rfm: FrameInput, options?: LifetimeOptions & RunOptions): Promise<Frame>
+  export function lifetimeValue(model: PurchaseModel, spend: GammaGamma, rfm: FrameInput, options?: LifetimeOptions & RunOptions): Promise<Frame>
 
   /**
    * How a forecast compares with what happened, customer by customer, in one
@@ -2015,39 +2720,20 @@ export declare namespace clv {
    */
   export function forecastErrors(frame: FrameInput, options?: ForecastOptions & RunOptions): Promise<Frame>
 
-  /** The BG/NBD model of repeat purchases (Fader, Hardie & Lee 2005). */
-  export class BetaGeo {
-    /** A model that is not fitted yet. */
-    constructor(options?: BetaGeoOptions)
-    /** A model with given parameters, for example published ones. */
-    static fromParameters(params: { r: number, alpha: number, a: number, b: number }, period?: Duration): BetaGeo
-    /** Estimates the parameters by maximum likelihood, and resolves to this model. */
-    fit(rfm: FrameInput, options?: BetaGeoOptions & RunOptions): Promise<this>
-    /** What to expect of each customer: customer, expected_purchases, p_alive. */
-    predict(rfm: FrameInput, options?: PredictOptions & RunOptions): Promise<Frame>
-    /** Actual and expected repeat purchases, period after period. */
-    tracking(orders: FrameInput, options?: TrackingOptions & RunOptions): Promise<Frame>
-    /** The parameters r, alpha, a and b. */
-    get params(): { r: number, alpha: number, a: number, b: number }
-    /** Their standard errors; `null` where the data do not identify one. */
-    get standardErrors(): { r: number | null, alpha: number | null, a: number | null, b: number | null }
-    /** The maximised log-likelihood. */
-    get logLikelihood(): number
-    /** The rows that the fit dropped, and why: column, reason, count, first_row. */
-    dropped(): Frame
-    /** One row for each parameter: parameter, estimate, standard_error, low, high. */
-    table(): Frame
-    /** One row on the fit: log_likelihood, customers, iterations, gradient_norm, aic, bic, verdict, …. */
-    fitTable(): Frame
-    /** The probability that one customer has not dropped out; takes microseconds. */
-    pAlive(frequency: number, recency: number, age: number): number
-    /** The purchases to expect of one customer in the coming periods; takes microseconds. */
-    expectedPurchases(frequency: number, recency: number, age: number, periods: number): number
-    /** The model as the bytes of a model file. */
-    toBytes(): Uint8Array
-    /** Writes the model to a file; `load` reads it back. */
-    save(path: string): Promise<void>
-  }
+  /**
+   * Fits a model at several origins and compares each forecast with what came:
+   * origin, customers, repeats, log_likelihood, actual, expected, bias,
+   * relative_bias, mae, rmse, spearman, gini_normalised, verdict.
+   */
+  export function backtest(orders: FrameInput, options: BacktestOptions & RunOptions): Promise<Frame>
+
+  /**
+   * Fits several models of purchases to the same customers and judges them:
+   * model, k, parameters, log_likelihood, aic, bic, verdict, and with holdout
+   * columns the errors of the forecast; best BIC first. `extras.vuong` has the
+   * pairs (Vuong 1989).
+   */
+  export function compare(rfm: FrameInput, options?: ComparePurchasesOptions & RunOptions): Promise<Frame>
 
   /** The gamma-gamma model of the value of a purchase (Fader & Hardie 2013). */
   export class GammaGamma {

@@ -1,6 +1,8 @@
 'use strict'
 const native = require('./face/native.js')
 const errors = require('./face/error.js')
+const { buyers } = require('./face/buyers.js')
+const { contractual, reports } = require('./face/contractual.js')
 const { dress } = require('./face/frame.js')
 const { frame } = require('./face/intake.js')
 const { follower } = require('./face/follow.js')
@@ -13,7 +15,7 @@ const { rules } = require('./face/rules.js')
 const { simulate } = require('./face/simulate.js')
 const trust = require('./face/trust.js')
 
-const { registerFace, cancelJob, jobProgress, scoreRule, checkModel, readModel, drillDownCredits, JourneyParts, ...face } = native
+const { registerFace, cancelJob, jobProgress, scoreRule, checkModel, readModel, drillDownCredits, JourneyParts, PurchaseModel, ContractualModel, clvReport, ...face } = native
 const { Frame, Journeys, People } = native
 registerFace({
   error: errors.error,
@@ -26,12 +28,14 @@ dress(Frame)
 Object.defineProperty(People.prototype, 'assign', { value: assign(Frame), configurable: true, writable: true })
 dressJourneys(Journeys)
 
-const { modelClass, ...fittable } = models(native)
+const customers = { ...buyers(PurchaseModel), ...contractual(ContractualModel) }
+const { modelClass, ...fittable } = models(native, customers)
 
 module.exports = {
   ...face,
   ...rules(scoreRule),
   ...fittable,
+  clv: { ...native.clv, ...customers, ...reports(clvReport) },
   drillDown: drillDown(drillDownCredits),
   chooseOrder,
   ...trust,

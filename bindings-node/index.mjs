@@ -10,6 +10,7 @@ export const {
   Frame,
   HeadwaterError,
   IdentityGraph,
+  JourneyBuilder,
   Journeys,
   LastNonDirect,
   LastTouch,

@@ -172,10 +172,39 @@ def noise(rows: int = 200_000, features: int = 8) -> pa.Table:
     return pa.table({f"x{i}": pa.array(points[:, i]) for i in range(features)})
 
 
+def contract_days(rows: int = 1_000_000) -> pa.Table:
+    """Contracts in whole days, every day of a thousand with an end."""
+    rng = np.random.default_rng(12)
+    return pa.table(
+        {
+            "duration": pa.array(rng.integers(1, 1001, rows).astype(float)),
+            "event": pa.array(rng.integers(0, 2, rows)),
+        }
+    )
+
+
+def contracts(rows: int = 100_000) -> pa.Table:
+    """Contracts whose hazard is exponential in five covariates, a third of them still running."""
+    rng = np.random.default_rng(13)
+    x = rng.normal(size=(rows, 5))
+    left = rng.exponential(20 / np.exp(x @ [0.3, -0.2, 0.1, 0.0, 0.05]))
+    censored = rng.uniform(0, 60, rows)
+    columns = {f"x{i}": pa.array(x[:, i]) for i in range(5)}
+    return pa.table(
+        {
+            "duration": pa.array(np.minimum(left, censored)),
+            "event": pa.array((left <= censored).astype(int)),
+            **columns,
+        }
+    )
+
+
 TABLES = (
     touches,
     conversions,
     unsorted_orders,
+    contract_days,
+    contracts,
     paths,
     paths_100,
     paths_20,

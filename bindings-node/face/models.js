@@ -3,7 +3,7 @@
 const { learned } = require('./learned.js')
 const { json } = require('./options.js')
 
-function models({ FittedModel, checkModel, readModel, scoreRule }) {
+function models({ ContractualModel, FittedModel, PurchaseModel, checkModel, readModel, scoreRule }, customers) {
   /** A model with its parameters, and once `fit` is done its native half. */
   class Fittable extends FittedModel {
     #spec
@@ -119,9 +119,14 @@ function models({ FittedModel, checkModel, readModel, scoreRule }) {
 
   const classes = { markov: Markov, shapley: Shapley, ...learned(Fittable) }
 
-  /** `load`: a model of attribution comes as its class, holding the native half that was read. */
+  /** `load`: a model of attribution or of customers comes as its class, holding the native half that was read. */
   async function load(file, options) {
     const found = await readModel(file, options)
+    if (found instanceof PurchaseModel || found instanceof ContractualModel) {
+      const out = new customers[found.kind.replace('clv.', '')]()
+      out.adopt(found)
+      return out
+    }
     if (!(found instanceof FittedModel)) return found
     const { model, ...parameters } = JSON.parse(found.fittedSpec())
     const out = new classes[model](parameters)

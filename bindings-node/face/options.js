@@ -12,6 +12,8 @@ const CALLERS_WORDS = new Set([
   'lookbackByKind',
   'lookback_by_kind',
   'namespaces',
+  'references',
+  'rewards',
   'sources',
 ])
 

@@ -13,6 +13,19 @@ use crate::job::{self, Call, Slot, Start};
 use crate::journey::Journeys;
 use crate::models::save;
 
+/// The times of touches, and the end, in microseconds.
+fn moments<'e>(
+    env: &'e Env,
+    times: Option<Vec<Unknown<'e>>>,
+    end: Option<Unknown<'e>>,
+) -> Result<(Vec<i64>, Option<i64>)> {
+    let mut micros = Vec::new();
+    for time in times.into_iter().flatten() {
+        micros.extend(moment(env, time)?);
+    }
+    Ok((micros, end.map(|end| moment(env, end)).transpose()?.flatten()))
+}
+
 /// The credit of each touch of one journey, by a rule.
 #[napi(skip_typescript)]
 pub fn score_rule<'e>(
@@ -22,10 +35,7 @@ pub fn score_rule<'e>(
     times: Option<Vec<Unknown<'e>>>,
 ) -> Result<Vec<f64>> {
     let rule: Rule = job::value(env, rule)?;
-    let mut micros = Vec::new();
-    for time in times.into_iter().flatten() {
-        micros.extend(moment(env, time)?);
-    }
+    let (micros, _) = moments(env, times, None)?;
     job::now(env, || score(&rule, &path, &micros))
 }
 
@@ -104,19 +114,29 @@ impl FittedModel {
         times: Option<Vec<Unknown<'e>>>,
         end: Option<Unknown<'e>>,
     ) -> Result<Vec<f64>> {
-        let mut micros = Vec::new();
-        for time in times.into_iter().flatten() {
-            micros.extend(moment(env, time)?);
-        }
-        let end = end.map(|end| moment(env, end)).transpose()?.flatten();
+        let (micros, end) = moments(env, times, end)?;
         job::now(env, || self.slot.get()?.credit(&path, &micros, end))
+    }
+
+    /// P(conversion) of one journey.
+    #[napi(skip_typescript)]
+    pub fn predict<'e>(
+        &self,
+        env: &'e Env,
+        path: Vec<String>,
+        times: Option<Vec<Unknown<'e>>>,
+        end: Option<Unknown<'e>>,
+    ) -> Result<f64> {
+        let (micros, end) = moments(env, times, end)?;
+        job::now(env, || self.slot.get()?.predict(&path, &micros, end))
     }
 
     /// What the fitted model says of itself, by name.
     #[napi(skip_typescript)]
     pub fn report<'e>(&self, env: &'e Env, name: String, options: Unknown<'e>) -> Result<Frame> {
         let call = Call::open(env, options)?;
-        job::now(env, || Ok(Frame::of(self.slot.get()?.report(&name, call.json())?)))
+        let run = call.settings.run();
+        job::now(env, || Ok(Frame::of(self.slot.get()?.report(&name, call.json(), &run)?)))
     }
 
     /// The model as the bytes of a model file.

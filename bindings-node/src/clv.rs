@@ -1,8 +1,8 @@
 //! What are they worth?
 
 use headwater::clv::{
-    self as core, BetaGeoModel, BetaGeoOptions, Estimates, ForecastOptions, GammaGammaModel,
-    GammaGammaOptions, LifetimeOptions, PredictOptions, SpendPredictOptions, SummarizeOptions,
+    self as core, BacktestOptions, CompareOptions, Estimates, ForecastOptions, GammaGammaModel,
+    GammaGammaOptions, LifetimeOptions, PurchaseOptions, Purchases, SpendPredictOptions, SummarizeOptions,
     TrackingOptions,
 };
 use headwater::column::Dropped;
@@ -38,12 +38,12 @@ pub fn summarize<'e>(env: &'e Env, orders: Unknown<'e>, options: Unknown<'e>) ->
 /// expected_purchases, p_alive, expected_spend, lifetime_value.
 #[napi(
     namespace = "clv",
-    ts_args_type = "model: BetaGeo, spend: GammaGamma, rfm: FrameInput, options?: LifetimeOptions & RunOptions",
+    ts_args_type = "model: PurchaseModel, spend: GammaGamma, rfm: FrameInput, options?: LifetimeOptions & RunOptions",
     ts_return_type = "Promise<Frame>"
 )]
 pub fn lifetime_value<'e>(
     env: &'e Env,
-    model: &BetaGeo,
+    model: &PurchaseModel,
     spend: &GammaGamma,
     rfm: Unknown<'e>,
     options: Unknown<'e>,
@@ -52,7 +52,7 @@ pub fn lifetime_value<'e>(
     let prepare = |call: &Call<'e>| {
         let (options, rfm) = (call.options::<LifetimeOptions>()?, call.columns(rfm)?);
         let (model, spend) = job::now(env, || Ok((model.get()?, spend.get()?)))?;
-        Ok(move |run: &headwater::Run| core::lifetime_value(&model, &spend, &rfm.columns()?, &options, run))
+        Ok(move |run: &headwater::Run| core::lifetime_value(&**model, &spend, &rfm.columns()?, &options, run))
     };
     job::start(env, options, prepare, |found| {
         Frame::new(found.table()).and("dropped", found.dropped().table())
@@ -90,49 +90,64 @@ fn named<'e>(
     Ok(out)
 }
 
-/// The BG/NBD model of repeat purchases (Fader, Hardie & Lee 2005).
-#[napi(namespace = "clv")]
-pub struct BetaGeo {
+/// A model of purchases and dropout; `face/buyers.js` has a class for each kind.
+#[napi]
+pub struct PurchaseModel {
+    kind: String,
     config: Config,
-    slot: Slot<BetaGeoModel>,
+    slot: Slot<Box<dyn Purchases>>,
     dropped: Slot<Dropped>,
 }
 
-impl From<BetaGeoModel> for BetaGeo {
-    fn from(model: BetaGeoModel) -> Self {
-        Self { config: Config::default(), slot: Slot::of(model), dropped: Slot::default() }
+impl From<Box<dyn Purchases>> for PurchaseModel {
+    fn from(model: Box<dyn Purchases>) -> Self {
+        Self {
+            kind: model.kind().to_owned(),
+            config: Config::default(),
+            slot: Slot::of(model),
+            dropped: Slot::default(),
+        }
     }
 }
 
-#[napi(namespace = "clv")]
-impl BetaGeo {
-    /// A model that is not fitted yet.
-    #[napi(constructor, ts_args_type = "options?: BetaGeoOptions")]
-    pub fn new(env: &Env, options: Unknown<'_>) -> Result<Self> {
+#[napi]
+impl PurchaseModel {
+    /// A model of this kind that is not fitted yet.
+    #[napi(constructor, skip_typescript)]
+    pub fn new(env: &Env, kind: String, options: Unknown<'_>) -> Result<Self> {
         Ok(Self {
-            config: Config::open::<BetaGeoOptions>(env, options)?,
+            kind,
+            config: Config::open::<PurchaseOptions>(env, options)?,
             slot: Slot::default(),
             dropped: Slot::default(),
         })
     }
 
-    /// A model with given parameters, for example published ones.
-    #[napi(
-        factory,
-        ts_args_type = "params: { r: number, alpha: number, a: number, b: number }, period?: Duration"
-    )]
-    pub fn from_parameters(env: &Env, params: Object<'_>, period: Unknown<'_>) -> Result<Self> {
-        let read = |name: &str| params.get::<f64>(name).map(|v| v.unwrap_or(f64::NAN));
-        let (r, alpha, a, b) = (read("r")?, read("alpha")?, read("a")?, read("b")?);
+    /// The kind in model files.
+    #[napi(getter, skip_typescript)]
+    pub fn kind(&self) -> String {
+        self.kind.clone()
+    }
+
+    /// Takes given parameters, for example published ones.
+    #[napi(skip_typescript)]
+    pub fn take_parameters(&self, env: &Env, values: Vec<f64>, k: u32, period: Unknown<'_>) -> Result<()> {
         let period = job::optional_value(env, period)?;
-        job::now(env, || BetaGeoModel::from_parameters(r, alpha, a, b, period)).map(Self::from)
+        self.slot.set(job::now(env, || core::purchases_with(&self.kind, &values, k, period))?);
+        Ok(())
+    }
+
+    /// Takes what another one holds.
+    #[napi(skip_typescript)]
+    pub fn adopt(&self, env: &Env, other: &PurchaseModel) -> Result<()> {
+        job::now(env, || {
+            self.slot.share(other.slot.get()?);
+            Ok(())
+        })
     }
 
     /// Estimates the parameters by maximum likelihood, and resolves to this model.
-    #[napi(
-        ts_args_type = "rfm: FrameInput, options?: BetaGeoOptions & RunOptions",
-        ts_return_type = "Promise<this>"
-    )]
+    #[napi(skip_typescript)]
     pub fn fit<'e>(
         &self,
         env: &'e Env,
@@ -140,11 +155,11 @@ impl BetaGeo {
         rfm: Unknown<'e>,
         options: Unknown<'e>,
     ) -> Result<Unknown<'e>> {
-        let (slot, dropped) = (self.slot.clone(), self.dropped.clone());
+        let (kind, slot, dropped) = (self.kind.clone(), self.slot.clone(), self.dropped.clone());
         let start = Start { defaults: self.config.settings, this: Some(this.object), monitor: None };
         let prepare = |call: &Call<'e>| {
-            let (options, rfm) = (self.config.merged::<BetaGeoOptions>(call)?, call.columns(rfm)?);
-            Ok(move |run: &headwater::Run| core::beta_geo(&rfm.columns()?, &options, run))
+            let (options, rfm) = (self.config.merged::<PurchaseOptions>(call)?, call.columns(rfm)?);
+            Ok(move |run: &headwater::Run| core::fit_purchases(&kind, &rfm.columns()?, &options, run))
         };
         job::start_with(env, options, start, prepare, move |(model, gone)| {
             slot.set(model);
@@ -152,27 +167,28 @@ impl BetaGeo {
         })
     }
 
-    /// What to expect of each customer: customer, expected_purchases, p_alive.
-    #[napi(
-        ts_args_type = "rfm: FrameInput, options?: PredictOptions & RunOptions",
-        ts_return_type = "Promise<Frame>"
-    )]
-    pub fn predict<'e>(&self, env: &'e Env, rfm: Unknown<'e>, options: Unknown<'e>) -> Result<Unknown<'e>> {
+    /// A report by name.
+    #[napi(skip_typescript)]
+    pub fn report<'e>(
+        &self,
+        env: &'e Env,
+        name: String,
+        rfm: Unknown<'e>,
+        options: Unknown<'e>,
+    ) -> Result<Unknown<'e>> {
         let prepare = |call: &Call<'e>| {
-            let (options, rfm) = (call.options::<PredictOptions>()?, call.columns(rfm)?);
+            let (json, rfm) = (call.json().to_owned(), call.optional_columns(rfm)?);
             let model = job::now(env, || self.slot.get())?;
-            Ok(move |run: &headwater::Run| model.predict_columns(&rfm.columns()?, &options, run))
+            Ok(move |run: &headwater::Run| {
+                let rfm = rfm.map(crate::intake::Input::columns).transpose()?;
+                model.report(&name, rfm.as_ref(), &json, run)
+            })
         };
-        job::start(env, options, prepare, |found| {
-            Frame::new(found.table()).and("dropped", found.dropped().table())
-        })
+        job::start(env, options, prepare, Frame::of)
     }
 
     /// Actual and expected repeat purchases, period after period.
-    #[napi(
-        ts_args_type = "orders: FrameInput, options?: TrackingOptions & RunOptions",
-        ts_return_type = "Promise<Frame>"
-    )]
+    #[napi(skip_typescript)]
     pub fn tracking<'e>(
         &self,
         env: &'e Env,
@@ -182,61 +198,65 @@ impl BetaGeo {
         let prepare = |call: &Call<'e>| {
             let (options, orders) = (call.options::<TrackingOptions>()?, call.columns(orders)?);
             let model = job::now(env, || self.slot.get())?;
-            Ok(move |run: &headwater::Run| core::tracking(&orders.columns()?, &model, &options, run))
+            Ok(move |run: &headwater::Run| core::tracking(&orders.columns()?, &**model, &options, run))
         };
         job::start(env, options, prepare, |found| {
             Frame::new(found.table()).and("dropped", found.dropped().table())
         })
     }
 
-    /// The parameters r, alpha, a and b.
-    #[napi(getter, ts_return_type = "{ r: number, alpha: number, a: number, b: number }")]
+    /// The parameters.
+    #[napi(getter, skip_typescript)]
     pub fn params<'e>(&self, env: &'e Env) -> Result<Object<'e>> {
         params(env, job::now(env, || self.slot.get())?.estimates())
     }
 
-    /// Their standard errors; `null` where the data do not identify one.
-    #[napi(
-        getter,
-        ts_return_type = "{ r: number | null, alpha: number | null, a: number | null, b: number | null }"
-    )]
+    /// Their standard errors.
+    #[napi(getter, skip_typescript)]
     pub fn standard_errors<'e>(&self, env: &'e Env) -> Result<Object<'e>> {
         let model = job::now(env, || self.slot.get())?;
-        named(env, model.estimates(), model.standard_errors())
+        named(env, model.estimates(), model.estimates().standard_errors())
     }
 
     /// The maximised log-likelihood.
-    #[napi(getter)]
+    #[napi(getter, skip_typescript)]
     pub fn log_likelihood(&self, env: &Env) -> Result<f64> {
-        job::now(env, || Ok(self.slot.get()?.log_likelihood()))
+        job::now(env, || Ok(self.slot.get()?.estimates().log_likelihood))
     }
 
-    /// The rows that the fit dropped, and why: column, reason, count, first_row.
-    #[napi]
+    /// The rows that the fit dropped, and why.
+    #[napi(skip_typescript)]
     pub fn dropped(&self, env: &Env) -> Result<Frame> {
         job::now(env, || Ok(Frame::new(self.dropped.get()?.table())))
     }
 
-    /// One row for each parameter: parameter, estimate, standard_error, low, high.
-    #[napi]
+    /// One row for each parameter.
+    #[napi(skip_typescript)]
     pub fn table(&self, env: &Env) -> Result<Frame> {
-        job::now(env, || Ok(Frame::new(self.slot.get()?.table()?)))
+        job::now(env, || Ok(Frame::new(self.slot.get()?.estimates().table(0.95)?)))
     }
 
-    /// One row on the fit: log_likelihood, customers, iterations, gradient_norm, aic, bic, verdict, ….
-    #[napi]
+    /// One row on the fit.
+    #[napi(skip_typescript)]
     pub fn fit_table(&self, env: &Env) -> Result<Frame> {
         job::now(env, || Ok(Frame::new(self.slot.get()?.estimates().fit_table())))
     }
 
-    /// The probability that one customer has not dropped out; takes microseconds.
-    #[napi]
-    pub fn p_alive(&self, env: &Env, frequency: f64, recency: f64, age: f64) -> Result<f64> {
-        job::now(env, || self.slot.get()?.p_alive(frequency, recency, age))
+    /// P(alive) of one customer.
+    #[napi(skip_typescript)]
+    pub fn p_alive(
+        &self,
+        env: &Env,
+        frequency: f64,
+        recency: f64,
+        age: f64,
+        ahead: Option<f64>,
+    ) -> Result<f64> {
+        job::now(env, || self.slot.get()?.p_alive(frequency, recency, age, ahead.unwrap_or(0.0)))
     }
 
-    /// The purchases to expect of one customer in the coming periods; takes microseconds.
-    #[napi]
+    /// Purchases to expect of one customer.
+    #[napi(skip_typescript)]
     pub fn expected_purchases(
         &self,
         env: &Env,
@@ -248,18 +268,78 @@ impl BetaGeo {
         job::now(env, || self.slot.get()?.expected_purchases(frequency, recency, age, periods))
     }
 
+    /// Purchases of one customer for ever, discounted.
+    #[napi(skip_typescript)]
+    pub fn residual_purchases(
+        &self,
+        env: &Env,
+        frequency: f64,
+        recency: f64,
+        age: f64,
+        discount_rate: f64,
+    ) -> Result<f64> {
+        job::now(env, || self.slot.get()?.residual_purchases(frequency, recency, age, discount_rate))
+    }
+
+    /// Probabilities of 0, 1, … `most` purchases of one customer.
+    #[napi(skip_typescript)]
+    pub fn probabilities(
+        &self,
+        env: &Env,
+        frequency: f64,
+        recency: f64,
+        age: f64,
+        periods: f64,
+        most: u32,
+    ) -> Result<Vec<f64>> {
+        job::now(env, || self.slot.get()?.probabilities(frequency, recency, age, periods, most as usize))
+    }
+
     /// The model as the bytes of a model file.
-    #[napi]
+    #[napi(skip_typescript)]
     pub fn to_bytes(&self, env: &Env) -> Result<Uint8Array> {
-        job::now(env, || headwater::model::to_bytes(&*self.slot.get()?)).map(Uint8Array::new)
+        job::now(env, || self.slot.get()?.bytes()).map(Uint8Array::new)
     }
 
     /// Writes the model to a file; `load` reads it back.
-    #[napi(ts_return_type = "Promise<void>")]
+    #[napi(skip_typescript)]
     pub fn save<'e>(&self, env: &'e Env, path: String) -> Result<Unknown<'e>> {
         let slot = self.slot.clone();
-        save(env, path, move || headwater::model::to_bytes(&*slot.get()?))
+        save(env, path, move || slot.get()?.bytes())
     }
+}
+
+/// Fits a model at several origins and compares each forecast with what came:
+/// origin, customers, repeats, log_likelihood, actual, expected, bias,
+/// relative_bias, mae, rmse, spearman, gini_normalised, verdict.
+#[napi(
+    namespace = "clv",
+    ts_args_type = "orders: FrameInput, options: BacktestOptions & RunOptions",
+    ts_return_type = "Promise<Frame>"
+)]
+pub fn backtest<'e>(env: &'e Env, orders: Unknown<'e>, options: Unknown<'e>) -> Result<Unknown<'e>> {
+    let prepare = |call: &Call<'e>| {
+        let (options, orders) = (call.options::<BacktestOptions>()?, call.columns(orders)?);
+        Ok(move |run: &headwater::Run| core::backtest(&orders.columns()?, &options, run))
+    };
+    job::start(env, options, prepare, Frame::of)
+}
+
+/// Fits several models of purchases to the same customers and judges them:
+/// model, k, parameters, log_likelihood, aic, bic, verdict, and with holdout
+/// columns the errors of the forecast; best BIC first. `extras.vuong` has the
+/// pairs (Vuong 1989).
+#[napi(
+    namespace = "clv",
+    ts_args_type = "rfm: FrameInput, options?: ComparePurchasesOptions & RunOptions",
+    ts_return_type = "Promise<Frame>"
+)]
+pub fn compare<'e>(env: &'e Env, rfm: Unknown<'e>, options: Unknown<'e>) -> Result<Unknown<'e>> {
+    let prepare = |call: &Call<'e>| {
+        let (options, rfm) = (call.options::<CompareOptions>()?, call.columns(rfm)?);
+        Ok(move |run: &headwater::Run| core::compare_purchases(&rfm.columns()?, &options, run))
+    };
+    job::start(env, options, prepare, Frame::of)
 }
 
 /// The gamma-gamma model of the value of a purchase (Fader & Hardie 2013).

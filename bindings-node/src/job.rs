@@ -117,6 +117,17 @@ impl Config {
         Ok(Self { given: call.options()?, settings: call.settings })
     }
 
+    /// [`Config::open`] where the core says which options there are.
+    pub(crate) fn checked<'e>(
+        env: &'e Env,
+        options: Unknown<'e>,
+        check: impl FnOnce(&str) -> headwater::Result<()>,
+    ) -> Result<Self> {
+        let call = Call::open(env, options)?;
+        now(env, || check(&call.json))?;
+        Ok(Self { given: call.options()?, settings: call.settings })
+    }
+
     /// These options under those of a call.
     pub(crate) fn merged<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<T> {
         self.parse(call, None)

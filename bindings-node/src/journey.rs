@@ -1,6 +1,6 @@
 //! What happened, in what order?
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use headwater::attribution::Given;
 use headwater::column::Tables;
@@ -179,6 +179,130 @@ impl JourneyParts {
     #[napi(skip_typescript)]
     pub fn at(&self, part: u32) -> Option<Journeys> {
         self.parts.get(part as usize).map(|(_, journeys)| Journeys { journeys: Arc::clone(journeys) })
+    }
+}
+
+/// Journeys that grow as events come in parts, such as days. Each part extends
+/// the journeys of its own customers; the result is that of `Journeys.fromEvents`
+/// on all parts end to end, to the last bit and in the same order. The builder
+/// keeps the columns that its options name, and saves with them.
+#[napi]
+pub struct JourneyBuilder {
+    builder: Arc<Mutex<core::JourneyBuilder>>,
+}
+
+impl From<core::JourneyBuilder> for JourneyBuilder {
+    fn from(builder: core::JourneyBuilder) -> Self {
+        Self { builder: Arc::new(Mutex::new(builder)) }
+    }
+}
+
+fn locked(builder: &Mutex<core::JourneyBuilder>) -> MutexGuard<'_, core::JourneyBuilder> {
+    builder.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl JourneyBuilder {
+    fn with<T>(
+        &self,
+        env: &Env,
+        work: impl FnOnce(&core::JourneyBuilder) -> headwater::Result<T>,
+    ) -> Result<T> {
+        job::now(env, || match self.builder.try_lock() {
+            Ok(builder) => work(&builder),
+            Err(TryLockError::Poisoned(builder)) => work(&builder.into_inner()),
+            Err(TryLockError::WouldBlock) => Err(headwater::Error::option(
+                "builder",
+                "is busy: wait for the `extend`, `merge` or `save` that is running",
+            )),
+        })
+    }
+}
+
+#[napi]
+impl JourneyBuilder {
+    /// A builder without events; a frame of conversions comes with each part.
+    #[napi(constructor, ts_args_type = "options?: BuilderOptions")]
+    pub fn new(env: &Env, options: Unknown<'_>) -> Result<Self> {
+        let options: EventOptions = Call::open(env, options)?.options()?;
+        job::now(env, || {
+            options.check()?;
+            Ok(core::JourneyBuilder::new(options).into())
+        })
+    }
+
+    /// Adds a part; after an error the builder is as before. All parts have a
+    /// frame of conversions, be it empty, or none has.
+    #[napi(
+        ts_args_type = "touches: FrameInput, conversions?: FrameInput | null, options?: RunOptions",
+        ts_return_type = "Promise<void>"
+    )]
+    pub fn extend<'e>(
+        &self,
+        env: &'e Env,
+        touches: Unknown<'e>,
+        conversions: Unknown<'e>,
+        options: Unknown<'e>,
+    ) -> Result<Unknown<'e>> {
+        let builder = Arc::clone(&self.builder);
+        let prepare = |call: &Call<'e>| {
+            call.no_options()?;
+            let (touches, conversions) = (call.columns(touches)?, call.optional_columns(conversions)?);
+            Ok(move |run: &headwater::Run| {
+                let conversions = conversions.map(crate::intake::Input::columns).transpose()?;
+                locked(&builder).extend(&touches.columns()?, conversions.as_ref(), run)
+            })
+        };
+        job::start(env, options, prepare, |()| ())
+    }
+
+    /// Adds the events of another builder, which has the same options, after those of this one.
+    #[napi(ts_args_type = "other: JourneyBuilder, options?: RunOptions", ts_return_type = "Promise<void>")]
+    pub fn merge<'e>(
+        &self,
+        env: &'e Env,
+        other: &JourneyBuilder,
+        options: Unknown<'e>,
+    ) -> Result<Unknown<'e>> {
+        let (builder, other) = (Arc::clone(&self.builder), Arc::clone(&other.builder));
+        let prepare = |call: &Call<'e>| {
+            call.no_options()?;
+            Ok(move |run: &headwater::Run| {
+                // One lock at a time: two builders may be merged into each other, or one into itself.
+                let other = locked(&other).clone();
+                locked(&builder).merge(&other, run)
+            })
+        };
+        job::start(env, options, prepare, |()| ())
+    }
+
+    /// The journeys of all events so far; what comes later does not change them.
+    #[napi(ts_args_type = "options?: RunOptions", ts_return_type = "Promise<Journeys>")]
+    pub fn journeys<'e>(&self, env: &'e Env, options: Unknown<'e>) -> Result<Unknown<'e>> {
+        let builder = Arc::clone(&self.builder);
+        let prepare = |call: &Call<'e>| {
+            call.no_options()?;
+            Ok(move |_: &headwater::Run| Ok(locked(&builder).journeys()))
+        };
+        job::start(env, options, prepare, Journeys::from)
+    }
+
+    /// How many rows of touches there are so far.
+    #[napi(getter)]
+    pub fn touches(&self, env: &Env) -> Result<f64> {
+        self.with(env, |builder| Ok(builder.touches() as f64))
+    }
+
+    /// The builder as the bytes of a model file.
+    #[napi]
+    pub fn to_bytes(&self, env: &Env) -> Result<Uint8Array> {
+        self.with(env, headwater::model::to_bytes).map(Uint8Array::new)
+    }
+
+    /// Writes the builder to a file; `load` reads it back.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn save<'e>(&self, env: &'e Env, path: String) -> Result<Unknown<'e>> {
+        let builder = Arc::clone(&self.builder);
+        save(env, path, move || headwater::model::to_bytes(&*locked(&builder)))
     }
 }
 

@@ -14,6 +14,7 @@
 mod attribution;
 mod channels;
 mod clv;
+mod contractual;
 mod face;
 mod frame;
 mod identity;

@@ -1,21 +1,24 @@
 //! Model files.
 
 use headwater::attribution::Fitted;
-use headwater::clv::{BetaGeoModel, GammaGammaModel};
+use headwater::clv::{Contractual, GammaGammaModel, Purchases, purchases_from_bytes};
 use headwater::identity::IdentityGraph as CoreGraph;
-use headwater::journey::{ChannelRules as CoreRules, PathCounts as CoreCounts};
+use headwater::journey::{
+    ChannelRules as CoreRules, JourneyBuilder as CoreBuilder, PathCounts as CoreCounts,
+};
 use headwater::segment::KMeansModel;
 use headwater::{Error as CoreError, Result as CoreResult, model};
-use napi::bindgen_prelude::{Either, Either7, Uint8ArraySlice, Unknown};
+use napi::bindgen_prelude::{Either, Either9, Uint8ArraySlice, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
 
 use crate::attribution::FittedModel;
 use crate::channels::ChannelRules;
-use crate::clv::{BetaGeo, GammaGamma};
+use crate::clv::{GammaGamma, PurchaseModel};
+use crate::contractual::ContractualModel;
 use crate::identity::IdentityGraph;
 use crate::job::{self, Call};
-use crate::journey::PathCounts;
+use crate::journey::{JourneyBuilder, PathCounts};
 use crate::segment::KMeans;
 
 /// Whatever a model file may hold. There is one at a time: its size does not matter.
@@ -24,8 +27,10 @@ enum Loaded {
     Graph(CoreGraph),
     Attribution(Fitted),
     Counts(CoreCounts),
+    Builder(CoreBuilder),
     Rules(CoreRules),
-    BetaGeo(BetaGeoModel),
+    Purchases(Box<dyn Purchases>),
+    Contractual(Contractual),
     GammaGamma(GammaGammaModel),
     KMeans(KMeansModel),
 }
@@ -34,11 +39,17 @@ fn open(bytes: &[u8]) -> CoreResult<Loaded> {
     if let Some(fitted) = Fitted::from_bytes(bytes)? {
         return Ok(Loaded::Attribution(fitted));
     }
+    if let Some(fitted) = purchases_from_bytes(bytes)? {
+        return Ok(Loaded::Purchases(fitted));
+    }
+    if let Some(fitted) = Contractual::from_bytes(bytes)? {
+        return Ok(Loaded::Contractual(fitted));
+    }
     Ok(match model::kind(bytes)?.as_str() {
         "identity.IdentityGraph" => Loaded::Graph(model::from_bytes(bytes)?),
         "journey.ChannelRules" => Loaded::Rules(model::from_bytes(bytes)?),
+        "journey.JourneyBuilder" => Loaded::Builder(model::from_bytes(bytes)?),
         "journey.PathCounts" => Loaded::Counts(model::from_bytes(bytes)?),
-        "clv.BetaGeo" => Loaded::BetaGeo(model::from_bytes(bytes)?),
         "clv.GammaGamma" => Loaded::GammaGamma(model::from_bytes(bytes)?),
         "segment.KMeans" => Loaded::KMeans(model::from_bytes(bytes)?),
         other => return Err(CoreError::model_file(format!("holds a `{other}`, which Node cannot use yet"))),
@@ -63,13 +74,15 @@ pub fn read_model<'e>(
         })
     };
     job::start(env, options, prepare, |loaded| match loaded {
-        Loaded::Graph(graph) => Either7::A(IdentityGraph::from(graph)),
-        Loaded::Attribution(fitted) => Either7::B(FittedModel::from(fitted)),
-        Loaded::BetaGeo(model) => Either7::C(BetaGeo::from(model)),
-        Loaded::GammaGamma(model) => Either7::D(GammaGamma::from(model)),
-        Loaded::KMeans(model) => Either7::E(KMeans::from(model)),
-        Loaded::Counts(counts) => Either7::F(PathCounts::from(counts)),
-        Loaded::Rules(rules) => Either7::G(ChannelRules::from(rules)),
+        Loaded::Graph(graph) => Either9::A(IdentityGraph::from(graph)),
+        Loaded::Attribution(fitted) => Either9::B(FittedModel::from(fitted)),
+        Loaded::Purchases(model) => Either9::C(PurchaseModel::from(model)),
+        Loaded::GammaGamma(model) => Either9::D(GammaGamma::from(model)),
+        Loaded::KMeans(model) => Either9::E(KMeans::from(model)),
+        Loaded::Counts(counts) => Either9::F(PathCounts::from(counts)),
+        Loaded::Rules(rules) => Either9::G(ChannelRules::from(rules)),
+        Loaded::Builder(builder) => Either9::H(JourneyBuilder::from(builder)),
+        Loaded::Contractual(model) => Either9::I(ContractualModel::from(model)),
     })
 }
 

@@ -58,6 +58,74 @@ test('summaries of parts merge in any order to the same bits', async () => {
   assert.deepEqual(await credits(loaded.journeys()), await credits(whole))
 })
 
+test('journeys grow by parts and from file', async () => {
+  const touches = {
+    customer: ['a', 'a', 'b', 'c', 'c', 'd'], channel: ['search', 'email', 'email', 'search', 'social', 'social'],
+    time: [1, 3, 2, 1, 4, 5].map((day) => `2024-01-0${day}`), secret: ['1', '2', '3', '4', '5', '6'],
+  }
+  const orders = { customer: ['a', 'c'], time: ['2024-01-05', '2024-01-09'], value: Float64Array.of(10, 5.5) }
+  const some = (frame, from, to) => Object.fromEntries(Object.entries(frame).map(([name, values]) => [name, values.slice(from, to)]))
+  const parts = [[some(touches, 0, 3), some(orders, 0, 1)], [some(touches, 3, 6), some(orders, 1, 2)]]
+  const options = { value: 'value', open: 'censored', lookbackByChannel: { social: '9d' } }
+  const shown = async (journeys) => [(await journeys.durations()).toRows(), (await journeys.paths()).toRows(), (await journeys.summary()).toRows()]
+  const whole = await shown(await hw.Journeys.fromEvents(touches, { ...options, conversions: orders }))
+
+  let builder = new hw.JourneyBuilder(options)
+  assert.equal((await builder.journeys()).size, 0)
+  for (const [t, o] of parts) {
+    assert.equal(await builder.extend(t, o, { threads: 1, onProgress: () => {} }), undefined)
+    builder = await hw.load(builder.toBytes())
+    assert.ok(builder instanceof hw.JourneyBuilder)
+  }
+  assert.deepEqual(await shown(await builder.journeys()), whole)
+  assert.ok(!Buffer.from(builder.toBytes()).includes('secret'))
+
+  const [first, second] = [new hw.JourneyBuilder(options), new hw.JourneyBuilder(options)]
+  await Promise.all([first.extend(...parts[0]), second.extend(...parts[1])])
+  await first.merge(second)
+  assert.deepEqual([first.touches, second.touches], [6, 3])
+  assert.deepEqual(first.toBytes(), builder.toBytes())
+
+  const file = require('node:path').join(require('node:fs').mkdtempSync(require('node:path').join(require('node:os').tmpdir(), 'headwater-')), 'builder.json')
+  await first.save(file)
+  assert.deepEqual(await shown(await (await hw.load(file)).journeys()), whole)
+
+  const before = first.toBytes()
+  await assert.rejects(first.extend(parts[0][0]), { code: 'HW_OPTION', option: 'conversions' })
+  await assert.rejects(first.extend({ ...parts[0][0], channel: ['x', null, 'y'] }, parts[0][1]), { code: 'HW_ROW' })
+  await assert.rejects(first.extend(...parts[0], { signal: AbortSignal.abort() }), { code: 'HW_CANCELLED' })
+  await assert.rejects(first.extend(...parts[0], { value: 'value' }), { code: 'HW_OPTION' })
+  await assert.rejects(first.merge(new hw.JourneyBuilder()), { code: 'HW_OPTION' })
+  assert.deepEqual(first.toBytes(), before)
+  await assert.rejects(hw.load(before.slice(0, -9)), { code: 'HW_MODEL_FILE' })
+  assert.throws(() => new hw.JourneyBuilder({ lokback: '7d' }), { code: 'HW_OPTION', option: 'lokback' })
+  assert.throws(() => new hw.JourneyBuilder({ viewLookback: '7d' }), { code: 'HW_OPTION', option: 'viewLookback' })
+
+  const flagged = new hw.JourneyBuilder({ conversions: 'sold' })
+  await flagged.extend({ ...touches, sold: [false, true, false, false, true, false] })
+  assert.equal((await flagged.journeys()).totalConversions, 2)
+})
+
+test('models predict, or say that they do not', async () => {
+  const touches = { customer: ['a', 'b', 'b', 'c', 'd'], channel: ['x', 'x', 'y', 'y', 'x'], time: [1, 2, 3, 4, 5].map((day) => `2024-01-0${day}`) }
+  const orders = { customer: ['b', 'd'], time: ['2024-01-04', '2024-01-07'] }
+  const journeys = await hw.Journeys.fromEvents(touches, { conversions: orders })
+  const times = [new Date('2024-01-01'), '2024-01-02']
+  for (const model of [new hw.Markov(), new hw.PathCounterfactual(), new hw.TimeToEvent(), new hw.AdditiveHazard()]) {
+    assert.throws(() => model.predict(['x'], times.slice(1)), { code: 'HW_OPTION' })
+    const chance = (await model.fit(journeys)).predict(['x', 'y'], times)
+    assert.ok(chance >= 0 && chance <= 1)
+    assert.equal((await hw.load(model.toBytes())).predict(['x', 'y'], times), chance)
+    assert.ok(model.predict(['x', 'y'], times, new Date('2024-01-20')) <= chance)
+    assert.throws(() => model.predict([]), { code: 'HW_OPTION', option: 'path' })
+    assert.throws(() => model.predict(['x', 'y'], times, '2024-01-01'), { code: 'HW_OPTION', option: 'end' })
+  }
+  for (const model of [new hw.Shapley(), new hw.ShaoLi()]) {
+    await model.fit(journeys)
+    assert.throws(() => model.predict(['x']), { code: 'HW_OPTION', option: 'model' })
+  }
+})
+
 test('a fit says what it dropped', async () => {
   const customers = Array.from({ length: 60 }, (_, i) => ({
     customer: `c${i}`, frequency: i % 5, recency: i % 5 ? 1 + ((i * 7) % 23) : 0, T: 30, monetary_value: i % 5 ? 5 + ((i * 7) % 11) : 0,

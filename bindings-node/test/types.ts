@@ -30,6 +30,10 @@ export async function story(orders: hw.FrameInput): Promise<void> {
   const customer: (string | null)[] = columns.customer
   const journeys: hw.Journeys = await hw.Journeys.fromEvents(frame, { conversions: frame, value: 'value', lookback: '30d' })
   const credit: hw.Frame = await hw.attribute(journeys, ['first', new hw.TimeDecay({ halfLife: '7d' }), new hw.Markov({ order: 2 })])
+  const builder = new hw.JourneyBuilder({ value: 'value', conversions: 'sold', lookback: '30d' })
+  await builder.extend(frame, undefined, { threads: 2 })
+  const grown: hw.Journeys = await builder.journeys()
+  const chance: number = (await new hw.Markov().fit(grown)).predict(['search'], [new Date()], '2024-01-01')
   const steps: hw.Frame = await journeys.funnel(['search', ['email', 'sms'], '(conversion)'], { window: '14d', splitBy: 'first_channel' })
   await journeys.graphDifference(journeys, { minShare: 0.01 })
   const model: hw.clv.BetaGeo = await new hw.clv.BetaGeo({ penalty: 0 }).fit(frame, { T: 'age' })
@@ -39,12 +43,22 @@ export async function story(orders: hw.FrameInput): Promise<void> {
   const labels: Uint32Array = clusters.labels
   const loaded: hw.Model = await hw.load('clv.json')
   if (loaded instanceof hw.clv.BetaGeo) await loaded.save('clv.json')
+  const cox: hw.clv.Cox = await new hw.clv.Cox({ penalty: 0.1 }).fit(frame, { covariates: ['price'], references: { plan: 'basic' } })
+  const soon: hw.Frame = await cox.earlyWarning(frame, { horizon: 3, top: 10 })
+  if (loaded instanceof hw.clv.ShiftedBetaGeo) await loaded.value({ discount: { rate: 0.1, per: '365d' } })
+  await hw.clv.kaplanMeier(frame, { group: 'plan', test: 'wilcoxon', threads: 1 })
+  // @ts-expect-error a rate has its span
+  await hw.clv.markovFromOrders(orders, { discount: 0.1 })
+  // @ts-expect-error no option of this model
+  new hw.clv.Aft({ ties: 'efron' })
   const graph = new hw.IdentityGraph()
   const found: string | undefined = graph.observe({ email: 'a@x.org' }, { time: new Date() }).customer
-  void [rows, customer, credit, steps, alpha, error, labels, found]
+  void [chance, builder.touches, rows, customer, credit, steps, alpha, error, labels, found, soon]
 
   // @ts-expect-error stitch needs identifiers
   await hw.stitch(orders, {})
+  // @ts-expect-error a frame of conversions comes with each part
+  new hw.JourneyBuilder({ conversions: frame })
   // @ts-expect-error no such model
   await hw.attribute(journeys, ['lasst'])
   // @ts-expect-error an option of another model

@@ -30,6 +30,8 @@ async function made(frames, options, prefix = '') {
   return hw.Journeys.fromEvents(frames[`${prefix}touches`], conversions ? { ...options, conversions } : options)
 }
 
+const camel = (name) => name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase())
+
 const snake = (name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 
 /** A report's frames by name, the first under the report's own unless the core says another. */
@@ -115,6 +117,14 @@ const calls = {
   }),
   from_events: async (given) => reports(await journeys(given), true),
   from_paths: async (given) => reports(await journeys(given), false),
+  grow: async ({ frames, options }) => {
+    let builder = new hw.JourneyBuilder(options)
+    for (let n = 1; frames[`touches_${n}`]; n++) {
+      await builder.extend(frames[`touches_${n}`], frames[`conversions_${n}`])
+      builder = await hw.load(builder.toBytes())
+    }
+    return reports(await builder.journeys(), true)
+  },
   attribute: async (given) => {
     const credits = await hw.attribute(await journeys(given), given.options.attribute.models)
     const { removalEffects } = credits.extras
@@ -141,13 +151,14 @@ const calls = {
     const beside = there ? await made(frames, other, 'other_') : undefined
     return tables(await (await made(frames, given)).attribution(report, options, beside, frames.frame), expected)
   },
-  fit: async ({ frames, options: { journeys: given, model: spec, reports: names = [], score = [] } }, expected) => {
+  fit: async ({ frames, options: { journeys: given, model: spec, reports: names = [], score = [], predict } }, expected) => {
     const { model: name, ...parameters } = typeof spec === 'string' ? { model: spec } : spec
     const fresh = new (hw.modelClass(name))(parameters)
     const model = await hw.load((await fresh.fit(await made(frames, given))).toBytes())
     const out = {}
     const left = { ...expected }
     delete left.score
+    delete left.predict
     for (const report of names) {
       const found = tables(model.report(report), left, report)
       for (const found_ of Object.keys(found)) delete left[found_]
@@ -160,7 +171,9 @@ const calls = {
       const shares = model.score(path, times?.map(at), end === undefined ? undefined : at(end))
       shares.forEach((share) => journey.push(i) && credit.push(share))
     })
-    return { ...out, score: { journey, credit } }
+    const predicted = predict?.map(({ path, times, end }) =>
+      model.predict(path, times?.map((micros) => micros / 1000), end === undefined ? undefined : end / 1000))
+    return { ...out, score: { journey, credit }, ...(predicted && { predict: { probability: predicted } }) }
   },
   touch_credits: async (given) => ({ touch_credits: await (await journeys(given)).touchCredits(given.options.model) }),
   'clv.summarize': async ({ frames, options }) => {
@@ -179,6 +192,27 @@ const calls = {
     return { tracking: await model.tracking(frames.orders, options.tracking) }
   },
   'clv.forecast_errors': async ({ frames, options }) => ({ errors: await hw.clv.forecastErrors(frames.frame, options) }),
+  'clv.purchases': async ({ frames: { rfm }, options: { kind, fit, predict } }) =>
+    fitted(hw.clv[kind.replace('clv.', '')])({ frames: { rfm }, options: { fit, predict } }),
+  'clv.report': async ({ frames: { frame }, options: { name, options } }, expected) => {
+    const ask = hw.clv[camel(name)]
+    return tables(await (name === 'simple_value' ? ask({ cases: frame, ...options }) : ask(frame, options)), expected)
+  },
+  'clv.model': async ({ frames, options: { kind, fit, reports } }, expected) => {
+    const Model = hw.clv[kind.replace('clv.', '')]
+    const model = await hw.load((await new Model(fit).fit(frames.frame)).toBytes())
+    assert.ok(model instanceof Model)
+    assert.deepEqual(Object.values(model.params), Array.from(model.table().column('estimate')))
+    const out = { parameters: model.table(), fit: model.fitTable() }
+    for (const [name, options] of reports) {
+      const method = kind === 'clv.DiscreteHazard' && name === 'baseline' ? 'hazards' : camel(name)
+      const found = await (model[method].length === 2 ? model[method](frames.new ?? frames.frame, options) : model[method](options))
+      const own = Object.keys(expected).filter((table) => table.startsWith(`${name}.`)).map((table) => table.slice(name.length + 1))
+      const named = tables(found, Object.fromEntries(own.map((table) => [table, true])))
+      for (const [table, frame] of Object.entries(named)) out[`${name}.${table}`] = frame
+    }
+    return out
+  },
   'segment.rfm': async ({ frames, options }) => {
     const table = await hw.segment.rfm(frames.orders, options)
     return { table, ...table.extras }

@@ -1,12 +1,12 @@
 //! What are they worth?
 
-use headwater::Error;
-use headwater::clv::{self, BetaGeoModel, GammaGammaModel};
+use headwater::clv::{self, Contractual, GammaGammaModel, purchases_with};
 use headwater::options::parse;
 use pyo3::prelude::*;
 
 use crate::errors::Outcome;
 use crate::frame::{Frame, columns};
+use crate::journey::{Frames, frames};
 use crate::models::Model;
 use crate::run::{RunArgs, direct};
 
@@ -41,13 +41,17 @@ pub(crate) fn clv_fit(
     let frame = columns(frame)?;
     run.call(py, |run| {
         let (model, dropped) = match kind {
-            "clv.BetaGeo" => {
-                let (model, dropped) = clv::beta_geo(&frame, &parse(options)?, run)?;
-                (Model::new(model), dropped)
-            }
-            _ => {
+            "clv.GammaGamma" => {
                 let (model, dropped) = clv::gamma_gamma(&frame, &parse(options)?, run)?;
                 (Model::new(model), dropped)
+            }
+            kind if Contractual::KINDS.contains(&kind) => {
+                let (model, dropped) = Contractual::fit(kind, &frame, options, run)?;
+                (Model::contractual(model), dropped)
+            }
+            _ => {
+                let (model, dropped) = clv::fit_purchases(kind, &frame, &parse(options)?, run)?;
+                (Model::purchases(model), dropped)
             }
         };
         Ok((model, Frame::new(dropped.table())?))
@@ -56,15 +60,17 @@ pub(crate) fn clv_fit(
 
 /// A model with given parameters.
 #[pyfunction]
-#[pyo3(signature = (kind, values, period))]
-pub(crate) fn clv_from_parameters(kind: &str, values: Vec<f64>, period: Option<&str>) -> Outcome<Model> {
+#[pyo3(signature = (kind, values, period, k=1))]
+pub(crate) fn clv_from_parameters(
+    kind: &str,
+    values: Vec<f64>,
+    period: Option<&str>,
+    k: u32,
+) -> Outcome<Model> {
     let period = period.map(parse).transpose()?;
     direct(|| match (kind, values.as_slice()) {
-        ("clv.BetaGeo", [r, alpha, a, b]) => {
-            Ok(Model::new(BetaGeoModel::from_parameters(*r, *alpha, *a, *b, period)?))
-        }
         ("clv.GammaGamma", [p, q, v]) => Ok(Model::new(GammaGammaModel::from_parameters(*p, *q, *v)?)),
-        _ => Err(Error::option("params", "are not those of this model")),
+        _ => Ok(Model::purchases(purchases_with(kind, &values, k, period)?)),
     })
 }
 
@@ -72,7 +78,10 @@ pub(crate) fn clv_from_parameters(kind: &str, values: Vec<f64>, period: Option<&
 #[pyfunction]
 pub(crate) fn clv_tables(model: &Model) -> Outcome<(Frame, Frame)> {
     direct(|| {
-        let estimates = match model.get::<BetaGeoModel>() {
+        if let Some(model) = model.leavers() {
+            return Ok((Frame::new(model.parameters()?)?, Frame::new(model.fit_table())?));
+        }
+        let estimates = match model.buyers() {
             Ok(model) => model.estimates(),
             Err(_) => model.get::<GammaGammaModel>()?.estimates(),
         };
@@ -80,7 +89,7 @@ pub(crate) fn clv_tables(model: &Model) -> Outcome<(Frame, Frame)> {
     })
 }
 
-/// Predictions by the model's own kind, and the rows that were dropped.
+/// Expected spend, and the rows that were dropped.
 #[pyfunction]
 pub(crate) fn clv_predict(
     py: Python<'_>,
@@ -89,21 +98,56 @@ pub(crate) fn clv_predict(
     options: &str,
     run: RunArgs,
 ) -> Outcome<(Frame, Frame)> {
-    let (model, frame) = (model.get(), columns(frame)?);
+    let (model, frame) = (model.get().get::<GammaGammaModel>()?, columns(frame)?);
     run.call(py, |run| {
-        let (table, dropped) = match model.get::<BetaGeoModel>() {
-            Ok(model) => {
-                let found = model.predict_columns(&frame, &parse(options)?, run)?;
-                (found.table(), found.dropped().table())
-            }
-            Err(_) => {
-                let model = model.get::<GammaGammaModel>()?;
-                let found = model.predict_columns(&frame, &parse(options)?, run)?;
-                (found.table(), found.dropped().table())
-            }
-        };
-        Ok((Frame::new(table)?, Frame::new(dropped)?))
+        let found = model.predict_columns(&frame, &parse(options)?, run)?;
+        Ok((Frame::new(found.table())?, Frame::new(found.dropped().table())?))
     })
+}
+
+/// A report by name of a model of purchases, of survival or of retention; without a model, of data alone.
+#[pyfunction]
+#[pyo3(signature = (model, name, options, run, frame=None))]
+pub(crate) fn clv_report(
+    py: Python<'_>,
+    model: Option<&Bound<'_, Model>>,
+    name: &str,
+    options: &str,
+    run: RunArgs,
+    frame: Option<&Bound<'_, PyAny>>,
+) -> Outcome<Frames> {
+    let (model, frame) = (model.map(Bound::get), frame.map(columns).transpose()?);
+    run.call(py, |run| {
+        frames(match (model, model.and_then(Model::leavers)) {
+            (None, _) => clv::report(name, frame.as_ref(), options, run),
+            (_, Some(model)) => model.report(name, frame.as_ref(), options, run),
+            (Some(model), None) => model.buyers()?.report(name, frame.as_ref(), options, run),
+        }?)
+    })
+}
+
+/// Several models of purchases, fitted and judged.
+#[pyfunction]
+pub(crate) fn clv_compare(
+    py: Python<'_>,
+    frame: &Bound<'_, PyAny>,
+    options: &str,
+    run: RunArgs,
+) -> Outcome<Frames> {
+    let (frame, options) = (columns(frame)?, parse(options)?);
+    run.call(py, |run| frames(clv::compare_purchases(&frame, &options, run)?))
+}
+
+/// Forecasts from several origins beside what came.
+#[pyfunction]
+pub(crate) fn clv_backtest(
+    py: Python<'_>,
+    orders: &Bound<'_, PyAny>,
+    options: &str,
+    run: RunArgs,
+) -> Outcome<Frames> {
+    let (orders, options) = (columns(orders)?, parse(options)?);
+    run.call(py, |run| frames(clv::backtest(&orders, &options, run)?))
 }
 
 /// (expected purchases, probability of being alive) of one customer.
@@ -116,17 +160,28 @@ pub(crate) fn clv_score(
     T: f64,
     periods: f64,
 ) -> Outcome<(f64, f64)> {
-    let model = model.get::<BetaGeoModel>()?;
+    let model = model.buyers()?;
     direct(|| {
-        Ok((model.expected_purchases(frequency, recency, T, periods)?, model.p_alive(frequency, recency, T)?))
+        Ok((
+            model.expected_purchases(frequency, recency, T, periods)?,
+            model.p_alive(frequency, recency, T, 0.0)?,
+        ))
     })
 }
 
-/// The probabilities of 0, 1, … `most` purchases of a new customer.
+/// The probabilities of 0, 1, … `most` purchases of one customer.
 #[pyfunction]
-pub(crate) fn clv_new_customer(model: &Model, periods: f64, most: usize) -> Outcome<(f64, Vec<f64>)> {
-    let model = model.get::<BetaGeoModel>()?;
-    direct(|| Ok((model.expected_purchases_new(periods)?, model.probability_of_purchases(periods, most)?)))
+#[allow(non_snake_case)]
+pub(crate) fn clv_probabilities(
+    model: &Model,
+    frequency: f64,
+    recency: f64,
+    T: f64,
+    periods: f64,
+    most: usize,
+) -> Outcome<Vec<f64>> {
+    let model = model.buyers()?;
+    direct(|| model.probabilities(frequency, recency, T, periods, most))
 }
 
 /// The expected spend of one customer; the mean over all customers without one.
@@ -149,7 +204,7 @@ pub(crate) fn clv_lifetime_value(
     options: &str,
     run: RunArgs,
 ) -> Outcome<(Frame, Frame)> {
-    let (model, spend) = (model.get().get::<BetaGeoModel>()?, spend.get().get::<GammaGammaModel>()?);
+    let (model, spend) = (model.get().buyers()?, spend.get().get::<GammaGammaModel>()?);
     let (frame, options) = (columns(frame)?, parse(options)?);
     run.call(py, |run| {
         let found = clv::lifetime_value(model, spend, &frame, &options, run)?;
@@ -165,7 +220,7 @@ pub(crate) fn clv_tracking(
     options: &str,
     run: RunArgs,
 ) -> Outcome<(Frame, Frame)> {
-    let model = model.get().get::<BetaGeoModel>()?;
+    let model = model.get().buyers()?;
     let (orders, options) = (columns(orders)?, parse(options)?);
     run.call(py, |run| {
         let found = clv::tracking(&orders, model, &options, run)?;

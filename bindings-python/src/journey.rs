@@ -1,11 +1,14 @@
 //! Journeys, and credit for their touches.
 
-use headwater::Error;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use headwater::attribution::{Fitted, Given, Model as Rule, score};
 use headwater::column::Tables;
-use headwater::journey::{Journeys as CoreJourneys, PathCounts};
+use headwater::journey::{EventOptions, JourneyBuilder as CoreBuilder, Journeys as CoreJourneys, PathCounts};
 use headwater::options::parse;
+use headwater::{Error, model};
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 
 use crate::errors::Outcome;
 use crate::frame::{Frame, columns};
@@ -106,6 +109,73 @@ impl Journeys {
     }
 }
 
+/// Journeys that grow by parts.
+#[pyclass(frozen, module = "headwater._core")]
+pub(crate) struct JourneyBuilder(Mutex<CoreBuilder>);
+
+impl JourneyBuilder {
+    fn builder(&self) -> MutexGuard<'_, CoreBuilder> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[pymethods]
+impl JourneyBuilder {
+    #[new]
+    fn new(options: &str) -> Outcome<Self> {
+        let options: EventOptions = parse(options)?;
+        options.check()?;
+        Ok(Self(Mutex::new(CoreBuilder::new(options))))
+    }
+
+    #[staticmethod]
+    fn from_bytes(py: Python<'_>, bytes: &[u8]) -> Outcome<Self> {
+        py.detach(|| direct(|| Ok(Self(Mutex::new(model::from_bytes(bytes)?)))))
+    }
+
+    fn to_bytes<'py>(&self, py: Python<'py>) -> Outcome<Bound<'py, PyBytes>> {
+        let bytes = py.detach(|| direct(|| model::to_bytes(&*self.builder())))?;
+        Ok(PyBytes::new(py, &bytes))
+    }
+
+    /// Adds a part.
+    fn extend(
+        &self,
+        py: Python<'_>,
+        touches: &Bound<'_, PyAny>,
+        conversions: Option<&Bound<'_, PyAny>>,
+        run: RunArgs,
+    ) -> Outcome<()> {
+        let (touches, conversions) = (columns(touches)?, conversions.map(columns).transpose()?);
+        run.call(py, |run| self.builder().extend(&touches, conversions.as_ref(), run))
+    }
+
+    /// Adds the events of another builder.
+    fn merge(&self, py: Python<'_>, other: Bound<'_, JourneyBuilder>, run: RunArgs) -> Outcome<()> {
+        let other = other.get();
+        run.call(py, |run| {
+            // One lock at a time: two builders may be merged into each other, or one into itself.
+            let other = other.builder().clone();
+            self.builder().merge(&other, run)
+        })
+    }
+
+    fn journeys(&self, py: Python<'_>, run: RunArgs) -> Outcome<Journeys> {
+        run.call(py, |_| Ok(Journeys(self.builder().journeys())))
+    }
+
+    /// The options, as JSON.
+    fn options(&self) -> Outcome<String> {
+        let text = serde_json::to_string(self.builder().options());
+        Ok(text.map_err(|e| Error::option("options", e.to_string()))?)
+    }
+
+    /// How many rows of touches there are.
+    fn __len__(&self, py: Python<'_>) -> usize {
+        py.detach(|| self.builder().touches())
+    }
+}
+
 /// Two summaries of paths in one.
 #[pyfunction]
 pub(crate) fn merge_counts(
@@ -135,11 +205,30 @@ pub(crate) fn score_path(
     direct(|| score(&rule, &path, &times))
 }
 
+/// P(conversion) of one journey by a fitted model.
+#[pyfunction]
+#[pyo3(signature = (model, path, times, end=None))]
+pub(crate) fn predict_path(
+    model: &Model,
+    path: Vec<String>,
+    times: Vec<i64>,
+    end: Option<i64>,
+) -> Outcome<f64> {
+    let model = model.fitted()?;
+    direct(|| model.predict(&path, &times, end))
+}
+
 /// What a fitted attribution model says of itself, by name.
 #[pyfunction]
-pub(crate) fn model_report(model: &Model, name: &str, options: &str) -> Outcome<Frames> {
-    let model = model.fitted()?;
-    direct(|| frames(model.report(name, options)?))
+pub(crate) fn model_report(
+    py: Python<'_>,
+    model: Bound<'_, Model>,
+    name: &str,
+    options: &str,
+    run: RunArgs,
+) -> Outcome<Frames> {
+    let model = model.get().fitted()?;
+    run.call(py, |run| frames(model.report(name, options, run)?))
 }
 
 impl TryFrom<Fitted> for Model {

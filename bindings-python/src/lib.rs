@@ -28,15 +28,16 @@ mod _core {
     use crate::channels::{channel_rules, classify_visit, drill_down, group_channels};
     #[pymodule_export]
     use crate::clv::{
-        clv_fit, clv_forecast_errors, clv_from_parameters, clv_lifetime_value, clv_new_customer, clv_predict,
-        clv_score, clv_spend, clv_summarize, clv_tables, clv_tracking,
+        clv_backtest, clv_compare, clv_fit, clv_forecast_errors, clv_from_parameters, clv_lifetime_value,
+        clv_predict, clv_probabilities, clv_report, clv_score, clv_spend, clv_summarize, clv_tables,
+        clv_tracking,
     };
     #[pymodule_export]
     use crate::frame::Frame;
     #[pymodule_export]
     use crate::identity::{IdentityGraph, People, evaluate_identity, normalize_email, normalize_phone};
     #[pymodule_export]
-    use crate::journey::{Journeys, merge_counts, model_report, score_path};
+    use crate::journey::{JourneyBuilder, Journeys, merge_counts, model_report, predict_path, score_path};
     #[pymodule_export]
     use crate::models::{Model, model_kind};
     #[pymodule_export]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use headwater::Error;
 use headwater::attribution::Fitted;
-use headwater::clv::{BetaGeoModel, GammaGammaModel};
+use headwater::clv::{Contractual, GammaGammaModel, Purchases, purchases_from_bytes};
 use headwater::journey::{ChannelRules, PathCounts};
 use headwater::model::{self, Model as CoreModel};
 use headwater::segment::KMeansModel;
@@ -40,6 +40,35 @@ impl Model {
         Self { kind, inner: Arc::new(fitted), write }
     }
 
+    /// A fitted model of purchases.
+    pub(crate) fn purchases(fitted: Box<dyn Purchases>) -> Self {
+        let write = |model: &dyn Any| match model.downcast_ref::<Box<dyn Purchases>>() {
+            Some(fitted) => fitted.bytes(),
+            None => Err(Error::model_file("holds another kind of model")),
+        };
+        Self { kind: fitted.kind(), inner: Arc::new(fitted), write }
+    }
+
+    /// The core's model of purchases, if it is one.
+    pub(crate) fn buyers(&self) -> headwater::Result<&(dyn Purchases + 'static)> {
+        let wrong = || Error::option("model", format!("is a `{}`, not a model of purchases", self.kind));
+        self.inner.downcast_ref::<Box<dyn Purchases>>().map(AsRef::as_ref).ok_or_else(wrong)
+    }
+
+    /// A fitted model of survival or of retention.
+    pub(crate) fn contractual(fitted: Contractual) -> Self {
+        let write = |model: &dyn Any| match model.downcast_ref::<Contractual>() {
+            Some(fitted) => fitted.to_bytes(),
+            None => Err(Error::model_file("holds another kind of model")),
+        };
+        Self { kind: fitted.kind(), inner: Arc::new(fitted), write }
+    }
+
+    /// The core's model of survival or of retention, if it is one.
+    pub(crate) fn leavers(&self) -> Option<&Contractual> {
+        self.inner.downcast_ref()
+    }
+
     /// The core's model of attribution, if it is one.
     pub(crate) fn fitted(&self) -> headwater::Result<&Fitted> {
         let wrong = || Error::option("model", format!("is a `{}`, not a model of attribution", self.kind));
@@ -72,6 +101,12 @@ impl Model {
         if let Some(fitted) = Fitted::from_bytes(bytes)? {
             return Ok(fitted.try_into()?);
         }
+        if let Some(fitted) = purchases_from_bytes(bytes)? {
+            return Ok(Self::purchases(fitted));
+        }
+        if let Some(fitted) = Contractual::from_bytes(bytes)? {
+            return Ok(Self::contractual(fitted));
+        }
         macro_rules! any_of {
             ($($model:ty),*) => {
                 match model::kind(bytes)?.as_str() {
@@ -80,7 +115,7 @@ impl Model {
                 }
             };
         }
-        any_of!(ChannelRules, PathCounts, BetaGeoModel, GammaGammaModel, KMeansModel)
+        any_of!(ChannelRules, PathCounts, GammaGammaModel, KMeansModel)
     }
 }
 

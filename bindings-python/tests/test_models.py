@@ -190,6 +190,158 @@ def test_path_summaries_merge_to_the_same_bits():
         hw.PathCounts.from_bytes(hw.Markov().fit(whole).to_bytes())
 
 
+def parts():
+    """The touches of the first four rows, and of the rest; each with a conversion or two."""
+    for rows, sold in ((slice(0, 4), slice(0, 1)), (slice(4, 8), slice(1, 3))):
+        touches = {name: values[rows] for name, values in MIXED.items()}
+        yield touches, {name: values[sold] for name, values in BOUGHT.items()}
+
+
+def test_journeys_grow_by_parts_and_from_file(tmp_path):
+    builder = hw.JourneyBuilder(value="value", open="censored", lookback="7d")
+    whole = hw.Journeys.from_events(MIXED, conversions=BOUGHT, value="value", open="censored", lookback="7d")
+    assert (len(builder), len(builder.journeys())) == (0, 0)
+    for touches, orders in parts():
+        builder.extend(touches, orders, threads=1, progress=lambda *_: None)
+        builder.save(tmp_path / "builder.json")
+        for back in (
+            hw.load(tmp_path / "builder.json"),
+            pickle.loads(pickle.dumps(builder)),
+            hw.JourneyBuilder.from_bytes(builder.to_bytes()),
+        ):
+            assert type(back) is hw.JourneyBuilder
+            assert back.to_bytes() == builder.to_bytes()
+            assert columns(back.journeys().durations()) == columns(builder.journeys().durations())
+        builder = back
+    assert (builder.touches, repr(builder)) == (8, "JourneyBuilder(8 touches)")
+    for report in ("durations", "paths", "summary", "channels"):
+        assert columns(getattr(builder.journeys(), report)()) == columns(getattr(whole, report)())
+    first, second = (hw.JourneyBuilder(value="value", open="censored", lookback="7d") for _ in range(2))
+    for half, (touches, orders) in zip((first, second), parts(), strict=True):
+        half.extend(pl.DataFrame(touches), pl.DataFrame(orders))
+    first.merge(second)
+    assert first.to_bytes() == builder.to_bytes()
+    assert isinstance(first.journeys().paths(), pl.DataFrame)
+    assert len(second) == 4
+    second.merge(second)
+    assert len(second) == 8
+
+
+def test_a_builder_keeps_what_it_was_given():
+    """Not what the caller's arrays hold later."""
+    numpy, pandas = pytest.importorskip("numpy"), pytest.importorskip("pandas")
+    values = numpy.array([1.0, 2.0])
+    orders = pandas.DataFrame(values[:, None], columns=["v"], copy=False)
+    orders["customer"], orders["time"] = ["a", "b"], ["2024-01-05", "2024-01-06"]
+    builder = hw.JourneyBuilder(value="v")
+    builder.extend(MIXED, orders)
+    before = builder.to_bytes()
+    values[:] = 77.0
+    assert builder.to_bytes() == before
+
+
+def test_a_flagged_frame_grows_too():
+    frame = {**MIXED, "sold": [False, True] * 4, "worth": [None, 2.0] * 4, "secret": list("abcdefgh")}
+    builder = hw.JourneyBuilder(conversions="sold", value="worth")
+    for rows in (slice(0, 3), slice(3, 8)):
+        builder.extend(pl.DataFrame({name: values[rows] for name, values in frame.items()}))
+    whole = hw.Journeys.from_events(frame, conversions="sold", value="worth")
+    assert columns(builder.journeys().paths()) == columns(whole.paths())
+    assert b"secret" not in builder.to_bytes()
+    with pytest.raises(hw.OptionError, match="flag column"):
+        builder.extend(frame, BOUGHT)
+
+
+def test_a_part_that_fails_changes_nothing():
+    builder = hw.JourneyBuilder()
+    (touches, orders), (more, _) = parts()
+    builder.extend(touches, orders)
+    before = builder.to_bytes()
+    with pytest.raises(hw.OptionError, match="give an empty one"):
+        builder.extend(more)
+    with pytest.raises(hw.RowError):
+        builder.extend({**more, "channel": ["x", None, "y", "z"]}, orders)
+    with pytest.raises(hw.ColumnError, match="in another"):
+        builder.extend({**more, "customer": [1, 2, 3, 4]}, {**orders, "customer": [1]})
+    with pytest.raises(hw.OptionError, match="differ"):
+        builder.merge(hw.JourneyBuilder(lookback="1d"))
+    assert builder.to_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"lokback": "7d"}, "lokback"),
+        ({"view_weight": -1.0}, "view_weight"),
+        ({"view_lookback": "1d"}, "kind"),
+        ({"conversions": BOUGHT}, "extend"),
+    ],
+)
+def test_a_builder_checks_its_options(options, said):
+    with pytest.raises(hw.OptionError, match=said):
+        hw.JourneyBuilder(**options)
+
+
+def test_a_damaged_builder_is_one_clear_error(tmp_path):
+    builder = hw.JourneyBuilder()
+    builder.extend(MIXED)
+    data = builder.to_bytes()
+    for bad in (data[:-20], data.replace(b"search", b"seerch"), hw.Markov().fit(mixed()).to_bytes()):
+        with pytest.raises(hw.ModelFileError):
+            hw.JourneyBuilder.from_bytes(bad)
+    with pytest.raises(hw.FileError):
+        builder.save(tmp_path / "no" / "folder")
+
+
+def test_models_that_predict_and_those_that_do_not():
+    times = ["2024-01-01", "2024-01-03"]
+    for model in (
+        hw.Markov(order=2),
+        hw.PathCounterfactual(),
+        hw.Logistic(bags=0, penalty=1.0),
+        hw.TimeToEvent(),
+        hw.AdditiveHazard(),
+    ):
+        with pytest.raises(hw.NotFittedError):
+            model.predict(["search"], times[:1])
+        model.fit(mixed())
+        now = model.predict(["search", "email"], times)
+        assert 0 <= now <= 1
+        later = model.predict(["search", "email"], times, end="2024-01-20")
+        by_time = isinstance(model, (hw.TimeToEvent, hw.AdditiveHazard))
+        assert later <= now if by_time else later == now
+        with pytest.raises(hw.OptionError, match="touch"):
+            model.predict([])
+        with pytest.raises(hw.OptionError, match="earlier"):
+            model.predict(["search", "email"], times, end="2024-01-02")
+        if by_time:
+            with pytest.raises(hw.OptionError, match="times"):
+                model.predict(["search"])
+    for model in (hw.Shapley(), hw.ShaoLi()):
+        with pytest.raises(hw.OptionError, match="predicts nothing"):
+            model.fit(mixed()).predict(["search"])
+
+
+def test_reports_of_models_tell_progress_and_stop():
+    told = []
+    paths = {"path": ["a > b > c", "b > c", "a", "c > a"], "conversions": [3.0, 1.0, 2.0, 4.0]}
+    made = hw.Journeys.from_paths(paths)
+    chain = hw.Markov().fit(made)
+    shapley = hw.Shapley(worth="exact_set_rate").fit(made)
+    for call in (
+        lambda progress: chain.joint_effects([["a", "b"]], threads=1, progress=progress),
+        lambda progress: chain.states(threads=2, progress=progress),
+        lambda progress: shapley.dividends(progress=progress),
+        lambda progress: shapley.synergies(progress=progress),
+    ):
+        told.clear()
+        call(lambda *now: told.append(now))
+        assert told
+        with pytest.raises(ZeroDivisionError):
+            call(lambda *_: 1 // 0)
+    assert columns(shapley.synergies(threads=1)) == columns(shapley.synergies(threads=3))
+
+
 def test_learned_models_are_validated_and_segmented():
     report: dict = {}
     scores = columns(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import inspect
 import json
 import math
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from support import columns
 
 import headwater as hw
-from headwater import _call
+from headwater import _call, _core
 
 FOLDER = Path(__file__).parents[2] / "core" / "tests" / "vectors"
 REPORTS = ("paths", "transitions", "lags", "lengths", "channels", "summary")
@@ -72,7 +73,26 @@ def fit_model(frames: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]
         credit = model.score(one["path"], [at(t) for t in one.get("times", [])], at(one.get("end")))
         score["journey"] += [i] * len(credit)
         score["credit"] += credit
-    return tables | {"score": score}
+    tables["score"] = score
+    if "predict" in options:
+        times = [[at(t) for t in one.get("times", [])] for one in options["predict"]]
+        found = [
+            model.predict(one["path"], when, at(one.get("end")))
+            for one, when in zip(options["predict"], times, strict=True)
+        ]
+        tables["predict"] = {"probability": found}
+    return tables
+
+
+def grow(frames: dict[str, Any], options: dict[str, Any]) -> hw.Journeys:
+    """Part after part, each time from the file of what was there before."""
+    builder = hw.JourneyBuilder(**options)
+    n = 1
+    while f"touches_{n}" in frames:
+        builder.extend(frames[f"touches_{n}"], frames.get(f"conversions_{n}"))
+        builder = hw.JourneyBuilder.from_bytes(builder.to_bytes())
+        n += 1
+    return builder.journeys()
 
 
 def part(frames: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
@@ -117,6 +137,8 @@ def run(case: dict[str, Any], frames: dict[str, Any]) -> dict[str, Any]:
     match case["call"]:
         case "from_events" | "from_paths":
             return reports(journeys(frames, options))
+        case "grow":
+            return reports(grow(frames, options))
         case "attribute":
             report: dict[str, Any] = {}
             models = options["attribute"]["models"]
@@ -200,10 +222,12 @@ def run(case: dict[str, Any], frames: dict[str, Any]) -> dict[str, Any]:
             scores = hw.simulate.score(frames["credits"], frames["truth"], report=report, **given)
             return {"channels": scores, **report}
         case other:
-            return clv(other, options, frames)
+            return clv(other, options, frames, case.get("expect", {}))
 
 
-def clv(call: str, options: dict[str, Any], frames: dict[str, Any]) -> dict[str, Any]:
+def clv(
+    call: str, options: dict[str, Any], frames: dict[str, Any], expected: dict[str, Any]
+) -> dict[str, Any]:
     """The calls of the room clv."""
     report: dict[str, Any] = {}
     match call:
@@ -227,13 +251,54 @@ def clv(call: str, options: dict[str, Any], frames: dict[str, Any]) -> dict[str,
         case "clv.forecast_errors":
             errors = hw.clv.forecast_errors(frames["frame"], **options)
             return {"errors": {name: [value] for name, value in errors.items()}}
+        case "clv.purchases":
+            model = fit(kind(options), frames["rfm"], options["fit"])
+            tables = {"parameters": model.summary, "fit": model.fit_summary}
+            return tables | {"predictions": model.predict(frames["rfm"], report={}, **options["predict"])}
+        case "clv.report":
+            ask, given = getattr(hw.clv, options["name"]), options["options"]
+            return named(ask(*frames.values(), report=report, **given), report, set(expected))
+        case "clv.model":
+            return fitted(kind(options), frames, options, set(expected))
     raise NotImplementedError(call)
 
 
+def kind(options: dict[str, Any]) -> Any:
+    return getattr(hw.clv, options["kind"].removeprefix("clv."))
+
+
+def named(main: Any, beside: dict[str, Any], expected: set[str]) -> dict[str, Any]:
+    """A report's tables, the main one by the name that is left."""
+    left = expected - set(beside)
+    return dict.fromkeys(left, main) | beside
+
+
+def fitted(new: Any, frames: dict[str, Any], options: dict[str, Any], expected: set[str]) -> dict[str, Any]:
+    """Fits, saves, loads; then all that the model has to say."""
+    model = new.from_bytes(fit(new, frames["frame"], options["fit"]).to_bytes())
+    parameters, facts = map(hw.Frame, _core.clv_tables(model._fitted))
+    assert list(model.params_.items()) == list(
+        zip(parameters["parameter"], parameters["estimate"], strict=True)
+    )
+    assert [model.log_likelihood_, model.verdict_] == facts["log_likelihood"] + facts["verdict"]
+    tables: dict[str, Any] = {}
+    for name, given in options["reports"]:
+        method = getattr(model, "hazards" if (new, name) == (hw.clv.DiscreteHazard, "baseline") else name)
+        takes = inspect.signature(method).parameters
+        beside: dict[str, Any] = {}
+        main = method(
+            *([frames.get("new", frames["frame"])] if "frame" in takes else []),
+            **({"report": beside} if "report" in takes else {}),
+            **given,
+        )
+        names = {table.removeprefix(f"{name}.") for table in expected if table.startswith(f"{name}.")}
+        tables |= {f"{name}.{table}": found for table, found in named(main, beside, names).items()}
+    return {"parameters": parameters, "fit": facts} | tables
+
+
 def fit(new: Any, frame: Any, options: dict[str, Any]) -> Any:
-    config = {
-        name: options.pop(name) for name in ("penalty", "max_iterations", "tolerance") if name in options
-    }
+    mine = set(inspect.signature(new).parameters)
+    config = {name: options.pop(name) for name in mine & set(options)}
     return new(**config).fit(frame, **options)
 
 

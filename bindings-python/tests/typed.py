@@ -19,6 +19,10 @@ def story(events: Any, orders: Any) -> float:
     steps = journeys.funnel(["search", ["email", "sms"], "(conversion)"], window="14d", report=dropoff)
     hw.plot.funnel(steps)
     journeys.time_to_convert(split_by="first_channel", lookback=dt.timedelta(days=30))
+    builder = hw.JourneyBuilder(value="revenue", lookback=dt.timedelta(days=30))
+    builder.extend(events, orders, progress=True)
+    chance: float = hw.Markov().fit(builder.journeys()).predict(["search"], end=dt.date(2024, 1, 1))
+    print(chance)
     rfm = hw.clv.summarize(orders, period="7d", calibration_end=dt.date(2024, 1, 1))
     model: hw.clv.BetaGeo = hw.clv.BetaGeo().fit(rfm, progress=True)
     values = hw.clv.lifetime_value(model, hw.clv.GammaGamma().fit(rfm), rfm, periods=52)
@@ -33,5 +37,6 @@ def wrong(orders: Any) -> None:
     hw.segment.rfm(orders, bins="five")  # type: ignore[arg-type]
     hw.clv.summarize(orders, refunds="maybe")  # type: ignore[arg-type]
     hw.Journeys.from_events(orders, chanel="channel")  # type: ignore[call-arg]
+    hw.JourneyBuilder(lokback="7d")  # type: ignore[call-arg]
     hw.Journeys.from_paths(orders).step_matrix(anchor="middle")  # type: ignore[arg-type]
     hw.PositionBased(first="most")  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ use headwater::column::{
     TimeUnit, Values, names_together, parse_time,
 };
 use headwater::identity::{IdentityGraph, IdentityRules, Namespace};
-use headwater::journey::{ChannelRules, Journeys, Origin, PathCounts, Visit};
+use headwater::journey::{ChannelRules, JourneyBuilder, Journeys, Origin, PathCounts, Visit};
 use headwater::model::{self, Model};
 use headwater::segment::KMeansModel;
 use headwater::{Error, Run};
@@ -245,7 +245,7 @@ fn again(names: &Names) {
 }
 
 /// Every kind of model; a seed's first byte picks one, modulo their number.
-pub const KINDS: [&str; 7] = [
+pub const KINDS: [&str; 8] = [
     IdentityGraph::KIND,
     PathCounts::KIND,
     MarkovModel::KIND,
@@ -253,6 +253,7 @@ pub const KINDS: [&str; 7] = [
     GammaGammaModel::KIND,
     KMeansModel::KIND,
     ShapleyModel::KIND,
+    JourneyBuilder::KIND,
 ];
 
 /// Bytes as a model file; or, after a byte that is not `{`, as the inside of
@@ -316,12 +317,25 @@ fn load(kind: usize, data: &[u8]) {
                 let _ = model.predict_rows(&[0.5, -1.5], &Run::new().threads(1));
             }
         }
-        _ => {
+        6 => {
             if let Some(model) = resaves::<ShapleyModel>(data)
                 && model.channels().len() <= 12
             {
                 let run = Run::new().threads(1);
                 let _ = (model.dividends(DividendOptions::default(), &run), model.synergies(&run));
+            }
+        }
+        _ => {
+            if let Some(mut builder) = resaves::<JourneyBuilder>(data) {
+                let before = model::to_bytes(&builder).unwrap();
+                let touch = Columns::new()
+                    .with("customer", vec!["a"])
+                    .with("time", vec!["2024-01-01"])
+                    .with("channel", vec!["b"]);
+                if builder.extend(&touch, None, &Run::new().threads(1)).is_err() {
+                    assert_eq!(model::to_bytes(&builder).unwrap(), before);
+                }
+                let _ = builder.journeys().total_conversions();
             }
         }
     }

@@ -66,6 +66,12 @@ mod pages {
     mod journey {}
     #[doc = include_str!("../../docs/attribution.md")]
     mod attribution {}
+    #[doc = include_str!("../../docs/clv_survival.md")]
+    mod clv_survival {}
+    #[doc = include_str!("../../docs/clv_contract.md")]
+    mod clv_contract {}
+    #[doc = include_str!("../../docs/clv_finance.md")]
+    mod clv_finance {}
     #[doc = include_str!("../../docs/simulate.md")]
     mod simulate {}
 }

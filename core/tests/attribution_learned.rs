@@ -6,9 +6,9 @@ use std::io::Read;
 use std::sync::Arc;
 
 use headwater::attribution::{
-    AdditiveHazard, AttributeOptions, Baseline, Fitted, Given, Link, Logistic, LogisticCredit, Method, Model,
-    PathCounterfactual, PathTransform, Scope, SegmentedOptions, ShaoLi, TimeToEvent, TimeToEventModel,
-    ValidateOptions, attribute, folds, segmented, touch_credits, validate,
+    AdditiveHazard, AttributeOptions, Baseline, Fitted, Given, Link, Logistic, LogisticCredit, Markov,
+    Method, Model, PathCounterfactual, PathTransform, Scope, SegmentedOptions, ShaoLi, TimeToEvent,
+    TimeToEventModel, ValidateOptions, attribute, folds, segmented, touch_credits, validate,
 };
 use headwater::column::{Columns, DAY, Data, Duration};
 use headwater::journey::{
@@ -111,7 +111,7 @@ fn counterfactual(transform: PathTransform) -> PathCounterfactual {
 }
 
 fn table(fitted: &Fitted, report: &str) -> headwater::column::Table {
-    fitted.report(report, "{}").unwrap().remove(0).1
+    fitted.report(report, "{}", &Run::new()).unwrap().remove(0).1
 }
 
 fn fact(fitted: &Fitted, name: &str) -> f64 {
@@ -163,8 +163,11 @@ fn the_toy_gives_the_exact_fractions_of_the_counterfactual() {
         let found = fitted.credit(path, &[], None).unwrap();
         assert!(found.iter().zip(exact).all(|(f, e)| close(*f, *e, 1e-14)), "{path:?}: {found:?}");
     }
-    assert_eq!(fitted.predict(&["A", "A", "B", "C"], &[]).unwrap(), 1.0 / 3.0);
-    assert!(close(fitted.predict(&["C", "A"], &[]).unwrap(), 1.0 / 6.0, 1e-15), "unseen: the overall rate");
+    assert_eq!(fitted.predict(&["A", "A", "B", "C"], &[], None).unwrap(), 1.0 / 3.0);
+    assert!(
+        close(fitted.predict(&["C", "A"], &[], None).unwrap(), 1.0 / 6.0, 1e-15),
+        "unseen: the overall rate"
+    );
 }
 
 #[test]
@@ -211,7 +214,7 @@ fn smoothing_pulls_rates_to_the_overall_one() {
     let model = PathCounterfactual { smoothing: 30.0, ..PathCounterfactual::default() };
     let fitted = Fitted::PathCounterfactual(Arc::new(model.fit(&j, &Run::new()).unwrap()));
     // A > B > C: (10 + 30 / 6) / (30 + 30).
-    assert!(close(fitted.predict(&["A", "B", "C"], &[]).unwrap(), 0.25, 1e-15));
+    assert!(close(fitted.predict(&["A", "B", "C"], &[], None).unwrap(), 0.25, 1e-15));
     // Without A it is B > C, 13 / 70; without B A > C, 8 / 50; without C A > B, 10 / 80.
     let lost = [0.25 - 13. / 70., 0.25 - 8. / 50., 0.25 - 10. / 80.];
     let total: f64 = lost.iter().sum();
@@ -616,6 +619,39 @@ fn of_paths() -> Vec<Model> {
     learned().into_iter().take(3).chain([Model::ShaoLi(ShaoLi { scope: Scope::Journey })]).collect()
 }
 
+/// One journey by its labels is predicted as in `validate`; and with time, what
+/// a touch adds goes away.
+#[test]
+fn a_journey_is_predicted_as_in_validation() {
+    let j = timed(&market(3, 400), 40.0);
+    let labels = j.channel_labels();
+    let markov = Model::Markov(Markov { order: 2, ..Markov::default() });
+    for model in learned().into_iter().chain([markov]).filter(Model::predicts) {
+        let fitted = Fitted::fit(&model, &j, &Run::new()).unwrap();
+        let predictor = fitted.predictor().unwrap();
+        for i in (0..j.len()).filter(|i| !j.path(*i).is_empty()).take(200) {
+            let path: Vec<&str> = j.path(i).iter().map(|c| labels[*c as usize].as_str()).collect();
+            let p = fitted.predict(&path, j.touch_times(i), None).unwrap();
+            assert_eq!(p.to_bits(), predictor.predict(&j.journey(i)).to_bits(), "{}", model.name());
+        }
+        let at = |path: &[&str], end: i64| fitted.predict(path, &vec![0; path.len()], Some(end)).unwrap();
+        let far = 1_000 * DAY;
+        match model {
+            Model::TimeToEvent(_) | Model::AdditiveHazard(_) => {
+                assert!(at(&["0"], 0) > at(&["0"], far), "{}", model.name());
+                assert!(close(at(&["0", "1"], far), at(&["elsewhere"], far), 1e-12), "{}", model.name());
+            }
+            _ => assert_eq!(at(&["0"], 0), at(&["0"], far), "{}", model.name()),
+        }
+        assert!(matches!(fitted.predict::<&str>(&[], &[], None), Err(Error::Option { .. })));
+        assert!(matches!(fitted.predict(&["0"], &[5], Some(4)), Err(Error::Option { .. })));
+    }
+    for rule in [Model::Linear, Model::TimeDecay { half_life: Duration::from_days(7) }] {
+        let error = Fitted::rule(&rule).unwrap().predict(&["0"], &[], None).unwrap_err();
+        assert!(error.to_string().contains("predicts nothing"), "{error}");
+    }
+}
+
 #[test]
 fn models_save_load_and_credit_alike() {
     let j = timed(&market(3, 400), 40.0);
@@ -631,11 +667,14 @@ fn models_save_load_and_credit_alike() {
         assert_eq!(a, b);
         assert!(close(a.iter().sum(), 1.0, 1e-12), "{}: {a:?}", model.name());
         if model.predicts() {
-            let p = fitted.predict(&path, &times).unwrap();
-            assert!((0.0..=1.0).contains(&p) && p == back.predict(&path, &times).unwrap());
+            let p = fitted.predict(&path, &times, None).unwrap();
+            assert!((0.0..=1.0).contains(&p) && p == back.predict(&path, &times, None).unwrap());
+        } else {
+            let refused = fitted.predict(&path, &times, None).unwrap_err();
+            assert!(refused.to_string().contains("predicts nothing"), "{refused}");
         }
         assert_eq!(fitted.kind().unwrap().split('.').next(), Some("attribution"));
-        assert!(fitted.report("nothing", "{}").is_err());
+        assert!(fitted.report("nothing", "{}", &Run::new()).is_err());
         let half = &bytes[..bytes.len() / 2];
         assert!(Fitted::from_bytes(half).is_err());
         let touches = touch_credits(&j, &model, &Run::new()).unwrap();

@@ -10,7 +10,7 @@ use headwater::attribution::{
 use headwater::column::{Columns, Table};
 use headwater::journey::{Journeys, PathOptions, Refunds, Repeats};
 use headwater::model::{from_bytes, to_bytes};
-use headwater::run::Run;
+use headwater::run::{Monitor, Run};
 use headwater::{Error, Result};
 use proptest::prelude::*;
 
@@ -176,13 +176,23 @@ fn joint_effects_of_the_toy() {
 
     // Through the door, from a file.
     let fitted = Fitted::from_bytes(&to_bytes(&model).unwrap()).unwrap().unwrap();
-    let tables =
-        fitted.report("joint_effects", r#"{"sets": [["A", "B"]], "sequences": [["A", "B"]]}"#).unwrap();
+    let tables = fitted
+        .report("joint_effects", r#"{"sets": [["A", "B"]], "sequences": [["A", "B"]]}"#, &Run::new())
+        .unwrap();
     assert_eq!(tables[0].1.f64s("removal_effect").unwrap(), [found[0], found[3]]);
-    let tables = fitted.report("states", "{}").unwrap();
+    let tables = fitted.report("states", "{}", &Run::new()).unwrap();
     assert_eq!((tables[0].0, tables[1].0), ("states", "channels"));
-    assert!(fitted.report("states", r#"{"top": 3}"#).is_err());
-    assert!(fitted.report("dividends", "{}").is_err());
+    assert!(fitted.report("states", r#"{"top": 3}"#, &Run::new()).is_err());
+    assert!(fitted.report("dividends", "{}", &Run::new()).is_err());
+    let monitor = Monitor::new();
+    let run = Run::new().monitor(monitor.clone());
+    fitted.report("joint_effects", r#"{"sets": [["A", "B"], ["A"]]}"#, &run).unwrap();
+    let now = monitor.progress();
+    assert_eq!((now.stage, now.done, now.total), ("remove together", 2, 2));
+    monitor.cancel();
+    for (report, options) in [("joint_effects", r#"{"sets": [["A", "B"]]}"#), ("states", "{}")] {
+        assert!(matches!(fitted.report(report, options, &run), Err(Error::Cancelled)), "{report}");
+    }
 }
 
 #[test]

@@ -150,12 +150,12 @@ fn dividends_positions_and_synergies_of_the_toy() {
     // Through the door, from a file.
     let fitted = Fitted::from_bytes(&to_bytes(&model).unwrap()).unwrap().unwrap();
     assert_eq!(fitted.kind(), Some("attribution.Shapley"));
-    assert_eq!(fitted.report("dividends", r#"{"top": 2}"#).unwrap()[0].1, top);
+    assert_eq!(fitted.report("dividends", r#"{"top": 2}"#, &Run::new()).unwrap()[0].1, top);
     for name in ["values", "positions", "synergies"] {
-        assert!(fitted.report(name, "{}").unwrap()[0].1.rows() > 0, "{name}");
-        assert!(fitted.report(name, r#"{"top": 2}"#).is_err());
+        assert!(fitted.report(name, "{}", &Run::new()).unwrap()[0].1.rows() > 0, "{name}");
+        assert!(fitted.report(name, r#"{"top": 2}"#, &Run::new()).is_err());
     }
-    assert!(fitted.report("transitions", "{}").is_err());
+    assert!(fitted.report("transitions", "{}", &Run::new()).is_err());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The shared vectors of lifetime value, `vectors/clv.json`.
+//! The shared vectors of lifetime value, `vectors/clv.json` and `vectors/clv_models.json`.
 //!
 //! Calls, frames, options and tables:
 //! - `clv.summarize`: frame `orders`; the options of `SummarizeOptions`; tables `rfm`, `accounting`.
@@ -8,60 +8,104 @@
 //!   "lifetime_value": {…}}`; table `lifetime_value`.
 //! - `clv.tracking`: frames `rfm`, `orders`; options `{"fit": {…}, "tracking": {…}}`; table `tracking`.
 //! - `clv.forecast_errors`: frame `frame`; the options of `ForecastOptions`; table `errors`.
+//! - `clv.purchases`: frame `rfm`; options `{"kind": …, "fit": {…}, "predict": {…}}`; tables
+//!   `parameters`, `fit`, `predictions`.
+//! - `clv.report`: frame `frame`, or none; options `{"name": …, "options": {…}}`; the report's tables.
+//! - `clv.model`: frame `frame`, and for reports that take one `new`, or `frame` again; options
+//!   `{"kind": …, "fit": {…}, "reports": [[name, {…}], …]}`; tables `parameters`, `fit`, and those of
+//!   each report as `report.table`.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
 
-use headwater::Run;
-use headwater::clv::{beta_geo, forecast_errors_columns, gamma_gamma, lifetime_value, summarize, tracking};
+use headwater::clv::{
+    Contractual, beta_geo, fit_purchases, forecast_errors_columns, gamma_gamma, lifetime_value,
+    purchases_from_bytes, report, summarize, tracking,
+};
+use headwater::column::Table;
 use headwater::options::parse;
+use headwater::{Result, Run};
 use serde_json::Value;
+use support::Frames;
 
 #[test]
 fn shared_vectors() {
-    support::run_vectors("clv", |call, frames, options, run: &Run| {
-        let whole: Value = serde_json::from_str(options).unwrap();
-        let part = |name: &str| whole.get(name).map_or_else(|| "{}".to_owned(), Value::to_string);
-        match call {
-            "clv.summarize" => {
-                let rfm = summarize(&frames["orders"], &parse(options)?, run)?;
-                Ok(vec![("rfm", rfm.table()), ("accounting", rfm.accounting_table())])
-            }
-            "clv.beta_geo" => {
-                let (model, _) = beta_geo(&frames["rfm"], &parse(&part("fit"))?, run)?;
-                let predicted = model.predict_columns(&frames["rfm"], &parse(&part("predict"))?, run)?;
-                Ok(vec![
-                    ("parameters", model.table()?),
-                    ("fit", model.estimates().fit_table()),
-                    ("predictions", predicted.table()),
-                ])
-            }
-            "clv.gamma_gamma" => {
-                let (model, _) = gamma_gamma(&frames["rfm"], &parse(&part("fit"))?, run)?;
-                let predicted = model.predict_columns(&frames["rfm"], &parse(&part("predict"))?, run)?;
-                Ok(vec![
-                    ("parameters", model.table()?),
-                    ("fit", model.estimates().fit_table()),
-                    ("predictions", predicted.table()),
-                ])
-            }
-            "clv.lifetime_value" => {
-                let rfm = &frames["rfm"];
-                let (model, _) = beta_geo(rfm, &parse(&part("beta_geo"))?, run)?;
-                let (spend, _) = gamma_gamma(rfm, &parse(&part("gamma_gamma"))?, run)?;
-                let value = lifetime_value(&model, &spend, rfm, &parse(&part("lifetime_value"))?, run)?;
-                Ok(vec![("lifetime_value", value.table())])
-            }
-            "clv.tracking" => {
-                let (model, _) = beta_geo(&frames["rfm"], &parse(&part("fit"))?, run)?;
-                let tracked = tracking(&frames["orders"], &model, &parse(&part("tracking"))?, run)?;
-                Ok(vec![("tracking", tracked.table())])
-            }
-            "clv.forecast_errors" => {
-                let found = forecast_errors_columns(&frames["frame"], &parse(options)?, run)?;
-                Ok(vec![("errors", found.table())])
-            }
-            other => panic!("no such call: {other}"),
+    support::run_vectors("clv", call);
+}
+
+#[test]
+fn shared_vectors_of_models_and_reports() {
+    support::run_vectors("clv_models", call);
+}
+
+fn call(call: &str, frames: &Frames, options: &str, run: &Run) -> Result<Vec<(&'static str, Table)>> {
+    let whole: Value = serde_json::from_str(options).unwrap();
+    let part = |name: &str| whole.get(name).map_or_else(|| "{}".to_owned(), Value::to_string);
+    match call {
+        "clv.summarize" => {
+            let rfm = summarize(&frames["orders"], &parse(options)?, run)?;
+            Ok(vec![("rfm", rfm.table()), ("accounting", rfm.accounting_table())])
         }
-    });
+        "clv.beta_geo" => {
+            let (model, _) = beta_geo(&frames["rfm"], &parse(&part("fit"))?, run)?;
+            let predicted = model.predict_columns(&frames["rfm"], &parse(&part("predict"))?, run)?;
+            Ok(vec![
+                ("parameters", model.table()?),
+                ("fit", model.estimates().fit_table()),
+                ("predictions", predicted.table()),
+            ])
+        }
+        "clv.gamma_gamma" => {
+            let (model, _) = gamma_gamma(&frames["rfm"], &parse(&part("fit"))?, run)?;
+            let predicted = model.predict_columns(&frames["rfm"], &parse(&part("predict"))?, run)?;
+            Ok(vec![
+                ("parameters", model.table()?),
+                ("fit", model.estimates().fit_table()),
+                ("predictions", predicted.table()),
+            ])
+        }
+        "clv.lifetime_value" => {
+            let rfm = &frames["rfm"];
+            let (model, _) = beta_geo(rfm, &parse(&part("beta_geo"))?, run)?;
+            let (spend, _) = gamma_gamma(rfm, &parse(&part("gamma_gamma"))?, run)?;
+            let value = lifetime_value(&model, &spend, rfm, &parse(&part("lifetime_value"))?, run)?;
+            Ok(vec![("lifetime_value", value.table())])
+        }
+        "clv.tracking" => {
+            let (model, _) = beta_geo(&frames["rfm"], &parse(&part("fit"))?, run)?;
+            let tracked = tracking(&frames["orders"], &model, &parse(&part("tracking"))?, run)?;
+            Ok(vec![("tracking", tracked.table())])
+        }
+        "clv.forecast_errors" => {
+            let found = forecast_errors_columns(&frames["frame"], &parse(options)?, run)?;
+            Ok(vec![("errors", found.table())])
+        }
+        "clv.purchases" => {
+            let kind = whole["kind"].as_str().unwrap();
+            let (model, _) = fit_purchases(kind, &frames["rfm"], &parse(&part("fit"))?, run)?;
+            let model = purchases_from_bytes(&model.bytes()?)?.unwrap();
+            let mut tables = model.report("predict", Some(&frames["rfm"]), &part("predict"), run)?;
+            Ok(vec![
+                ("parameters", model.estimates().table(0.95)?),
+                ("fit", model.estimates().fit_table()),
+                ("predictions", tables.swap_remove(0).1),
+            ])
+        }
+        "clv.report" => report(whole["name"].as_str().unwrap(), frames.get("frame"), &part("options"), run),
+        "clv.model" => {
+            let kind = whole["kind"].as_str().unwrap();
+            let (model, _) = Contractual::fit(kind, &frames["frame"], &part("fit"), run)?;
+            let model = Contractual::from_bytes(&model.to_bytes()?)?.unwrap();
+            let frame = frames.get("new").or_else(|| frames.get("frame"));
+            let mut tables = vec![("parameters", model.parameters()?), ("fit", model.fit_table())];
+            for asked in whole["reports"].as_array().unwrap() {
+                let name = asked[0].as_str().unwrap();
+                for (table, found) in model.report(name, frame, &asked[1].to_string(), run)? {
+                    tables.push((format!("{name}.{table}").leak(), found));
+                }
+            }
+            Ok(tables)
+        }
+        other => panic!("no such call: {other}"),
+    }
 }

@@ -95,7 +95,7 @@ fn seeds_of_model_files() {
     use headwater::clv::{BetaGeoModel, GammaGammaModel};
     use headwater::column::Columns;
     use headwater::identity::{IdentityGraph, IdentityRules, Namespace};
-    use headwater::journey::{Journeys, PathCounts, PathOptions};
+    use headwater::journey::{EventOptions, JourneyBuilder, Journeys, PathCounts, PathOptions};
     use headwater::model::to_bytes;
     use headwater::segment::KMeans;
 
@@ -121,6 +121,15 @@ fn seeds_of_model_files() {
     let journeys = Journeys::from_paths(&frame, &options, &run).unwrap();
     let points = Columns::new().with("x", vec![0.0, 0.1, 5.0, 5.1]).with("y", vec![1.0, 1.1, -3.0, -3.5]);
     let kmeans = KMeans { k: 2, features: vec!["x".to_owned(), "y".to_owned()], ..KMeans::default() };
+    let touches = Columns::new()
+        .with("customer", vec!["a", "b", "a"])
+        .with("time", vec!["2024-01-01", "2024-01-02", "2024-01-03"])
+        .with("channel", vec!["x", "y", "y"])
+        .with("campaign", vec![Some("z"), None, None]);
+    let orders = Columns::new().with("customer", vec!["a"]).with("time", vec!["2024-01-04"]);
+    let campaigns = EventOptions { campaign: Some("campaign".to_owned()), ..EventOptions::default() };
+    let mut builder = JourneyBuilder::new(campaigns);
+    builder.extend(&touches, Some(&orders), &run).unwrap();
     let files = [
         to_bytes(&graph).unwrap(),
         to_bytes(&PathCounts::of(&journeys, &run).unwrap()).unwrap(),
@@ -129,6 +138,7 @@ fn seeds_of_model_files() {
         to_bytes(&GammaGammaModel::from_parameters(6.25, 3.74, 15.4).unwrap()).unwrap(),
         to_bytes(kmeans.fit(&points, &run).unwrap().model()).unwrap(),
         to_bytes(&Shapley::default().fit(&journeys, &run).unwrap()).unwrap(),
+        to_bytes(&builder).unwrap(),
     ];
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/model_file");
     for (kind, file) in files.iter().enumerate() {

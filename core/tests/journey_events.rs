@@ -9,7 +9,7 @@ use headwater::journey::{
     SessionTouch, SharedTouch, Ties,
 };
 use headwater::run::Run;
-use headwater::{Error, options};
+use headwater::{Error, model, options};
 use proptest::prelude::*;
 
 const CHANNELS: [&str; 3] = ["a", "b", "Direct"];
@@ -540,7 +540,12 @@ proptest! {
         let parts = [(0..t1, 0..s1), (t1..t2, s1..s2), (t2..touches.len(), s2..sales.len())];
         for (t, s) in parts.clone() {
             builder.extend(&touch_frame(&touches[t]), Some(&sale_frame(&sales[s])), &run).unwrap();
+            // From its file it goes on as if nothing had happened.
+            let file = model::to_bytes(&builder).unwrap();
+            builder = model::from_bytes(&file).unwrap();
+            prop_assert_eq!(model::to_bytes(&builder).unwrap(), file);
         }
+        prop_assert_eq!((builder.options(), builder.touches()), (&o, touches.len()));
         let all = Journeys::from_events(&touch_frame(&touches), Some(&sale_frame(&sales)), &o, &run).unwrap();
         let labels = customers(&touches, &sales);
         let name = |code: u32| labels[code as usize].clone();

@@ -9,7 +9,9 @@
 //! `attribution` (the same, with `"other"` for the journeys of the frames
 //! `other_touches` and `other_conversions` or `other_paths`, and perhaps a frame
 //! `frame`) and `fit` (`{"journeys", "model", "reports": [...], "score": [{"path",
-//! "times", "end"}]}`, times in microseconds) reach everything else by name.
+//! "times", "end"}], "predict": [...]}`, times in microseconds) reach everything
+//! else by name. `grow` takes the options of `from_events` and the frames
+//! `touches_1`, `conversions_1`, `touches_2`, …, and builds them part by part.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::naive_bytecount)]
 
 mod support;
@@ -18,8 +20,8 @@ use std::path::PathBuf;
 
 use headwater::attribution::{AttributeOptions, Fitted, Given, Model, attribute, touch_credits};
 use headwater::column::{Table, Values};
-use headwater::journey::{Hierarchy, Journeys, Repeats, TransformOptions, group_channels};
-use headwater::{Result, Run, options};
+use headwater::journey::{Hierarchy, JourneyBuilder, Journeys, Repeats, TransformOptions, group_channels};
+use headwater::{Result, Run, model, options};
 use serde_json::Value;
 use support::Frames;
 
@@ -57,10 +59,12 @@ fn fit(frames: &Frames, json: &str, run: &Run) -> Result<Vec<(&'static str, Tabl
     let whole: Value = serde_json::from_str(json).unwrap();
     let mut tables = Vec::new();
     for name in whole["reports"].as_array().into_iter().flatten() {
-        tables.extend(fitted.report(name.as_str().unwrap(), "{}")?);
+        tables.extend(fitted.report(name.as_str().unwrap(), "{}", run)?);
     }
-    let scored: Vec<Scored> =
-        whole.get("score").map_or_else(Vec::new, |s| serde_json::from_value(s.clone()).unwrap());
+    let listed = |name: &str| -> Vec<Scored> {
+        whole.get(name).map_or_else(Vec::new, |s| serde_json::from_value(s.clone()).unwrap())
+    };
+    let (scored, predicted) = (listed("score"), listed("predict"));
     let (mut journey, mut credit) = (Vec::new(), Vec::new());
     for (i, one) in scored.iter().enumerate() {
         let shares = fitted.credit(&one.path, &one.times, one.end)?;
@@ -71,6 +75,37 @@ fn fit(frames: &Frames, json: &str, run: &Run) -> Result<Vec<(&'static str, Tabl
         "score",
         Table::new().with("journey", Values::I64(journey)).with("credit", Values::F64(credit)),
     ));
+    if !predicted.is_empty() {
+        let of = |one: &Scored| fitted.predict(&one.path, &one.times, one.end);
+        let found = predicted.iter().map(of).collect::<Result<Vec<f64>>>()?;
+        tables.push(("predict", Table::new().with("probability", Values::F64(found))));
+    }
+    Ok(tables)
+}
+
+/// Part after part, each time from the file of what was there before.
+fn grow(frames: &Frames, json: &str, run: &Run) -> Result<Journeys> {
+    let mut builder = JourneyBuilder::new(options::parse(json)?);
+    for n in 1.. {
+        let Some(touches) = frames.get(&format!("touches_{n}")) else { break };
+        builder.extend(touches, frames.get(&format!("conversions_{n}")), run)?;
+        builder = model::from_bytes(&model::to_bytes(&builder)?)?;
+    }
+    Ok(builder.journeys())
+}
+
+fn tables(j: &Journeys, run: &Run) -> Result<Vec<(&'static str, Table)>> {
+    let mut tables = vec![
+        ("paths", j.paths(run)?),
+        ("transitions", j.transitions(Repeats::Collapse, run)?),
+        ("lengths", j.lengths()),
+        ("channels", j.channels(run)?),
+        ("summary", j.summary()),
+        ("dropped", j.dropped().table()),
+    ];
+    if j.has_times() {
+        tables.push(("lags", j.lags()?));
+    }
     Ok(tables)
 }
 
@@ -81,21 +116,8 @@ fn part(json: &str, key: &str) -> String {
 
 fn call(name: &str, frames: &Frames, json: &str, run: &Run) -> Result<Vec<(&'static str, Table)>> {
     match name {
-        "from_events" | "from_paths" => {
-            let j = journeys(frames, json, run)?;
-            let mut tables = vec![
-                ("paths", j.paths(run)?),
-                ("transitions", j.transitions(Repeats::Collapse, run)?),
-                ("lengths", j.lengths()),
-                ("channels", j.channels(run)?),
-                ("summary", j.summary()),
-                ("dropped", j.dropped().table()),
-            ];
-            if j.has_times() {
-                tables.push(("lags", j.lags()?));
-            }
-            Ok(tables)
-        }
+        "from_events" | "from_paths" => tables(&journeys(frames, json, run)?, run),
+        "grow" => tables(&grow(frames, json, run)?, run),
         "transform" => {
             let j = journeys(frames, &part(json, "journeys"), run)?;
             let TransformOptions { steps } = options::parse(&part(json, "transform"))?;

@@ -15,7 +15,7 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 
-use headwater::attribution::{AttributeOptions, attribute};
+use headwater::attribution::{AttributeOptions, attribute, calibrate};
 use headwater::column::{Columns, Data, Text, Values};
 use headwater::journey::{EventOptions, Journeys};
 use headwater::simulate::{
@@ -31,7 +31,15 @@ const MODELS: &str = r#"["first", "last", "last_non_direct", "linear", "position
     {"model": "markov", "order": 1}, {"model": "markov", "order": 2}]"#;
 
 /// Estimates with intervals, whose coverage is counted. New ones join here.
-const ESTIMATORS: [(&str, Estimator); 1] = [("lift tests alone, 90 %", lift_intervals)];
+const ESTIMATORS: [(&str, Estimator); 3] = [
+    ("lift tests alone, 90 %", lift_intervals),
+    ("Markov chain, calibrated by a test for three channels, 90 %", |world, run| {
+        calibrated(world, r#"{"models": [{"model": "markov"}], "bootstrap": 50}"#, run)
+    }),
+    ("customers compared with themselves, calibrated likewise, 90 %", |world, run| {
+        calibrated(world, r#"{"self_controlled": {}}"#, run)
+    }),
+];
 
 /// Gives a frame of channel, conversions, and `conversions_low` and `_high` or `share_low` and `_high`.
 type Estimator = fn(&World, &Run) -> Outcome<Columns>;
@@ -95,10 +103,21 @@ impl World {
 
     /// A test of each channel over all days, of those whom it reaches.
     fn lift_tests(&self, run: &Run) -> Outcome<Table> {
+        self.lift_tests_of(|_| true, run)
+    }
+
+    /// A test of every third channel, from one that the seed picks.
+    fn a_third_of_the_tests(&self, run: &Run) -> Outcome<Table> {
+        let first = self.options.seed as usize / market_names().len() % 3;
+        self.lift_tests_of(|at| at % 3 == first, run)
+    }
+
+    fn lift_tests_of(&self, wanted: impl Fn(usize) -> bool, run: &Run) -> Outcome<Table> {
         let channels =
             self.options.channels.iter().filter(|c| {
                 self.market.truth.by_channel.iter().any(|t| t.channel == c.name && t.touches > 20)
             });
+        let channels = channels.enumerate().filter(|(at, _)| wanted(*at)).map(|(_, channel)| channel);
         let tests = channels
             .map(|c| LiftTest { channel: c.name.clone(), design: LiftDesign::Reached, ..LiftTest::default() })
             .collect();
@@ -279,11 +298,45 @@ fn yardsticks(world: &World, run: &Run) -> Outcome<Vec<(&'static str, Columns)>>
     let tests = world.lift_tests(run)?;
     let column = |name: &str| tests.get(name).cloned().ok_or("a lift test without its columns");
     let effects = Columns::new().with("channel", column("channel")?).with("conversions", column("effect")?);
-    Ok(vec![
+    let mut out = vec![
         ("(the same to all)", credit(vec![each; truth.len()])),
         ("(by number of touches)", credit(truth.iter().map(|c| c.touches as f64 / touches).collect())),
         ("(a lift test of each channel)", effects),
-    ])
+    ];
+    for (label, options) in CALIBRATED {
+        out.push((label, calibrated(world, options, run)?));
+    }
+    Ok(out)
+}
+
+/// Calibrated by a test for three channels.
+const CALIBRATED: [(&str, &str); 4] = [
+    ("(Markov, calibrated: shrink)", r#"{"models": [{"model": "markov"}]}"#),
+    (
+        "(Markov, calibrated: proportional)",
+        r#"{"models": [{"model": "markov"}], "untested": "proportional"}"#,
+    ),
+    ("(Markov, calibrated: none)", r#"{"models": [{"model": "markov"}], "untested": "none"}"#),
+    ("(self-controlled, calibrated: shrink)", r#"{"self_controlled": {}}"#),
+];
+
+fn calibrated(world: &World, given: &str, run: &Run) -> Outcome<Columns> {
+    let tests = world.a_third_of_the_tests(run)?;
+    let mut found = calibrate(&world.journeys, &tests.into(), &options::parse(given)?, run)?;
+    let (_, table) = found.swap_remove(0);
+    let channels: Vec<usize> = (0..table.rows())
+        .filter(|row| table.text("channel", *row).as_deref() != Some("(baseline)"))
+        .collect();
+    let names: Text = channels.iter().filter_map(|row| table.text("channel", *row)).collect();
+    let numbers = |name: &str| -> Outcome<Vec<f64>> {
+        let column = table.f64s(name).ok_or_else(|| format!("no column {name}"))?;
+        Ok(channels.iter().map(|row| column[*row]).collect())
+    };
+    Ok(Columns::new()
+        .with("channel", names)
+        .with("conversions", numbers("calibrated")?)
+        .with("conversions_low", numbers("low")?)
+        .with("conversions_high", numbers("high")?))
 }
 
 // --- coverage ----------------------------------------------------------------------------------------------------------

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import os
 
-from . import bootstrap, credit, events, kmeans, lifetimes, markov, paths, rfm, rules, shapley, stitching
+from . import (
+    bootstrap,
+    credit,
+    events,
+    kmeans,
+    lifetimes,
+    markov,
+    paths,
+    rfm,
+    rules,
+    shapley,
+    stitching,
+    survival,
+)
 
 
 def cores() -> int:
@@ -69,11 +82,30 @@ STAGES = {
         "≥ 100 × lifetimes, log-likelihood at least as high",
         lifetimes.MILLION,
     ),
+    "pareto": ("Pareto/NBD fit, CDNOW (2,357 customers)", "≤ 0.02 s", lifetimes.PARETO),
+    "pareto_100k": ("Pareto/NBD fit, 100,000 simulated customers", "≤ 0.3 s", lifetimes.PARETO_100K),
+    "pareto_million": (
+        "Pareto/NBD fit, 1 million simulated customers",
+        "≤ 2 s; the peer would take minutes",
+        lifetimes.PARETO_MILLION,
+    ),
+    "spend": ("Gamma–Gamma fit, 1 million simulated customers", "≤ 0.1 s", lifetimes.SPEND),
+    "predict": (
+        "P(alive) and expected purchases with intervals, BG/NBD, 1 million customers",
+        "≤ 0.2 s",
+        lifetimes.PREDICT,
+    ),
     "summarize": (
         "Recency, frequency, T and mean value from 5 million orders",
         "(none stated)",
         lifetimes.SUMMARIZE,
     ),
+    "kaplan_meier": (
+        "Kaplan–Meier curve with intervals, 1 million contracts in whole days",
+        "no slower than lifelines",
+        survival.CURVE,
+    ),
+    "cox": ("Cox regression, 100,000 contracts × 5 covariates", "no slower than lifelines", survival.COX),
     "stitching": (
         "Customers from 5 million sightings of cookie, device and e-mail strings",
         "≥ 3 × the fastest peer",

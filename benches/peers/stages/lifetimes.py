@@ -108,6 +108,112 @@ def peer_summary_numbers(result) -> dict[str, float]:
     return {k: result[k].sum() for k in ("frequency", "recency", "T")}
 
 
+def hundred_thousand() -> pa.Table:
+    return million().slice(0, 100_000)
+
+
+def pareto(rfm):
+    import headwater as hw
+
+    return hw.clv.ParetoNBD().fit(rfm)
+
+
+def peer_pareto(rfm):
+    from lifetimes import ParetoNBDFitter
+
+    frame = rfm.to_pandas()
+    fitter = ParetoNBDFitter(penalizer_coef=0.0)
+    fitter.fit(frame["frequency"], frame["recency"], frame["T"])
+    return fitter
+
+
+def peer_params(fitter) -> dict[str, float]:
+    return {k: float(v) for k, v in fitter.params_.items()}
+
+
+def spend() -> pa.Table:
+    import numpy as np
+
+    rfm = million()
+    rng = np.random.default_rng(7)
+    frequency = rfm["frequency"].to_numpy()
+    rate = rng.gamma(3.74, 1 / 15.44, len(frequency))
+    mean = rng.gamma(6.25 * np.maximum(frequency, 1), 1 / (rate * np.maximum(frequency, 1)))
+    return rfm.append_column(
+        "monetary_value", pa.array(np.where(frequency > 0, np.round(mean, 2) + 0.01, 0.0))
+    )
+
+
+def fit_spend(rfm):
+    import headwater as hw
+
+    return hw.clv.GammaGamma().fit(rfm)
+
+
+def peer_spend(rfm):
+    from lifetimes import GammaGammaFitter
+
+    frame = rfm.to_pandas()
+    frame = frame[frame["frequency"] > 0]
+    fitter = GammaGammaFitter(penalizer_coef=0.0)
+    fitter.fit(frame["frequency"], frame["monetary_value"])
+    return fitter
+
+
+def fitted():
+    rfm = million()
+    return fit(rfm), rfm.append_column("customer", pa.array(range(len(rfm))))
+
+
+def predict(given):
+    model, rfm = given
+    return model.predict(rfm, periods=39, interval=0.9)
+
+
+def predict_numbers(table) -> dict[str, float]:
+    import pyarrow.compute as pc
+
+    return {k: pc.sum(table[k]).as_py() for k in ("expected_purchases", "p_alive")}
+
+
+def peer_fitted():
+    from lifetimes import BetaGeoFitter
+
+    rfm = million()
+    fitter = BetaGeoFitter(penalizer_coef=0.0)
+    # Our own estimates, so that both predict from the same parameters.
+    fitter.params_ = fit(rfm).params_
+    return fitter, rfm.to_pandas()
+
+
+def peer_predict(given):
+    fitter, frame = given
+    row = frame["frequency"], frame["recency"], frame["T"]
+    expected = fitter.conditional_expected_number_of_purchases_up_to_time(39, *row)
+    return expected, fitter.conditional_probability_alive(*row)
+
+
+def peer_predict_numbers(result) -> dict[str, float]:
+    return {"expected_purchases": float(result[0].sum()), "p_alive": float(result[1].sum())}
+
+
+PARETO = {
+    "headwater": (cdnow, pareto, fit_numbers),
+    "lifetimes": (cdnow, peer_pareto, peer_params),
+}
+PARETO_100K = {
+    "headwater": (hundred_thousand, pareto, fit_numbers),
+    "lifetimes": (hundred_thousand, peer_pareto, peer_params),
+}
+PARETO_MILLION = {"headwater": (million, pareto, fit_numbers)}
+SPEND = {
+    "headwater": (spend, fit_spend, fit_numbers),
+    "lifetimes": (spend, peer_spend, peer_params),
+}
+PREDICT = {
+    "headwater": (fitted, predict, predict_numbers),
+    "lifetimes (no intervals)": (peer_fitted, peer_predict, peer_predict_numbers),
+}
 CDNOW = {"headwater": (cdnow, fit, fit_numbers), "lifetimes": (cdnow, peer_fit, peer_numbers)}
 MILLION = {"headwater": (million, fit, fit_numbers), "lifetimes": (million, peer_fit, peer_numbers)}
 SUMMARIZE = {

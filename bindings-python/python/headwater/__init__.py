@@ -12,6 +12,7 @@ import os as _os
 import warnings as _warnings
 
 from . import channels, clv, errors, identity, plot, segment, simulate
+from ._builder import JourneyBuilder
 from ._core import build_info
 from ._frames import Frame
 from ._learned import (
@@ -84,6 +85,7 @@ __all__ = [
     "IdentityGraph",
     "IdentityRules",
     "InternalError",
+    "JourneyBuilder",
     "Journeys",
     "LastNonDirect",
     "LastTouch",

@@ -1,4 +1,5 @@
 from . import channels, clv, errors, identity, plot, segment, simulate
+from ._builder import JourneyBuilder
 from ._core import build_info
 from ._frames import Frame
 from ._learned import (
@@ -71,6 +72,7 @@ __all__ = [
     "IdentityGraph",
     "IdentityRules",
     "InternalError",
+    "JourneyBuilder",
     "Journeys",
     "LastNonDirect",
     "LastTouch",

@@ -174,19 +174,28 @@ def neutral(native: _core.Frame) -> Any:
 
 
 def tell(
-    report: MutableMapping[str, Any] | None, make: Maker, *, dropped: _core.Frame, **more: _core.Frame
+    report: MutableMapping[str, Any] | None,
+    make: Maker,
+    *,
+    dropped: _core.Frame | None,
+    level: int = 3,
+    **more: _core.Frame,
 ) -> None:
-    """Puts what a call has to say beside its frame into ``report``; else dropped rows are a warning."""
+    """Puts what a call has to say beside its frame into ``report``; else dropped rows are a warning.
+
+    The warning is for the caller ``level`` calls up.
+    """
     if report is not None:
-        report.update({name: make(native) for name, native in {"dropped": dropped, **more}.items()})
-    elif len(dropped):
+        said_so = more if dropped is None else {"dropped": dropped, **more}
+        report.update({name: make(native) for name, native in said_so.items()})
+    elif dropped is not None and len(dropped):
         rows = Frame(dropped).to_dict()
         reasons = zip(rows["column"], rows["reason"], rows["count"], strict=True)
         said = "; ".join(f"column `{column}`: {reason} ({count:,} rows)" for column, reason, count in reasons)
         warnings.warn(
             f"dropped rows: {said}. Pass report={{}} to take the counts without this warning",
             DroppedRowsWarning,
-            stacklevel=3,
+            stacklevel=level,
         )
 
 

@@ -43,7 +43,7 @@ class _Learned(FittedModel):
         return self._tables("diagnostics")["diagnostics"]
 
     def _facts(self) -> dict[str, Any]:
-        ((_, native),) = _core.model_report(self._fitted, "diagnostics", "{}")
+        ((_, native),) = _core.model_report(self._fitted, "diagnostics", "{}", _call.run(0, 1))
         facts = _frames.Frame(native).to_dict()
         return dict(zip(facts["name"], facts["value"], strict=True))
 

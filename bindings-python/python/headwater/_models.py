@@ -60,11 +60,7 @@ class Fitted:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the model file, which every version from this one on can load, in every language."""
-        data = self.to_bytes()
-        try:
-            Path(path).write_bytes(data)
-        except OSError as error:
-            raise FileError(error.errno, error.strerror, os.fspath(path)) from None
+        write(path, self.to_bytes())
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_native": self._native and self._native.to_bytes()}
@@ -105,6 +101,14 @@ def read(path: str | os.PathLike[str]) -> bytes:
         raise FileError(error.errno, error.strerror, os.fspath(path)) from None
 
 
+def write(path: str | os.PathLike[str], data: bytes) -> None:
+    """Writes a file, with this library's error."""
+    try:
+        Path(path).write_bytes(data)
+    except OSError as error:
+        raise FileError(error.errno, error.strerror, os.fspath(path)) from None
+
+
 def load(path: str | os.PathLike[str]) -> Any:
     """Reads a model file of any kind, saved by any version up to this one, in any language.
 
@@ -115,8 +119,13 @@ def load(path: str | os.PathLike[str]) -> Any:
     ModelFileError
         When it is damaged, or from a newer version.
     """
+    from ._builder import JourneyBuilder
     from .identity import IdentityGraph
 
     data = read(path)
-    kind = _core.model_kind(data)
-    return IdentityGraph.from_bytes(data) if kind == "identity.IdentityGraph" else Fitted.from_bytes(data)
+    match _core.model_kind(data):
+        case "identity.IdentityGraph":
+            return IdentityGraph.from_bytes(data)
+        case "journey.JourneyBuilder":
+            return JourneyBuilder.from_bytes(data)
+    return Fitted.from_bytes(data)

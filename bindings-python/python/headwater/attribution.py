@@ -177,6 +177,11 @@ class Custom(AttributionModel):
         self.name = name
 
 
+def _moments(times: Sequence[_call.Moment] | None, end: _call.Moment | None) -> tuple[list[int], int | None]:
+    """The touches' times, and the end, in microseconds."""
+    return [_call.micros(time) for time in times or ()], None if end is None else _call.micros(end)
+
+
 class FittedModel(Fitted, AttributionModel):
     """A model that is fitted to journeys before it splits credit; `attribute` fits it by itself."""
 
@@ -229,12 +234,47 @@ class FittedModel(Fitted, AttributionModel):
         end : str or datetime, optional
             When the conversion was; the last touch's time unless given.
         """
-        at = None if end is None else _call.micros(end)
-        return _core.score_path(self._fitted, list(path), [_call.micros(time) for time in times or ()], at)
+        return _core.score_path(self._fitted, list(path), *_moments(times, end))
 
-    def _tables(self, name: str, **options: Any) -> dict[str, Any]:
+    def predict(
+        self,
+        path: Sequence[str],
+        times: Sequence[_call.Moment] | None = None,
+        end: _call.Moment | None = None,
+    ) -> float:
+        """P(conversion) of one journey by the fitted model; `headwater.validate` says how good it is.
+
+        A chain gives the share that converted of the journeys that ended in its last state,
+        `PathCounterfactual` the rate of the path, `Logistic` the regression. `TimeToEvent` and
+        `AdditiveHazard` give the chance of a conversion within their ``horizon``.
+
+        Parameters
+        ----------
+        path : sequence of str
+            The channels in time order, one or more.
+        times : sequence of str or datetime, optional
+            When each touch was; models that look at times need them.
+        end : str or datetime, optional
+            From when on the horizon counts, without a conversion until then; the last touch's time unless
+            given. Models that do not look at times take no notice.
+
+        Raises
+        ------
+        OptionError
+            For models that split credit and predict nothing: `Shapley` and `ShaoLi`.
+        """
+        return _core.predict_path(self._fitted, list(path), *_moments(times, end))
+
+    def _tables(
+        self,
+        name: str,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+        **options: Any,
+    ) -> dict[str, Any]:
         """What the fitted model says of itself: frames by name, the one that is asked for first."""
-        found = _core.model_report(self._fitted, name, _call.options(options))
+        run = _call.run(0, threads, progress)
+        found = _core.model_report(self._fitted, name, _call.options(options), run)
         return {table: _frames.neutral(native) for table, native in found}
 
 
@@ -320,7 +360,13 @@ class Markov(FittedModel):
         """The fitted chain as a frame: from, to, count, probability."""
         return self._tables("transitions")["transitions"]
 
-    def states(self, *, report: MutableMapping[str, Any] | None = None) -> Any:
+    def states(
+        self,
+        *,
+        report: MutableMapping[str, Any] | None = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+    ) -> Any:
         """What it means to be at each state of the chain, from the fundamental matrix.
 
         Parameters
@@ -328,6 +374,8 @@ class Markov(FittedModel):
         report : dict, optional
             Is given the frame "channels": channel, probability (of ever touching it), conversion_probability
             (of journeys that do), conversion_share.
+        threads, progress
+            As in `fit`.
 
         Returns
         -------
@@ -336,7 +384,7 @@ class Markov(FittedModel):
             states), conversion_probability, expected_value and expected_steps (from there on),
             conversion_share (of all conversions, those that came by).
         """
-        found = self._tables("states")
+        found = self._tables("states", threads, progress)
         if report is not None:
             report["channels"] = found["channels"]
         return found["states"]
@@ -345,6 +393,9 @@ class Markov(FittedModel):
         self,
         sets: Sequence[Sequence[str]] = (),
         sequences: Sequence[Sequence[str]] = (),
+        *,
+        threads: int | None = None,
+        progress: _call.Progress = None,
     ) -> Any:
         """The effects of removing several channels at once.
 
@@ -355,6 +406,8 @@ class Markov(FittedModel):
         sequences : sequence of sequences of str
             Channels to remove where each is touched right after the one before; up to order + 1 of them,
             and with ``removal`` "null" or "reconnect" only.
+        threads, progress
+            As in `fit`.
 
         Returns
         -------
@@ -367,7 +420,7 @@ class Markov(FittedModel):
         >>> hw.Markov().fit(journeys).joint_effects([["email", "social"]], sequences=[["search", "email"]])
         """
         options = {"sets": [list(s) for s in sets], "sequences": [list(s) for s in sequences]}
-        return self._tables("joint_effects", **options)["joint_effects"]
+        return self._tables("joint_effects", threads, progress, **options)["joint_effects"]
 
     def _facts(self) -> dict[str, Any]:
         return {"conversion probability": self.conversion_probability_, **self.removal_effects_}
@@ -466,19 +519,23 @@ class Shapley(FittedModel):
         """Ordered Shapley values of the worth "conversions": channel, position, shapley, shapley_value."""
         return self._tables("positions")["positions"]
 
-    def dividends(self, top: int = 100) -> Any:
+    def dividends(
+        self, top: int = 100, *, threads: int | None = None, progress: _call.Progress = None
+    ) -> Any:
         """Harsanyi dividends, the largest first: channels, size, dividend, dividend_value.
 
         Parameters
         ----------
         top : int, default 100
             How many; 0 for all that are not 0.
+        threads, progress
+            As in `fit`.
         """
-        return self._tables("dividends", top=top)["dividends"]
+        return self._tables("dividends", threads, progress, top=top)["dividends"]
 
-    def synergies(self) -> Any:
+    def synergies(self, *, threads: int | None = None, progress: _call.Progress = None) -> Any:
         """The Shapley interaction index of each pair: channel, other, synergy, synergy_value."""
-        return self._tables("synergies")["synergies"]
+        return self._tables("synergies", threads, progress)["synergies"]
 
     def _facts(self) -> dict[str, Any]:
         return self.values_

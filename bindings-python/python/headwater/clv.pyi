@@ -1,10 +1,63 @@
-from collections.abc import MutableMapping
-from typing import Any, Literal, Self
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import Any, Literal
 
 from . import _call
-from ._models import Fitted
+from ._buyers import (
+    BetaGeo,
+    BetaGeoBetaBinomial,
+    BetaGeoCNBD,
+    GammaGamma,
+    GGompertzNBD,
+    ModifiedBetaGeo,
+    ModifiedBetaGeoCNBD,
+    ParetoNBD,
+    Purchases,
+)
+from ._contract import BetaDiscreteWeibull, ShiftedBetaGeo
+from ._finance import (
+    chain_ladder,
+    chain_ladder_orders,
+    cohorts,
+    customer_equity,
+    historic_value,
+    markov_from_orders,
+    markov_value,
+    simple_value,
+)
+from ._survival import Aft, Cox, DiscreteHazard, kaplan_meier, nelson_aalen, survival_scores
 
-__all__ = ["BetaGeo", "GammaGamma", "forecast_errors", "lifetime_value", "summarize", "tracking"]
+__all__ = [
+    "Aft",
+    "BetaDiscreteWeibull",
+    "BetaGeo",
+    "BetaGeoBetaBinomial",
+    "BetaGeoCNBD",
+    "Cox",
+    "DiscreteHazard",
+    "GGompertzNBD",
+    "GammaGamma",
+    "ModifiedBetaGeo",
+    "ModifiedBetaGeoCNBD",
+    "ParetoNBD",
+    "ShiftedBetaGeo",
+    "backtest",
+    "chain_ladder",
+    "chain_ladder_orders",
+    "cohorts",
+    "compare",
+    "customer_equity",
+    "forecast_errors",
+    "historic_value",
+    "kaplan_meier",
+    "lifetime_value",
+    "markov_from_orders",
+    "markov_value",
+    "nelson_aalen",
+    "simple_value",
+    "summarize",
+    "survival_scores",
+    "tracking",
+]
 _OnInvalid = Literal["error", "drop"]
 _Refunds = Literal["error", "drop", "net"]
 _TimeUnit = Literal["s", "ms", "us", "ns"]
@@ -27,103 +80,43 @@ def summarize(
     threads: int | None = None,
     progress: _call.Progress = None,
 ) -> Any: ...
-
-class _Likelihood(Fitted):
-    dropped_: Any
-
-    @property
-    def params_(self) -> dict[str, float]: ...
-    @property
-    def standard_errors_(self) -> dict[str, float | None]: ...
-    @property
-    def log_likelihood_(self) -> float: ...
-    @property
-    def verdict_(self) -> str: ...
-    def summary(self) -> Any: ...
-    def fit_summary(self) -> Any: ...
-
-class BetaGeo(_Likelihood):
-    penalty: float
-    max_iterations: int
-    tolerance: float
-
-    def __init__(self, penalty: float = 0.0, max_iterations: int = 200, tolerance: float = 1e-09) -> None: ...
-    @classmethod
-    def from_params(
-        cls, r: float, alpha: float, a: float, b: float, period: _call.Span | None = None
-    ) -> Self: ...
-    def fit(
-        self,
-        rfm: Any,
-        *,
-        frequency: str = "frequency",
-        recency: str = "recency",
-        T: str = "T",
-        weight: str | None = None,
-        period: _call.Span | None = None,
-        on_invalid: _OnInvalid = "error",
-        threads: int | None = None,
-        progress: _call.Progress = None,
-    ) -> Self: ...
-    def predict(
-        self,
-        rfm: Any,
-        periods: float = 1.0,
-        *,
-        interval: float | None = None,
-        customer: str = "customer",
-        frequency: str = "frequency",
-        recency: str = "recency",
-        T: str = "T",
-        period: _call.Span | None = None,
-        on_invalid: _OnInvalid = "error",
-        report: MutableMapping[str, Any] | None = None,
-        threads: int | None = None,
-        progress: _call.Progress = None,
-    ) -> Any: ...
-    def score(
-        self, frequency: float, recency: float, T: float, periods: float = 1.0
-    ) -> tuple[float, float]: ...
-    def new_customer(self, periods: float = 1.0, most: int = 10) -> tuple[float, list[float]]: ...
-
-class GammaGamma(_Likelihood):
-    max_iterations: int | None
-    tolerance: float | None
-
-    def __init__(self, max_iterations: int | None = None, tolerance: float | None = None) -> None: ...
-    @classmethod
-    def from_params(cls, p: float, q: float, v: float) -> Self: ...
-    def fit(
-        self,
-        rfm: Any,
-        *,
-        frequency: str = "frequency",
-        monetary_value: str = "monetary_value",
-        weight: str | None = None,
-        on_invalid: _OnInvalid = "error",
-        threads: int | None = None,
-        progress: _call.Progress = None,
-    ) -> Self: ...
-    @property
-    def correlation_(self) -> float: ...
-    @property
-    def mean_spend_(self) -> float | None: ...
-    def predict(
-        self,
-        rfm: Any,
-        *,
-        customer: str = "customer",
-        frequency: str = "frequency",
-        monetary_value: str = "monetary_value",
-        on_invalid: _OnInvalid = "error",
-        report: MutableMapping[str, Any] | None = None,
-        threads: int | None = None,
-        progress: _call.Progress = None,
-    ) -> Any: ...
-    def score(self, frequency: float, monetary_value: float) -> float | None: ...
-
+def compare(
+    rfm: Any,
+    models: Sequence[str | Mapping[str, Any]] = ("BetaGeo", "ModifiedBetaGeo", "ParetoNBD"),
+    *,
+    frequency: str = "frequency",
+    recency: str = "recency",
+    T: str = "T",
+    frequency_holdout: str = "frequency_holdout",
+    duration_holdout: str = "duration_holdout",
+    period: _call.Span | None = None,
+    penalty: float = 0.0,
+    on_invalid: _OnInvalid = "error",
+    report: MutableMapping[str, Any] | None = None,
+    threads: int | None = None,
+    progress: _call.Progress = None,
+) -> Any: ...
+def backtest(
+    orders: Any,
+    model: str = "BetaGeo",
+    *,
+    origins: Sequence[_call.Moment],
+    horizon: _call.Span = "90d",
+    k: int = 1,
+    penalty: float = 0.0,
+    customer: str = "customer",
+    time: str = "time",
+    value: str | None = None,
+    period: _call.Span = "1d",
+    grain: _call.Span = "1d",
+    refunds: _Refunds = "error",
+    on_invalid: _OnInvalid = "error",
+    time_unit: _TimeUnit | None = None,
+    threads: int | None = None,
+    progress: _call.Progress = None,
+) -> Any: ...
 def lifetime_value(
-    model: BetaGeo,
+    model: Purchases,
     spend: GammaGamma,
     rfm: Any,
     *,
@@ -143,7 +136,7 @@ def lifetime_value(
 ) -> Any: ...
 def tracking(
     orders: Any,
-    model: BetaGeo,
+    model: Purchases,
     *,
     customer: str = "customer",
     time: str = "time",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, Literal, Self
 
-from . import _call, _core, _frames
+from . import _call, _core, _events, _frames
 from ._analytics import Analytics
 from ._models import Fitted
 from .attribution import AttributionModel
@@ -206,13 +206,7 @@ class Journeys(Analytics):
             "direct": direct,
             "direct_labels": direct_labels,
         }
-        sold = [value, conversion_kind, order_id, conversion_place]
-        touched = [customer, time, channel, cost, kind, weight, campaign]
-        data, make = _frames.take(touches, touched + ([flag, *sold] if flag else []))
-        orders = None
-        if flag is None and conversions is not None:
-            wanted = [conversion_customer or customer, conversion_time or time, *sold]
-            orders, _ = _frames.take(conversions, wanted)
+        data, orders, make = _events.take(touches, None if flag else conversions, options)
         run = _call.run(0, threads, progress)
         return cls(_core.Journeys.from_events(data, orders, _call.options(options), run), make)
 

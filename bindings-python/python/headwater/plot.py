@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ._charts import axes as _axes
 from ._charts import columns as _columns
 from ._charts import names as _names
+from ._plot_forecast import conditional, deciles, frequencies
 from ._plot_journeys import (
     funnel,
     journey_flow,
@@ -33,6 +34,9 @@ __all__ = [
     "attribution",
     "calibration",
     "cluster_sizes",
+    "conditional",
+    "deciles",
+    "frequencies",
     "funnel",
     "journey_flow",
     "lag_curves",

@@ -2,6 +2,9 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
+from ._plot_forecast import conditional as conditional
+from ._plot_forecast import deciles as deciles
+from ._plot_forecast import frequencies as frequencies
 from ._plot_journeys import funnel as funnel
 from ._plot_journeys import journey_flow as journey_flow
 from ._plot_journeys import lag_curves as lag_curves
@@ -15,6 +18,9 @@ __all__ = [
     "attribution",
     "calibration",
     "cluster_sizes",
+    "conditional",
+    "deciles",
+    "frequencies",
     "funnel",
     "journey_flow",
     "lag_curves",

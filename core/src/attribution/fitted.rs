@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::learned::{self, Learned};
 use super::rules::{Kernel, Scratch, totals};
 use super::touch::split;
-use super::validate::{Predicts, by_last_state};
+use super::validate::{Predicts, by_last_state, of_last_state};
 use super::{
     AdditiveHazardModel, DividendOptions, JointOptions, LogisticModel, MarkovModel, Model,
     PathCounterfactualModel, ShaoLiModel, ShapleyModel, TimeToEventModel,
@@ -67,7 +67,8 @@ struct ByModel(Arc<dyn Learned>);
 
 impl Predicts for ByModel {
     fn predict(&self, journey: &Journey<'_>) -> f64 {
-        self.0.probability(journey).unwrap_or_default()
+        let last = journey.times.last().copied().unwrap_or_default();
+        self.0.probability(journey, last).unwrap_or_default()
     }
 }
 
@@ -121,35 +122,50 @@ impl Fitted {
         }
     }
 
+    fn predicts(&self) -> bool {
+        !matches!(self, Self::Rule(_) | Self::Shapley(_) | Self::ShaoLi(_))
+    }
+
     /// What predicts conversions by this model, for journeys with the codes of
     /// its channels; `None` of models that do not predict.
     pub fn predictor(&self) -> Option<Box<dyn Predicts>> {
         match self {
-            Self::Rule(_) | Self::Shapley(_) | Self::ShaoLi(_) => None,
             Self::Markov(fitted) => Some(by_last_state(fitted)),
+            _ if !self.predicts() => None,
             _ => self.learned().map(|model| Box::new(ByModel(model)) as Box<dyn Predicts>),
         }
     }
 
     /// P(conversion) of one journey: its channels in time order and, for models
-    /// that look at times, the times of its touches in microseconds. See
+    /// that look at times, the times of its touches in microseconds and the
+    /// moment from which on the horizon counts (the last touch's, unless given),
+    /// nothing having happened until then. See
     /// [`validate`](super::validate::validate) for what each model means by it.
-    pub fn predict<S: AsRef<str>>(&self, path: &[S], times: &[i64]) -> Result<f64> {
-        let model = self.model();
-        let predictor = self.predictor().filter(|_| !path.is_empty());
-        let Some(predictor) = predictor else {
-            let name = model.name();
-            return Err(Error::option(
-                "path",
-                format!("{name} predicts nothing here: it takes a fitted model and a touch"),
-            ));
+    ///
+    /// [`Error::Option`] for models that do not predict.
+    pub fn predict<S: AsRef<str>>(&self, path: &[S], times: &[i64], end: Option<i64>) -> Result<f64> {
+        let refuse = || {
+            let name = self.model().name();
+            Error::option("model", format!("{name} splits credit and predicts nothing: take another model"))
         };
+        if !self.predicts() {
+            return Err(refuse());
+        }
+        if path.is_empty() {
+            return Err(Error::option("path", "has no touch: a prediction needs one"));
+        }
         self.check_times(path.len(), times)?;
+        check_end(times, end)?;
         let known = self.known(path);
         let code = |label: &S| known.iter().position(|c| c == label.as_ref()).map_or(u32::MAX, |c| c as u32);
         let path: Vec<u32> = path.iter().map(code).collect();
-        let end = times.last().copied().unwrap_or(0);
-        Ok(predictor.predict(&Journey { path: &path, times, end, ..Journey::default() }))
+        let end = end.or(times.last().copied()).unwrap_or(0);
+        let journey = Journey { path: &path, times, end, ..Journey::default() };
+        let found = match self {
+            Self::Markov(fitted) => Some(of_last_state(fitted, &journey)),
+            _ => self.learned().and_then(|model| model.probability(&journey, end)),
+        };
+        found.ok_or_else(refuse)
     }
 
     /// What the model says of each channel as one number, where it does.
@@ -200,11 +216,7 @@ impl Fitted {
     /// times take empty ones. Takes microseconds.
     pub fn credit<S: AsRef<str>>(&self, path: &[S], times: &[i64], end: Option<i64>) -> Result<Vec<f64>> {
         self.check_times(path.len(), times)?;
-        if let (Some(end), Some(last)) = (end, times.last())
-            && end < *last
-        {
-            return Err(Error::option("end", "the conversion is earlier than the last touch"));
-        }
+        check_end(times, end)?;
         let known = self.known(path);
         Ok(credit(&self.kernel_for(&known)?, &known, path, times, end))
     }
@@ -258,8 +270,7 @@ impl Fitted {
     }
 
     /// What the model has to say of itself, by name: what the bindings call.
-    pub fn report(&self, name: &str, options: &str) -> Result<Tables> {
-        let run = Run::new();
+    pub fn report(&self, name: &str, options: &str, run: &Run) -> Result<Tables> {
         let plain = |table: Table| {
             none(options)?;
             Ok(table)
@@ -268,18 +279,18 @@ impl Fitted {
             (Self::Markov(fitted), "transitions") => ("transitions", plain(fitted.transitions())?),
             (Self::Markov(fitted), "joint_effects") => {
                 let options: JointOptions = parse(options)?;
-                ("joint_effects", fitted.joint_effects(&options, &run)?)
+                ("joint_effects", fitted.joint_effects(&options, run)?)
             }
             (Self::Markov(fitted), "states") => {
                 none(options)?;
-                return fitted.states(&run);
+                return fitted.states(run);
             }
             (Self::Shapley(fitted), "values") => ("values", plain(fitted.table())?),
             (Self::Shapley(fitted), "positions") => ("positions", plain(fitted.positions()?)?),
-            (Self::Shapley(fitted), "synergies") => ("synergies", plain(fitted.synergies(&run)?)?),
+            (Self::Shapley(fitted), "synergies") => ("synergies", plain(fitted.synergies(run)?)?),
             (Self::Shapley(fitted), "dividends") => {
                 let options: DividendOptions = parse(options)?;
-                ("dividends", fitted.dividends(options, &run)?)
+                ("dividends", fitted.dividends(options, run)?)
             }
             _ => {
                 if let Some((name, table)) = self.learned().and_then(|model| model.report(name)) {
@@ -338,6 +349,13 @@ impl Fitted {
             AdditiveHazardModel::KIND => Some(Self::AdditiveHazard(Arc::new(model::from_bytes(bytes)?))),
             _ => None,
         })
+    }
+}
+
+fn check_end(times: &[i64], end: Option<i64>) -> Result<()> {
+    match (end, times.last()) {
+        (Some(end), Some(last)) if end < *last => Err(Error::option("end", "is earlier than the last touch")),
+        _ => Ok(()),
     }
 }
 

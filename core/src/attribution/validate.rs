@@ -235,6 +235,14 @@ pub(super) fn by_last_state(model: &MarkovModel) -> Box<dyn Predicts> {
     Box::new(ByLastState { order: model.parameters().order, rates, overall: model.conversion_probability() })
 }
 
+/// The prediction of one journey, without a table of all states.
+pub(super) fn of_last_state(model: &MarkovModel, journey: &Journey<'_>) -> f64 {
+    let path = journey.path;
+    let state = &path[path.len().saturating_sub(model.parameters().order)..];
+    let found = model.ends().find(|(other, c, n)| *other == state && c + n > 0.0);
+    found.map_or(model.conversion_probability(), |(_, c, n)| c / (c + n))
+}
+
 /// Predictions nearer than this to 0 or 1 are moved away.
 const EDGE: f64 = 1e-6;
 

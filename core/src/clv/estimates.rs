@@ -26,10 +26,15 @@ pub enum Verdict {
     CertainDropout,
     /// A customer drops out at the first chance or never (a, b → 0 in proportion).
     PolarisedDropout,
+    /// The hazard of dropout does not grow with age (b → 0 of GGompertz/NBD): the model is Pareto/NBD.
+    ConstantHazard,
     /// All customers buy at one rate (r, α → ∞ in proportion).
     EqualRates,
     /// All customers spend alike (q, v → ∞ in proportion), or each always the same (p → ∞).
     EqualSpend,
+    /// The likelihood rises for ever along some coefficients: they tell who has the
+    /// event without fail (separation; Heinze & Schemper 2001).
+    MonotoneLikelihood,
     /// Another parameter lies on the edge of what can be represented.
     Boundary,
 }
@@ -43,8 +48,10 @@ impl Verdict {
             Self::EqualDropout => "equal_dropout",
             Self::CertainDropout => "certain_dropout",
             Self::PolarisedDropout => "polarised_dropout",
+            Self::ConstantHazard => "constant_hazard",
             Self::EqualRates => "equal_rates",
             Self::EqualSpend => "equal_spend",
+            Self::MonotoneLikelihood => "monotone_likelihood",
             Self::Boundary => "boundary",
         }
     }
@@ -86,17 +93,21 @@ impl Estimates {
     /// Standard errors of the parameters (delta method: value × standard error
     /// of the logarithm); `None` where the data do not identify the parameter.
     pub fn standard_errors(&self) -> Vec<Option<f64>> {
-        (0..self.values.len()).map(|i| self.variance(i).map(|v| self.values[i] * v.sqrt())).collect()
+        (0..self.values.len())
+            .map(|i| self.variance(i).map(|v| self.values[i] * v.sqrt()).filter(|e| e.is_finite()))
+            .collect()
     }
 
     /// A frame: parameter, estimate, standard_error, low, high.
     ///
-    /// The interval is symmetric on the log scale, so it stays positive.
+    /// The interval is symmetric on the log scale, so it stays positive; an end
+    /// beyond the range of a double is missing.
     pub fn table(&self, level: f64) -> Result<Table> {
         let z = interval_quantile(level)?;
         let edge = |sign: f64| -> Vec<Option<f64>> {
             (0..self.values.len())
                 .map(|i| self.variance(i).map(|v| self.values[i] * exp(sign * z * v.sqrt())))
+                .map(|edge| edge.filter(|e| e.is_finite()))
                 .collect()
         };
         Ok(Table::new()

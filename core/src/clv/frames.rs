@@ -4,9 +4,10 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::beta_geo::{BetaGeo, BetaGeoModel, Prediction};
+use super::beta_geo::{BetaGeo, BetaGeoModel};
 use super::estimates::Estimates;
 use super::gamma_gamma::{GammaGamma, GammaGammaModel, SpendSlices};
+use super::laws::{CustomerPrediction, PredictOptions, predict};
 use super::rows::{Fault, RfmSlices, fault, sound};
 use crate::column::{Columns, Dropped, Duration, Intake, Names, OnInvalid, Sign, Table, Values};
 use crate::{Result, Run};
@@ -75,95 +76,15 @@ pub fn beta_geo(frame: &Columns, options: &BetaGeoOptions, run: &Run) -> Result<
     Ok((model, history.dropped))
 }
 
-/// Roles and options of [`BetaGeoModel::predict_columns`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct PredictOptions {
-    /// Column of customers.
-    pub customer: String,
-    /// Column of repeat purchases.
-    pub frequency: String,
-    /// Column of the age at the last purchase, in periods.
-    pub recency: String,
-    /// Column of the age at the end of observation, in periods.
-    #[serde(rename = "T")]
-    pub age: String,
-    /// How many periods ahead, a number from 0; 1 by default. The unit is the model's period.
-    pub periods: f64,
-    /// Level of an interval for the uncertainty of the parameters, such as 0.95; none by default.
-    pub interval: Option<f64>,
-    /// The unit of recency and T, where it is known; it must then be the model's.
-    pub period: Option<Duration>,
-    /// What happens to rows that cannot be.
-    pub on_invalid: OnInvalid,
-}
-
-impl Default for PredictOptions {
-    fn default() -> Self {
-        Self {
-            customer: "customer".to_owned(),
-            frequency: "frequency".to_owned(),
-            recency: "recency".to_owned(),
-            age: "T".to_owned(),
-            periods: 1.0,
-            interval: None,
-            period: None,
-            on_invalid: OnInvalid::Error,
-        }
-    }
-}
-
-/// Predictions beside their customers.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CustomerPrediction {
-    customer: Names,
-    prediction: Prediction,
-    dropped: Dropped,
-}
-
-impl CustomerPrediction {
-    /// A frame: customer, expected_purchases, p_alive, and `_low` and `_high`
-    /// of both where an interval was asked for.
-    pub fn table(&self) -> Table {
-        let table = Table::new().with("customer", Values::Names(self.customer.clone()));
-        self.prediction.clone().columns(table)
-    }
-
-    /// The numbers.
-    pub fn prediction(&self) -> &Prediction {
-        &self.prediction
-    }
-
-    /// The rows that were dropped.
-    pub fn dropped(&self) -> &Dropped {
-        &self.dropped
-    }
-}
-
 impl BetaGeoModel {
-    /// [`BetaGeoModel::predict`] on a frame.
+    /// [`predict`] by this model.
     pub fn predict_columns(
         &self,
         frame: &Columns,
         options: &PredictOptions,
         run: &Run,
     ) -> Result<CustomerPrediction> {
-        let roles = Roles {
-            customer: Some(&options.customer),
-            frequency: &options.frequency,
-            recency: &options.recency,
-            age: &options.age,
-            weight: None,
-            monetary_value: None,
-        };
-        let history = History::read(frame, roles, options.on_invalid, run)?;
-        let rows = RfmSlices { period: options.period, ..history.slices() };
-        let prediction = self.predict(&rows, options.periods, options.interval, run)?;
-        Ok(CustomerPrediction {
-            prediction,
-            customer: history.customer.unwrap_or_else(|| Names::from_iter([""; 0])),
-            dropped: history.dropped,
-        })
+        predict(self, frame, options, run)
     }
 
     /// A frame of the parameters: parameter, estimate, standard_error, low, high (95 %).

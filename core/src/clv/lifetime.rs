@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::beta_geo::{BetaGeoModel, discount_weights};
+use super::beta_geo::discount_weights;
 use super::frames::{History, Roles};
 use super::gamma_gamma::GammaGammaModel;
+use super::laws::{History as Customer, Purchases, Quantity, same_unit};
 use super::rows::{RfmSlices, Unique};
 use crate::column::{Columns, Dropped, Duration, Names, OnInvalid, Sign, Table, Values};
 use crate::{Error, Result, Run};
@@ -90,7 +91,7 @@ impl Lifetime {
 ///
 /// Purchases of a period are discounted as if made at its end.
 pub fn lifetime_value(
-    model: &BetaGeoModel,
+    model: &dyn Purchases,
     spend: &GammaGammaModel,
     frame: &Columns,
     options: &LifetimeOptions,
@@ -104,7 +105,7 @@ pub fn lifetime_value(
             return Err(Error::option(name, "must be a finite number from 0"));
         }
     }
-    model.same_unit(options.period)?;
+    same_unit(model.period(), options.period)?;
     let roles = Roles {
         customer: Some(&options.customer),
         frequency: &options.frequency,
@@ -117,7 +118,20 @@ pub fn lifetime_value(
     let rows = RfmSlices { period: options.period, ..history.slices() };
     let unique = Unique::of(&rows, run)?;
     let weights = discount_weights(options.periods, options.discount_rate);
-    let valued = unique.spread(&model.weighted(&unique, &weights, run)?);
+    if model.is_discrete() {
+        super::laws::opportunities(&rows)?;
+    }
+    run.stage("valuing customers", unique.len() as u64)?;
+    let valued = run.map_items(unique.len(), |row| {
+        run.check()?;
+        let history =
+            Customer { frequency: unique.frequency[row], recency: unique.recency[row], age: unique.age[row] };
+        let ask = |quantity| model.quantity(history, quantity);
+        let all = ask(Quantity::Purchases { periods: weights.len() as f64 });
+        run.advance(1)?;
+        Ok((model.discounted(history, &weights), all, ask(Quantity::Alive { ahead: 0.0 })))
+    })?;
+    let valued = unique.spread(&valued);
     let money = history.monetary_value.as_deref().unwrap_or_default();
     let expected_spend: Vec<Option<f64>> =
         rows.frequency.iter().zip(money).map(|(x, m)| spend.spend(*x, *m)).collect();

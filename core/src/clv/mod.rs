@@ -11,7 +11,10 @@
 //! | purchases and dropout | [`BetaGeo`] → [`BetaGeoModel`] | Fader, Hardie & Lee 2005, BG/NBD |
 //! | spend per purchase | [`GammaGamma`] → [`GammaGammaModel`] | Fader & Hardie 2013, note 025 |
 //! | value | [`lifetime_value`] | the two together, discounted |
+//! | contracts: churn, its causes, who is next | [`survival`] | Kaplan & Meier 1958, Cox 1972 |
 //! | forecast beside fact | [`tracking`], [`forecast_errors`] | |
+//! | customers under contract | [`contract`] | Fader & Hardie 2007 |
+//! | the formulas of finance | [`finance`] | Mack 1993; Pfeifer & Carraway 2000 |
 //!
 //! Likelihoods have analytic gradients and Hessians and are maximised by
 //! Newton's method on log parameters, over distinct rows with weights: a
@@ -37,22 +40,41 @@
 //! ```
 
 mod beta_geo;
+mod checking;
+mod compare;
+pub mod contract;
+mod contractual;
+mod door;
 mod estimates;
+pub mod finance;
 mod frames;
 mod gamma_gamma;
+mod laws;
 mod lifetime;
 mod rows;
 mod summarize;
+pub mod survival;
 mod tracking;
 mod visits;
 
 pub use beta_geo::{BetaGeo, BetaGeoModel, Prediction};
+pub use checking::{BacktestOptions, CheckOptions, backtest};
+pub use compare::{Candidate, CompareOptions, compare_purchases};
+pub use contractual::{Contractual, report};
+pub use door::{
+    FrequencyOptions, NewCustomerOptions, PurchaseOptions, fit_purchases, purchases_from_bytes,
+    purchases_with,
+};
 pub use estimates::{Estimates, Verdict};
 pub use frames::{
-    BetaGeoOptions, CustomerPrediction, GammaGammaOptions, PredictOptions, SpendPredictOptions,
-    SpendPrediction, beta_geo, gamma_gamma,
+    BetaGeoOptions, GammaGammaOptions, SpendPredictOptions, SpendPrediction, beta_geo, gamma_gamma,
 };
 pub use gamma_gamma::{GammaGamma, GammaGammaModel, SpendSlices};
+pub use laws::{
+    BetaBinomialLaw, BetaGeoCnbdLaw, CustomerPrediction, Fit, GGompertzLaw, History, Law,
+    ModifiedBetaGeoCnbdLaw, ModifiedBetaGeoLaw, ParetoLaw, PredictOptions, PurchaseModel, Purchases,
+    Quantity, predict,
+};
 pub use lifetime::{Lifetime, LifetimeOptions, lifetime_value};
 pub use rows::RfmSlices;
 pub use summarize::{Accounting, Holdout, Refunds, Rfm, SummarizeOptions, When, summarize, summarize_slices};
@@ -60,3 +82,28 @@ pub use tracking::{
     ForecastErrors, ForecastOptions, Tracking, TrackingOptions, forecast_errors, forecast_errors_columns,
     tracking,
 };
+
+/// MBG/NBD (Batislam, Denizel & Filiztekin 2007).
+pub type ModifiedBetaGeo = Fit<ModifiedBetaGeoLaw, 4>;
+/// A fitted [`ModifiedBetaGeo`].
+pub type ModifiedBetaGeoModel = PurchaseModel<ModifiedBetaGeoLaw, 4>;
+/// BG/CNBD-k (Platzer & Reutterer 2016).
+pub type BetaGeoCnbd = Fit<BetaGeoCnbdLaw, 4>;
+/// A fitted [`BetaGeoCnbd`].
+pub type BetaGeoCnbdModel = PurchaseModel<BetaGeoCnbdLaw, 4>;
+/// MBG/CNBD-k (Platzer & Reutterer 2016).
+pub type ModifiedBetaGeoCnbd = Fit<ModifiedBetaGeoCnbdLaw, 4>;
+/// A fitted [`ModifiedBetaGeoCnbd`].
+pub type ModifiedBetaGeoCnbdModel = PurchaseModel<ModifiedBetaGeoCnbdLaw, 4>;
+/// Pareto/NBD (Schmittlein, Morrison & Colombo 1987).
+pub type ParetoNbd = Fit<ParetoLaw, 4>;
+/// A fitted [`ParetoNbd`].
+pub type ParetoNbdModel = PurchaseModel<ParetoLaw, 4>;
+/// GGompertz/NBD (Bemmaor & Glady 2012).
+pub type GGompertzNbd = Fit<GGompertzLaw, 5>;
+/// A fitted [`GGompertzNbd`].
+pub type GGompertzNbdModel = PurchaseModel<GGompertzLaw, 5>;
+/// BG/BB (Fader, Hardie & Shang 2010).
+pub type BetaGeoBetaBinomial = Fit<BetaBinomialLaw, 4>;
+/// A fitted [`BetaGeoBetaBinomial`].
+pub type BetaGeoBetaBinomialModel = PurchaseModel<BetaBinomialLaw, 4>;

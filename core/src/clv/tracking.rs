@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::beta_geo::BetaGeoModel;
+use super::laws::Purchases;
 use super::summarize::{Orders, Refunds, When};
 use super::visits::{Events, Visits};
 use crate::column::{Columns, Dropped, Duration, Intake, OnInvalid, Sign, Table, TimeUnit, Values};
@@ -88,7 +88,7 @@ impl Tracking {
 /// was fitted on and the rest is a forecast.
 pub fn tracking(
     orders: &Columns,
-    model: &BetaGeoModel,
+    model: &dyn Purchases,
     options: &TrackingOptions,
     run: &Run,
 ) -> Result<Tracking> {
@@ -151,8 +151,9 @@ pub fn tracking(
         .collect();
     ages.sort_unstable();
     ages.dedup();
-    let expectations =
-        run.map_items(ages.len(), |i| model.expected_purchases_new(ages[i] as f64 / unit.micros() as f64))?;
+    let expectations = run.map_items(ages.len(), |i| {
+        model.expected_purchases(0.0, 0.0, 0.0, ages[i] as f64 / unit.micros() as f64)
+    })?;
     let expected = |micros: i64| ages.binary_search(&micros).map_or(0.0, |i| expectations[i]);
     let mut out = Tracking {
         period_end: Vec::new(),

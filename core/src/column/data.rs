@@ -272,7 +272,8 @@ impl Data {
             }
             (at, row - starts[at])
         });
-        match self.kind() {
+        // Of what they are made into: integers beyond 64 bits are floats.
+        match chunks.iter().map(|chunk| chunk.kind()).fold(Kind::Null, Kind::join) {
             Kind::Text => {
                 let strings: Vec<_> = chunks.iter().map(|chunk| super::strings::Strings::of(chunk)).collect();
                 places.map(|(chunk, row)| strings[chunk].get(row)).collect::<Vec<Option<&str>>>().into()
@@ -308,6 +309,12 @@ impl Data {
             }
             Kind::Null | Kind::Other => Self::nulls(places.count()),
         }
+    }
+
+    /// The same values in one plain chunk of their own, which no change of the
+    /// caller's buffers reaches.
+    pub(crate) fn owned(&self) -> Self {
+        self.take(&(0..self.len() as u32).collect::<Vec<_>>())
     }
 
     /// Appends the rows of another column.
@@ -488,6 +495,19 @@ impl Columns {
     pub(crate) fn take(&self, rows: &[u32]) -> Self {
         let taken = self.columns.iter().map(|(name, data)| (Arc::clone(name), Arc::new(data.take(rows))));
         Self { columns: taken.collect() }
+    }
+
+    /// The columns of these names, as far as they are there; see [`Data::owned`].
+    pub(crate) fn owned(&self, names: &[&str]) -> Self {
+        names.iter().fold(Self::new(), |out, name| match self.get(name) {
+            Some(data) => out.with(name, data.owned()),
+            None => out,
+        })
+    }
+
+    /// The columns with their names.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Data)> + '_ {
+        self.columns.iter().map(|(name, data)| (&**name, &**data))
     }
 
     /// How many rows there are.

@@ -15,6 +15,7 @@ mod intake;
 mod intern;
 mod names;
 mod runs;
+mod stored;
 mod strings;
 mod table;
 mod time;
@@ -29,6 +30,8 @@ pub use intake::{DropReason, Dropped, Intake, Kept, OnInvalid, Sign, names_toget
 pub use intern::{intern, intern_ints};
 pub use names::{Labels, NULL, Names, Text};
 pub(crate) use runs::{Coded, Keys, ends, int_runs, ints};
+pub(crate) use stored::Stored;
 pub(crate) use strings::Strings;
 pub use table::{Column, Table, Tables, Values};
 pub use time::{MAX_TIME, MIN_TIME, TimeUnit, parse_time};
+pub(crate) use time::{civil, days};

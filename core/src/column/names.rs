@@ -165,6 +165,20 @@ impl Names {
         }
     }
 
+    /// The codes that occur, in the order of their labels: of numbers as
+    /// numbers, of text as text.
+    pub(crate) fn codes_by_label(&self) -> Vec<u32> {
+        let mut codes = self.codes.clone();
+        codes.sort_unstable();
+        codes.dedup();
+        codes.retain(|code| *code != NULL);
+        match &*self.labels {
+            Labels::Int(ints) => codes.sort_by_key(|c| ints.get(*c as usize).copied()),
+            Labels::Text(text) => codes.sort_by(|a, b| text.get(*a as usize).cmp(&text.get(*b as usize))),
+        }
+        codes
+    }
+
     /// Names that are their own labels: code `i` stands for label `i`.
     pub fn all(labels: Arc<Labels>) -> Self {
         Self { codes: (0..labels.len() as u32).collect(), labels }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::select::Copier;
 use super::{Collapse, Direct, EventOptions, Journeys, Moment, Open};
-use crate::column::{Columns, Intake, Labels, NULL, OnInvalid, Text, names_together};
+use crate::column::{Columns, Intake, Kind, Labels, NULL, Names, OnInvalid, Text, names_together};
 use crate::run::Run;
 use crate::{Error, Result};
 
@@ -16,6 +16,10 @@ use crate::{Error, Result};
 /// all customers at once is built anew with each part: `cost`, `order_id`,
 /// `kinds`, `lookback_by_kind`, `session_gap`, `collapse`, `direct` and
 /// `on_invalid = "drop"`.
+///
+/// A builder is a [`Model`](crate::model::Model): its file holds the options and
+/// the events, as far as the options name their columns, and a builder that was
+/// loaded goes on as if nothing had happened.
 ///
 /// ```
 /// use headwater::Run;
@@ -66,7 +70,7 @@ impl Name {
 struct Known {
     name: Name,
     /// The first touch and the first conversion among all: the order of customers.
-    first: (u32, u32),
+    first: [u32; 2],
     /// The code in the journeys so far.
     code: u32,
 }
@@ -82,34 +86,46 @@ impl JourneyBuilder {
         &self.options
     }
 
+    /// The events so far; `None` before the first part.
+    pub(super) fn events(&self) -> Option<Events<'_>> {
+        let Self { touches, conversions, .. } = self;
+        self.begun.then_some(Events { touches, conversions: conversions.as_ref() })
+    }
+
     /// How many rows of touches there are so far.
     pub fn touches(&self) -> usize {
         self.touches.rows()
     }
 
     /// Adds a part: touches, and conversions as a frame of their own or as the
-    /// flag column of the options. All parts have the same columns, and all
-    /// have conversions or none has. After an error the builder is as before.
+    /// flag column of the options. All parts have the columns that the options
+    /// name, and all have conversions or none has. After an error the builder
+    /// is as before.
     pub fn extend(&mut self, touches: &Columns, conversions: Option<&Columns>, run: &Run) -> Result<()> {
-        if self.begun && self.conversions.is_some() != conversions.is_some() {
+        let flagged = self.options.conversion.is_some();
+        if self.begun && !flagged && self.conversions.is_some() != conversions.is_some() {
             let reason = "some parts have a frame of conversions and others have none: give an empty one";
             return Err(Error::option("conversions", reason));
         }
         // By itself, so that an error tells of the part's own rows.
-        let part = Journeys::from_events(touches, conversions, &self.options, run)?;
-        let mut next = self.clone();
-        next.touches.append(touches.clone())?;
-        if let Some(conversions) = conversions {
-            next.conversions.get_or_insert_default().append(conversions.clone())?;
+        let built = Journeys::from_events(touches, conversions, &self.options, run)?;
+        let [of_touches, of_conversions] = self.options.columns();
+        let (touches, conversions) =
+            (touches.owned(&of_touches), conversions.map(|conversions| conversions.owned(&of_conversions)));
+        let mut all = (self.touches.clone(), self.conversions.clone());
+        append(&mut all.0, &touches)?;
+        if let Some(conversions) = &conversions {
+            append(all.1.get_or_insert_default(), conversions)?;
         }
-        next.begun = true;
+        let events = Events { touches: &all.0, conversions: all.1.as_ref() };
         if self.is_whole() {
-            let Self { touches, conversions, options, .. } = &next;
-            next.journeys = Journeys::from_events(touches, conversions.as_ref(), options, run)?;
+            self.journeys = events.build(&self.options, run)?;
         } else {
-            next.grow(touches, conversions, &part, run)?;
+            let part = Events { touches: &touches, conversions: conversions.as_ref() };
+            self.grow(part, events, &built, run)?;
         }
-        *self = next;
+        (self.touches, self.conversions) = all;
+        self.begun = true;
         Ok(())
     }
 
@@ -166,71 +182,95 @@ impl JourneyBuilder {
             || o.on_invalid == OnInvalid::Drop
     }
 
-    fn grow(
-        &mut self,
-        touches: &Columns,
-        conversions: Option<&Columns>,
-        part: &Journeys,
+    /// Rebuilds the journeys of the customers of a part; all or nothing.
+    fn grow(&mut self, part: Events<'_>, all: Events<'_>, built: &Journeys, run: &Run) -> Result<()> {
+        let names = self.names(part, run)?;
+        let before = [self.customers.len(), self.touched.len(), self.sold.len()];
+        let seen = self.meet(&names);
+        match self.grown(&seen, part, all, built, run) {
+            Ok((journeys, order)) => {
+                for (place, id) in order.into_iter().enumerate() {
+                    self.customers[id as usize].code = place as u32;
+                }
+                self.journeys = journeys;
+                Ok(())
+            }
+            Err(error) => {
+                self.forget(before);
+                Err(error)
+            }
+        }
+    }
+
+    /// The journeys with the new ones of the customers seen, and the order of customers.
+    fn grown(
+        &self,
+        seen: &[bool],
+        part: Events<'_>,
+        all: Events<'_>,
+        built: &Journeys,
         run: &Run,
-    ) -> Result<()> {
-        let touched = self.meet(touches, conversions, run)?;
+    ) -> Result<(Journeys, Vec<u32>)> {
         let rows = |of: &[u32]| -> Vec<u32> {
-            let rows = of.iter().enumerate().filter(|(_, customer)| touched[**customer as usize]);
+            let rows = of.iter().enumerate().filter(|(_, customer)| seen[**customer as usize]);
             rows.map(|(row, _)| row as u32).collect()
         };
-        let of_part =
-            part.observation_end.filter(|_| touches.rows() + conversions.map_or(0, Columns::rows) > 0);
         let end = match self.options.observation_end {
             Some(end) => Some(end.0),
-            None => self.journeys.observation_end.max(of_part),
+            None => self.journeys.observation_end.max(built.observation_end.filter(|_| part.rows() > 0)),
         };
         let mut options = EventOptions { observation_end: end.map(Moment), ..self.options.clone() };
         if options.open != Open::Exclude {
             options.open = Open::Censored;
         }
-        let some_touches = self.touches.take(&rows(&self.touched));
-        let some_conversions = self.conversions.as_ref().map(|all| all.take(&rows(&self.sold)));
-        let new = Journeys::from_events(&some_touches, some_conversions.as_ref(), &options, run)?;
+        let touches = all.touches.take(&rows(&self.touched));
+        let conversions = all.conversions.map(|all| all.take(&rows(&self.sold)));
+        let some = Events { touches: &touches, conversions: conversions.as_ref() };
+        let new = some.build(&options, run)?;
         run.check()?;
-        let old = std::mem::take(&mut self.journeys);
-        let mut out = self.spliced(&old, &new, &touched)?;
+        let old = &self.journeys;
+        let (mut out, order) = self.spliced(old, &new, seen)?;
         out.observation_end = end;
-        out.touches = old.touches + part.touches;
-        out.late_touches = old.late_touches + part.late_touches;
-        out.late_conversions = old.late_conversions + part.late_conversions;
-        self.journeys = out;
-        Ok(())
+        out.touches = old.touches + built.touches;
+        out.late_touches = old.late_touches + built.late_touches;
+        out.late_conversions = old.late_conversions + built.late_conversions;
+        Ok((out, order))
     }
 
-    /// Takes down who the rows of a part are, and says which customers it touches.
-    fn meet(&mut self, touches: &Columns, conversions: Option<&Columns>, run: &Run) -> Result<Vec<bool>> {
+    /// The customers of a part, of its touches and of its conversions.
+    fn names(&self, part: Events<'_>, run: &Run) -> Result<Vec<Names>> {
         let o = &self.options;
-        let mut intake = Intake::new(touches, o.on_invalid, run);
-        let names = if let Some(conversions) = conversions {
+        let mut intake = Intake::new(part.touches, o.on_invalid, run);
+        let names = if let Some(conversions) = part.conversions {
             let mut orders = Intake::new(conversions, o.on_invalid, run);
             let buyer = o.conversion_customer.as_ref().unwrap_or(&o.customer);
             names_together([(&mut intake, o.customer.as_str()), (&mut orders, buyer.as_str())])?.to_vec()
         } else {
             vec![intake.names(&o.customer)?]
         };
-        let Some(labels) = names.first().map(|names| &names.labels) else { return Ok(Vec::new()) };
-        let mixed = |known: &Known| {
-            matches!(
-                (&known.name, &**labels),
-                (Name::Text(_), Labels::Int(_)) | (Name::Int(_), Labels::Text(_))
-            )
+        let mixed = |known: &Known, labels: &Labels| {
+            matches!((&known.name, labels), (Name::Text(_), Labels::Int(_)) | (Name::Int(_), Labels::Text(_)))
         };
-        if !labels.is_empty() && self.customers.first().is_some_and(mixed) {
+        if let (Some(known), Some(names)) = (self.customers.first(), names.first())
+            && !names.labels.is_empty()
+            && mixed(known, &names.labels)
+        {
             return Err(Error::column(
                 &o.customer,
                 "holds integers in one part and text in another: convert one of the two",
             ));
         }
+        Ok(names)
+    }
+
+    /// Takes down who the rows of a part are, and says which customers it touches.
+    fn meet(&mut self, names: &[Names]) -> Vec<bool> {
+        let Some(labels) = names.first().map(|names| &names.labels) else { return Vec::new() };
         let ids: Vec<u32> = (0..labels.len() as u32)
             .map(|code| {
                 let name = Name::of(labels, code);
                 *self.known.entry(name).or_insert_with_key(|name| {
-                    self.customers.push(Known { name: name.clone(), first: (NULL, NULL), code: NULL });
+                    self.customers.push(Known { name: name.clone(), first: [NULL; 2], code: NULL });
                     self.customers.len() as u32 - 1
                 })
             })
@@ -240,18 +280,34 @@ impl JourneyBuilder {
             let rows = if k == 0 { &mut self.touched } else { &mut self.sold };
             for code in &names.codes {
                 let id = ids.get(*code as usize).copied().unwrap_or_default();
-                let first = &mut self.customers[id as usize].first;
-                let first = if k == 0 { &mut first.0 } else { &mut first.1 };
+                let first = &mut self.customers[id as usize].first[k];
                 *first = (*first).min(rows.len() as u32);
                 seen[id as usize] = true;
                 rows.push(id);
             }
         }
-        Ok(seen)
+        seen
     }
 
-    /// The journeys of touched customers from `new`, and of all others from `old`.
-    fn spliced(&mut self, old: &Journeys, new: &Journeys, touched: &[bool]) -> Result<Journeys> {
+    /// Undoes [`Self::meet`]: so many customers, touches and conversions there were.
+    fn forget(&mut self, [customers, touches, conversions]: [usize; 3]) {
+        for gone in self.customers.drain(customers..) {
+            self.known.remove(&gone.name);
+        }
+        for known in &mut self.customers {
+            for (first, rows) in known.first.iter_mut().zip([touches, conversions]) {
+                if *first as usize >= rows {
+                    *first = NULL;
+                }
+            }
+        }
+        self.touched.truncate(touches);
+        self.sold.truncate(conversions);
+    }
+
+    /// The journeys of touched customers from `new`, and of all others from `old`;
+    /// and the order of customers.
+    fn spliced(&self, old: &Journeys, new: &Journeys, touched: &[bool]) -> Result<(Journeys, Vec<u32>)> {
         let mut codes = HashMap::new();
         if let Some(labels) = &new.customers {
             for code in 0..labels.len() as u32 {
@@ -278,8 +334,9 @@ impl JourneyBuilder {
         let sources = [old, new].map(by_customer);
         let mut copies = [Copier::default(), Copier::default()];
         let (mut text, mut ints) = (Text::new(), Vec::new());
-        for (place, id) in order.into_iter().enumerate() {
-            let known = &mut self.customers[id as usize];
+        for (place, id) in order.iter().enumerate() {
+            let id = *id;
+            let known = &self.customers[id as usize];
             match &known.name {
                 Name::Text(name) => text.push(name),
                 Name::Int(name) => ints.push(*name),
@@ -287,7 +344,6 @@ impl JourneyBuilder {
             let which = usize::from(touched[id as usize]);
             let from = [old, new][which];
             let code = if which == 1 { codes.get(&known.name).copied().unwrap_or(NULL) } else { known.code };
-            known.code = place as u32;
             copies[which] = Copier::default();
             for j in sources[which].get(code as usize).cloned().unwrap_or_default() {
                 let first = out.steps.len();
@@ -321,8 +377,41 @@ impl JourneyBuilder {
         if !self.options.offline_channels.is_empty() {
             out.offline = out.channel_labels().iter().map(offline).collect();
         }
-        Ok(out)
+        Ok((out, order))
     }
+}
+
+/// Touches, and conversions where they are a frame of their own.
+#[derive(Clone, Copy)]
+pub(super) struct Events<'a> {
+    pub(super) touches: &'a Columns,
+    pub(super) conversions: Option<&'a Columns>,
+}
+
+impl Events<'_> {
+    fn build(self, options: &EventOptions, run: &Run) -> Result<Journeys> {
+        Journeys::from_events(self.touches, self.conversions, options, run)
+    }
+
+    fn rows(self) -> usize {
+        self.touches.rows() + self.conversions.map_or(0, Columns::rows)
+    }
+}
+
+/// Appends the rows of a part, which must be of the same kinds as those before.
+fn append(all: &mut Columns, part: &Columns) -> Result<()> {
+    let before = all.clone();
+    all.append(part.clone())?;
+    if all.rows() >= NULL as usize {
+        return Err(Error::column("customer", "has more rows than fit in one build: split by customer"));
+    }
+    if let Some((name, data)) = all.iter().find(|(_, data)| data.kind() == Kind::Other) {
+        let kinds = [&before, part].map(|columns| columns.kind(name).unwrap_or(data.kind()).name());
+        let reason =
+            format!("holds {} in one part and {} in another: convert one of the two", kinds[0], kinds[1]);
+        return Err(Error::column(name, reason));
+    }
+    Ok(())
 }
 
 /// The journeys of each customer code.

@@ -49,6 +49,7 @@ mod chain;
 mod counts;
 mod detail;
 mod door;
+mod file;
 mod fine;
 mod grouping;
 mod grow;

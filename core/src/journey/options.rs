@@ -200,6 +200,7 @@ pub struct EventOptions {
     pub cost: Option<String>,
     /// Column of touches that flags the rows which are conversions, when these
     /// are not a frame of their own. Default none.
+    #[serde(alias = "conversions")]
     pub conversion: Option<String>,
     /// Column of the value of a conversion, in the frame that has the
     /// conversions. Default none: only numbers of conversions are known.
@@ -344,8 +345,24 @@ impl EventOptions {
             || self.direct != Direct::Keep
     }
 
+    /// The columns that are read of touches, and of a frame of conversions.
+    pub(super) fn columns(&self) -> [Vec<&str>; 2] {
+        let of_sale = [&self.value, &self.conversion_kind, &self.order_id, &self.conversion_place];
+        let of_sale = || of_sale.into_iter().flatten();
+        let of_touch = [&self.cost, &self.conversion, &self.kind, &self.weight, &self.campaign];
+        let mut touches: Vec<&str> = vec![&self.customer, &self.time, &self.channel];
+        touches.extend(of_touch.into_iter().flatten().map(String::as_str));
+        touches.extend(of_sale().filter(|_| self.conversion.is_some()).map(String::as_str));
+        let mut conversions: Vec<&str> = vec![
+            self.conversion_customer.as_ref().unwrap_or(&self.customer),
+            self.conversion_time.as_ref().unwrap_or(&self.time),
+        ];
+        conversions.extend(of_sale().map(String::as_str));
+        [touches, conversions]
+    }
+
     /// An [`Error::Option`] for options that contradict each other.
-    pub(super) fn check(&self) -> Result<()> {
+    pub fn check(&self) -> Result<()> {
         let need = |given: bool, there: bool, option: &str, other: &str| {
             if given && !there {
                 return Err(Error::option(

@@ -6,16 +6,21 @@
 //! oracle; the accuracy stated at each is what was measured there.
 
 pub(crate) mod ascent;
+mod chi_squared;
 mod exact;
 mod gamma;
 mod hyper;
+pub(crate) mod jet;
 pub mod newton;
 mod normal;
+pub(crate) mod quadrature;
 mod semidefinite;
 pub mod solve;
 mod stats;
 mod sum;
+pub(crate) mod survival;
 
+pub(crate) use chi_squared::chi_squared_tail;
 pub(crate) use exact::merge_sums;
 pub use exact::{ExactSum, exact_sum};
 pub use gamma::{digamma, digamma_rise, ln_beta, ln_gamma, ln_gamma_rise, trigamma, trigamma_rise};

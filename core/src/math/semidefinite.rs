@@ -32,6 +32,11 @@ impl Factor {
         Self { n, lower: m, used }
     }
 
+    /// Which rows say something of their own.
+    pub(crate) fn used(&self) -> &[bool] {
+        &self.used
+    }
+
     /// Solves for the rows that are used.
     pub(crate) fn solve(&self, y: &[f64]) -> Vec<f64> {
         let n = self.n;

@@ -643,11 +643,10 @@ impl Learned for AdditiveHazardModel {
         Explained { incremental, fallback }
     }
 
-    fn probability(&self, journey: &Journey<'_>) -> Option<f64> {
-        let last = *journey.times.last()?;
+    fn probability(&self, journey: &Journey<'_>, from: i64) -> Option<f64> {
         let ahead = self.parameters.horizon.days();
         let adds = |(c, t): (&u32, &i64)| match self.of(*c) {
-            Some((b, w)) => b * exp(-w * days(last.saturating_sub(*t))) * -exp_m1(-w * ahead),
+            Some((b, w)) => b * exp(-w * days(from.saturating_sub(*t))) * -exp_m1(-w * ahead),
             None => 0.0,
         };
         let expected = self.hazard * ahead + journey.path.iter().zip(journey.times).map(adds).sum::<f64>();

@@ -286,7 +286,7 @@ impl Learned for PathCounterfactualModel {
         Explained { incremental: 1.0, fallback }
     }
 
-    fn probability(&self, journey: &Journey<'_>) -> Option<f64> {
+    fn probability(&self, journey: &Journey<'_>, _from: i64) -> Option<f64> {
         let mut path = Vec::new();
         self.parameters.transform.apply(journey.path, &mut path, |_| ());
         Some(self.path_rate(&path, self.rate))

@@ -470,7 +470,7 @@ impl Learned for LogisticModel {
         Explained { incremental, fallback }
     }
 
-    fn probability(&self, journey: &Journey<'_>) -> Option<f64> {
+    fn probability(&self, journey: &Journey<'_>, _from: i64) -> Option<f64> {
         let adds = tally(journey.path)
             .iter()
             .map(|(c, n)| self.coefficient(*c) * self.parameters.feature(*n))

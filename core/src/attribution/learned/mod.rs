@@ -97,9 +97,10 @@ pub(super) trait Learned: Debug + Send + Sync {
     fn channels(&self) -> &[String];
     /// Writes the touches' shares of a journey with at least one touch.
     fn explain(&self, journey: &Journey<'_>, shares: &mut Vec<f64>) -> Explained;
-    /// P(conversion) of a journey with at least one touch; `None` where the
-    /// model has no such thing.
-    fn probability(&self, journey: &Journey<'_>) -> Option<f64>;
+    /// P(conversion) of a journey with at least one touch, within the horizon
+    /// from the moment `from` on where there is one; `None` where the model has
+    /// no such thing.
+    fn probability(&self, journey: &Journey<'_>, from: i64) -> Option<f64>;
     /// What the model has to say of itself.
     fn report(&self, name: &str) -> Option<(&'static str, Table)>;
     /// Credit of channels, where it is not the sum over journeys.

@@ -184,7 +184,7 @@ impl Learned for ShaoLiModel {
         Explained { incremental: 1.0, fallback }
     }
 
-    fn probability(&self, _journey: &Journey<'_>) -> Option<f64> {
+    fn probability(&self, _journey: &Journey<'_>, _from: i64) -> Option<f64> {
         None
     }
 

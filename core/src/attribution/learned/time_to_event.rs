@@ -445,11 +445,10 @@ impl Learned for TimeToEventModel {
         Explained { incremental, fallback }
     }
 
-    fn probability(&self, journey: &Journey<'_>) -> Option<f64> {
-        let last = journey.times.last().copied()?;
-        let end = last.saturating_add(self.parameters.horizon.micros());
+    fn probability(&self, journey: &Journey<'_>, from: i64) -> Option<f64> {
+        let end = from.saturating_add(self.parameters.horizon.micros());
         let mut expected = 0.0;
-        self.parameters.intervals(journey.path, journey.times, last, end, |length, counts| {
+        self.parameters.intervals(journey.path, journey.times, from, end, |length, counts| {
             expected += self.rate(counts) * days(length);
         });
         Some(-exp_m1(-expected))

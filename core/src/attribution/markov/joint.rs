@@ -43,6 +43,7 @@ impl MarkovModel {
             return Err(Error::option("sets", "name at least one set or sequence of channels"));
         }
         let chain = self.chain();
+        run.stage("remove together", (options.sets.len() + options.sequences.len()) as u64)?;
         let walks = Walks::new(&chain, run)?;
         let removal = self.markov.removal;
         let (mut kind, mut channels) = (Text::new(), Text::new());
@@ -59,6 +60,7 @@ impl MarkovModel {
                 (None, None) => [0.0; 2],
             });
             sums.push(Some(codes.iter().map(|c| self.removal_effects[*c as usize]).sum()));
+            run.advance(1)?;
         }
         for sequence in &options.sequences {
             let codes = self.codes("sequences", sequence)?;
@@ -70,6 +72,7 @@ impl MarkovModel {
                 None => [0.0; 2],
             });
             sums.push(None);
+            run.advance(1)?;
         }
         let column = |k: usize| effects.iter().map(move |e: &Pair| e[k]);
         Ok(Table::new()

@@ -58,7 +58,9 @@ impl MarkovModel {
     }
 
     fn met_channels(&self, walks: Option<&Walks<'_>>, run: &Run) -> Result<Table> {
+        run.stage("meet channels", self.channels.len() as u64)?;
         let found = run.map_items(self.channels.len(), |c| {
+            run.advance(1)?;
             let Some(walks) = walks else { return Ok([0.0; 2]) };
             let gone = [c as u32];
             let cut = Cut::Channels(&gone);

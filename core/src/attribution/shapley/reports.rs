@@ -69,6 +69,7 @@ impl ShapleyModel {
     /// For more than 25 channels those of sets that occur, and none for the
     /// worth `rate` ([`Error::Option`]).
     pub fn dividends(&self, options: DividendOptions, run: &Run) -> Result<Table> {
+        run.stage("compare coalitions", 0)?;
         let sets = self.dividend_sets(options.top, run)?;
         let values = if self.has_value { Some(self.dividends_of(&sets, 1, run)?) } else { None };
         let dividends = self.dividends_of(&sets, 0, run)?;
@@ -113,12 +114,15 @@ impl ShapleyModel {
         if let Some(table) = self.dividend_table(measure, run)? {
             return Ok(sets.iter().map(|s| table[worth::index(s)]).collect());
         }
-        match self.shapley.game(&self.channels, &self.sets, measure, run)? {
+        let game = self.shapley.game(&self.channels, &self.sets, measure, run)?;
+        run.stage("compare coalitions", sets.len() as u64)?;
+        match game {
             Game::Dividends(dividends) => {
                 let at = |set: &Vec<u32>| self.sets.sets.binary_search(set).map_or(0.0, |s| dividends[s]);
                 Ok(sets.iter().map(at).collect())
             }
             Game::Points(known, worths) => run.map_items(sets.len(), |s| {
+                run.advance(1)?;
                 let within = known.iter().zip(&worths).filter(|(set, _)| is_subset(set, &sets[s]));
                 let sign =
                     |set: &[u32]| if (sets[s].len() - set.len()).is_multiple_of(2) { 1.0 } else { -1.0 };
@@ -155,6 +159,7 @@ impl ShapleyModel {
     /// for `journey_rate`.
     pub fn synergies(&self, run: &Run) -> Result<Table> {
         let n = self.channels.len();
+        run.stage("compare pairs", 0)?;
         let of = |measure: usize| match self.shapley.game(&self.channels, &self.sets, measure, run)? {
             Game::Dividends(d) => Ok(worth::interactions_of_dividends(&self.sets.sets, &d, n)),
             Game::Points(sets, worths) => Ok(worth::interactions_of_points(&sets, &worths, n)),

@@ -18,7 +18,7 @@ use crate::{Error, Result};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Untested {
-    /// Factors are spread around a common centre, which the tests tell of;
+    /// Factors are 0 or spread around a common centre, as the tests tell;
     /// untested channels have that centre and its whole spread, and tests that
     /// tell little are drawn towards it. The default.
     #[default]
@@ -161,10 +161,11 @@ const SAMPLES: usize = 4_000;
 /// that a model's rows still add up to the total; it is negative where the
 /// tests claim more than there is.
 ///
-/// Under [`Untested::Shrink`] factors are ln k_c ~ N(μ, τ²) with
-/// μ ~ N(0, 1.5²) and τ ~ half-normal(1), integrated exactly: untested channels
-/// have the median of what a new channel may be, and intervals that are as wide
-/// as what the tests leave open. Intervals are quantiles of joint samples
+/// Under [`Untested::Shrink`] a channel brings nothing with probability
+/// π ~ Beta(1, 3), and else ln k_c ~ N(μ, τ²) with μ ~ N(0, 1.5²) and
+/// τ ~ half-normal(1), all integrated: untested channels have the median of
+/// what a new channel may be, and intervals that are as wide as what the tests
+/// leave open. Intervals are quantiles of joint samples
 /// (keyed by the seed) of factors and, with a bootstrap, of credits; no sample
 /// of a channel exceeds all conversions there are.
 ///
@@ -173,7 +174,7 @@ const SAMPLES: usize = 4_000;
 /// | `calibrated` | model, channel, uncalibrated, factor, calibrated, standard_error, low, high, share (of what channels bring), source (`tested`; `pooled`: from the tests of others; `unchanged`; `no credit`: a tested channel without credit in its periods, scaled by its touches; `baseline`), tests |
 /// | `tests` | model, channel, start, end, effect, standard_error, credited, factor, factor_standard_error |
 /// | `pooling` | model, channel, tests, factor, factor_standard_error, q, between (variance between tests) |
-/// | `centre` | model, mu, tau (means; with `shrink`), unused_tests |
+/// | `centre` | model, mu, tau, no_effect (means; with `shrink`), unused_tests |
 ///
 /// Errors: [`Error::Row`] for a channel without a touch, a period that is
 /// empty, or a standard error that is not above 0; [`Error::NotEnoughData`]
@@ -363,7 +364,7 @@ struct Calibrated {
     /// Samples by channel, then of the baseline.
     samples: Vec<Vec<f64>>,
     baseline: f64,
-    centre: Option<[f64; 2]>,
+    centre: Option<[f64; 3]>,
 }
 
 impl Calibrated {
@@ -599,6 +600,7 @@ fn tables(
         .with("model", Values::Text(bases.iter().map(|b| &b.name).collect::<Text>()))
         .with_optional("mu", report.iter().map(|r| r.centre.map(|c| c[0])))
         .with_optional("tau", report.iter().map(|r| r.centre.map(|c| c[1])))
+        .with_optional("no_effect", report.iter().map(|r| r.centre.map(|c| c[2])))
         .with("unused_tests", Values::I64(vec![unused as i64; bases.len()]));
     vec![("calibrated", calibrated), ("tests", used), ("pooling", pooling), ("centre", centre)]
 }

@@ -8,7 +8,7 @@ use super::bootstrap::{Draws, Spread};
 use super::grouped::by_group;
 use super::interval::Interval;
 use crate::attribution::{Fitted, Model, model};
-use crate::column::{Columns, DAY, Intake, OnInvalid, Sign, Table, Text, TimeUnit, Values};
+use crate::column::{Columns, DAY, Intake, OnInvalid, Sign, Table, Text, TimeUnit, Values, civil};
 use crate::journey::{Journeys, UNATTRIBUTED};
 use crate::math::ExactSum;
 use crate::run::Run;
@@ -38,18 +38,9 @@ impl MoneyPeriod {
             Self::Day => day * DAY,
             // 1970-01-01 was a Thursday.
             Self::Week => (day - (day + 3).rem_euclid(7)) * DAY,
-            Self::Month => (day - month_day(day)) * DAY,
+            Self::Month => (day + 1 - civil(day).2) * DAY,
         }
     }
-}
-
-/// Days since the first of the month (civil_from_days of Howard Hinnant).
-fn month_day(day: i64) -> i64 {
-    let of_era = (day + 719_468).rem_euclid(146_097);
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    of_year - (153 * month + 2) / 5
 }
 
 /// Columns and options of [`money`].

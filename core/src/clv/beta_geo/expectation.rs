@@ -25,7 +25,7 @@ const LN_SCALE: f64 = 512.0 * std::f64::consts::LN_2;
 
 /// The law of a living customer's future: rate ~ Gamma(`shape`, `rate`), dropout ~ Beta(`a`, `b`).
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Future {
+pub(crate) struct Future {
     pub shape: f64,
     pub rate: f64,
     pub a: f64,
@@ -34,7 +34,7 @@ pub(super) struct Future {
 
 impl Future {
     /// Expected purchases in `t` periods of a customer who is alive.
-    pub(super) fn expected(self, t: f64) -> f64 {
+    pub(crate) fn expected(self, t: f64) -> f64 {
         let odds = t / self.rate;
         if odds <= 0.0 {
             0.0

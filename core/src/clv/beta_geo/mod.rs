@@ -6,7 +6,7 @@
 //! probability p ~ Beta(a, b). A customer without a repeat purchase cannot have
 //! dropped out, so P(alive) = 1 there: a property of this model, not of life.
 
-mod expectation;
+pub(crate) mod expectation;
 mod fit;
 mod likelihood;
 
@@ -14,8 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use self::expectation::{Future, Lanes};
 use super::estimates::{Estimates, interval_quantile};
+use super::laws::{BetaGeometric, History, Purchases, Quantity, same_unit};
 use super::rows::{RfmSlices, Unique, fault};
-use crate::column::{Duration, Table, Values};
+use crate::column::Duration;
 use crate::math::{exp, exp_m1, ln};
 use crate::model::Model;
 use crate::{Error, Result, Run};
@@ -145,24 +146,6 @@ pub struct Prediction {
     pub p_alive_interval: Option<(Vec<f64>, Vec<f64>)>,
 }
 
-impl Prediction {
-    /// expected_purchases, p_alive and their edges as columns after those of `table`.
-    pub(crate) fn columns(self, table: Table) -> Table {
-        let mut table = table
-            .with("expected_purchases", Values::F64(self.expected_purchases))
-            .with("p_alive", Values::F64(self.p_alive));
-        if let Some((low, high)) = self.expected_purchases_interval {
-            table = table
-                .with("expected_purchases_low", Values::F64(low))
-                .with("expected_purchases_high", Values::F64(high));
-        }
-        if let Some((low, high)) = self.p_alive_interval {
-            table = table.with("p_alive_low", Values::F64(low)).with("p_alive_high", Values::F64(high));
-        }
-        table
-    }
-}
-
 impl BetaGeoModel {
     /// A model with given parameters, for example published ones: no fit, no errors.
     pub fn from_parameters(r: f64, alpha: f64, a: f64, b: f64, period: Option<Duration>) -> Result<Self> {
@@ -265,7 +248,7 @@ impl BetaGeoModel {
         let z = interval.map(interval_quantile).transpose()?;
         let unique = Unique::of(rows, run)?;
         let parameters = self.params();
-        let out = Self::each(&unique, "predicting", run, |x, t_x, t, _| {
+        let out = Self::each(&unique, "predicting", run, |x, t_x, t| {
             let e = expected(parameters, x, t_x, t, periods);
             let w = alive(parameters, x, t_x, t);
             let edges = z.map_or([0.0; 4], |z| self.edges(z, x, t_x, t, periods, e, w));
@@ -283,39 +266,21 @@ impl BetaGeoModel {
         })
     }
 
-    /// Σ_t `weights[t−1]` · E[purchases in the next t periods], and the
-    /// undiscounted expectation, per row.
-    pub(crate) fn weighted(
-        &self,
-        unique: &Unique,
-        weights: &[f64],
-        run: &Run,
-    ) -> Result<Vec<(f64, f64, f64)>> {
-        let parameters = self.params();
-        let periods = weights.len() as f64;
-        Self::each(unique, "valuing customers", run, |x, t_x, t, lanes| {
-            let w = alive(parameters, x, t_x, t);
-            let future = future(parameters, x, t);
-            (w * future.weighted(weights, lanes), w * future.expected(periods), w)
-        })
-    }
-
     /// Applies `work` to every distinct row.
     fn each<T: Send>(
         unique: &Unique,
         stage: &'static str,
         run: &Run,
-        work: impl Fn(f64, f64, f64, &mut Lanes) -> T + Sync + Send,
+        work: impl Fn(f64, f64, f64) -> T + Sync + Send,
     ) -> Result<Vec<T>> {
         let n = unique.len();
         run.stage(stage, n as u64)?;
         let parts = run.map_items(n.div_ceil(PIECE), |piece| {
             let rows = piece * PIECE..n.min((piece + 1) * PIECE);
-            let mut lanes = Lanes::default();
             let mut out = Vec::with_capacity(rows.len());
             for row in rows {
                 let (t_x, t) = (unique.recency[row], unique.age[row]);
-                out.push(work(f64::from(unique.frequency[row]), t_x, t, &mut lanes));
+                out.push(work(f64::from(unique.frequency[row]), t_x, t));
                 run.check()?;
             }
             run.advance(out.len() as u64)?;
@@ -360,15 +325,44 @@ impl BetaGeoModel {
 
     /// Rows in another unit than the model's are an error, where both are known.
     pub(crate) fn same_unit(&self, period: Option<Duration>) -> Result<()> {
-        match (self.period, period) {
-            (Some(model), Some(rows)) if model != rows => Err(Error::option(
-                "period",
-                format!(
-                    "the model was fitted in periods of {model} and these rows are in periods of {rows}: summarize with period=\"{model}\""
-                ),
-            )),
-            _ => Ok(()),
+        same_unit(self.period, period)
+    }
+}
+
+impl Purchases for BetaGeoModel {
+    fn kind(&self) -> &'static str {
+        Self::KIND
+    }
+    fn estimates(&self) -> &Estimates {
+        &self.estimates
+    }
+    fn period(&self) -> Option<Duration> {
+        self.period
+    }
+    fn quantity_at(&self, values: &[f64], history: History, quantity: Quantity) -> f64 {
+        let p = std::array::from_fn(|i| values.get(i).copied().unwrap_or(f64::NAN));
+        let (x, t_x, t) = (f64::from(history.frequency), history.recency, history.age);
+        let law = BetaGeometric::PLAIN.quantities(p, history);
+        match quantity {
+            Quantity::OddsAlive if history.frequency == 0 => f64::INFINITY,
+            Quantity::OddsAlive => -likelihood::ln_odds_dead(p, x, t_x, t),
+            Quantity::Alive { ahead } => law.p_alive(ahead),
+            Quantity::Purchases { periods } => expected(p, x, t_x, t, periods),
+            Quantity::Residual { rate } => law.residual(rate),
+            Quantity::Rate => law.rate(),
+            Quantity::LogLikelihood => law.ln_likelihood(),
         }
+    }
+    fn probabilities_of(&self, history: History, periods: f64, most: usize) -> Vec<f64> {
+        BetaGeometric::PLAIN.quantities(self.params(), history).probabilities(periods, most)
+    }
+    fn discounted(&self, history: History, weights: &[f64]) -> f64 {
+        let (x, t_x, t) = (f64::from(history.frequency), history.recency, history.age);
+        let p = self.params();
+        alive(p, x, t_x, t) * future(p, x, t).weighted(weights, &mut Lanes::default())
+    }
+    fn bytes(&self) -> Result<Vec<u8>> {
+        crate::model::to_bytes(self)
     }
 }
 

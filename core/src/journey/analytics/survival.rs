@@ -1,87 +1,14 @@
-//! The Kaplan–Meier curve of weighted spells.
+//! Kaplan–Meier curves of spells in whole time steps, and their comparison.
 
 use super::Report;
 use super::stats::two_sided;
 use crate::column::{Table, Text, Values};
-use crate::math::{exact_sum, exp, ln};
+use crate::math::exact_sum;
+use crate::math::survival::{self, kaplan_meier, quantile};
 
 /// What happened at one time: (time, conversions, censored spells).
-pub(super) type Ends = (i64, f64, f64);
-
-/// The curve at one of its steps.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Point {
-    pub(super) time: i64,
-    pub(super) at_risk: f64,
-    pub(super) events: f64,
-    /// Censored from this time on, before the next point.
-    pub(super) censored: f64,
-    pub(super) survival: f64,
-    /// The estimated variance of ln S by Greenwood's formula; infinite where S is 0.
-    greenwood: f64,
-}
-
-impl Point {
-    /// Greenwood's standard error; missing where the curve is 0.
-    pub(super) fn std_error(&self) -> Option<f64> {
-        self.greenwood.is_finite().then(|| self.survival * self.greenwood.sqrt())
-    }
-
-    /// The interval on the scale of ln(−ln S), which keeps it in [0, 1]
-    /// (Kalbfleisch & Prentice 1980); missing where the curve is 0.
-    pub(super) fn interval(&self, z: f64) -> Option<(f64, f64)> {
-        if !self.greenwood.is_finite() {
-            return None;
-        }
-        if self.survival >= 1.0 {
-            return Some((1.0, 1.0));
-        }
-        let log = ln(self.survival);
-        let width = z * self.greenwood.sqrt() / -log;
-        Some((exp(log * exp(width)), exp(log * exp(-width))))
-    }
-}
-
-/// The curve from time 0: a point there, and one at every time with an event.
-/// `ends` are in order of time. Spells censored at the time of an event were
-/// still at risk (Kaplan & Meier 1958).
-pub(super) fn kaplan_meier(ends: &[Ends]) -> Vec<Point> {
-    let mut at_risk = exact_sum(ends.iter().flat_map(|e| [e.1, e.2]));
-    let mut points = vec![Point { at_risk, survival: 1.0, ..Point::default() }];
-    let (mut survival, mut greenwood) = (1.0, 0.0);
-    for same in ends.chunk_by(|a, b| a.0 == b.0) {
-        let (events, censored) = same.iter().fold((0.0, 0.0), |sum, e| (sum.0 + e.1, sum.1 + e.2));
-        if events > 0.0 {
-            // Rounding of fractional weights must not leave a sliver of the last spell.
-            let left = if at_risk - events > 1e-9 * at_risk { at_risk - events } else { 0.0 };
-            survival *= left / at_risk;
-            greenwood += if left > 0.0 { events / (at_risk * left) } else { f64::INFINITY };
-            let point = Point { time: same[0].0, at_risk, events, censored, survival, greenwood };
-            if point.time == 0 && points.len() == 1 {
-                points[0] = point;
-            } else {
-                points.push(point);
-            }
-        } else if let Some(last) = points.last_mut() {
-            last.censored += censored;
-        }
-        at_risk = (at_risk - events - censored).max(0.0);
-    }
-    points
-}
-
-/// The first time at which a share of `p` has converted, by the curve and by
-/// its limits (Brookmeyer & Crowley 1982): (time, low, high).
-pub(super) fn quantile(points: &[Point], p: f64, z: f64) -> [Option<i64>; 3] {
-    // A product of shares can end a hair above the share that it stands for.
-    let level = (1.0 - p) * (1.0 + 1e-12);
-    let first = |below: &dyn Fn(&Point) -> bool| points.iter().find(|p| below(p)).map(|p| p.time);
-    [
-        first(&|point| point.survival <= level),
-        first(&|point| point.interval(z).is_none_or(|i| i.0 <= level)),
-        first(&|point| point.interval(z).is_none_or(|i| i.1 <= level)),
-    ]
-}
+pub(super) type Ends = survival::Ends<i64>;
+type Point = survival::Point<i64>;
 
 /// The curve as it stands at multiples of `grid`.
 fn thinned(points: &[Point], grid: i64) -> Vec<Point> {
@@ -174,7 +101,7 @@ impl Curves {
         for p in quantiles {
             self.asked.push(group);
             self.shares.push(*p);
-            for (all, time) in self.reached.iter_mut().zip(quantile(&points, *p, z)) {
+            for (all, time) in self.reached.iter_mut().zip(quantile(&points, *p, |point| point.interval(z))) {
                 all.push(time);
             }
         }
@@ -230,28 +157,5 @@ impl Curves {
             .with_optional("p_value", p)
             .with_optional("q_value", q);
         Report::new(vec![(name, curve), ("quantiles", quantiles), ("groups", groups)])
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_curve_without_events_stays_at_one() {
-        let points = kaplan_meier(&[(3, 0.0, 2.0), (5, 0.0, 1.0)]);
-        assert_eq!(points.len(), 1);
-        assert_eq!((points[0].survival, points[0].censored, points[0].at_risk), (1.0, 3.0, 3.0));
-        assert_eq!(quantile(&points, 0.5, 1.96), [None; 3]);
-        assert_eq!(kaplan_meier(&[])[0].at_risk, 0.0);
-    }
-
-    #[test]
-    fn events_at_time_zero_belong_to_the_first_point() {
-        let points = kaplan_meier(&[(0, 1.0, 1.0), (2, 2.0, 0.0)]);
-        assert_eq!(points.len(), 2);
-        assert_eq!((points[0].survival, points[0].events, points[0].censored), (0.75, 1.0, 1.0));
-        assert_eq!((points[1].survival, points[1].at_risk), (0.0, 2.0));
-        assert_eq!(points[1].interval(1.96), None);
     }
 }

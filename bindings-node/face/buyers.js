@@ -1,0 +1,55 @@
+'use strict'
+// The models of purchases and dropout: a class for each kind.
+
+const NUMBERS = ['r', 'alpha', 'a', 'b']
+
+/** Their parameters, and whether they have ticks between purchases. */
+const KINDS = {
+  BetaGeo: [NUMBERS],
+  ModifiedBetaGeo: [NUMBERS],
+  BetaGeoCNBD: [NUMBERS, true],
+  ModifiedBetaGeoCNBD: [NUMBERS, true],
+  ParetoNBD: [['r', 'alpha', 's', 'beta']],
+  GGompertzNBD: [['r', 'alpha', 'b', 's', 'beta']],
+  BetaGeoBetaBinomial: [['alpha', 'beta', 'gamma', 'delta']],
+}
+
+/** The classes by their names; each is made of the native `PurchaseModel`. */
+function buyers(PurchaseModel) {
+  const classes = {}
+  for (const [name, [parameters, regular]] of Object.entries(KINDS)) {
+    classes[name] = {
+      [name]: class extends PurchaseModel {
+        constructor(options) {
+          super(`clv.${name}`, regular ? { k: 2, ...options } : options)
+        }
+
+        static fromParameters(params, period) {
+          const model = new this(regular ? { k: params?.k ?? 2 } : undefined)
+          const number = (key) => (typeof params?.[key] === 'number' ? params[key] : NaN)
+          model.takeParameters(parameters.map(number), regular ? (params?.k ?? 2) : 1, period)
+          return model
+        }
+
+        predict(rfm, options) {
+          return this.report('predict', rfm, options)
+        }
+
+        check(rfm, options) {
+          return this.report('check', rfm, options)
+        }
+
+        frequencies(rfm, options) {
+          return this.report('frequencies', rfm, options)
+        }
+
+        newCustomer(options) {
+          return this.report('new_customer', undefined, options)
+        }
+      },
+    }[name]
+  }
+  return classes
+}
+
+module.exports = { buyers }

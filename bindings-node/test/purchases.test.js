@@ -1,0 +1,62 @@
+'use strict'
+const assert = require('node:assert')
+const { readFileSync, rmSync } = require('node:fs')
+const { tmpdir } = require('node:os')
+const { join } = require('node:path')
+const test = require('node:test')
+const hw = require('..')
+
+const rows = readFileSync(join(__dirname, '../../examples/data/cdnow.csv'), 'utf8').trim().split('\n').slice(1)
+const cells = rows.map((row) => row.split(','))
+const orders = {
+  customer: cells.map((c) => c[0]),
+  time: cells.map((c) => c[1]),
+  value: Float64Array.from(cells, (c) => Number(c[3])),
+}
+
+for (const [name, options] of [
+  ['BetaGeo'],
+  ['ModifiedBetaGeo'],
+  ['ParetoNBD'],
+  ['BetaGeoCNBD', { k: 2 }],
+  ['ModifiedBetaGeoCNBD', { k: 3 }],
+  ['GGompertzNBD', { penalty: 0.01 }],
+]) {
+  test(`${name} fits, predicts and travels`, async () => {
+    const rfm = await hw.clv.summarize(orders, { period: '7d', calibrationEnd: '1997-09-30' })
+    const model = await new hw.clv[name](options).fit(rfm)
+    assert.ok(model instanceof hw.clv[name])
+    const found = await model.predict(rfm, { periods: 39, interval: 0.9, ahead: 26, discountRate: 0.003, rate: true })
+    const [first] = found.toRows()
+    assert.strictEqual(model.expectedPurchases(2, 213 / 7, 272 / 7, 39), first.expected_purchases)
+    assert.ok(first.p_alive_ahead < first.p_alive && first.residual_purchases > 0)
+    const mass = model.probabilities(2, 213 / 7, 272 / 7, 39, 400)
+    assert.ok(Math.abs(mass.reduce((a, b) => a + b) - 1) < 1e-9)
+    const file = join(tmpdir(), `headwater-${process.pid}-${name}.json`)
+    await model.save(file)
+    const again = await hw.load(file)
+    rmSync(file)
+    assert.ok(again instanceof hw.clv[name])
+    assert.deepStrictEqual(again.params, model.params)
+    assert.strictEqual(again.pAlive(2, 213 / 7, 272 / 7), model.pAlive(2, 213 / 7, 272 / 7))
+    const check = await model.check(rfm)
+    assert.strictEqual(check.toRows().length, 3)
+    assert.ok(check.extras.deciles)
+  })
+}
+
+test('models are compared and tested over origins', async () => {
+  const rfm = await hw.clv.summarize(orders, { period: '7d', calibrationEnd: '1997-09-30' })
+  const table = await hw.clv.compare(rfm)
+  assert.strictEqual(table.toRows()[0].model, 'ModifiedBetaGeo')
+  assert.ok(table.extras.vuong)
+  const tested = await hw.clv.backtest(orders, {
+    model: 'ParetoNBD',
+    origins: ['1997-09-30'],
+    horizon: '90d',
+    summarize: { period: '7d' },
+  })
+  assert.strictEqual(tested.toRows().length, 1)
+  await assert.rejects(hw.clv.compare(rfm, { models: ['Parito'] }), { code: 'HW_OPTION' })
+  await assert.rejects(new hw.clv.ParetoNBD({ k: 2 }).fit(rfm), { code: 'HW_OPTION' })
+})

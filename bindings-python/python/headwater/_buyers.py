@@ -1,0 +1,720 @@
+"""Models of purchases, dropout and spend, fitted by maximum likelihood."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from typing import Any, ClassVar, Literal, Self
+
+from . import _call, _core, _frames
+from ._models import Fitted
+
+_OnInvalid = Literal["error", "drop"]
+
+
+class _Likelihood(Fitted):
+    """A model fitted by maximum likelihood."""
+
+    _names: ClassVar[tuple[str, ...]] = ()
+    _make: _frames.Maker
+    #: The rows dropped by ``fit(on_invalid="drop")``: column, reason, count, first_row.
+    dropped_: Any = None
+
+    def _params(self) -> dict[str, Any]:
+        return {name: value for name, value in super()._params().items() if not name.endswith("_")}
+
+    def _fit(self, frame: Any, columns: list[str | None], options: dict[str, Any], run: _call.Run) -> None:
+        data, make = _frames.take(frame, columns)
+        native, dropped = _core.clv_fit(self._kind, data, _call.options(options | self._params()), run)
+        self._native, self.dropped_ = native, make(dropped)
+
+    @classmethod
+    def _given(cls, values: list[float], period: _call.Span | None = None, k: int = 1) -> Self:
+        model = cls()
+        length = None if period is None else _call.dump("period", period)
+        model._native = _core.clv_from_parameters(cls._kind, [float(value) for value in values], length, k)
+        model._restore(model._body())
+        return model
+
+    def _column(self, name: str) -> dict[str, Any]:
+        table = _frames.Frame(_core.clv_tables(self._fitted)[0])
+        return dict(zip(table["parameter"], table[name], strict=True))
+
+    def _fit_facts(self) -> dict[str, Any]:
+        table = _frames.Frame(_core.clv_tables(self._fitted)[1])
+        return {name: values[0] for name, values in table.to_dict().items()}
+
+    @property
+    def params_(self) -> dict[str, float]:
+        """The parameters."""
+        return self._column("estimate")
+
+    @property
+    def standard_errors_(self) -> dict[str, float | None]:
+        """Their standard errors; None where the data do not identify the parameter."""
+        return self._column("standard_error")
+
+    @property
+    def log_likelihood_(self) -> float:
+        """The maximised log-likelihood."""
+        return float(self._fit_facts()["log_likelihood"])
+
+    @property
+    def verdict_(self) -> str:
+        """``"interior"`` for an ordinary maximum; else which simpler model the data ask for."""
+        return str(self._fit_facts()["verdict"])
+
+    def summary(self) -> Any:
+        """The parameters as a frame: parameter, estimate, standard_error, low, high (95 %)."""
+        return _frames.neutral(_core.clv_tables(self._fitted)[0])
+
+    def fit_summary(self) -> Any:
+        """On the fit: log_likelihood, customers, distinct, iterations, gradient_norm, aic, bic, verdict."""
+        return _frames.neutral(_core.clv_tables(self._fitted)[1])
+
+    def _facts(self) -> dict[str, Any]:
+        errors = self.standard_errors_
+        shown = {
+            name: f"{value:.6g} ± {errors[name]:.2g}" if errors[name] is not None else value
+            for name, value in self.params_.items()
+        }
+        return shown | self._fit_facts()
+
+
+class Purchases(_Likelihood):
+    """What all models of purchases and dropout share."""
+
+    def __init__(self, penalty: float = 0.0, max_iterations: int = 200, tolerance: float = 1e-9) -> None:
+        self.penalty = penalty
+        self.max_iterations = max_iterations
+        self.tolerance = tolerance
+
+    def _restore(self, body: dict[str, Any]) -> None:
+        self.penalty = body["penalty"]
+
+    def fit(
+        self,
+        rfm: Any,
+        *,
+        frequency: str = "frequency",
+        recency: str = "recency",
+        T: str = "T",
+        weight: str | None = None,
+        period: _call.Span | None = None,
+        on_invalid: _OnInvalid = "error",
+        threads: int | None = None,
+        progress: _call.Progress = None,
+    ) -> Self:
+        """Fits the model by maximum likelihood.
+
+        Parameters
+        ----------
+        rfm : frame
+            What `summarize` gives.
+        frequency, recency, T : str
+            Its columns.
+        weight : str, optional
+            The column of how many customers a row stands for.
+        period : str, timedelta or number of days, optional
+            The unit of recency and T, to be kept with the model and checked later.
+        on_invalid : {"error", "drop"}, default "error"
+        threads, progress
+            As in `summarize`.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        NotConvergedError, NotEnoughDataError
+        """
+        options = {
+            "frequency": frequency,
+            "recency": recency,
+            "T": T,
+            "weight": weight,
+            "period": period,
+            "on_invalid": on_invalid,
+        }
+        self._fit(rfm, [frequency, recency, T, weight], options, _call.run(0, threads, progress))
+        return self
+
+    def _tables(
+        self,
+        name: str,
+        options: dict[str, Any],
+        rfm: Any = None,
+        columns: list[str | None] | None = None,
+        run: Any = None,
+    ) -> tuple[dict[str, Any], _frames.Maker]:
+        run = run or _call.run()
+        if rfm is None:
+            found = _core.clv_report(self._fitted, name, _call.options(options), run)
+            return dict(found), _frames.neutral
+        data, make = _frames.take(rfm, columns or [])
+        found = _core.clv_report(self._fitted, name, _call.options(options), run, data)
+        return dict(found), make
+
+    def predict(
+        self,
+        rfm: Any,
+        periods: float = 1.0,
+        *,
+        interval: float | None = None,
+        purchase_interval: float | None = None,
+        ahead: float | None = None,
+        discount_rate: float | None = None,
+        next_purchase: float | None = None,
+        rate: bool = False,
+        customer: str = "customer",
+        frequency: str = "frequency",
+        recency: str = "recency",
+        T: str = "T",
+        period: _call.Span | None = None,
+        on_invalid: _OnInvalid = "error",
+        report: MutableMapping[str, Any] | None = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+    ) -> Any:
+        """Expected purchases in the coming periods, and the probability that a customer is still alive.
+
+        Parameters
+        ----------
+        rfm : frame
+            What `summarize` gives.
+        periods : float, default 1
+            How many periods ahead, in the unit of recency and T.
+        interval : float, optional
+            The level of an interval for the uncertainty of the parameters, such as 0.95.
+        purchase_interval : float, optional
+            The level of an interval for the purchases themselves (quantiles of their number).
+        ahead : float, optional
+            Also P(alive) so many periods after T.
+        discount_rate : float, optional
+            Also purchases for ever, discounted by this rate per period (DERT).
+        next_purchase : float, optional
+            Also the time until the next purchase: its quantile of this level, 0.5 for the median.
+        rate : bool, default False
+            Also the purchase rate while alive.
+        customer, frequency, recency, T : str
+            Columns.
+        period : str, timedelta or number of days, optional
+            The unit of recency and T; where given, it must be the model's.
+        on_invalid, report, threads, progress
+            As in `summarize`.
+
+        Returns
+        -------
+        frame
+            customer, expected_purchases, p_alive, with ``interval`` their ``_low`` and ``_high``; if asked
+            for purchases_low, purchases_high, p_alive_ahead, residual_purchases, next_purchase,
+            purchase_rate.
+        """
+        options = {
+            "customer": customer,
+            "frequency": frequency,
+            "recency": recency,
+            "T": T,
+            "periods": periods,
+            "interval": interval,
+            "purchase_interval": purchase_interval,
+            "ahead": ahead,
+            "discount_rate": discount_rate,
+            "next_purchase": next_purchase,
+            "rate": rate or None,
+            "period": period,
+            "on_invalid": on_invalid,
+        }
+        columns: list[str | None] = [customer, frequency, recency, T]
+        found, make = self._tables("predict", options, rfm, columns, _call.run(0, threads, progress))
+        _frames.tell(report, make, dropped=found["dropped"])
+        return make(found["predict"])
+
+    def score(self, frequency: float, recency: float, T: float, periods: float = 1.0) -> tuple[float, float]:
+        """(expected purchases, probability of being alive) of one customer, in microseconds."""
+        return _core.clv_score(self._fitted, frequency, recency, T, periods)
+
+    def probabilities(
+        self, frequency: float, recency: float, T: float, periods: float = 1.0, most: int = 10
+    ) -> list[float]:
+        """The probabilities that one customer buys 0, 1, … ``most`` times in the coming periods."""
+        return _core.clv_probabilities(self._fitted, frequency, recency, T, periods, most)
+
+    def new_customer(self, periods: float = 1.0, most: int = 10) -> tuple[float, list[float]]:
+        """Of a customer not yet seen: expected purchases, and the probabilities of 0, 1, … ``most``."""
+        return self.score(0, 0, 0, periods)[0], self.probabilities(0, 0, 0, periods, most)
+
+    def frequencies(
+        self,
+        rfm: Any,
+        *,
+        most: int = 7,
+        frequency: str = "frequency",
+        recency: str = "recency",
+        T: str = "T",
+        weight: str | None = None,
+        on_invalid: _OnInvalid = "error",
+        threads: int | None = None,
+        progress: _call.Progress = None,
+    ) -> Any:
+        """Customers by their number of repeat purchases, beside what the model expects.
+
+        Returns
+        -------
+        frame
+            purchases (the last row is ``most`` or more), actual, expected, residual (standardised).
+        """
+        options = {
+            "frequency": frequency,
+            "recency": recency,
+            "T": T,
+            "weight": weight,
+            "most": most,
+            "on_invalid": on_invalid,
+        }
+        columns = [frequency, recency, T, weight]
+        found, make = self._tables("frequencies", options, rfm, columns, _call.run(0, threads, progress))
+        return make(found["frequencies"])
+
+    def check(
+        self,
+        rfm: Any,
+        *,
+        most: int = 7,
+        bins: int = 8,
+        frequency: str = "frequency",
+        recency: str = "recency",
+        T: str = "T",
+        frequency_holdout: str = "frequency_holdout",
+        duration_holdout: str = "duration_holdout",
+        period: _call.Span | None = None,
+        on_invalid: _OnInvalid = "error",
+        report: MutableMapping[str, Any] | None = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+    ) -> Any:
+        """The forecast beside the holdout: each customer, cohorts (bins of T) and the total.
+
+        Parameters
+        ----------
+        rfm : frame
+            What `summarize` gives with ``calibration_end``.
+        most : int, default 7
+            The last bin of frequencies is this many purchases or more.
+        bins : int, default 8
+            How many bins of recency and of T.
+        frequency, recency, T, frequency_holdout, duration_holdout : str
+            Columns.
+        period, on_invalid, threads, progress
+            As in `predict`.
+        report : dict, optional
+            Is given the frames "by_frequency", "by_recency", "by_age" and "deciles" (customers, mean actual
+            and expected purchases of each bin).
+
+        Returns
+        -------
+        frame
+            level, mae, rmse, bias, and for customers spearman, gini, gini_normalised.
+        """
+        options = {
+            "frequency": frequency,
+            "recency": recency,
+            "T": T,
+            "frequency_holdout": frequency_holdout,
+            "duration_holdout": duration_holdout,
+            "most": most,
+            "bins": bins,
+            "period": period,
+            "on_invalid": on_invalid,
+        }
+        columns: list[str | None] = [frequency, recency, T, frequency_holdout, duration_holdout]
+        found, make = self._tables("check", options, rfm, columns, _call.run(0, threads, progress))
+        _frames.tell(report, make, **{name: table for name, table in found.items() if name != "check"})
+        return make(found["check"])
+
+
+class _Regular(Purchases):
+    """A model of purchases at every k-th tick."""
+
+    def __init__(
+        self, k: int = 2, penalty: float = 0.0, max_iterations: int = 200, tolerance: float = 1e-9
+    ) -> None:
+        super().__init__(penalty, max_iterations, tolerance)
+        self.k = k
+
+    def _restore(self, body: dict[str, Any]) -> None:
+        super()._restore(body)
+        self.k = body.get("k", 1)
+
+
+class BetaGeo(Purchases):
+    """The BG/NBD model of purchases and dropout (Fader, Hardie & Lee 2005).
+
+    Parameters
+    ----------
+    penalty : float, default 0
+        Weight of an L2 penalty, per customer, on the logarithms of the parameters.
+    max_iterations : int, default 200
+        Most Newton steps, where ten are usual.
+    tolerance : float, default 1e-9
+        Converged when no entry of the gradient, per customer, exceeds this.
+
+    Attributes
+    ----------
+    params_, standard_errors_ : dict
+        r, alpha, a, b; alpha is in periods.
+    log_likelihood_ : float
+    verdict_ : str
+    dropped_ : frame
+
+    Examples
+    --------
+    >>> rfm = hw.clv.summarize(orders, period="7d")
+    >>> model = hw.clv.BetaGeo().fit(rfm)
+    >>> model.predict(rfm, periods=39)
+    """
+
+    _kind = "clv.BetaGeo"
+
+    @classmethod
+    def from_params(
+        cls, r: float, alpha: float, a: float, b: float, period: _call.Span | None = None
+    ) -> Self:
+        """A model with given parameters, for example published ones."""
+        return cls._given([r, alpha, a, b], period)
+
+
+class ModifiedBetaGeo(Purchases):
+    """The MBG/NBD model: customers may drop out after the first purchase too (Batislam et al. 2007).
+
+    Parameters
+    ----------
+    penalty : float, default 0
+        Weight of an L2 penalty, per customer, on the logarithms of the parameters.
+    max_iterations : int, default 200
+        Most Newton steps, where ten are usual.
+    tolerance : float, default 1e-9
+        Converged when no entry of the gradient, per customer, exceeds this.
+
+    Attributes
+    ----------
+    params_, standard_errors_ : dict
+        r, alpha, a, b; alpha is in periods.
+    log_likelihood_ : float
+    verdict_ : str
+    dropped_ : frame
+
+    Examples
+    --------
+    >>> rfm = hw.clv.summarize(orders, period="7d")
+    >>> model = hw.clv.ModifiedBetaGeo().fit(rfm)
+    >>> model.predict(rfm, periods=39)
+    """
+
+    _kind = "clv.ModifiedBetaGeo"
+
+    @classmethod
+    def from_params(
+        cls, r: float, alpha: float, a: float, b: float, period: _call.Span | None = None
+    ) -> Self:
+        """A model with given parameters, for example published ones."""
+        return cls._given([r, alpha, a, b], period)
+
+
+class ParetoNBD(Purchases):
+    """The Pareto/NBD model: customers may drop out at any time (Schmittlein, Morrison & Colombo 1987).
+
+    Parameters
+    ----------
+    penalty : float, default 0
+        Weight of an L2 penalty, per customer, on the logarithms of the parameters.
+    max_iterations : int, default 200
+        Most Newton steps, where ten are usual.
+    tolerance : float, default 1e-9
+        Converged when no entry of the gradient, per customer, exceeds this.
+
+    Attributes
+    ----------
+    params_, standard_errors_ : dict
+        r, alpha, s, beta; alpha and beta are in periods.
+    log_likelihood_ : float
+    verdict_ : str
+    dropped_ : frame
+
+    Examples
+    --------
+    >>> rfm = hw.clv.summarize(orders, period="7d")
+    >>> model = hw.clv.ParetoNBD().fit(rfm)
+    >>> model.predict(rfm, periods=39)
+    """
+
+    _kind = "clv.ParetoNBD"
+
+    @classmethod
+    def from_params(
+        cls, r: float, alpha: float, s: float, beta: float, period: _call.Span | None = None
+    ) -> Self:
+        """A model with given parameters, for example published ones."""
+        return cls._given([r, alpha, s, beta], period)
+
+
+class BetaGeoCNBD(_Regular):
+    """The BG/CNBD-k model: BG/NBD with regular purchases (Platzer & Reutterer 2016).
+
+    Parameters
+    ----------
+    k : int, default 2
+        Ticks between purchases; 1 is purchases at random. How regular they are.
+    penalty : float, default 0
+        Weight of an L2 penalty, per customer, on the logarithms of the parameters.
+    max_iterations : int, default 200
+        Most Newton steps, where ten are usual.
+    tolerance : float, default 1e-9
+        Converged when no entry of the gradient, per customer, exceeds this.
+
+    Attributes
+    ----------
+    params_, standard_errors_ : dict
+        r, alpha, a, b; alpha is in periods.
+    log_likelihood_ : float
+    verdict_ : str
+    dropped_ : frame
+
+    Examples
+    --------
+    >>> rfm = hw.clv.summarize(orders, period="7d")
+    >>> model = hw.clv.BetaGeoCNBD().fit(rfm)
+    >>> model.predict(rfm, periods=39)
+    """
+
+    _kind = "clv.BetaGeoCNBD"
+
+    @classmethod
+    def from_params(
+        cls, r: float, alpha: float, a: float, b: float, period: _call.Span | None = None, k: int = 2
+    ) -> Self:
+        """A model with given parameters, for example published ones."""
+        return cls._given([r, alpha, a, b], period, k)
+
+
+class ModifiedBetaGeoCNBD(_Regular):
+    """The MBG/CNBD-k model: MBG/NBD with regular purchases (Platzer & Reutterer 2016).
+
+    Parameters
+    ----------
+    k : int, default 2
+        Ticks between purchases; 1 is purchases at random. How regular they are.
+    penalty : float, default 0
+        Weight of an L2 penalty, per customer, on the logarithms of the parameters.
+    max_iterations : int, default 200
+        Most Newton steps, where ten are usual.
+    tolerance : float, default 1e-9
+        Converged when no entry of the gradient, per customer, exceeds this.
+
+    Attributes
+    ----------
+    params_, standard_errors_ : dict
+        r, alpha, a, b; alpha is in periods.
+    log_likelihood_ : float
+    verdict_ : str
+    dropped_ : frame
+
+    Examples
+    --------
+    >>> rfm = hw.clv.summarize(orders, period="7d")
+    >>> model = hw.clv.ModifiedBetaGeoCNBD().fit(rfm)
+    >>> model.predict(rfm, periods=39)
+    """
+
+    _kind = "clv.ModifiedBetaGeoCNBD"
+
+    @classmethod
+    def from_params(
+        cls, r: float, alpha: float, a: float, b: float, period: _call.Span | None = None, k: int = 2
+    ) -> Self:
+        """A model with given parameters, for example published ones."""
+        return cls._given([r, alpha, a, b], period, k)
+
+
+class GGompertzNBD(Purchases):
+    """The GGompertz/NBD model: dropout at a rate that grows with age (Bemmaor & Glady 2012).
+
+    Parameters
+    ----------
+    penalty : float, default 0
+        Weight of an L2 penalty, per customer, on the logarithms of the parameters.
+    max_iterations : int, default 200
+        Most Newton steps, where ten are usual.
+    tolerance : float, default 1e-9
+        Converged when no entry of the gradient, per customer, exceeds this.
+
+    Attributes
+    ----------
+    params_, standard_errors_ : dict
+        r, alpha, b, s, beta; alpha is in periods, b per period.
+    log_likelihood_ : float
+    verdict_ : str
+    dropped_ : frame
+
+    Examples
+    --------
+    >>> rfm = hw.clv.summarize(orders, period="7d")
+    >>> model = hw.clv.GGompertzNBD().fit(rfm)
+    >>> model.predict(rfm, periods=39)
+    """
+
+    _kind = "clv.GGompertzNBD"
+
+    @classmethod
+    def from_params(
+        cls, r: float, alpha: float, b: float, s: float, beta: float, period: _call.Span | None = None
+    ) -> Self:
+        """A model with given parameters, for example published ones."""
+        return cls._given([r, alpha, b, s, beta], period)
+
+
+class BetaGeoBetaBinomial(Purchases):
+    """The BG/BB model: purchases at discrete opportunities (Fader, Hardie & Shang 2010).
+
+    recency is the opportunity of the last purchase, T how many there were.
+
+    Parameters
+    ----------
+    penalty : float, default 0
+        Weight of an L2 penalty, per customer, on the logarithms of the parameters.
+    max_iterations : int, default 200
+        Most Newton steps, where ten are usual.
+    tolerance : float, default 1e-9
+        Converged when no entry of the gradient, per customer, exceeds this.
+
+    Attributes
+    ----------
+    params_, standard_errors_ : dict
+        alpha, beta (purchases), gamma, delta (dropout).
+    log_likelihood_ : float
+    verdict_ : str
+    dropped_ : frame
+
+    Examples
+    --------
+    >>> rfm = hw.clv.summarize(orders, period="7d")
+    >>> model = hw.clv.BetaGeoBetaBinomial().fit(rfm)
+    >>> model.predict(rfm, periods=39)
+    """
+
+    _kind = "clv.BetaGeoBetaBinomial"
+
+    @classmethod
+    def from_params(
+        cls, alpha: float, beta: float, gamma: float, delta: float, period: _call.Span | None = None
+    ) -> Self:
+        """A model with given parameters, for example published ones."""
+        return cls._given([alpha, beta, gamma, delta], period)
+
+
+class GammaGamma(_Likelihood):
+    """The gamma-gamma model of spend per purchase (Fader & Hardie 2013).
+
+    Parameters
+    ----------
+    max_iterations : int, default 200
+    tolerance : float, default 1e-9
+
+    Attributes
+    ----------
+    params_, standard_errors_ : dict
+        p, q, v; v is in the unit of the amounts.
+    log_likelihood_ : float
+    verdict_ : str
+    correlation_ : float
+        Of frequency and mean value; the model assumes none.
+    dropped_ : frame
+    """
+
+    _kind = "clv.GammaGamma"
+
+    def __init__(self, max_iterations: int | None = None, tolerance: float | None = None) -> None:
+        self.max_iterations = max_iterations
+        self.tolerance = tolerance
+
+    @classmethod
+    def from_params(cls, p: float, q: float, v: float) -> Self:
+        """A model with given parameters, for example published ones."""
+        return cls._given([p, q, v])
+
+    def fit(
+        self,
+        rfm: Any,
+        *,
+        frequency: str = "frequency",
+        monetary_value: str = "monetary_value",
+        weight: str | None = None,
+        on_invalid: _OnInvalid = "error",
+        threads: int | None = None,
+        progress: _call.Progress = None,
+    ) -> Self:
+        """Fits the model by maximum likelihood on the customers with repeat purchases.
+
+        Parameters
+        ----------
+        rfm : frame
+            What `summarize` gives.
+        frequency, monetary_value : str
+            Its columns.
+        weight : str, optional
+            The column of how many customers a row stands for.
+        on_invalid, threads, progress
+            As in `summarize`.
+
+        Returns
+        -------
+        GammaGamma
+            Itself.
+        """
+        options = {
+            "frequency": frequency,
+            "monetary_value": monetary_value,
+            "weight": weight,
+            "on_invalid": on_invalid,
+        }
+        self._fit(rfm, [frequency, monetary_value, weight], options, _call.run(0, threads, progress))
+        return self
+
+    @property
+    def correlation_(self) -> float:
+        """Pearson's correlation of frequency and mean value in the rows fitted; beyond ±0.3 beware."""
+        return float(self._body()["correlation"])
+
+    @property
+    def mean_spend_(self) -> float | None:
+        """Mean spend per purchase over all customers; None where the model has no mean."""
+        return _core.clv_spend(self._fitted, None)
+
+    def predict(
+        self,
+        rfm: Any,
+        *,
+        customer: str = "customer",
+        frequency: str = "frequency",
+        monetary_value: str = "monetary_value",
+        on_invalid: _OnInvalid = "error",
+        report: MutableMapping[str, Any] | None = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+    ) -> Any:
+        """Expected spend per purchase: a frame of customer, expected_spend."""
+        options = {
+            "customer": customer,
+            "frequency": frequency,
+            "monetary_value": monetary_value,
+            "on_invalid": on_invalid,
+        }
+        data, make = _frames.take(rfm, [customer, frequency, monetary_value])
+        run = _call.run(0, threads, progress)
+        found, dropped = _core.clv_predict(self._fitted, data, _call.options(options), run)
+        _frames.tell(report, make, dropped=dropped)
+        return make(found)
+
+    def score(self, frequency: float, monetary_value: float) -> float | None:
+        """Expected spend per purchase of one customer; None where the model has no mean."""
+        return _core.clv_spend(self._fitted, (frequency, monetary_value))

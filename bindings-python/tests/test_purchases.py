@@ -1,0 +1,106 @@
+"""The models of purchases on one surface."""
+
+from __future__ import annotations
+
+import pathlib
+import pickle
+
+import pytest
+
+import headwater as hw
+
+pd = pytest.importorskip("pandas")
+ORDERS = pathlib.Path(__file__).parents[2] / "examples" / "data" / "cdnow.csv"
+COLUMNS = {"customer": "customer", "time": "date", "value": "amount"}
+MODELS = [
+    hw.clv.BetaGeo(),
+    hw.clv.ModifiedBetaGeo(),
+    hw.clv.ParetoNBD(),
+    hw.clv.BetaGeoCNBD(k=2),
+    hw.clv.ModifiedBetaGeoCNBD(k=3),
+    hw.clv.GGompertzNBD(penalty=0.01),
+]
+
+
+@pytest.fixture(scope="module")
+def orders():
+    return pd.read_csv(ORDERS)
+
+
+@pytest.fixture(scope="module")
+def rfm(orders):
+    return hw.clv.summarize(orders, period="7d", calibration_end="1997-09-30", **COLUMNS)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: repr(model))
+def test_every_model_fits_predicts_and_travels(model, rfm, tmp_path):
+    model.fit(rfm, period="7d")
+    assert set(model.params_) == set(model.standard_errors_)
+    found = model.predict(
+        rfm.head(50),
+        periods=39,
+        interval=0.9,
+        purchase_interval=0.8,
+        ahead=26,
+        discount_rate=0.003,
+        next_purchase=0.5,
+        rate=True,
+    )
+    assert isinstance(found, pd.DataFrame)
+    assert (found["expected_purchases_low"] <= found["expected_purchases"]).all()
+    assert (found["purchases_low"] <= found["purchases_high"]).all()
+    assert (found["p_alive_ahead"] <= found["p_alive"] + 1e-15).all()
+    assert (found["residual_purchases"] > 0).all()
+    row = rfm.iloc[0]
+    expected, alive = model.score(row["frequency"], row["recency"], row["T"], 39)
+    assert (expected, alive) == (found["expected_purchases"][0], found["p_alive"][0])
+    assert sum(model.probabilities(row["frequency"], row["recency"], row["T"], 39, 400)) == pytest.approx(1)
+    model.save(tmp_path / "model.json")
+    again = hw.load(tmp_path / "model.json")
+    assert type(again) is type(model)
+    assert again.params_ == model.params_
+    assert getattr(again, "k", 1) == getattr(model, "k", 1)
+    assert pickle.loads(pickle.dumps(model)).log_likelihood_ == model.log_likelihood_
+
+
+def test_opportunities_are_whole_and_hold_one_purchase():
+    frame = {
+        "customer": ["a", "b", "c", "d"],
+        "frequency": [0.0, 1.0, 2.0, 4.0],
+        "recency": [0.0, 3.0, 4.0, 6.0],
+        "T": [6.0] * 4,
+        "n": [300, 100, 40, 20],
+    }
+    model = hw.clv.BetaGeoBetaBinomial(penalty=0.01).fit(frame, weight="n")
+    assert model.score(2, 4, 6, 5)[0] > 0
+    with pytest.raises(hw.errors.RowError, match="at most one purchase"):
+        hw.clv.BetaGeoBetaBinomial().fit(frame | {"frequency": [0.0, 1.0, 2.0, 7.0]}, weight="n")
+
+
+def test_models_are_compared_checked_and_drawn(rfm, orders):
+    pytest.importorskip("matplotlib")
+    report: dict = {}
+    table = hw.clv.compare(rfm, ["BetaGeo", "ParetoNBD", "ModifiedBetaGeo"], report=report)
+    assert list(table["model"]) == ["ModifiedBetaGeo", "BetaGeo", "ParetoNBD"]
+    assert len(report["vuong"]) == 3
+    model = hw.clv.ModifiedBetaGeo().fit(rfm)
+    check = model.check(rfm, report=report)
+    assert list(check["level"]) == ["customer", "cohort", "total"]
+    counts = model.frequencies(rfm)
+    assert counts["actual"].sum() == pytest.approx(counts["expected"].sum())
+    assert hw.plot.frequencies(counts).get_title()
+    for name in ("by_frequency", "by_recency", "by_age"):
+        assert hw.plot.conditional(report[name]).get_title()
+    assert hw.plot.deciles(report["deciles"]).get_title()
+    tested = hw.clv.backtest(
+        orders, "ParetoNBD", origins=["1997-06-30", "1997-09-30"], horizon="90d", period="7d", **COLUMNS
+    )
+    assert len(tested) == 2
+    assert (tested["relative_bias"].abs() < 0.5).all()
+
+
+def test_a_wrong_k_names_the_option(rfm):
+    with pytest.raises(hw.errors.OptionError, match="k"):
+        hw.clv.BetaGeoCNBD(k=0).fit(rfm)
+    with pytest.raises(hw.errors.OptionError, match="no model"):
+        hw.clv.compare(rfm, ["Parito"])

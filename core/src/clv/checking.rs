@@ -1,0 +1,358 @@
+//! Is the forecast any good? A model beside the purchases of a holdout, and
+//! over several origins.
+
+use serde::{Deserialize, Serialize};
+
+use super::door::PurchaseOptions;
+use super::frames::{History as Rows, Roles};
+use super::laws::{PredictOptions, Purchases, predict};
+use super::rows::RfmSlices;
+use super::summarize::{SummarizeOptions, When, summarize};
+use super::tracking::{ForecastErrors, forecast_errors};
+use crate::column::{Columns, Duration, Intake, OnInvalid, Sign, Table, Tables, Text, Values};
+use crate::math::sum;
+use crate::{Error, Result, Run};
+
+/// Columns and options of the report `check`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CheckOptions {
+    /// Column of repeat purchases.
+    pub frequency: String,
+    /// Column of the age at the last purchase, in periods.
+    pub recency: String,
+    /// Column of the age at the end of observation, in periods.
+    #[serde(rename = "T")]
+    pub age: String,
+    /// Column of purchases in the holdout. Default `"frequency_holdout"`.
+    pub frequency_holdout: String,
+    /// Column of the length of the holdout, in periods; one length for all. Default `"duration_holdout"`.
+    pub duration_holdout: String,
+    /// The last bin of frequencies is this many purchases or more. Default 7.
+    pub most: usize,
+    /// How many bins of recency and of T. Default 8.
+    pub bins: usize,
+    /// The unit of recency and T, where it is known; it must then be the model's.
+    pub period: Option<Duration>,
+    /// What happens to rows that cannot be.
+    pub on_invalid: OnInvalid,
+}
+
+impl Default for CheckOptions {
+    fn default() -> Self {
+        let PurchaseOptions { frequency, recency, age, .. } = PurchaseOptions::default();
+        Self {
+            frequency,
+            recency,
+            age,
+            frequency_holdout: "frequency_holdout".into(),
+            duration_holdout: "duration_holdout".into(),
+            most: 7,
+            bins: 8,
+            period: None,
+            on_invalid: OnInvalid::Error,
+        }
+    }
+}
+
+/// The holdout's purchases and its length, with the columns of the histories
+/// read along so that the same rows are refused.
+pub(super) fn holdout(
+    frame: &Columns,
+    histories: [&str; 3],
+    [purchases, length]: [&str; 2],
+    on_invalid: OnInvalid,
+    run: &Run,
+) -> Result<(Vec<f64>, f64)> {
+    let mut intake = Intake::new(frame, on_invalid, run);
+    for name in histories {
+        intake.amounts(name, Sign::NonNegative)?;
+    }
+    let actual = intake.amounts(purchases, Sign::NonNegative)?;
+    let lengths = intake.amounts(length, Sign::NonNegative)?;
+    let kept = intake.finish()?;
+    let (actual, lengths) = (kept.values(actual), kept.values(lengths));
+    let periods = lengths.first().copied().unwrap_or_default();
+    if let Some(row) = lengths.iter().position(|l| *l != periods) {
+        return Err(Error::Row {
+            column: length.to_owned(),
+            row: row as u64,
+            reason: "differs from the first row's: all holdouts must be of one length".into(),
+            count: 1,
+        });
+    }
+    Ok((actual.into_owned(), periods))
+}
+
+/// A model beside the holdout of a frame, customer by customer, in groups and in all.
+///
+/// | table | columns |
+/// | --- | --- |
+/// | `check` | level (`customer`, `cohort`, `total`), mae, rmse, bias: of purchases; for customers also spearman, gini, gini_normalised |
+/// | `by_frequency`, `by_recency`, `by_age` | bin, low, high, customers, actual, expected: mean purchases in the holdout |
+/// | `deciles` | decile (1: the most promising), customers, actual, expected, share: of all actual purchases |
+///
+/// Cohorts are the bins of T. Deciles have customers of equal prediction
+/// in one order only if their prediction differs: ties share alike.
+pub(super) fn check(
+    model: &dyn Purchases,
+    frame: &Columns,
+    options: &CheckOptions,
+    run: &Run,
+) -> Result<Tables> {
+    if options.most == 0 || options.bins == 0 || options.most > 1000 || options.bins > 1000 {
+        return Err(Error::option("bins", "bins and most must be numbers from 1 to 1000"));
+    }
+    let (frequency, recency, age) = (&options.frequency, &options.recency, &options.age);
+    let roles = Roles { customer: None, frequency, recency, age, weight: None, monetary_value: None };
+    let rows = Rows::read(frame, roles, options.on_invalid, run)?;
+    let (actual, periods) = holdout(
+        frame,
+        [frequency, recency, age],
+        [&options.frequency_holdout, &options.duration_holdout],
+        options.on_invalid,
+        run,
+    )?;
+    let expected = expected(model, &rows.slices(), periods, options.period, run)?;
+    if actual.len() != expected.len() {
+        return Err(Error::column(
+            options.frequency_holdout.as_str(),
+            "cannot be read beside the histories: drop the rows that cannot be first",
+        ));
+    }
+    let slices = rows.slices();
+    let by_frequency: Vec<usize> = slices.frequency.iter().map(|x| (*x as usize).min(options.most)).collect();
+    let edges: Vec<(f64, f64)> = (0..=options.most)
+        .map(|n| (n as f64, if n == options.most { f64::INFINITY } else { n as f64 }))
+        .collect();
+    let (by_recency, recency_edges) = equal_widths(slices.recency, options.bins);
+    let (by_age, age_edges) = equal_widths(slices.age, options.bins);
+    let cohorts = grouped(&by_age, age_edges.len(), &actual, &expected);
+    let errors = forecast_errors(&actual, &expected)?;
+    Ok(vec![
+        ("check", levels(&errors, &cohorts, &actual, &expected)),
+        ("by_frequency", bins(&grouped(&by_frequency, edges.len(), &actual, &expected), &edges)),
+        ("by_recency", bins(&grouped(&by_recency, recency_edges.len(), &actual, &expected), &recency_edges)),
+        ("by_age", bins(&cohorts, &age_edges)),
+        ("deciles", deciles(&actual, &expected)),
+        ("dropped", rows.dropped.table()),
+    ])
+}
+
+fn expected(
+    model: &dyn Purchases,
+    rows: &RfmSlices<'_>,
+    periods: f64,
+    period: Option<Duration>,
+    run: &Run,
+) -> Result<Vec<f64>> {
+    let frame = Columns::new()
+        .with("customer", (0..rows.len() as i64).collect::<Vec<_>>())
+        .with("frequency", rows.frequency.to_vec())
+        .with("recency", rows.recency.to_vec())
+        .with("T", rows.age.to_vec());
+    let options = PredictOptions { periods, period, ..PredictOptions::default() };
+    let table = predict(model, &frame, &options, run)?.table();
+    Ok(table.f64s("expected_purchases").unwrap_or_default().to_vec())
+}
+
+/// Customers, actual and expected purchases of each group.
+fn grouped(of: &[usize], groups: usize, actual: &[f64], expected: &[f64]) -> Vec<[f64; 3]> {
+    let mut members: Vec<Vec<usize>> = vec![Vec::new(); groups];
+    for (row, group) in of.iter().enumerate() {
+        members[*group].push(row);
+    }
+    let total = |rows: &[usize], values: &[f64]| sum(rows.iter().map(|row| values[*row]));
+    members.iter().map(|rows| [rows.len() as f64, total(rows, actual), total(rows, expected)]).collect()
+}
+
+/// The bin of each value, and the bins.
+fn equal_widths(values: &[f64], bins: usize) -> (Vec<usize>, Vec<(f64, f64)>) {
+    let low = values.iter().fold(f64::INFINITY, |m, v| m.min(*v));
+    let high = values.iter().fold(f64::NEG_INFINITY, |m, v| m.max(*v));
+    if low >= high {
+        return (vec![0; values.len()], vec![(low, high)]);
+    }
+    let width = (high - low) / bins as f64;
+    let bin = |v: f64| (((v - low) / width) as usize).min(bins - 1);
+    let edges = (0..bins).map(|i| (low + width * i as f64, low + width * (i + 1) as f64)).collect();
+    (values.iter().map(|v| bin(*v)).collect(), edges)
+}
+
+fn levels(errors: &ForecastErrors, cohorts: &[[f64; 3]], actual: &[f64], expected: &[f64]) -> Table {
+    let full: Vec<[f64; 3]> = cohorts.iter().copied().filter(|c| c[0] > 0.0).collect();
+    let n = full.len().max(1) as f64;
+    let gap = |c: &[f64; 3]| c[2] - c[1];
+    let all = sum(expected.iter().copied()) - sum(actual.iter().copied());
+    let only = |x: f64| [Some(x), None, None];
+    Table::new()
+        .with("level", Values::Text(["customer", "cohort", "total"].into_iter().collect::<Text>()))
+        .with("mae", Values::F64(vec![errors.mae, sum(full.iter().map(|c| gap(c).abs())) / n, all.abs()]))
+        .with(
+            "rmse",
+            Values::F64(vec![errors.rmse, (sum(full.iter().map(|c| gap(c) * gap(c))) / n).sqrt(), all.abs()]),
+        )
+        .with("bias", Values::F64(vec![all; 3]))
+        .with_optional("spearman", only(errors.spearman))
+        .with_optional("gini", only(errors.gini))
+        .with_optional("gini_normalised", only(errors.gini_normalised))
+}
+
+fn bins(groups: &[[f64; 3]], edges: &[(f64, f64)]) -> Table {
+    let mean = |at: usize| groups.iter().map(move |g| (g[0] > 0.0).then(|| g[at] / g[0]));
+    Table::new()
+        .with("bin", Values::I64((1..=groups.len() as i64).collect()))
+        .with("low", Values::F64(edges.iter().map(|e| e.0).collect()))
+        .with_optional("high", edges.iter().map(|e| Some(e.1).filter(|high| high.is_finite())))
+        .with("customers", Values::F64(groups.iter().map(|g| g[0]).collect()))
+        .with_optional("actual", mean(1))
+        .with_optional("expected", mean(2))
+}
+
+/// Tenths of the customers by what is expected of them, the best first.
+fn deciles(actual: &[f64], expected: &[f64]) -> Table {
+    let n = actual.len();
+    let mut order: Vec<usize> = (0..n).collect();
+    order.sort_by(|a, b| expected[*b].total_cmp(&expected[*a]));
+    // Customers whose prediction is the same have their mean: who of them is first tells nothing.
+    let mut shared = vec![0.0; n];
+    let mut at = 0;
+    for tie in order.chunk_by(|a, b| expected[*a] == expected[*b]) {
+        let mean = sum(tie.iter().map(|row| actual[*row])) / tie.len() as f64;
+        shared[at..at + tie.len()].fill(mean);
+        at += tie.len();
+    }
+    let total = sum(actual.iter().copied());
+    let groups = n.min(10);
+    let cut = |g: usize| g * n / groups;
+    let rows: Vec<[f64; 3]> = (0..groups)
+        .map(|g| {
+            let (from, to) = (cut(g), cut(g + 1));
+            let inside = sum(order[from..to].iter().map(|row| expected[*row]));
+            [(to - from) as f64, sum(shared[from..to].iter().copied()), inside]
+        })
+        .collect();
+    let column = |f: &dyn Fn(&[f64; 3]) -> f64| Values::F64(rows.iter().map(f).collect());
+    Table::new()
+        .with("decile", Values::I64((1..=groups as i64).collect()))
+        .with("customers", column(&|r| r[0]))
+        .with("actual", column(&|r| r[1] / r[0]))
+        .with("expected", column(&|r| r[2] / r[0]))
+        .with("share", column(&|r| if total > 0.0 { r[1] / total } else { 0.0 }))
+}
+
+/// Options of [`backtest`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BacktestOptions {
+    /// The model's name, such as `"ParetoNBD"`. Default `"BetaGeo"`.
+    pub model: String,
+    /// Ticks between purchases of the regular models.
+    pub k: u32,
+    /// See [`Fit::penalty`](super::Fit::penalty).
+    pub penalty: f64,
+    /// The ends of the calibration periods, one forecast each.
+    pub origins: Vec<When>,
+    /// How long each forecast is. Default 90 days.
+    pub horizon: Duration,
+    /// How orders are read. `calibration_end` and `observation_end` are not for use here.
+    pub summarize: SummarizeOptions,
+}
+
+impl Default for BacktestOptions {
+    fn default() -> Self {
+        Self {
+            model: "BetaGeo".into(),
+            k: 1,
+            penalty: 0.0,
+            origins: Vec::new(),
+            horizon: Duration::from_days(90),
+            summarize: SummarizeOptions::default(),
+        }
+    }
+}
+
+/// Fits a model at several origins and compares each forecast with what came.
+///
+/// A table with one row an origin: origin, customers, repeats (the model saw),
+/// log_likelihood, actual, expected (purchases of the horizon), bias,
+/// relative_bias, mae, rmse, spearman, gini_normalised, verdict; and `dropped`.
+///
+/// Errors: [`Error::Option`] for an origin whose horizon ends after the last
+/// order, of which nobody knows yet; those of the fits.
+pub fn backtest(orders: &Columns, options: &BacktestOptions, run: &Run) -> Result<Tables> {
+    let given = &options.summarize;
+    if given.calibration_end.is_some() || given.observation_end.is_some() {
+        return Err(Error::option(
+            "summarize",
+            "calibration_end and observation_end follow from the origins",
+        ));
+    }
+    if options.origins.is_empty() {
+        return Err(Error::option("origins", "must be one moment or more, such as [\"2024-06-30\"]"));
+    }
+    if options.horizon.micros() <= 0 {
+        return Err(Error::option("horizon", "must be longer than 0"));
+    }
+    let mut intake = Intake::new(orders, given.on_invalid, run);
+    intake.int_unit(given.time_unit);
+    let times = intake.times(&given.time)?;
+    let kept = intake.finish()?;
+    let last = (0..kept.len()).map(|i| times[kept.row(i)]).max().unwrap_or(i64::MIN);
+    let fit = PurchaseOptions { k: options.k, penalty: options.penalty, ..PurchaseOptions::default() };
+    let kind = format!("clv.{}", options.model);
+    let mut found = Vec::new();
+    for origin in &options.origins {
+        let at = origin.micros("origins")?;
+        let end = at.saturating_add(options.horizon.micros());
+        if end > last.saturating_add(given.grain.micros()) {
+            return Err(Error::option(
+                "origins",
+                "an origin and its horizon end after the last order: take an earlier origin or a shorter horizon",
+            ));
+        }
+        let how = SummarizeOptions {
+            calibration_end: Some(origin.clone()),
+            observation_end: Some(When::Micros(end)),
+            ..given.clone()
+        };
+        let rfm = summarize(orders, &how, run)?;
+        let slices = rfm.slices();
+        let model = fit.fit_kind(&kind, &slices, run)?;
+        let Some(holdout) = &rfm.holdout else { continue };
+        let expected = expected(&*model, &slices, holdout.duration, None, run)?;
+        let errors = forecast_errors(&holdout.frequency, &expected)?;
+        found.push((
+            at,
+            rfm.len() as f64,
+            sum(slices.frequency.iter().copied()),
+            model,
+            holdout.frequency.clone(),
+            expected,
+            errors,
+        ));
+    }
+    let column = |f: &dyn Fn(usize) -> f64| Values::F64((0..found.len()).map(f).collect());
+    let actual = |i: usize| sum(found[i].4.iter().copied());
+    let table = Table::new()
+        .with("origin", Values::Time(found.iter().map(|f| f.0).collect()))
+        .with("customers", column(&|i| found[i].1))
+        .with("repeats", column(&|i| found[i].2))
+        .with("log_likelihood", column(&|i| found[i].3.estimates().log_likelihood))
+        .with("actual", column(&actual))
+        .with("expected", column(&|i| sum(found[i].5.iter().copied())))
+        .with("bias", column(&|i| found[i].6.bias))
+        .with_optional(
+            "relative_bias",
+            (0..found.len()).map(|i| (actual(i) > 0.0).then(|| found[i].6.bias / actual(i))),
+        )
+        .with("mae", column(&|i| found[i].6.mae))
+        .with("rmse", column(&|i| found[i].6.rmse))
+        .with("spearman", column(&|i| found[i].6.spearman))
+        .with("gini_normalised", column(&|i| found[i].6.gini_normalised))
+        .with(
+            "verdict",
+            Values::Text(found.iter().map(|f| f.3.estimates().verdict.name()).collect::<Text>()),
+        );
+    Ok(vec![("backtest", table)])
+}

@@ -1,0 +1,201 @@
+//! Which model of purchases? Several fitted and judged in one call.
+
+use serde::{Deserialize, Serialize};
+
+use super::checking::holdout;
+use super::door::{PurchaseOptions, row_likelihoods};
+use super::frames::{History as Rows, Roles};
+use super::laws::{PredictOptions, predict};
+use super::rows::{RfmSlices, Unique};
+use super::tracking::forecast_errors;
+use crate::column::{Columns, Duration, OnInvalid, Table, Tables, Text, Values};
+use crate::math::{ln, normal_cdf, sum};
+use crate::{Error, Result, Run};
+
+/// One model of [`compare_purchases`]: its name, such as `"ParetoNBD"`, or its
+/// name and k.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Candidate {
+    /// A name.
+    Name(String),
+    /// A name and the ticks between purchases.
+    Regular {
+        /// The name.
+        model: String,
+        /// Ticks between purchases.
+        k: u32,
+    },
+}
+
+/// Columns and options of [`compare_purchases`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CompareOptions {
+    /// The models. Default BetaGeo, ModifiedBetaGeo and ParetoNBD.
+    pub models: Vec<Candidate>,
+    /// Column of repeat purchases.
+    pub frequency: String,
+    /// Column of the age at the last purchase, in periods.
+    pub recency: String,
+    /// Column of the age at the end of observation, in periods.
+    #[serde(rename = "T")]
+    pub age: String,
+    /// Column of purchases in the holdout. Judged by where it is there. Default `"frequency_holdout"`.
+    pub frequency_holdout: String,
+    /// Column of the length of the holdout, in periods; one length for all. Default `"duration_holdout"`.
+    pub duration_holdout: String,
+    /// The unit of recency and T.
+    pub period: Option<Duration>,
+    /// See [`Fit::penalty`](super::Fit::penalty).
+    pub penalty: f64,
+    /// What happens to rows that cannot be.
+    pub on_invalid: OnInvalid,
+}
+
+impl Default for CompareOptions {
+    fn default() -> Self {
+        let PurchaseOptions { frequency, recency, age, .. } = PurchaseOptions::default();
+        Self {
+            models: ["BetaGeo", "ModifiedBetaGeo", "ParetoNBD"].map(|m| Candidate::Name(m.into())).to_vec(),
+            frequency,
+            recency,
+            age,
+            frequency_holdout: "frequency_holdout".into(),
+            duration_holdout: "duration_holdout".into(),
+            period: None,
+            penalty: 0.0,
+            on_invalid: OnInvalid::Error,
+        }
+    }
+}
+
+/// Fits several models to the same customers and judges them.
+///
+/// | table | columns |
+/// | --- | --- |
+/// | `compare` | model, k, parameters, log_likelihood, aic, bic, verdict, and where the frame has a holdout mae, rmse, bias (of the total), spearman, gini_normalised; best BIC first |
+/// | `vuong` | first, second, statistic, p (Vuong 1989, with his correction for the number of parameters): above 0 the first one is closer to the truth |
+///
+/// Log-likelihoods of different k leave out what the data alone decide (the
+/// times between purchases) and can only be compared within one k; so can AIC,
+/// BIC and Vuong's statistic, which is missing between different k.
+pub fn compare_purchases(frame: &Columns, options: &CompareOptions, run: &Run) -> Result<Tables> {
+    if options.models.is_empty() {
+        return Err(Error::option("models", "must be one model or more"));
+    }
+    let roles = Roles {
+        customer: None,
+        frequency: &options.frequency,
+        recency: &options.recency,
+        age: &options.age,
+        weight: None,
+        monetary_value: None,
+    };
+    let rows = Rows::read(frame, roles, options.on_invalid, run)?;
+    let slices = RfmSlices { period: options.period, ..rows.slices() };
+    let unique = Unique::of(&slices, run)?;
+    let holdout = if frame.has(&options.frequency_holdout) {
+        let histories = [options.frequency.as_str(), &options.recency, &options.age];
+        let names = [options.frequency_holdout.as_str(), &options.duration_holdout];
+        Some(holdout(frame, histories, names, options.on_invalid, run)?)
+    } else {
+        None
+    };
+    let mut found = Vec::new();
+    for candidate in &options.models {
+        let (name, k) = match candidate {
+            Candidate::Name(name) => (name, 1),
+            Candidate::Regular { model, k } => (model, *k),
+        };
+        let fit = PurchaseOptions { k, penalty: options.penalty, ..PurchaseOptions::default() };
+        let model = fit.fit_kind(&format!("clv.{name}"), &slices, run)?;
+        let likelihoods = row_likelihoods(&*model, &unique, run)?;
+        let errors = match &holdout {
+            Some((actual, periods)) => {
+                let ask = PredictOptions {
+                    customer: options.frequency.clone(),
+                    frequency: options.frequency.clone(),
+                    recency: options.recency.clone(),
+                    age: options.age.clone(),
+                    periods: *periods,
+                    on_invalid: options.on_invalid,
+                    ..PredictOptions::default()
+                };
+                let table = predict(&*model, frame, &ask, run)?.table();
+                Some(forecast_errors(actual, table.f64s("expected_purchases").unwrap_or_default())?)
+            }
+            None => None,
+        };
+        let label = if k == 1 { name.clone() } else { format!("{name} (k = {k})") };
+        found.push(Judged { label, k, model, likelihoods, errors });
+    }
+    let vuong = vuong(&found, &unique);
+    found.sort_by(|a, b| a.bic().total_cmp(&b.bic()));
+    let column = |f: &dyn Fn(&Judged) -> f64| Values::F64(found.iter().map(f).collect());
+    let text = |f: &dyn Fn(&Judged) -> String| Values::Text(found.iter().map(f).collect::<Text>());
+    let mut table = Table::new()
+        .with("model", text(&|j| j.label.clone()))
+        .with("k", Values::I64(found.iter().map(|j| i64::from(j.k)).collect()))
+        .with("parameters", Values::I64(found.iter().map(|j| j.free() as i64).collect()))
+        .with("log_likelihood", column(&|j| j.model.estimates().log_likelihood))
+        .with("aic", column(&|j| 2.0 * j.free() as f64 - 2.0 * j.model.estimates().log_likelihood))
+        .with("bic", column(&Judged::bic))
+        .with("verdict", text(&|j| j.model.estimates().verdict.name().to_owned()));
+    if holdout.is_some() {
+        let error = |f: &dyn Fn(&super::ForecastErrors) -> f64| {
+            Values::F64(found.iter().map(|j| j.errors.as_ref().map_or(0.0, f)).collect())
+        };
+        table = table
+            .with("mae", error(&|e| e.mae))
+            .with("rmse", error(&|e| e.rmse))
+            .with("bias", error(&|e| e.bias))
+            .with("spearman", error(&|e| e.spearman))
+            .with("gini_normalised", error(&|e| e.gini_normalised));
+    }
+    Ok(vec![("compare", table), ("vuong", vuong), ("dropped", rows.dropped.table())])
+}
+
+struct Judged {
+    label: String,
+    k: u32,
+    model: Box<dyn super::Purchases>,
+    likelihoods: Vec<f64>,
+    errors: Option<super::ForecastErrors>,
+}
+
+impl Judged {
+    fn free(&self) -> usize {
+        self.model.estimates().fixed.iter().filter(|fixed| !**fixed).count()
+    }
+
+    fn bic(&self) -> f64 {
+        let e = self.model.estimates();
+        self.free() as f64 * ln(e.customers) - 2.0 * e.log_likelihood
+    }
+}
+
+fn vuong(found: &[Judged], rows: &Unique) -> Table {
+    let (mut first, mut second) = (Text::new(), Text::new());
+    let (mut statistics, mut ps) = (Vec::new(), Vec::new());
+    for (i, a) in found.iter().enumerate() {
+        for b in &found[i + 1..] {
+            first.push(&a.label);
+            second.push(&b.label);
+            let n = sum(rows.weight.iter().copied());
+            let gap = |r: usize| a.likelihoods[r] - b.likelihoods[r];
+            let mean = sum((0..rows.len()).map(|r| rows.weight[r] * gap(r))) / n;
+            let spread = sum((0..rows.len()).map(|r| rows.weight[r] * (gap(r) - mean) * (gap(r) - mean))) / n;
+            let correction = (a.free() as f64 - b.free() as f64) / 2.0 * ln(n);
+            let statistic =
+                (a.k == b.k && spread > 1e-24).then(|| (n * mean - correction) / (n * spread).sqrt());
+            statistics.push(statistic);
+            ps.push(statistic.map(|z| 2.0 * normal_cdf(-z.abs())));
+        }
+    }
+    Table::new()
+        .with("first", Values::Text(first))
+        .with("second", Values::Text(second))
+        .with_optional("statistic", statistics)
+        .with_optional("p", ps)
+}

@@ -1,0 +1,276 @@
+//! Frames of cohorts and of customers under contract.
+
+use serde::{Deserialize, Serialize};
+
+use super::fit::{Family, Solver};
+use super::life::fault;
+use super::{CohortFit, ContractModel, LifeTable};
+use crate::column::{Columns, Dropped, Duration, Intake, Names, OnInvalid, Sign};
+use crate::{Error, Result, Run};
+
+/// What a row of a frame is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ContractData {
+    /// A cohort in a period, with its customers still there. The default.
+    #[default]
+    Cohorts,
+    /// A customer, with a duration.
+    Customers,
+}
+
+/// Whether cohorts share one curve.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pooling {
+    /// One curve for all. The default.
+    #[default]
+    Pooled,
+    /// A curve for each cohort that has met renewals enough, beside the one for all.
+    Separate,
+}
+
+/// Roles and options of [`Contract::fit`](super::Contract::fit).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ContractOptions {
+    /// What a row of the frame is.
+    pub data: ContractData,
+    /// Column of cohorts; by default `"cohort"` where the frame has it, and
+    /// one cohort where not.
+    pub cohort: Option<String>,
+    /// Of cohorts: column of the renewals made, a whole number. Default `"period"`.
+    pub index: String,
+    /// Of cohorts: column of the customers still there after that many renewals.
+    pub customers: String,
+    /// Of cohorts: the number in `index` at which a cohort is complete; 0 by
+    /// default, 1 where the first period is counted as 1.
+    pub start: u32,
+    /// Of cohorts: whether some came under observation after `start`. Without
+    /// it, a cohort that begins later is an error.
+    pub left_truncated: bool,
+    /// Of customers: column of durations. For who left, the renewal at which it
+    /// happened, from 1; for who is still there, the renewals made, from 0.
+    pub duration: String,
+    /// Of customers: column that is true for who left.
+    pub event: String,
+    /// Of customers: column of the renewals made before observation began; none by default.
+    pub entry: Option<String>,
+    /// Of customers: column of weights; none by default.
+    pub weight: Option<String>,
+    /// Whether cohorts share one curve.
+    pub cohorts: Pooling,
+    /// The length of a period, such as `"30d"`; needed to discount.
+    pub period: Option<Duration>,
+    /// What happens to rows that cannot be.
+    pub on_invalid: OnInvalid,
+    /// Most Newton steps.
+    pub max_iterations: usize,
+    /// Greatest entry of the gradient, per customer, at which the fit has converged.
+    pub tolerance: f64,
+}
+
+impl Default for ContractOptions {
+    fn default() -> Self {
+        let super::ShiftedBetaGeo { max_iterations, tolerance } = super::ShiftedBetaGeo::default();
+        Self {
+            data: ContractData::Cohorts,
+            cohort: None,
+            index: "period".to_owned(),
+            customers: "customers".to_owned(),
+            start: 0,
+            left_truncated: false,
+            duration: "duration".to_owned(),
+            event: "event".to_owned(),
+            entry: None,
+            weight: None,
+            cohorts: Pooling::Pooled,
+            period: None,
+            on_invalid: OnInvalid::Error,
+            max_iterations,
+            tolerance,
+        }
+    }
+}
+
+/// Reads a frame and fits a model of this family to it.
+pub(super) fn fit(
+    family: Family,
+    frame: &Columns,
+    options: &ContractOptions,
+    run: &Run,
+) -> Result<(ContractModel, Dropped)> {
+    if options.period.is_some_and(|p| p.micros() == 0) {
+        return Err(Error::option("period", "must be longer than 0"));
+    }
+    let (tables, dropped) = match options.data {
+        ContractData::Cohorts => cohorts(frame, options, run)?,
+        ContractData::Customers => customers(frame, options, run)?,
+    };
+    let solver = Solver { max_iterations: options.max_iterations, tolerance: options.tolerance };
+    let mut life = LifeTable::default();
+    tables.iter().for_each(|(_, own)| life.merge(own));
+    let estimates = family.fit(&life, solver, run)?;
+    let mut model = ContractModel::new(estimates, life).with_period(options.period);
+    for (cohort, life) in tables {
+        let Some(cohort) = cohort else { continue };
+        let estimates = match options.cohorts {
+            Pooling::Pooled => None,
+            Pooling::Separate => match family.fit(&life, solver, run) {
+                Ok(own) => Some(own),
+                // Too young for a curve of its own.
+                Err(Error::NotEnoughData { .. }) => None,
+                Err(error) => return Err(error),
+            },
+        };
+        model.cohorts.push(CohortFit { cohort, life, estimates });
+    }
+    if options.cohorts == Pooling::Separate && model.cohorts.is_empty() {
+        return Err(Error::option(
+            "cohorts",
+            "is \"separate\", and the frame has no column of cohorts: name it",
+        ));
+    }
+    Ok((model, dropped))
+}
+
+type LifeTables = Vec<(Option<String>, LifeTable)>;
+
+fn cohort_column<'a>(frame: &Columns, options: &'a ContractOptions) -> Option<&'a str> {
+    options.cohort.as_deref().or_else(|| frame.has("cohort").then_some("cohort"))
+}
+
+fn cohorts(frame: &Columns, options: &ContractOptions, run: &Run) -> Result<(LifeTables, Dropped)> {
+    let mut intake = Intake::new(frame, options.on_invalid, run);
+    let cohort = cohort_column(frame, options).map(|c| intake.names(c)).transpose()?;
+    let index = intake.amounts(&options.index, Sign::NonNegative)?;
+    let count = intake.amounts(&options.customers, Sign::NonNegative)?;
+    let start = f64::from(options.start);
+    let off = |v: f64| v.is_finite() && v >= 0.0 && (v.fract() != 0.0 || v < start || v - start > 1e5);
+    intake.reject(
+        &options.index,
+        "is not a whole number of renewals from `start` to 100,000 after it",
+        (0..index.len()).filter(|i| off(index[*i])),
+    );
+    let kept = intake.finish()?;
+    let cohort = cohort.map(|c| kept.names(c));
+    let (index, count) = (kept.values(index), kept.values(count));
+    let mut rows: Vec<usize> = (0..kept.len()).collect();
+    let code = |row: usize| cohort.as_ref().map_or(0, |c| c.codes[row]);
+    rows.sort_by(|a, b| code(*a).cmp(&code(*b)).then(index[*a].total_cmp(&index[*b])));
+    let mut tables = Vec::new();
+    for group in rows.chunk_by(|a, b| code(*a) == code(*b)) {
+        let label = cohort.as_ref().map(|c| c.labels.get(c.codes[group[0]]).into_owned());
+        let name = || label.as_ref().map_or_else(String::new, |l| format!(" of cohort `{l}`"));
+        for pair in group.windows(2) {
+            let step = index[pair[1]] - index[pair[0]];
+            if step != 1.0 {
+                let what = if step == 0.0 { "appears twice" } else { "is followed by a gap" };
+                return Err(Error::column(
+                    &options.index,
+                    format!("period {}{} {what}; give one row for each period", index[pair[0]], name()),
+                ));
+            }
+            if count[pair[1]] > count[pair[0]] {
+                return Err(Error::column(
+                    &options.customers,
+                    format!(
+                        "rises from {} to {} in period {}{}: it is the number still there, which cannot grow",
+                        count[pair[0]],
+                        count[pair[1]],
+                        index[pair[1]],
+                        name()
+                    ),
+                ));
+            }
+        }
+        let first = index[group[0]] - start;
+        if first > 0.0 && !options.left_truncated {
+            return Err(Error::option(
+                "start",
+                format!(
+                    "the first period{} is {} and not {}: pass start={} if that is where a cohort is complete, or left_truncated=true if it came under observation later",
+                    name(),
+                    index[group[0]],
+                    options.start,
+                    index[group[0]]
+                ),
+            ));
+        }
+        let survivors: Vec<f64> = group.iter().map(|row| count[*row]).collect();
+        tables.push((
+            cohort.as_ref().map(|c| c.codes[group[0]]),
+            LifeTable::from_survivors(&survivors, first as usize)?,
+        ));
+    }
+    Ok((labelled(tables, cohort.as_ref()), kept.into_dropped()))
+}
+
+fn customers(frame: &Columns, options: &ContractOptions, run: &Run) -> Result<(LifeTables, Dropped)> {
+    let mut intake = Intake::new(frame, options.on_invalid, run);
+    let cohort = cohort_column(frame, options).map(|c| intake.names(c)).transpose()?;
+    let duration = intake.amounts(&options.duration, Sign::NonNegative)?;
+    let event = intake.flags(&options.event)?;
+    let entry = options.entry.as_deref().map(|e| intake.amounts(e, Sign::NonNegative)).transpose()?;
+    let weight = options.weight.as_deref().map(|w| intake.amounts(w, Sign::NonNegative)).transpose()?;
+    let row = |i: usize| (duration[i], event[i], entry.as_ref().map_or(0.0, |e| e[i]));
+    // Rows whose numbers were refused above are counted there.
+    let read =
+        |(duration, _, entry): (f64, bool, f64)| [duration, entry].iter().all(|v| v.is_finite() && *v >= 0.0);
+    let faults: Vec<(usize, (&str, &str))> =
+        (0..duration.len()).filter(|i| read(row(*i))).filter_map(|i| fault(row(i)).map(|f| (i, f))).collect();
+    let mut kinds: Vec<(&str, &str)> = faults.iter().map(|f| f.1).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    for kind in kinds {
+        let column = if kind.0 == "duration" {
+            &options.duration
+        } else {
+            options.entry.as_ref().unwrap_or(&options.duration)
+        };
+        intake.reject(column, kind.1, faults.iter().filter(|f| f.1 == kind).map(|f| f.0));
+    }
+    let kept = intake.finish()?;
+    let cohort = cohort.map(|c| kept.names(c));
+    let (duration, event) = (kept.values(duration), kept.values(event));
+    let (entry, weight) = (entry.map(|e| kept.values(e)), weight.map(|w| kept.values(w)));
+    let life = |rows: &[usize]| {
+        LifeTable::of(rows.len(), |i| {
+            let row = rows[i];
+            let lived = (duration[row], event[row], entry.as_ref().map_or(0.0, |e| e[row]));
+            (lived, weight.as_ref().map_or(1.0, |w| w[row]))
+        })
+    };
+    let mut rows: Vec<usize> = (0..kept.len()).collect();
+    let Some(names) = &cohort else {
+        return Ok((vec![(None, life(&rows))], kept.into_dropped()));
+    };
+    rows.sort_by_key(|row| names.codes[*row]);
+    let tables = rows
+        .chunk_by(|a, b| names.codes[*a] == names.codes[*b])
+        .map(|group| (Some(names.codes[group[0]]), life(group)))
+        .collect();
+    Ok((labelled(tables, cohort.as_ref()), kept.into_dropped()))
+}
+
+/// The tables by label, so that nothing depends on the order of rows.
+fn labelled(tables: Vec<(Option<u32>, LifeTable)>, names: Option<&Names>) -> LifeTables {
+    let Some(names) = names else {
+        return tables.into_iter().map(|(_, life)| (None, life)).collect();
+    };
+    let mut rank = vec![0_usize; names.labels.len()];
+    for (at, code) in names.codes_by_label().into_iter().enumerate() {
+        if let Some(rank) = rank.get_mut(code as usize) {
+            *rank = at;
+        }
+    }
+    let mut tables: Vec<(usize, Option<String>, LifeTable)> = tables
+        .into_iter()
+        .filter_map(|(code, life)| {
+            let code = code?;
+            Some((*rank.get(code as usize)?, Some(names.labels.get(code).into_owned()), life))
+        })
+        .collect();
+    tables.sort_by_key(|t| t.0);
+    tables.into_iter().map(|(_, label, life)| (label, life)).collect()
+}

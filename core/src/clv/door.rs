@@ -1,0 +1,334 @@
+//! Models of purchases by name: the one door of both bindings.
+
+use serde::{Deserialize, Serialize};
+
+use super::beta_geo::{BetaGeo, BetaGeoModel};
+use super::frames::{History as Rows, Roles};
+use super::laws::{Fit, History, Law, PurchaseModel, Purchases, Quantity, predict};
+use super::rows::{RfmSlices, Unique};
+use super::{
+    BetaBinomialLaw, BetaGeoCnbdLaw, GGompertzLaw, ModifiedBetaGeoCnbdLaw, ModifiedBetaGeoLaw, ParetoLaw,
+};
+use crate::column::{Columns, Dropped, Duration, OnInvalid, Table, Tables, Values};
+use crate::math::sum;
+use crate::model::{self, Model};
+use crate::options::parse;
+use crate::{Error, Result, Run};
+
+/// Roles and options of [`fit_purchases`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PurchaseOptions {
+    /// Column of repeat purchases.
+    pub frequency: String,
+    /// Column of the age at the last purchase, in periods.
+    pub recency: String,
+    /// Column of the age at the end of observation, in periods.
+    #[serde(rename = "T")]
+    pub age: String,
+    /// Column of weights: how many customers a row stands for. None by default.
+    pub weight: Option<String>,
+    /// The unit of recency and T, to be kept with the model and checked later.
+    pub period: Option<Duration>,
+    /// What happens to rows that cannot be.
+    pub on_invalid: OnInvalid,
+    /// See [`Fit::k`].
+    pub k: u32,
+    /// See [`Fit::penalty`].
+    pub penalty: f64,
+    /// See [`Fit::max_iterations`].
+    pub max_iterations: usize,
+    /// See [`Fit::tolerance`].
+    pub tolerance: f64,
+}
+
+impl Default for PurchaseOptions {
+    fn default() -> Self {
+        let BetaGeo { penalty, max_iterations, tolerance } = BetaGeo::default();
+        Self {
+            frequency: "frequency".to_owned(),
+            recency: "recency".to_owned(),
+            age: "T".to_owned(),
+            weight: None,
+            period: None,
+            on_invalid: OnInvalid::Error,
+            k: 1,
+            penalty,
+            max_iterations,
+            tolerance,
+        }
+    }
+}
+
+impl PurchaseOptions {
+    pub(super) fn roles(&self) -> Roles<'_> {
+        Roles {
+            customer: None,
+            frequency: &self.frequency,
+            recency: &self.recency,
+            age: &self.age,
+            weight: self.weight.as_deref(),
+            monetary_value: None,
+        }
+    }
+
+    fn fit<L: Law<N>, const N: usize>(&self, rows: &RfmSlices<'_>, run: &Run) -> Result<Box<dyn Purchases>> {
+        let fit = Fit::<L, N>::new().k(self.k).penalty(self.penalty);
+        Ok(Box::new(fit.max_iterations(self.max_iterations).tolerance(self.tolerance).fit(rows, run)?))
+    }
+
+    /// Fits the law of this kind.
+    pub(super) fn fit_kind(&self, kind: &str, rows: &RfmSlices<'_>, run: &Run) -> Result<Box<dyn Purchases>> {
+        match kind {
+            BetaGeoModel::KIND => {
+                if self.k != 1 {
+                    return Err(Error::option("k", "must be 1: BetaGeo has purchases at random"));
+                }
+                let config = BetaGeo {
+                    penalty: self.penalty,
+                    max_iterations: self.max_iterations,
+                    tolerance: self.tolerance,
+                };
+                Ok(Box::new(config.fit(rows, run)?))
+            }
+            ModifiedBetaGeoLaw::KIND => self.fit::<ModifiedBetaGeoLaw, 4>(rows, run),
+            BetaGeoCnbdLaw::KIND => self.fit::<BetaGeoCnbdLaw, 4>(rows, run),
+            ModifiedBetaGeoCnbdLaw::KIND => self.fit::<ModifiedBetaGeoCnbdLaw, 4>(rows, run),
+            ParetoLaw::KIND => self.fit::<ParetoLaw, 4>(rows, run),
+            GGompertzLaw::KIND => self.fit::<GGompertzLaw, 5>(rows, run),
+            BetaBinomialLaw::KIND => self.fit::<BetaBinomialLaw, 4>(rows, run),
+            _ => Err(Error::option("model", format!("`{kind}` is no model of purchases"))),
+        }
+    }
+}
+
+/// Fits a model of purchases of the given kind, such as `clv.ParetoNBD`, on a
+/// frame such as [`summarize`](super::summarize) gives.
+///
+/// Rows dropped under `on_invalid="drop"` are returned beside the model.
+pub fn fit_purchases(
+    kind: &str,
+    frame: &Columns,
+    options: &PurchaseOptions,
+    run: &Run,
+) -> Result<(Box<dyn Purchases>, Dropped)> {
+    let rows = Rows::read(frame, options.roles(), options.on_invalid, run)?;
+    let slices = RfmSlices { period: options.period, ..rows.slices() };
+    let model = options.fit_kind(kind, &slices, run)?;
+    Ok((model, rows.dropped))
+}
+
+/// A model of the given kind with given parameters.
+pub fn purchases_with(
+    kind: &str,
+    values: &[f64],
+    k: u32,
+    period: Option<Duration>,
+) -> Result<Box<dyn Purchases>> {
+    fn with<L: Law<N>, const N: usize>(
+        values: &[f64],
+        k: u32,
+        period: Option<Duration>,
+    ) -> Result<Box<dyn Purchases>> {
+        let values = values.try_into().map_err(|_| {
+            Error::option("params", format!("must be {N} numbers: {}", L::PARAMETERS.join(", ")))
+        })?;
+        Ok(Box::new(PurchaseModel::<L, N>::from_parameters(values, k, period)?))
+    }
+    match kind {
+        BetaGeoModel::KIND => {
+            let [r, alpha, a, b] = values else {
+                return Err(Error::option("params", "must be 4 numbers: r, alpha, a, b"));
+            };
+            Ok(Box::new(BetaGeoModel::from_parameters(*r, *alpha, *a, *b, period)?))
+        }
+        ModifiedBetaGeoLaw::KIND => with::<ModifiedBetaGeoLaw, 4>(values, k, period),
+        BetaGeoCnbdLaw::KIND => with::<BetaGeoCnbdLaw, 4>(values, k, period),
+        ModifiedBetaGeoCnbdLaw::KIND => with::<ModifiedBetaGeoCnbdLaw, 4>(values, k, period),
+        ParetoLaw::KIND => with::<ParetoLaw, 4>(values, k, period),
+        GGompertzLaw::KIND => with::<GGompertzLaw, 5>(values, k, period),
+        BetaBinomialLaw::KIND => with::<BetaBinomialLaw, 4>(values, k, period),
+        _ => Err(Error::option("model", format!("`{kind}` is no model of purchases"))),
+    }
+}
+
+/// Reads a model file, if it holds a model of purchases.
+pub fn purchases_from_bytes(bytes: &[u8]) -> Result<Option<Box<dyn Purchases>>> {
+    fn read<M: Model + Purchases + 'static>(bytes: &[u8]) -> Result<Option<Box<dyn Purchases>>> {
+        Ok(Some(Box::new(model::from_bytes::<M>(bytes)?)))
+    }
+    match model::kind(bytes)?.as_str() {
+        BetaGeoModel::KIND => read::<BetaGeoModel>(bytes),
+        ModifiedBetaGeoLaw::KIND => read::<PurchaseModel<ModifiedBetaGeoLaw, 4>>(bytes),
+        BetaGeoCnbdLaw::KIND => read::<PurchaseModel<BetaGeoCnbdLaw, 4>>(bytes),
+        ModifiedBetaGeoCnbdLaw::KIND => read::<PurchaseModel<ModifiedBetaGeoCnbdLaw, 4>>(bytes),
+        ParetoLaw::KIND => read::<PurchaseModel<ParetoLaw, 4>>(bytes),
+        GGompertzLaw::KIND => read::<PurchaseModel<GGompertzLaw, 5>>(bytes),
+        BetaBinomialLaw::KIND => read::<PurchaseModel<BetaBinomialLaw, 4>>(bytes),
+        _ => Ok(None),
+    }
+}
+
+/// Options of the reports `new_customer`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NewCustomerOptions {
+    /// The horizon of `probabilities`, in periods. Default 1.
+    pub periods: f64,
+    /// The most purchases told apart. Default 10.
+    pub most: usize,
+    /// Horizons of the table `course`. Default none.
+    pub horizons: Vec<f64>,
+}
+
+impl Default for NewCustomerOptions {
+    fn default() -> Self {
+        Self { periods: 1.0, most: 10, horizons: Vec::new() }
+    }
+}
+
+/// Options of the report `frequencies`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FrequencyOptions {
+    /// Column of repeat purchases.
+    pub frequency: String,
+    /// Column of the age at the last purchase, in periods.
+    pub recency: String,
+    /// Column of the age at the end of observation, in periods.
+    #[serde(rename = "T")]
+    pub age: String,
+    /// Column of weights. None by default.
+    pub weight: Option<String>,
+    /// The last row is this many purchases or more. Default 7.
+    pub most: usize,
+    /// What happens to rows that cannot be.
+    pub on_invalid: OnInvalid,
+}
+
+impl Default for FrequencyOptions {
+    fn default() -> Self {
+        let PurchaseOptions { frequency, recency, age, .. } = PurchaseOptions::default();
+        Self { frequency, recency, age, weight: None, most: 7, on_invalid: OnInvalid::Error }
+    }
+}
+
+impl dyn Purchases {
+    /// A report by its name, with its options as JSON: what the bindings call.
+    ///
+    /// | name | frame | tables |
+    /// | --- | --- | --- |
+    /// | `predict` | of customers | `predict` ([`predict`]) and `dropped` |
+    /// | `new_customer` | none | `new_customer`: purchases, probability; `course`: periods, expected_purchases, p_alive |
+    /// | `frequencies` | of customers | `frequencies`: purchases, actual (customers with so many), expected, residual (standardised); `goodness_of_fit`: chi_squared, degrees_of_freedom, p |
+    /// | `check` | with a holdout | `check`, `by_frequency`, `by_recency`, `by_age`, `deciles`: the forecast beside fact |
+    /// | `parameters` | none | `parameters`, `fit`: of [`Estimates`](super::Estimates) |
+    pub fn report(&self, name: &str, frame: Option<&Columns>, options: &str, run: &Run) -> Result<Tables> {
+        let frame =
+            || frame.ok_or_else(|| Error::option("frame", format!("`{name}` needs a frame of customers")));
+        match name {
+            "predict" => {
+                let found = predict(self, frame()?, &parse(options)?, run)?;
+                Ok(vec![("predict", found.table()), ("dropped", found.dropped().table())])
+            }
+            "new_customer" => new_customer(self, &parse(options)?),
+            "frequencies" => frequencies(self, frame()?, &parse(options)?, run),
+            "check" => super::checking::check(self, frame()?, &parse(options)?, run),
+            "parameters" => {
+                crate::options::none(options)?;
+                Ok(vec![("parameters", self.estimates().table(0.95)?), ("fit", self.estimates().fit_table())])
+            }
+            _ => Err(Error::option("report", format!("there is no report `{name}` of models of purchases"))),
+        }
+    }
+}
+
+fn new_customer(model: &dyn Purchases, options: &NewCustomerOptions) -> Result<Tables> {
+    let mass = model.probabilities(0.0, 0.0, 0.0, options.periods, options.most)?;
+    let ask =
+        |f: &dyn Fn(f64) -> Result<f64>| options.horizons.iter().map(|t| f(*t)).collect::<Result<Vec<f64>>>();
+    let course = Table::new()
+        .with("periods", Values::F64(options.horizons.clone()))
+        .with("expected_purchases", Values::F64(ask(&|t| model.expected_purchases(0.0, 0.0, 0.0, t))?))
+        .with("p_alive", Values::F64(ask(&|t| model.p_alive(0.0, 0.0, 0.0, t))?));
+    let table = Table::new()
+        .with("purchases", Values::I64((0..mass.len() as i64).collect()))
+        .with("probability", Values::F64(mass));
+    Ok(vec![("new_customer", table), ("course", course)])
+}
+
+/// Customers by their number of repeat purchases, beside what the model says of
+/// customers of their ages.
+fn frequencies(
+    model: &dyn Purchases,
+    frame: &Columns,
+    options: &FrequencyOptions,
+    run: &Run,
+) -> Result<Tables> {
+    if options.most == 0 || options.most > 1000 {
+        return Err(Error::option("most", "must be a number from 1 to 1000"));
+    }
+    let roles = Roles {
+        customer: None,
+        frequency: &options.frequency,
+        recency: &options.recency,
+        age: &options.age,
+        weight: options.weight.as_deref(),
+        monetary_value: None,
+    };
+    let rows = Rows::read(frame, roles, options.on_invalid, run)?;
+    let unique = Unique::of(&rows.slices(), run)?;
+    let mut actual = vec![0.0; options.most + 1];
+    for (x, weight) in unique.frequency.iter().zip(&unique.weight) {
+        actual[(*x as usize).min(options.most)] += weight;
+    }
+    // Those of one age share what is expected.
+    let mut ages: Vec<(f64, f64)> = unique.age.iter().copied().zip(unique.weight.iter().copied()).collect();
+    ages.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
+    let ages: Vec<(f64, f64)> =
+        ages.chunk_by(|a, b| a.0 == b.0).map(|same| (same[0].0, sum(same.iter().map(|s| s.1)))).collect();
+    run.stage("counting customers by purchases", ages.len() as u64)?;
+    let parts = run.map_items(ages.len(), |i| {
+        let mass = model.probabilities_of(History::default(), ages[i].0, options.most - 1);
+        run.advance(1)?;
+        Ok(mass)
+    })?;
+    let mut expected: Vec<f64> =
+        (0..options.most).map(|n| sum(parts.iter().zip(&ages).map(|(mass, age)| age.1 * mass[n]))).collect();
+    let customers = sum(ages.iter().map(|a| a.1));
+    let below = sum(expected.iter().copied());
+    expected.push((customers - below).max(0.0));
+    let pearson = |i: usize| {
+        let gap = actual[i] - expected[i];
+        if expected[i] > 0.0 { gap * gap / expected[i] } else { 0.0 }
+    };
+    let statistic = sum((0..actual.len()).map(pearson));
+    // The parameters were fitted to these customers (Cochran 1952).
+    let estimated = model.estimates().fixed.iter().filter(|fixed| !**fixed).count();
+    let free = options.most.checked_sub(estimated).filter(|free| *free > 0);
+    let p = free.map(|free| crate::math::chi_squared_tail(statistic, free as f64));
+    let residual = (0..actual.len()).map(|i| {
+        let spread = expected[i] * (1.0 - expected[i] / customers.max(1.0));
+        (spread > 0.0).then(|| (actual[i] - expected[i]) / spread.sqrt())
+    });
+    let residual: Vec<Option<f64>> = residual.collect();
+    let table = Table::new()
+        .with("purchases", Values::I64((0..=options.most as i64).collect()))
+        .with("actual", Values::F64(actual))
+        .with("expected", Values::F64(expected))
+        .with_optional("residual", residual);
+    let fit = Table::new()
+        .with("chi_squared", Values::F64(vec![statistic]))
+        .with_optional("degrees_of_freedom", [free.map(|free| free as f64)])
+        .with_optional("p", [p]);
+    Ok(vec![("frequencies", table), ("goodness_of_fit", fit), ("dropped", rows.dropped.table())])
+}
+
+/// The log-likelihood of each distinct row, with its weight.
+pub(super) fn row_likelihoods(model: &dyn Purchases, rows: &Unique, run: &Run) -> Result<Vec<f64>> {
+    run.map_items(rows.len(), |row| {
+        let history =
+            History { frequency: rows.frequency[row], recency: rows.recency[row], age: rows.age[row] };
+        Ok(model.quantity(history, Quantity::LogLikelihood))
+    })
+}

@@ -1,0 +1,116 @@
+//! Rates that know their span, and money that knows its period.
+
+use serde::{Deserialize, Serialize};
+
+use crate::column::Duration;
+use crate::math::{exp, exp_m1, ln, ln_1p};
+use crate::{Error, Result};
+
+/// A rate per span of time, such as 10 % a year: `{"rate": 0.1, "per": "365d"}`.
+///
+/// Over another span it is compounded, (1 + r)^(span / per) − 1.
+///
+/// ```
+/// use headwater::clv::finance::Rate;
+///
+/// let yearly = Rate::new(0.1, "365d".parse()?);
+/// assert_eq!(yearly.over("365d".parse()?), 0.1);
+/// assert!((yearly.over("730d".parse()?) - 0.21).abs() < 1e-15);
+/// # Ok::<(), headwater::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rate {
+    /// The rate, as a share: 0.1 for 10 %.
+    pub rate: f64,
+    /// The span that it is per.
+    pub per: Duration,
+}
+
+impl Rate {
+    /// A rate per span.
+    pub const fn new(rate: f64, per: Duration) -> Self {
+        Self { rate, per }
+    }
+
+    /// The rate over another span, compounded.
+    pub fn over(self, span: Duration) -> f64 {
+        if span == self.per {
+            return self.rate;
+        }
+        exp_m1(ln_1p(self.rate) * ratio(span, self.per))
+    }
+
+    pub(crate) fn check(self, name: &str) -> Result<()> {
+        spans(name, self.per)?;
+        if self.rate.is_finite() && self.rate >= 0.0 {
+            return Ok(());
+        }
+        Err(Error::option(name, "its rate must be a finite number from 0, such as 0.1 for 10 %"))
+    }
+
+    pub(crate) fn check_growth(self, name: &str) -> Result<()> {
+        spans(name, self.per)?;
+        if self.rate.is_finite() && self.rate > -1.0 {
+            return Ok(());
+        }
+        Err(Error::option(name, "its rate must be a finite number above −1, such as 0.02 for 2 %"))
+    }
+
+    /// Checks a share that stays (retention), and gives it over another span: ρ^(span / per).
+    pub(crate) fn share_over(self, name: &str, span: Duration) -> Result<f64> {
+        spans(name, self.per)?;
+        if !(0.0..=1.0).contains(&self.rate) {
+            return Err(Error::option(name, "its rate must lie between 0 and 1, such as 0.8 for 80 %"));
+        }
+        if span == self.per || self.rate == 0.0 || self.rate == 1.0 {
+            return Ok(self.rate);
+        }
+        Ok(exp(ln(self.rate) * ratio(span, self.per)))
+    }
+}
+
+/// Money that comes or goes once a period: `{"amount": 9.9, "per": "30d"}`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Flow {
+    /// How much.
+    pub amount: f64,
+    /// How often.
+    pub per: Duration,
+}
+
+impl Flow {
+    /// Money per period.
+    pub const fn new(amount: f64, per: Duration) -> Self {
+        Self { amount, per }
+    }
+
+    pub(super) fn check(self, name: &str) -> Result<()> {
+        spans(name, self.per)?;
+        if self.amount.is_finite() {
+            return Ok(());
+        }
+        Err(Error::option(name, "its amount must be a finite number"))
+    }
+}
+
+fn spans(name: &str, per: Duration) -> Result<()> {
+    if per.micros() > 0 {
+        return Ok(());
+    }
+    Err(Error::option(name, "is per a span of 0; write for example per=\"365d\""))
+}
+
+fn ratio(span: Duration, per: Duration) -> f64 {
+    span.micros() as f64 / per.micros() as f64
+}
+
+/// How many whole periods a span holds; a named error where it is not whole.
+pub(super) fn whole_periods(name: &str, span: Duration, period: Duration) -> Result<u64> {
+    let (span, of) = (span.micros(), period.micros());
+    if of > 0 && span % of == 0 {
+        return Ok((span / of) as u64);
+    }
+    Err(Error::option(name, format!("is not a whole number of periods of {period}; give a multiple of it")))
+}

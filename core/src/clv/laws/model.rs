@@ -1,0 +1,148 @@
+//! A fitted law.
+
+use serde::{Deserialize, Serialize};
+
+use super::fit::{evaluate, no_k};
+use super::predict::{Purchases, Quantity};
+use super::{History, Law};
+use crate::clv::estimates::{Estimates, Verdict};
+use crate::clv::rows::{RfmSlices, Unique};
+use crate::column::Duration;
+use crate::math::ln;
+use crate::model::Model;
+use crate::{Error, Result, Run};
+
+/// A fitted law of purchases and dropout; its quantities are those of [`Purchases`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "File", into = "File", bound = "")]
+pub struct PurchaseModel<L: Law<N>, const N: usize> {
+    law: L,
+    estimates: Estimates,
+    penalty: f64,
+    period: Option<Duration>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    k: u32,
+    estimates: Estimates,
+    penalty: f64,
+    period: Option<Duration>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_one(k: &u32) -> bool {
+    *k == 1
+}
+
+impl<L: Law<N>, const N: usize> From<PurchaseModel<L, N>> for File {
+    fn from(model: PurchaseModel<L, N>) -> Self {
+        Self { k: model.law.k(), estimates: model.estimates, penalty: model.penalty, period: model.period }
+    }
+}
+
+impl<L: Law<N>, const N: usize> TryFrom<File> for PurchaseModel<L, N> {
+    type Error = Error;
+
+    fn try_from(file: File) -> Result<Self> {
+        let law = L::with_k(file.k).ok_or_else(|| no_k::<L, N>(file.k))?;
+        Ok(Self { law, estimates: file.estimates, penalty: file.penalty, period: file.period })
+    }
+}
+
+impl<L: Law<N>, const N: usize> Model for PurchaseModel<L, N> {
+    const KIND: &'static str = L::KIND;
+
+    fn check(&self) -> Result<()> {
+        self.estimates.check(&L::PARAMETERS)
+    }
+}
+
+impl<L: Law<N>, const N: usize> PurchaseModel<L, N> {
+    pub(super) fn fitted(law: L, estimates: Estimates, penalty: f64, period: Option<Duration>) -> Self {
+        Self { law, estimates, penalty, period }
+    }
+
+    /// A model with given parameters, for example published ones: no fit, no errors.
+    pub fn from_parameters(values: [f64; N], k: u32, period: Option<Duration>) -> Result<Self> {
+        for (name, value) in L::PARAMETERS.iter().zip(values) {
+            if !(value.is_finite() && value > 0.0) {
+                return Err(Error::option(*name, "must be a finite number greater than 0"));
+            }
+        }
+        let law = L::with_k(k).ok_or_else(|| no_k::<L, N>(k))?;
+        let estimates = Estimates {
+            names: L::PARAMETERS.map(str::to_owned).to_vec(),
+            values: values.to_vec(),
+            covariance: vec![vec![0.0; N]; N],
+            fixed: vec![true; N],
+            log_likelihood: 0.0,
+            customers: 1.0,
+            distinct: 0,
+            iterations: 0,
+            gradient_norm: 0.0,
+            verdict: Verdict::Interior,
+        };
+        Ok(Self { law, estimates, penalty: 0.0, period })
+    }
+
+    /// The parameters, in the order of their names; times are in periods.
+    pub fn params(&self) -> [f64; N] {
+        parameters(&self.estimates.values)
+    }
+
+    /// The log-likelihood of rows at these parameters, and its gradient on log parameters.
+    pub fn evaluate(&self, rows: &RfmSlices<'_>, run: &Run) -> Result<(f64, [f64; N])> {
+        if L::DISCRETE {
+            super::fit::opportunities(rows)?;
+        }
+        let unique = Unique::of(rows, run)?;
+        let local = evaluate(self.law, &unique, self.params().map(ln), run)?;
+        Ok((local.value, local.gradient))
+    }
+}
+
+fn parameters<const N: usize>(values: &[f64]) -> [f64; N] {
+    std::array::from_fn(|i| values.get(i).copied().unwrap_or(f64::NAN))
+}
+
+impl<L: Law<N>, const N: usize> Purchases for PurchaseModel<L, N> {
+    fn kind(&self) -> &'static str {
+        L::KIND
+    }
+    fn estimates(&self) -> &Estimates {
+        &self.estimates
+    }
+    fn period(&self) -> Option<Duration> {
+        self.period
+    }
+    fn is_discrete(&self) -> bool {
+        L::DISCRETE
+    }
+    fn ticks(&self) -> u32 {
+        self.law.k()
+    }
+    fn quantity_at(&self, values: &[f64], history: History, quantity: Quantity) -> f64 {
+        let p = parameters(values);
+        match quantity {
+            Quantity::OddsAlive => self.law.ln_odds_alive(p, history),
+            Quantity::Alive { ahead } => self.law.p_alive(p, history, ahead),
+            Quantity::Purchases { periods } => self.law.expected(p, history, periods),
+            Quantity::Residual { rate } => self.law.residual(p, history, rate),
+            Quantity::Rate => self.law.rate(p, history),
+            Quantity::LogLikelihood => self.law.ln_likelihood(p, history),
+        }
+    }
+    fn probabilities_of(&self, history: History, periods: f64, most: usize) -> Vec<f64> {
+        self.law.probabilities(self.params(), history, periods, most)
+    }
+    fn bytes(&self) -> Result<Vec<u8>> {
+        crate::model::to_bytes(self)
+    }
+}

@@ -1,0 +1,468 @@
+//! Covariates: numbers as they are, names as dummies beside a reference level.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::subjects::sorted_groups;
+use crate::column::{Columns, Intake, Kept, Kind, Names, Sign};
+use crate::{Error, Result};
+
+/// Levels of one covariate at most: each is a coefficient.
+const MOST_LEVELS: usize = 500;
+/// Coefficients at most: the Hessian holds their square.
+const MOST_SLOPES: usize = 2000;
+/// Beyond this a square overflows.
+pub(super) const LARGEST: f64 = 1e150;
+
+/// A covariate as the model knows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(super) enum Covariate {
+    /// A number, or a truth value as 0 and 1.
+    Number { name: String, mean: f64, scale: f64 },
+    /// A name: one dummy a level, the reference left out.
+    Level { name: String, reference: String, levels: Vec<String>, means: Vec<f64>, scales: Vec<f64> },
+}
+
+impl Covariate {
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Number { name, .. } | Self::Level { name, .. } => name,
+        }
+    }
+
+    /// How many coefficients it has.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Self::Number { .. } => 1,
+            Self::Level { levels, .. } => levels.len(),
+        }
+    }
+
+    fn means(&self) -> &[f64] {
+        match self {
+            Self::Number { mean, .. } => std::slice::from_ref(mean),
+            Self::Level { means, .. } => means,
+        }
+    }
+
+    fn scales(&self) -> &[f64] {
+        match self {
+            Self::Number { scale, .. } => std::slice::from_ref(scale),
+            Self::Level { scales, .. } => scales,
+        }
+    }
+}
+
+/// A covariate's column as it was read.
+#[derive(Debug)]
+pub(super) enum Given<'a> {
+    Number(Cow<'a, [f64]>),
+    Flag(Cow<'a, [bool]>),
+    Name(Names),
+}
+
+impl Given<'_> {
+    pub(super) fn cut(self, kept: &Kept) -> Self {
+        match self {
+            Self::Number(v) => Self::Number(kept.values(v)),
+            Self::Flag(v) => Self::Flag(kept.values(v)),
+            Self::Name(v) => Self::Name(kept.names(v)),
+        }
+    }
+}
+
+/// How covariates are read: for a fit by the kinds of their columns, for a
+/// prediction by the model's.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Reader<'m> {
+    None,
+    Fit(&'m [String]),
+    Model(&'m Terms),
+}
+
+impl Reader<'_> {
+    pub(super) fn read<'a>(&self, intake: &mut Intake<'a>) -> Result<Vec<Given<'a>>> {
+        match self {
+            Self::None => Ok(Vec::new()),
+            Self::Fit(names) => {
+                if let Some(twice) = (1..names.len()).find(|i| names[..*i].contains(&names[*i])) {
+                    return Err(Error::option("covariates", format!("`{}` is named twice", names[twice])));
+                }
+                names.iter().map(|name| by_kind(intake, name)).collect()
+            }
+            Self::Model(terms) => terms.0.iter().map(|covariate| by_model(intake, covariate)).collect(),
+        }
+    }
+}
+
+fn kind(columns: &Columns, name: &str) -> Result<Kind> {
+    Ok(columns.require(name)?.kind())
+}
+
+fn by_kind<'a>(intake: &mut Intake<'a>, name: &str) -> Result<Given<'a>> {
+    Ok(match kind(intake.columns(), name)? {
+        Kind::Bool => Given::Flag(intake.flags(name)?),
+        Kind::Text => Given::Name(intake.names(name)?),
+        _ => Given::Number(intake.amounts(name, Sign::Any)?),
+    })
+}
+
+fn by_model<'a>(intake: &mut Intake<'a>, covariate: &Covariate) -> Result<Given<'a>> {
+    match covariate {
+        Covariate::Number { name, .. } => {
+            if kind(intake.columns(), name)? == Kind::Bool {
+                return Ok(Given::Flag(intake.flags(name)?));
+            }
+            let numbers = intake.amounts(name, Sign::Any)?;
+            let vast = |i: &usize| numbers[*i].is_finite() && numbers[*i].abs() > LARGEST;
+            let rows: Vec<usize> = (0..numbers.len()).filter(vast).collect();
+            intake.reject(name, "the number is beyond 1e150", rows);
+            Ok(Given::Number(numbers))
+        }
+        Covariate::Level { name, reference, levels, .. } => {
+            let names = intake.names(name)?;
+            let known: Vec<bool> = (0..names.labels.len() as u32)
+                .map(|c| {
+                    let label = names.labels.get(c);
+                    label == reference.as_str() || levels.iter().any(|l| *l == label)
+                })
+                .collect();
+            let strange = |i: &usize| known.get(names.codes[*i] as usize).is_some_and(|k| !k);
+            let rows: Vec<usize> = (0..names.codes.len()).filter(strange).collect();
+            intake.reject(name, "the level is not one that the model was fitted on", rows);
+            Ok(Given::Name(names))
+        }
+    }
+}
+
+/// Covariates in the order of the options, and the columns that they make.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Terms(Vec<Covariate>);
+
+/// Rows of numbers, one after the other.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Matrix {
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+    pub(super) values: Vec<f64>,
+}
+
+impl Matrix {
+    pub(super) fn row(&self, i: usize) -> &[f64] {
+        &self.values[i * self.columns..(i + 1) * self.columns]
+    }
+
+    /// The rows in this order.
+    pub(super) fn ordered(&self, order: &[u32]) -> Self {
+        let mut values = Vec::with_capacity(order.len() * self.columns);
+        for i in order {
+            values.extend_from_slice(self.row(*i as usize));
+        }
+        Self { rows: order.len(), columns: self.columns, values }
+    }
+}
+
+impl Terms {
+    /// The covariates of a fit; means and scales are set by [`Terms::standardise`].
+    pub(super) fn of(
+        names: &[String],
+        given: &[Given<'_>],
+        rows: usize,
+        references: &BTreeMap<String, String>,
+    ) -> Result<Self> {
+        if let Some((name, _)) = references.iter().find(|(name, _)| !names.contains(name)) {
+            return Err(Error::option("references", format!("`{name}` is not one of the covariates")));
+        }
+        let mut out = Vec::with_capacity(names.len());
+        for (name, given) in names.iter().zip(given) {
+            let Given::Name(labels) = given else {
+                if references.contains_key(name) {
+                    return Err(Error::option("references", format!("`{name}` is a number, without levels")));
+                }
+                out.push(Covariate::Number { name: name.clone(), mean: 0.0, scale: 1.0 });
+                continue;
+            };
+            let (_, mut levels) = sorted_groups(Some(labels), rows);
+            if levels.len() < 2 {
+                return Err(constant(name));
+            }
+            if levels.len() > MOST_LEVELS {
+                let n = levels.len();
+                let reason = format!("has {n} levels, and {MOST_LEVELS} are the most: group them first");
+                return Err(Error::column(name.as_str(), reason));
+            }
+            let at = match references.get(name) {
+                None => 0,
+                Some(wanted) => levels.iter().position(|l| l == wanted).ok_or_else(|| {
+                    Error::option("references", format!("`{wanted}` is no level of the covariate `{name}`"))
+                })?,
+            };
+            let reference = levels.remove(at);
+            let n = levels.len();
+            out.push(Covariate::Level {
+                name: name.clone(),
+                reference,
+                levels,
+                means: vec![0.0; n],
+                scales: vec![1.0; n],
+            });
+        }
+        let terms = Self(out);
+        if terms.size() > MOST_SLOPES {
+            let n = terms.size();
+            return Err(Error::option("covariates", format!("{n} coefficients, {MOST_SLOPES} at most")));
+        }
+        Ok(terms)
+    }
+
+    pub(super) fn covariates(&self) -> &[Covariate] {
+        &self.0
+    }
+
+    /// How many coefficients there are.
+    pub(super) fn size(&self) -> usize {
+        self.0.iter().map(Covariate::size).sum()
+    }
+
+    /// The coefficients' names: a number's own, `name[level]` of a level.
+    pub(super) fn names(&self) -> Vec<String> {
+        let mut out = Vec::new();
+        for covariate in &self.0 {
+            match covariate {
+                Covariate::Number { name, .. } => out.push(name.clone()),
+                Covariate::Level { name, levels, .. } => {
+                    out.extend(levels.iter().map(|level| format!("{name}[{level}]")));
+                }
+            }
+        }
+        out
+    }
+
+    /// The covariate of a coefficient.
+    fn of_slope(&self, slope: usize) -> &str {
+        let mut end = 0;
+        let found = self.0.iter().find(|covariate| {
+            end += covariate.size();
+            slope < end
+        });
+        found.map_or("", Covariate::name)
+    }
+
+    pub(super) fn means(&self) -> Vec<f64> {
+        self.0.iter().flat_map(|c| c.means().iter().copied()).collect()
+    }
+
+    pub(super) fn scales(&self) -> Vec<f64> {
+        self.0.iter().flat_map(|c| c.scales().iter().copied()).collect()
+    }
+
+    /// The rows as numbers, dummies expanded.
+    pub(super) fn matrix(&self, given: &[Given<'_>], rows: usize) -> Matrix {
+        let columns = self.size();
+        let mut values = vec![0.0; rows * columns];
+        let mut at = 0;
+        for (covariate, given) in self.0.iter().zip(given) {
+            let cells = values.iter_mut().skip(at).step_by(columns.max(1));
+            match (covariate, given) {
+                (_, Given::Number(numbers)) => {
+                    for (cell, x) in cells.zip(numbers.iter()) {
+                        *cell = *x + 0.0; // one zero, so that equal rows are equal bits
+                    }
+                }
+                (_, Given::Flag(flags)) => {
+                    for (cell, flag) in cells.zip(flags.iter()) {
+                        *cell = f64::from(u8::from(*flag));
+                    }
+                }
+                (Covariate::Level { levels, .. }, Given::Name(names)) => {
+                    let place: Vec<Option<usize>> = (0..names.labels.len() as u32)
+                        .map(|c| levels.iter().position(|l| *l == names.labels.get(c)))
+                        .collect();
+                    for (row, code) in names.codes.iter().enumerate() {
+                        if let Some(Some(level)) = place.get(*code as usize) {
+                            values[row * columns + at + level] = 1.0;
+                        }
+                    }
+                }
+                (Covariate::Number { .. }, Given::Name(_)) => {}
+            }
+            at += covariate.size();
+        }
+        Matrix { rows, columns, values }
+    }
+
+    /// Takes means and standard deviations of the rows, whose order is
+    /// canonical, and scales the matrix by them. A column that does not vary, or
+    /// that is a combination of those before it, is an error that names it.
+    pub(super) fn standardise(&mut self, matrix: &mut Matrix, weight: impl Fn(usize) -> f64) -> Result<()> {
+        let (p, rows) = (matrix.columns, matrix.rows);
+        let total: f64 = (0..rows).map(&weight).sum();
+        if total.is_nan() || total <= 0.0 {
+            return Err(Error::not_enough_data("the weights of all rows are 0"));
+        }
+        let mut means = vec![0.0; p];
+        let mut seen = vec![(f64::INFINITY, f64::NEG_INFINITY); p];
+        for i in 0..rows {
+            let w = weight(i);
+            if w == 0.0 {
+                continue;
+            }
+            for ((mean, (low, high)), x) in means.iter_mut().zip(&mut seen).zip(matrix.row(i)) {
+                *mean += w / total * x;
+                *low = low.min(*x);
+                *high = high.max(*x);
+            }
+        }
+        for (k, (low, high)) in seen.iter().enumerate() {
+            if low.abs() > LARGEST || high.abs() > LARGEST {
+                return Err(Error::column(self.of_slope(k), "holds numbers beyond 1e150: rescale it"));
+            }
+            if high <= low {
+                return Err(constant(self.of_slope(k)));
+            }
+        }
+        let mut scales = vec![0.0; p];
+        for i in 0..rows {
+            let w = weight(i);
+            for ((scale, mean), x) in scales.iter_mut().zip(&means).zip(matrix.row(i)) {
+                *scale += w / total * (x - mean) * (x - mean);
+            }
+        }
+        for (k, scale) in scales.iter_mut().enumerate() {
+            *scale = scale.sqrt();
+            let (low, high) = seen[k];
+            // What varies only in the last digits is rounding.
+            if *scale <= 1e-13 * low.abs().max(high.abs()) {
+                return Err(constant(self.of_slope(k)));
+            }
+        }
+        for row in matrix.values.chunks_exact_mut(p.max(1)) {
+            for ((x, mean), scale) in row.iter_mut().zip(&means).zip(&scales) {
+                *x = (*x - mean) / scale;
+            }
+        }
+        let mut at = 0;
+        for covariate in &mut self.0 {
+            let size = covariate.size();
+            let (m, s) = (&means[at..at + size], &scales[at..at + size]);
+            match covariate {
+                Covariate::Number { mean, scale, .. } => (*mean, *scale) = (m[0], s[0]),
+                Covariate::Level { means, scales, .. } => {
+                    means.copy_from_slice(m);
+                    scales.copy_from_slice(s);
+                }
+            }
+            at += size;
+        }
+        let mut products = vec![0.0; p * p];
+        for (i, row) in matrix.values.chunks_exact(p.max(1)).enumerate() {
+            let w = weight(i) / total;
+            for (k, x) in row.iter().enumerate() {
+                for (cell, y) in products[k * p..=k * p + k].iter_mut().zip(row) {
+                    *cell += w * x * y;
+                }
+            }
+        }
+        self.check_rank(
+            &products,
+            "is a linear combination of the covariates before it: leave one of them out",
+        )
+    }
+
+    /// An error that names the first column that adds nothing to those before
+    /// it, by a symmetric matrix of which the lower triangle is read.
+    pub(super) fn check_rank(&self, products: &[f64], reason: &str) -> Result<()> {
+        let p = self.size();
+        let mut lower = products.to_vec();
+        for i in 0..p {
+            for j in 0..=i {
+                let dot: f64 = (0..j).map(|k| lower[i * p + k] * lower[j * p + k]).sum();
+                let rest = lower[i * p + j] - dot;
+                if i == j {
+                    let size = products[i * p + i];
+                    if rest.is_nan() || rest <= 1e-11 * size {
+                        return Err(Error::column(self.of_slope(i), reason));
+                    }
+                    lower[i * p + i] = rest.sqrt();
+                } else {
+                    lower[i * p + j] = rest / lower[j * p + j];
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// β · (x − mean) of every row, in the units of the data.
+    pub(super) fn predictors(&self, matrix: &Matrix, slopes: &[f64]) -> Vec<f64> {
+        let means = self.means();
+        let dot = |i: usize| {
+            let row = matrix.row(i).iter().zip(&means).zip(slopes);
+            row.map(|((x, m), b)| b * (x - m)).sum()
+        };
+        (0..matrix.rows).map(dot).collect()
+    }
+
+    /// What each covariate adds to β · (x − mean) of one row.
+    pub(super) fn contributions(&self, row: &[f64], slopes: &[f64]) -> Vec<f64> {
+        let mut at = 0;
+        let mut out = Vec::with_capacity(self.0.len());
+        for covariate in &self.0 {
+            let size = covariate.size();
+            let part = row[at..at + size].iter().zip(covariate.means()).zip(&slopes[at..at + size]);
+            out.push(part.map(|((x, m), b)| b * (x - m)).sum());
+            at += size;
+        }
+        out
+    }
+
+    /// A covariate's value in one row, for people.
+    pub(super) fn shown(&self, covariate: usize, row: &[f64]) -> String {
+        let at: usize = self.0.iter().take(covariate).map(Covariate::size).sum();
+        match self.0.get(covariate) {
+            Some(Covariate::Level { levels, reference, .. }) => {
+                let on = levels.iter().zip(&row[at..]).find(|(_, x)| **x != 0.0);
+                on.map_or_else(|| reference.clone(), |(level, _)| level.clone())
+            }
+            Some(Covariate::Number { .. }) => format!("{}", row[at]),
+            None => String::new(),
+        }
+    }
+
+    /// The reference level of each coefficient; empty for numbers.
+    pub(super) fn references(&self) -> Vec<&str> {
+        let mut out = Vec::new();
+        for covariate in &self.0 {
+            let reference = match covariate {
+                Covariate::Number { .. } => "",
+                Covariate::Level { reference, .. } => reference.as_str(),
+            };
+            out.extend(std::iter::repeat_n(reference, covariate.size()));
+        }
+        out
+    }
+
+    /// What a loaded model must satisfy.
+    pub(super) fn check(&self) -> Result<()> {
+        let numbers = |v: &[f64]| v.iter().all(|x| x.abs() <= LARGEST);
+        let sound = self.0.iter().all(|c| {
+            c.size() > 0
+                && c.means().len() == c.size()
+                && c.scales().len() == c.size()
+                && numbers(c.means())
+                && numbers(c.scales())
+                && c.scales().iter().all(|s| *s > 0.0)
+        });
+        if sound && self.size() <= MOST_SLOPES {
+            Ok(())
+        } else {
+            Err(Error::model_file("its covariates lack means or scales; fit and save the model again"))
+        }
+    }
+}
+
+fn constant(name: &str) -> Error {
+    Error::column(name, "is the same in every row, so it explains nothing: leave it out")
+}

@@ -1,0 +1,134 @@
+//! Forecasts beside facts: golden deciles of CDNOW, and a backtest over several origins.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+mod support;
+
+use headwater::Run;
+use headwater::clv::{
+    BacktestOptions, BetaGeoModel, CompareOptions, Purchases, SummarizeOptions, When, backtest,
+    compare_purchases, summarize,
+};
+use headwater::column::{Columns, Duration};
+use support::golden;
+
+/// The orders that ship with the examples.
+fn orders() -> Columns {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/data/cdnow.csv");
+    let (mut customer, mut date, mut amount) = (Vec::new(), Vec::new(), Vec::new());
+    for row in csv::Reader::from_path(file).unwrap().deserialize::<(String, String, u32, f64)>() {
+        let (who, when, _, paid) = row.unwrap();
+        customer.push(who);
+        date.push(when);
+        amount.push(paid);
+    }
+    Columns::new().with("customer", customer).with("time", date).with("value", amount)
+}
+
+fn weekly() -> SummarizeOptions {
+    SummarizeOptions { period: "7d".parse().unwrap(), ..SummarizeOptions::default() }
+}
+
+fn cdnow() -> Columns {
+    let options = SummarizeOptions {
+        calibration_end: Some("1997-09-30".into()),
+        observation_end: Some("1998-06-30".into()),
+        ..weekly()
+    };
+    summarize(&orders(), &options, &Run::new()).unwrap().table().into()
+}
+
+#[test]
+fn the_check_has_the_golden_deciles() {
+    let Some(file) = golden("clv/cdnow_metrics.json") else { return };
+    let metrics: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let run = Run::new();
+    let model = BetaGeoModel::from_parameters(
+        0.24259452243015708,
+        4.413602019013504,
+        0.7929220172255976,
+        2.425906776826332,
+        None,
+    )
+    .unwrap();
+    let model: &dyn Purchases = &model;
+    let found = model.report("check", Some(&cdnow()), "{}", &run).unwrap();
+    let table = |name: &str| &found.iter().find(|t| t.0 == name).unwrap().1;
+    let want = &metrics["bg_cet39"];
+    let check = table("check");
+    assert!((check.f64s("mae").unwrap()[0] / want["mae"].as_f64().unwrap() - 1.0).abs() < 1e-9);
+    assert!((check.f64s("bias").unwrap()[2] / want["bias_total"].as_f64().unwrap() - 1.0).abs() < 1e-9);
+    // The golden deciles go from the least promising up, by 236 and 235 customers.
+    let deciles = table("deciles");
+    let (expected, share) = (deciles.f64s("expected").unwrap(), deciles.f64s("share").unwrap());
+    let top = want["decile_pred_actual"][9][0].as_f64().unwrap();
+    assert!((expected[0] / top - 1.0).abs() < 0.01, "{} {top}", expected[0]);
+    assert!(expected.is_sorted_by(|a, b| a >= b));
+    assert!((share.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+    for name in ["by_frequency", "by_recency", "by_age", "deciles"] {
+        let t = table(name);
+        let customers: f64 = t.f64s("customers").unwrap().iter().sum();
+        assert_eq!(customers, 2357.0, "{name}");
+        let total: f64 = t
+            .f64s("customers")
+            .unwrap()
+            .iter()
+            .zip(t.f64s("actual").unwrap())
+            .map(|(n, a)| if *n > 0.0 { n * a } else { 0.0 })
+            .sum();
+        assert!((total - 1882.0).abs() < 1e-8, "{name}: {total}");
+    }
+    // Nobody had fitted this model, so every count is free.
+    let found = model.report("frequencies", Some(&cdnow()), "{}", &run).unwrap();
+    assert!(found[1].1.f64s("p").unwrap()[0] > 0.0);
+}
+
+#[test]
+fn a_backtest_is_the_forecasts_one_by_one() {
+    let run = Run::new();
+    let options = BacktestOptions {
+        model: "ModifiedBetaGeo".into(),
+        origins: vec!["1997-06-30".into(), "1997-09-30".into()],
+        horizon: Duration::from_days(180),
+        summarize: weekly(),
+        ..BacktestOptions::default()
+    };
+    let found = backtest(&orders(), &options, &run).unwrap();
+    let table = &found[0].1;
+    assert_eq!(table.rows(), 2);
+    let by_hand = summarize(
+        &orders(),
+        &SummarizeOptions {
+            calibration_end: Some("1997-09-30".into()),
+            observation_end: Some(When::Text("1998-03-29".into())),
+            ..weekly()
+        },
+        &run,
+    )
+    .unwrap();
+    assert_eq!(
+        table.f64s("actual").unwrap()[1],
+        by_hand.holdout.as_ref().unwrap().frequency.iter().sum::<f64>()
+    );
+    for (actual, expected) in table.f64s("actual").unwrap().iter().zip(table.f64s("expected").unwrap()) {
+        assert!((expected / actual - 1.0).abs() < 0.35, "{expected} for {actual}");
+    }
+    let late = BacktestOptions { origins: vec!["1998-06-01".into()], ..options };
+    assert_eq!(backtest(&orders(), &late, &run).unwrap_err().code(), "HW_OPTION");
+}
+
+#[test]
+fn models_are_compared_in_one_call() {
+    let run = Run::new();
+    let found = compare_purchases(&cdnow(), &CompareOptions::default(), &run).unwrap();
+    let table = &found[0].1;
+    // BG/NBD −9582.43, MBG/NBD −9582.14, Pareto/NBD −9594.98: the published order.
+    let names: Vec<String> = (0..3).map(|row| table.text("model", row).unwrap().into_owned()).collect();
+    assert_eq!(names, ["ModifiedBetaGeo", "BetaGeo", "ParetoNBD"]);
+    let rfm = cdnow();
+    let (model, _) =
+        headwater::clv::beta_geo(&rfm, &headwater::clv::BetaGeoOptions::default(), &run).unwrap();
+    assert_eq!(table.f64s("log_likelihood").unwrap()[1], model.log_likelihood());
+    assert!(table.f64s("mae").unwrap().iter().all(|mae| *mae > 0.7 && *mae < 0.8));
+    let vuong = &found[1].1;
+    assert_eq!(vuong.rows(), 3);
+}
