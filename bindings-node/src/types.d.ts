@@ -1564,6 +1564,8 @@ export declare namespace clv {
     calibrationEnd?: Date | string
     /** Whether the first purchase counts in `monetary_value`. Default false. */
     includeFirst?: boolean
+    /** Also the column `log_intervals`, how regularly customers buy. Default false. */
+    logIntervals?: boolean
     /** Negative amounts: invalid (the default), left out, or set against earlier purchases. */
     refunds?: 'error' | 'drop' | 'net'
     /** The unit of times that are plain numbers; without it they are an error. */
@@ -1592,6 +1594,8 @@ export declare namespace clv {
     recency?: string
     /** Column of the age at the end of observation. Default `"T"`. */
     T?: string
+    /** Column of `log_intervals`: with it log-likelihoods of different k can be compared. */
+    logIntervals?: string
     /** The unit of recency and T, kept with the model and checked later. */
     period?: Duration
     /** Weight of an L2 penalty on log parameters. Default 0. */
@@ -1722,6 +1726,8 @@ export declare namespace clv {
     frequencyHoldout?: string
     /** Column of the length of the holdout. Default `"duration_holdout"`. */
     durationHoldout?: string
+    /** Column of `log_intervals`; by that name where it is there. */
+    logIntervals?: string
     /** The unit of recency and T. */
     period?: Duration
     /** Weight of an L2 penalty on log parameters. Default 0. */

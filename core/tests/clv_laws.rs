@@ -506,3 +506,69 @@ fn the_table_has_what_was_asked_for() {
         assert!(value("p_alive_ahead", row) < value("p_alive", row));
     }
 }
+
+/// Erlang times between purchases, without dropout: the law's likelihood with
+/// what the times add is the integral over the rates.
+#[test]
+fn the_likelihood_of_regular_purchases_is_an_integral() {
+    let (r, alpha, k) = (1.3_f64, 2.0_f64, 3);
+    let model = BetaGeoCnbdModel::from_parameters([r, alpha, 1e-9, 1e3], k, None).unwrap();
+    let (first, second, rest) = (2.5_f64, 4.0_f64, 3.0_f64);
+    let history =
+        headwater::clv::History { frequency: 2, recency: first + second, age: first + second + rest };
+    let law = model.quantity(history, headwater::clv::Quantity::LogLikelihood);
+    let litt = first.ln() + second.ln();
+    let got = law + 2.0 * litt - 2.0 * 2.0_f64.ln(); // x ln Γ(3)
+    let erlang = |l: f64, t: f64| l.powi(3) * t * t * (-l * t).exp() / 2.0;
+    let idle = |l: f64| (-l * rest).exp() * (1.0 + l * rest + (l * rest).powi(2) / 2.0);
+    let density = |l: f64| {
+        alpha.powf(r) * l.powf(r - 1.0) * (-alpha * l).exp()
+            / headwater::math::exp(headwater::math::ln_gamma(r))
+    };
+    let n = 400_000;
+    let step = 12.0 / f64::from(n);
+    let integral: f64 = (0..n)
+        .map(|i| (f64::from(i) + 0.5) * step)
+        .map(|l| step * density(l) * erlang(l, first) * erlang(l, second) * idle(l))
+        .sum();
+    assert!((got - integral.ln()).abs() < 1e-6, "{got} {}", integral.ln());
+}
+
+#[test]
+fn the_times_between_purchases_tell_how_regular_they_are() {
+    use rand::SeedableRng;
+    use rand_distr::{Distribution, Gamma};
+    let mut rng = rand_pcg::Pcg64Mcg::seed_from_u64(5);
+    let (mut customer, mut time) = (Vec::new(), Vec::new());
+    let rates = Gamma::new(2.0, 0.1).unwrap();
+    for who in 0..300_i64 {
+        let rate: f64 = rates.sample(&mut rng);
+        let gaps = Gamma::new(3.0, 1.0 / (3.0 * rate.max(1e-3))).unwrap();
+        let mut now = 0.0_f64;
+        while now < 200.0 {
+            customer.push(who);
+            time.push((now * 86_400e6) as i64);
+            now += f64::max(gaps.sample(&mut rng), 1.0);
+        }
+    }
+    let orders = Columns::new().with("customer", customer).with("time", time);
+    let run = Run::new();
+    let how = headwater::clv::SummarizeOptions {
+        value: None,
+        log_intervals: true,
+        observation_end: Some(headwater::clv::When::Micros(200 * 86_400_000_000)),
+        time_unit: Some(headwater::column::TimeUnit::Microsecond),
+        ..headwater::clv::SummarizeOptions::default()
+    };
+    let rfm = headwater::clv::summarize(&orders, &how, &run).unwrap();
+    let regular = |k| headwater::clv::Candidate::Regular { model: "BetaGeoCNBD".into(), k };
+    let options = headwater::clv::CompareOptions {
+        models: vec![headwater::clv::Candidate::Name("BetaGeo".into()), regular(2), regular(3), regular(8)],
+        ..headwater::clv::CompareOptions::default()
+    };
+    let found = headwater::clv::compare_purchases(&rfm.table().into(), &options, &run).unwrap();
+    let best = found[0].1.text("model", 0).unwrap();
+    assert_eq!(best, "BetaGeoCNBD (k = 3)");
+    let p = found[1].1.get("p").unwrap();
+    assert!(p.valid.as_ref().is_none_or(|valid| valid.iter().all(|v| *v)), "all pairs can be compared");
+}

@@ -99,6 +99,7 @@ class Purchases(_Likelihood):
         recency: str = "recency",
         T: str = "T",
         weight: str | None = None,
+        log_intervals: str | None = None,
         period: _call.Span | None = None,
         on_invalid: _OnInvalid = "error",
         threads: int | None = None,
@@ -114,6 +115,9 @@ class Purchases(_Likelihood):
             Its columns.
         weight : str, optional
             The column of how many customers a row stands for.
+        log_intervals : str, optional
+            The column that ``summarize(log_intervals=True)`` gives: with it the log-likelihoods of regular
+            models are complete, and those of different k can be compared.
         period : str, timedelta or number of days, optional
             The unit of recency and T, to be kept with the model and checked later.
         on_invalid : {"error", "drop"}, default "error"
@@ -133,10 +137,12 @@ class Purchases(_Likelihood):
             "recency": recency,
             "T": T,
             "weight": weight,
+            "log_intervals": log_intervals,
             "period": period,
             "on_invalid": on_invalid,
         }
-        self._fit(rfm, [frequency, recency, T, weight], options, _call.run(0, threads, progress))
+        columns = [frequency, recency, T, weight, log_intervals]
+        self._fit(rfm, columns, options, _call.run(0, threads, progress))
         return self
 
     def _tables(

@@ -34,6 +34,7 @@ class Purchases(_Likelihood):
         recency: str = "recency",
         T: str = "T",
         weight: str | None = None,
+        log_intervals: str | None = None,
         period: _call.Span | None = None,
         on_invalid: _OnInvalid = "error",
         threads: int | None = None,

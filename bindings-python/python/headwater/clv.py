@@ -83,6 +83,7 @@ def summarize(
     observation_end: _call.Moment | None = None,
     calibration_end: _call.Moment | None = None,
     include_first: bool = False,
+    log_intervals: bool = False,
     refunds: _Refunds = "error",
     on_invalid: _OnInvalid = "error",
     time_unit: _TimeUnit | None = None,
@@ -110,6 +111,9 @@ def summarize(
         Later orders become the holdout columns.
     include_first : bool, default False
         Whether the first purchase counts in ``monetary_value``.
+    log_intervals : bool, default False
+        Also the column ``log_intervals``, how regularly customers buy: models of regular purchases need it
+        to be compared with others.
     refunds : {"error", "drop", "net"}, default "error"
         What becomes of negative amounts: invalid, left out, or set against earlier purchases.
     on_invalid : {"error", "drop"}, default "error"
@@ -139,6 +143,7 @@ def summarize(
             "observation_end": _call.moment(observation_end),
             "calibration_end": _call.moment(calibration_end),
             "include_first": include_first,
+            "log_intervals": log_intervals or None,
             "refunds": refunds,
             "on_invalid": on_invalid,
             "time_unit": time_unit,
@@ -160,6 +165,7 @@ def compare(
     T: str = "T",
     frequency_holdout: str = "frequency_holdout",
     duration_holdout: str = "duration_holdout",
+    log_intervals: str | None = None,
     period: _call.Span | None = None,
     penalty: float = 0.0,
     on_invalid: _OnInvalid = "error",
@@ -177,6 +183,8 @@ def compare(
         Names, or for the regular models ``{"model": "ModifiedBetaGeoCNBD", "k": 2}``.
     frequency, recency, T, frequency_holdout, duration_holdout : str
         Columns.
+    log_intervals : str, optional
+        The column that ``summarize(log_intervals=True)`` gives; by that name where it is there.
     period, penalty
         As in the models.
     on_invalid, threads, progress
@@ -188,7 +196,8 @@ def compare(
     -------
     frame
         model, k, parameters, log_likelihood, aic, bic, verdict, and with a holdout mae, rmse, bias, spearman,
-        gini_normalised; best BIC first. Likelihoods of different k cannot be compared.
+        gini_normalised; best BIC first. Likelihoods of different k can be compared where the frame has
+        ``log_intervals``.
     """
     options = {
         "models": list(models),
@@ -197,11 +206,13 @@ def compare(
         "T": T,
         "frequency_holdout": frequency_holdout,
         "duration_holdout": duration_holdout,
+        "log_intervals": log_intervals,
         "period": period,
         "penalty": penalty,
         "on_invalid": on_invalid,
     }
-    data, make = _frames.take(rfm, [frequency, recency, T, frequency_holdout, duration_holdout])
+    intervals = log_intervals or "log_intervals"
+    data, make = _frames.take(rfm, [frequency, recency, T, frequency_holdout, duration_holdout, intervals])
     run = _call.run(0, threads, progress)
     found = dict(_core.clv_compare(data, _call.options(options), run))
     _frames.tell(report, make, vuong=found["vuong"], dropped=found["dropped"])

@@ -104,7 +104,7 @@ pub(super) fn check(
         return Err(Error::option("bins", "bins and most must be numbers from 1 to 1000"));
     }
     let (frequency, recency, age) = (&options.frequency, &options.recency, &options.age);
-    let roles = Roles { customer: None, frequency, recency, age, weight: None, monetary_value: None };
+    let roles = Roles { customer: None, frequency, recency, age, weight: None, along: None };
     let rows = Rows::read(frame, roles, options.on_invalid, run)?;
     let (actual, periods) = holdout(
         frame,
@@ -318,7 +318,7 @@ pub fn backtest(orders: &Columns, options: &BacktestOptions, run: &Run) -> Resul
         };
         let rfm = summarize(orders, &how, run)?;
         let slices = rfm.slices();
-        let model = fit.fit_kind(&kind, &slices, run)?;
+        let model = fit.fit_kind(&kind, &slices, 0.0, run)?;
         let Some(holdout) = &rfm.holdout else { continue };
         let expected = expected(&*model, &slices, holdout.duration, None, run)?;
         let errors = forecast_errors(&holdout.frequency, &expected)?;

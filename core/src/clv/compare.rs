@@ -3,12 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::checking::holdout;
-use super::door::{PurchaseOptions, row_likelihoods};
+use super::door::{PurchaseOptions, regularity, row_likelihoods};
 use super::frames::{History as Rows, Roles};
 use super::laws::{PredictOptions, predict};
 use super::rows::{RfmSlices, Unique};
 use super::tracking::forecast_errors;
-use crate::column::{Columns, Duration, OnInvalid, Table, Tables, Text, Values};
+use crate::column::{Columns, Duration, OnInvalid, Sign, Table, Tables, Text, Values};
 use crate::math::{ln, normal_cdf, sum};
 use crate::{Error, Result, Run};
 
@@ -45,6 +45,10 @@ pub struct CompareOptions {
     pub frequency_holdout: String,
     /// Column of the length of the holdout, in periods; one length for all. Default `"duration_holdout"`.
     pub duration_holdout: String,
+    /// Column of the sum of the logarithms of the times between purchases
+    /// ([`Rfm::log_intervals`](super::Rfm::log_intervals)), with which models
+    /// of different k can be compared. Default: `"log_intervals"`, where it is there.
+    pub log_intervals: Option<String>,
     /// The unit of recency and T.
     pub period: Option<Duration>,
     /// See [`Fit::penalty`](super::Fit::penalty).
@@ -63,6 +67,7 @@ impl Default for CompareOptions {
             age,
             frequency_holdout: "frequency_holdout".into(),
             duration_holdout: "duration_holdout".into(),
+            log_intervals: None,
             period: None,
             penalty: 0.0,
             on_invalid: OnInvalid::Error,
@@ -77,20 +82,23 @@ impl Default for CompareOptions {
 /// | `compare` | model, k, parameters, log_likelihood, aic, bic, verdict, and where the frame has a holdout mae, rmse, bias (of the total), spearman, gini_normalised; best BIC first |
 /// | `vuong` | first, second, statistic, p (Vuong 1989, with his correction for the number of parameters): above 0 the first one is closer to the truth |
 ///
-/// Log-likelihoods of different k leave out what the data alone decide (the
-/// times between purchases) and can only be compared within one k; so can AIC,
-/// BIC and Vuong's statistic, which is missing between different k.
+/// Without `log_intervals` likelihoods of different k leave out what the data
+/// alone decide (the times between purchases) and can only be compared within
+/// one k; so can AIC, BIC and Vuong's statistic, which is then missing between
+/// different k.
 pub fn compare_purchases(frame: &Columns, options: &CompareOptions, run: &Run) -> Result<Tables> {
     if options.models.is_empty() {
         return Err(Error::option("models", "must be one model or more"));
     }
+    let usual = "log_intervals";
+    let litt = options.log_intervals.clone().or_else(|| frame.has(usual).then(|| usual.to_owned()));
     let roles = Roles {
         customer: None,
         frequency: &options.frequency,
         recency: &options.recency,
         age: &options.age,
         weight: None,
-        monetary_value: None,
+        along: litt.as_deref().map(|name| (name, Sign::Any)),
     };
     let rows = Rows::read(frame, roles, options.on_invalid, run)?;
     let slices = RfmSlices { period: options.period, ..rows.slices() };
@@ -109,8 +117,13 @@ pub fn compare_purchases(frame: &Columns, options: &CompareOptions, run: &Run) -
             Candidate::Regular { model, k } => (model, *k),
         };
         let fit = PurchaseOptions { k, penalty: options.penalty, ..PurchaseOptions::default() };
-        let model = fit.fit_kind(&format!("clv.{name}"), &slices, run)?;
-        let likelihoods = row_likelihoods(&*model, &unique, run)?;
+        let constants = rows.along.as_deref().map(|litt| regularity(k, slices.frequency, litt));
+        let constant = constants.as_deref().map_or(0.0, |each| sum(each.iter().copied()));
+        let model = fit.fit_kind(&format!("clv.{name}"), &slices, constant, run)?;
+        let mut likelihoods = unique.spread(&row_likelihoods(&*model, &unique, run)?);
+        for (likelihood, constant) in likelihoods.iter_mut().zip(constants.into_iter().flatten()) {
+            *likelihood += constant;
+        }
         let errors = match &holdout {
             Some((actual, periods)) => {
                 let ask = PredictOptions {
@@ -130,7 +143,7 @@ pub fn compare_purchases(frame: &Columns, options: &CompareOptions, run: &Run) -
         let label = if k == 1 { name.clone() } else { format!("{name} (k = {k})") };
         found.push(Judged { label, k, model, likelihoods, errors });
     }
-    let vuong = vuong(&found, &unique);
+    let vuong = vuong(&found, rows.along.is_some());
     found.sort_by(|a, b| a.bic().total_cmp(&b.bic()));
     let column = |f: &dyn Fn(&Judged) -> f64| Values::F64(found.iter().map(f).collect());
     let text = |f: &dyn Fn(&Judged) -> String| Values::Text(found.iter().map(f).collect::<Text>());
@@ -175,20 +188,20 @@ impl Judged {
     }
 }
 
-fn vuong(found: &[Judged], rows: &Unique) -> Table {
+fn vuong(found: &[Judged], whole: bool) -> Table {
     let (mut first, mut second) = (Text::new(), Text::new());
     let (mut statistics, mut ps) = (Vec::new(), Vec::new());
     for (i, a) in found.iter().enumerate() {
         for b in &found[i + 1..] {
             first.push(&a.label);
             second.push(&b.label);
-            let n = sum(rows.weight.iter().copied());
-            let gap = |r: usize| a.likelihoods[r] - b.likelihoods[r];
-            let mean = sum((0..rows.len()).map(|r| rows.weight[r] * gap(r))) / n;
-            let spread = sum((0..rows.len()).map(|r| rows.weight[r] * (gap(r) - mean) * (gap(r) - mean))) / n;
+            let n = a.likelihoods.len() as f64;
+            let gaps = || a.likelihoods.iter().zip(&b.likelihoods).map(|(a, b)| a - b);
+            let mean = sum(gaps()) / n;
+            let spread = sum(gaps().map(|gap| (gap - mean) * (gap - mean))) / n;
             let correction = (a.free() as f64 - b.free() as f64) / 2.0 * ln(n);
-            let statistic =
-                (a.k == b.k && spread > 1e-24).then(|| (n * mean - correction) / (n * spread).sqrt());
+            let statistic = ((whole || a.k == b.k) && spread > 1e-24)
+                .then(|| (n * mean - correction) / (n * spread).sqrt());
             statistics.push(statistic);
             ps.push(statistic.map(|z| 2.0 * normal_cdf(-z.abs())));
         }

@@ -9,8 +9,8 @@ use super::rows::{RfmSlices, Unique};
 use super::{
     BetaBinomialLaw, BetaGeoCnbdLaw, GGompertzLaw, ModifiedBetaGeoCnbdLaw, ModifiedBetaGeoLaw, ParetoLaw,
 };
-use crate::column::{Columns, Dropped, Duration, OnInvalid, Table, Tables, Values};
-use crate::math::sum;
+use crate::column::{Columns, Dropped, Duration, OnInvalid, Sign, Table, Tables, Values};
+use crate::math::{ln_gamma, sum};
 use crate::model::{self, Model};
 use crate::options::parse;
 use crate::{Error, Result, Run};
@@ -28,6 +28,11 @@ pub struct PurchaseOptions {
     pub age: String,
     /// Column of weights: how many customers a row stands for. None by default.
     pub weight: Option<String>,
+    /// Column of the sum of the logarithms of the times between purchases
+    /// ([`Rfm::log_intervals`](super::Rfm::log_intervals)). With it the
+    /// log-likelihoods of regular laws are complete, and those of different k
+    /// can be compared. None by default.
+    pub log_intervals: Option<String>,
     /// The unit of recency and T, to be kept with the model and checked later.
     pub period: Option<Duration>,
     /// What happens to rows that cannot be.
@@ -50,6 +55,7 @@ impl Default for PurchaseOptions {
             recency: "recency".to_owned(),
             age: "T".to_owned(),
             weight: None,
+            log_intervals: None,
             period: None,
             on_invalid: OnInvalid::Error,
             k: 1,
@@ -61,24 +67,37 @@ impl Default for PurchaseOptions {
 }
 
 impl PurchaseOptions {
-    pub(super) fn roles(&self) -> Roles<'_> {
+    fn roles(&self) -> Roles<'_> {
         Roles {
             customer: None,
             frequency: &self.frequency,
             recency: &self.recency,
             age: &self.age,
             weight: self.weight.as_deref(),
-            monetary_value: None,
+            along: self.log_intervals.as_deref().map(|name| (name, Sign::Any)),
         }
     }
 
-    fn fit<L: Law<N>, const N: usize>(&self, rows: &RfmSlices<'_>, run: &Run) -> Result<Box<dyn Purchases>> {
+    fn fit<L: Law<N>, const N: usize>(
+        &self,
+        rows: &RfmSlices<'_>,
+        constant: f64,
+        run: &Run,
+    ) -> Result<Box<dyn Purchases>> {
         let fit = Fit::<L, N>::new().k(self.k).penalty(self.penalty);
-        Ok(Box::new(fit.max_iterations(self.max_iterations).tolerance(self.tolerance).fit(rows, run)?))
+        let model = fit.max_iterations(self.max_iterations).tolerance(self.tolerance).fit(rows, run)?;
+        Ok(Box::new(model.with_constant(constant)))
     }
 
-    /// Fits the law of this kind.
-    pub(super) fn fit_kind(&self, kind: &str, rows: &RfmSlices<'_>, run: &Run) -> Result<Box<dyn Purchases>> {
+    /// Fits the law of this kind; `constant` is the part of the log-likelihood
+    /// that depends on no parameter ([`regularity`]).
+    pub(super) fn fit_kind(
+        &self,
+        kind: &str,
+        rows: &RfmSlices<'_>,
+        constant: f64,
+        run: &Run,
+    ) -> Result<Box<dyn Purchases>> {
         match kind {
             BetaGeoModel::KIND => {
                 if self.k != 1 {
@@ -91,12 +110,12 @@ impl PurchaseOptions {
                 };
                 Ok(Box::new(config.fit(rows, run)?))
             }
-            ModifiedBetaGeoLaw::KIND => self.fit::<ModifiedBetaGeoLaw, 4>(rows, run),
-            BetaGeoCnbdLaw::KIND => self.fit::<BetaGeoCnbdLaw, 4>(rows, run),
-            ModifiedBetaGeoCnbdLaw::KIND => self.fit::<ModifiedBetaGeoCnbdLaw, 4>(rows, run),
-            ParetoLaw::KIND => self.fit::<ParetoLaw, 4>(rows, run),
-            GGompertzLaw::KIND => self.fit::<GGompertzLaw, 5>(rows, run),
-            BetaBinomialLaw::KIND => self.fit::<BetaBinomialLaw, 4>(rows, run),
+            ModifiedBetaGeoLaw::KIND => self.fit::<ModifiedBetaGeoLaw, 4>(rows, constant, run),
+            BetaGeoCnbdLaw::KIND => self.fit::<BetaGeoCnbdLaw, 4>(rows, constant, run),
+            ModifiedBetaGeoCnbdLaw::KIND => self.fit::<ModifiedBetaGeoCnbdLaw, 4>(rows, constant, run),
+            ParetoLaw::KIND => self.fit::<ParetoLaw, 4>(rows, constant, run),
+            GGompertzLaw::KIND => self.fit::<GGompertzLaw, 5>(rows, constant, run),
+            BetaBinomialLaw::KIND => self.fit::<BetaBinomialLaw, 4>(rows, constant, run),
             _ => Err(Error::option("model", format!("`{kind}` is no model of purchases"))),
         }
     }
@@ -114,7 +133,11 @@ pub fn fit_purchases(
 ) -> Result<(Box<dyn Purchases>, Dropped)> {
     let rows = Rows::read(frame, options.roles(), options.on_invalid, run)?;
     let slices = RfmSlices { period: options.period, ..rows.slices() };
-    let model = options.fit_kind(kind, &slices, run)?;
+    let constant = rows.along.as_deref().map_or(0.0, |litt| {
+        let each = regularity(options.k, slices.frequency, litt);
+        sum(each.iter().enumerate().map(|(row, c)| slices.weight.map_or(1.0, |w| w[row]) * c))
+    });
+    let model = options.fit_kind(kind, &slices, constant, run)?;
     Ok((model, rows.dropped))
 }
 
@@ -274,7 +297,7 @@ fn frequencies(
         recency: &options.recency,
         age: &options.age,
         weight: options.weight.as_deref(),
-        monetary_value: None,
+        along: None,
     };
     let rows = Rows::read(frame, roles, options.on_invalid, run)?;
     let unique = Unique::of(&rows.slices(), run)?;
@@ -324,7 +347,14 @@ fn frequencies(
     Ok(vec![("frequencies", table), ("goodness_of_fit", fit), ("dropped", rows.dropped.table())])
 }
 
-/// The log-likelihood of each distinct row, with its weight.
+/// What the times between purchases add to the log-likelihood of each customer
+/// of a law of k ticks: (k − 1) Σ ln Δ − x ln Γ(k).
+pub(super) fn regularity(k: u32, frequency: &[f64], log_intervals: &[f64]) -> Vec<f64> {
+    let (free, ticks) = (f64::from(k) - 1.0, ln_gamma(f64::from(k)));
+    frequency.iter().zip(log_intervals).map(|(x, litt)| free * litt - x * ticks).collect()
+}
+
+/// The log-likelihood of each distinct row.
 pub(super) fn row_likelihoods(model: &dyn Purchases, rows: &Unique, run: &Run) -> Result<Vec<f64>> {
     run.map_items(rows.len(), |row| {
         let history =

@@ -64,7 +64,7 @@ pub fn beta_geo(frame: &Columns, options: &BetaGeoOptions, run: &Run) -> Result<
         recency: &options.recency,
         age: &options.age,
         weight: options.weight.as_deref(),
-        monetary_value: None,
+        along: None,
     };
     let history = History::read(frame, roles, options.on_invalid, run)?;
     let config = BetaGeo {
@@ -229,7 +229,8 @@ pub(crate) struct Roles<'a> {
     pub recency: &'a str,
     pub age: &'a str,
     pub weight: Option<&'a str>,
-    pub monetary_value: Option<(&'a str, Sign)>,
+    /// One more column of numbers.
+    pub along: Option<(&'a str, Sign)>,
 }
 
 /// Checked columns of purchase histories.
@@ -240,7 +241,7 @@ pub(crate) struct History<'a> {
     pub recency: Cow<'a, [f64]>,
     pub age: Cow<'a, [f64]>,
     pub weight: Option<Cow<'a, [f64]>>,
-    pub monetary_value: Option<Cow<'a, [f64]>>,
+    pub along: Option<Cow<'a, [f64]>>,
     pub dropped: Dropped,
 }
 
@@ -257,7 +258,7 @@ impl<'a> History<'a> {
         let recency = intake.amounts(roles.recency, Sign::NonNegative)?;
         let age = intake.amounts(roles.age, Sign::NonNegative)?;
         let weight = roles.weight.map(|w| intake.amounts(w, Sign::NonNegative)).transpose()?;
-        let monetary_value = roles.monetary_value.map(|(m, sign)| intake.amounts(m, sign)).transpose()?;
+        let along = roles.along.map(|(name, sign)| intake.amounts(name, sign)).transpose()?;
         // What single columns cannot tell; rows that they refused are skipped.
         let single =
             |row: usize| [frequency[row], recency[row], age[row]].iter().all(|v| v.is_finite() && *v >= 0.0);
@@ -280,7 +281,7 @@ impl<'a> History<'a> {
             recency: kept.values(recency),
             age: kept.values(age),
             weight: weight.map(|w| kept.values(w)),
-            monetary_value: monetary_value.map(|m| kept.values(m)),
+            along: along.map(|a| kept.values(a)),
             dropped: kept.into_dropped(),
         })
     }

@@ -112,7 +112,7 @@ pub fn lifetime_value(
         recency: &options.recency,
         age: &options.age,
         weight: None,
-        monetary_value: Some((&options.monetary_value, Sign::NonNegative)),
+        along: Some((&options.monetary_value, Sign::NonNegative)),
     };
     let history = History::read(frame, roles, options.on_invalid, run)?;
     let rows = RfmSlices { period: options.period, ..history.slices() };
@@ -132,7 +132,7 @@ pub fn lifetime_value(
         Ok((model.discounted(history, &weights), all, ask(Quantity::Alive { ahead: 0.0 })))
     })?;
     let valued = unique.spread(&valued);
-    let money = history.monetary_value.as_deref().unwrap_or_default();
+    let money = history.along.as_deref().unwrap_or_default();
     let expected_spend: Vec<Option<f64>> =
         rows.frequency.iter().zip(money).map(|(x, m)| spend.spend(*x, *m)).collect();
     Ok(Lifetime {

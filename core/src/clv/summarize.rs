@@ -14,6 +14,7 @@ use crate::column::{
     Columns, DropReason, Dropped, Duration, Intake, Names, OnInvalid, Sign, Table, TimeUnit, Values,
     parse_time,
 };
+use crate::math::ln;
 use crate::{Error, Result, Run};
 
 /// Customers in one piece of work.
@@ -86,6 +87,8 @@ pub struct SummarizeOptions {
     /// Whether the first purchase counts in `monetary_value`; no by default. It
     /// never counts in `frequency`.
     pub include_first: bool,
+    /// Whether to give [`Rfm::log_intervals`]; no by default.
+    pub log_intervals: bool,
     /// What becomes of negative amounts.
     pub refunds: Refunds,
     /// The unit of times that are plain numbers.
@@ -105,6 +108,7 @@ impl Default for SummarizeOptions {
             observation_end: None,
             calibration_end: None,
             include_first: false,
+            log_intervals: false,
             refunds: Refunds::Error,
             time_unit: None,
             on_invalid: OnInvalid::Error,
@@ -155,6 +159,9 @@ pub struct Rfm {
     pub age: Vec<f64>,
     /// Mean value of the repeat purchases, 0 where there is none; `None` without amounts.
     pub monetary_value: Option<Vec<f64>>,
+    /// Σ ln Δ over the times Δ between purchases, in periods: how regularly a
+    /// customer buys, which the laws of k ticks need; where it was asked for.
+    pub log_intervals: Option<Vec<f64>>,
     /// The holdout, where `calibration_end` was given.
     pub holdout: Option<Holdout>,
     /// The unit of recency and T.
@@ -165,8 +172,8 @@ pub struct Rfm {
 }
 
 impl Rfm {
-    /// A frame: customer, frequency, recency, T, monetary_value; with a holdout
-    /// also frequency_holdout, monetary_value_holdout, duration_holdout.
+    /// A frame: customer, frequency, recency, T, monetary_value, log_intervals
+    /// (the last two where there are any); with a holdout also frequency_holdout, monetary_value_holdout, duration_holdout.
     pub fn table(&self) -> Table {
         let whole = |v: &[f64]| Values::I64(v.iter().map(|x| *x as i64).collect());
         let mut table = Table::new()
@@ -176,6 +183,9 @@ impl Rfm {
             .with("T", Values::F64(self.age.clone()));
         if let Some(money) = &self.monetary_value {
             table = table.with("monetary_value", Values::F64(money.clone()));
+        }
+        if let Some(log_intervals) = &self.log_intervals {
+            table = table.with("log_intervals", Values::F64(log_intervals.clone()));
         }
         if let Some(holdout) = &self.holdout {
             table = table.with("frequency_holdout", whole(&holdout.frequency));
@@ -378,7 +388,7 @@ pub fn summarize_slices(
             let events = events.of(code);
             if !events.is_empty() {
                 visits.fill(events, options.refunds, split);
-                out.push(code as u32, &visits, split.unwrap_or(end), options.include_first);
+                out.push(code as u32, &visits, split.unwrap_or(end), options);
             }
         }
         run.advance(PIECE as u64)?;
@@ -395,7 +405,7 @@ pub fn summarize_slices(
     let mut codes = Vec::with_capacity(total);
     let (mut frequency, mut recency, mut t, mut money) =
         (Vec::with_capacity(total), Vec::with_capacity(total), Vec::with_capacity(total), Vec::new());
-    let (mut holdout_frequency, mut holdout_money) = (Vec::new(), Vec::new());
+    let (mut log_intervals, mut holdout_frequency, mut holdout_money) = (Vec::new(), Vec::new(), Vec::new());
     let mut accounting =
         Accounting { orders: times.len() as u64, after_end: events.after_end, ..Accounting::default() };
     for piece in pieces {
@@ -404,6 +414,10 @@ pub fn summarize_slices(
         recency.extend(piece.recency.iter().map(|g| age(*g)));
         t.extend(piece.age.iter().map(|g| age(*g)));
         money.extend(piece.money);
+        let repeats = piece.repeats.iter();
+        let intervals =
+            piece.log_intervals.iter().zip(repeats).map(|(sum, x)| sum + f64::from(*x) * ln(unit));
+        log_intervals.extend(intervals);
         holdout_frequency.extend(piece.holdout.iter().map(|x| f64::from(*x)));
         holdout_money.extend(piece.holdout_money);
         accounting.merged += piece.accounting.merged;
@@ -423,6 +437,7 @@ pub fn summarize_slices(
         recency,
         age: t,
         monetary_value: values.map(|_| money),
+        log_intervals: options.log_intervals.then_some(log_intervals),
         holdout: split.map(|split| Holdout {
             frequency: holdout_frequency,
             monetary_value: values.map(|_| holdout_money),
@@ -458,6 +473,8 @@ struct Piece {
     recency: Vec<i64>,
     age: Vec<i64>,
     money: Vec<f64>,
+    /// In grains.
+    log_intervals: Vec<f64>,
     holdout: Vec<u32>,
     holdout_money: Vec<f64>,
     accounting: Accounting,
@@ -465,7 +482,7 @@ struct Piece {
 
 impl Piece {
     /// `end` is the end of calibration, or of observation where there is no holdout.
-    fn push(&mut self, code: u32, visits: &Visits, end: i64, include_first: bool) {
+    fn push(&mut self, code: u32, visits: &Visits, end: i64, options: &SummarizeOptions) {
         self.accounting.merged += visits.accounting.merged;
         self.accounting.refunds += visits.accounting.refunds;
         self.accounting.cancelled += visits.accounting.cancelled;
@@ -491,7 +508,10 @@ impl Piece {
         self.repeats.push(seen.len() as u32 - 1);
         self.recency.push(seen.last().map_or(0, |v| v.0) - first.0);
         self.age.push(end.saturating_sub(first.0));
-        self.money.push(mean(&seen[usize::from(!include_first)..]));
+        self.money.push(mean(&seen[usize::from(!options.include_first)..]));
+        if options.log_intervals {
+            self.log_intervals.push(seen.windows(2).map(|pair| ln((pair[1].0 - pair[0].0) as f64)).sum());
+        }
         self.holdout.push(later.len() as u32);
         self.holdout_money.push(mean(later));
     }

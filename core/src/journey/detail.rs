@@ -168,8 +168,10 @@ impl Sold {
         let own = options.conversion_time.as_ref().filter(|_| flags.is_none());
         let time = intake.times(own.unwrap_or(&options.time))?.into_owned();
         let value = match (&options.value, flags) {
-            (Some(name), None) => Some(intake.amounts(name, Sign::NonNegative)?.into_owned()),
-            (Some(name), Some(_)) => Some(intake.optional_amounts(name, Sign::NonNegative)?.into_owned()),
+            (Some(name), None) => Some(intake.amounts(name, options.refunds.sign())?.into_owned()),
+            (Some(name), Some(_)) => {
+                Some(intake.optional_amounts(name, options.refunds.sign())?.into_owned())
+            }
             (None, _) => None,
         };
         let kind = optional(intake, options.conversion_kind.as_ref())?;

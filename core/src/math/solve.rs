@@ -170,7 +170,7 @@ impl AbsorbingChain {
                 let error = self.worst_residual(removed, r, &x);
                 stale = if error < 0.9 * best { 0 } else { stale + 1 };
                 best = best.min(error);
-                if error <= tolerance || stale > 8 {
+                if error <= tolerance || stale > 2 {
                     return Ok((x, error));
                 }
             } else if round % 4 == 0 {

@@ -296,8 +296,8 @@ impl Solver {
         if let Some(visits) = &self.visits {
             let steps = from(begin, visits);
             let scale = r.iter().fold(0.0_f64, |a, b| a.max(*b));
-            // The sweeps' own unit: ε times expected visits, against the answer.
-            let (x, epsilon) = system.sweep(removed, r, scale * 1e-300, run)?;
+            // The sweeps' own unit: ε times expected visits, against the answer. Below this, rounding is all there is.
+            let (x, epsilon) = system.sweep(removed, r, scale * 2e-16, run)?;
             let answer = from(begin, &x);
             error = epsilon * steps;
             if error <= accepted(TOLERANCE, steps) * answer || answer == 0.0 {

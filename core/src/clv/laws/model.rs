@@ -69,6 +69,12 @@ impl<L: Law<N>, const N: usize> PurchaseModel<L, N> {
         Self { law, estimates, penalty, period }
     }
 
+    /// Adds what depends on no parameter to the log-likelihood.
+    pub(in crate::clv) fn with_constant(mut self, constant: f64) -> Self {
+        self.estimates.log_likelihood += constant;
+        self
+    }
+
     /// A model with given parameters, for example published ones: no fit, no errors.
     pub fn from_parameters(values: [f64; N], k: u32, period: Option<Duration>) -> Result<Self> {
         for (name, value) in L::PARAMETERS.iter().zip(values) {
