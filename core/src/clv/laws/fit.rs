@@ -219,7 +219,7 @@ impl<L: Law<N>, const N: usize> Fit<L, N> {
     }
 }
 
-pub(super) fn no_k<L: Law<N>, const N: usize>(k: u32) -> Error {
+pub(in crate::clv) fn no_k<L: Law<N>, const N: usize>(k: u32) -> Error {
     let reason = if L::with_k(2).is_some() {
         format!("{k} is not a whole number of ticks from 1 to 50")
     } else {
@@ -248,7 +248,7 @@ pub(in crate::clv) fn opportunities(rows: &RfmSlices<'_>) -> Result<()> {
 }
 
 /// The log-likelihood on log parameters.
-pub(super) fn evaluate<L: Law<N>, const N: usize>(
+pub(in crate::clv) fn evaluate<L: Law<N>, const N: usize>(
     law: L,
     rows: &Unique,
     log: [f64; N],

@@ -16,7 +16,7 @@ pub use beta_binomial::BetaBinomialLaw;
 pub(crate) use beta_geo::BetaGeometric;
 pub use beta_geo::{BetaGeoCnbdLaw, ModifiedBetaGeoCnbdLaw, ModifiedBetaGeoLaw};
 pub use fit::Fit;
-pub(super) use fit::opportunities;
+pub(super) use fit::{evaluate, no_k, opportunities};
 pub use lifetimes::{GGompertzLaw, ParetoLaw};
 pub use model::PurchaseModel;
 pub(crate) use predict::same_unit;
