@@ -149,9 +149,8 @@ mod tests {
             let local = Likelihood::new(&unique).evaluate(log.map(exp), &run).unwrap();
             let (value, gradient) = Slope::new(&unique).evaluate(log);
             assert!((value - local.value).abs() < 1e-12 * local.value.abs());
-            for i in 0..4 {
-                let scale = local.gradient[i].abs().max(1.0);
-                assert!((gradient[i] - local.gradient[i]).abs() < 1e-11 * scale, "{i} at {log:?}");
+            for (got, want) in gradient.iter().zip(local.gradient) {
+                assert!((got - want).abs() < 1e-11 * want.abs().max(1.0), "{got} for {want} at {log:?}");
             }
         }
     }

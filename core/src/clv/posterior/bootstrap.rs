@@ -90,10 +90,11 @@ impl Visit for Refit<'_> {
             run.advance(1)?;
             let again = reweighted(unique, &draw.weights(STREAM + replicate as u64, run));
             let Ok((n, ..)) = pooled(K::NAME, &again) else { return Ok(None) };
+            let full = kernel.full(&again);
             let stop = Stop { max_iterations: options.max_iterations, gradient: options.tolerance * n };
             let found = maximise(start, &bounds, stop, |log| {
                 run.check()?;
-                let mut local = kernel.local(&again, *log, &single)?;
+                let mut local = kernel.local(&full, *log, &single)?;
                 for i in 0..N {
                     let distance = log[i] - centre[i];
                     local.value -= 0.5 * penalty * n * distance * distance;

@@ -24,7 +24,7 @@ pub(crate) fn summarize(draws: &[f64], chains: usize) -> Summary {
     let sd = variance.sqrt();
     let halves = halves(draws, chains);
     let n = halves.first().map_or(0, Vec::len);
-    if n < 4 || !(variance > 0.0) {
+    if n < 4 || variance.is_nan() || variance <= 0.0 {
         return Summary { mean, sd, r_hat: None, ess_bulk: None, ess_tail: None, mcse: None };
     }
     let middle = quantile(&sorted(draws), 0.5);
@@ -115,7 +115,7 @@ fn r_hat(chains: &[Vec<f64>]) -> Option<f64> {
 fn effective(chains: &[Vec<f64>]) -> Option<f64> {
     let (means, within, pooled) = variances(chains);
     let n = chains.first()?.len();
-    if !(within > 0.0) {
+    if within.is_nan() || within <= 0.0 {
         return None;
     }
     let correlation = |lag: usize| {
@@ -132,7 +132,7 @@ fn effective(chains: &[Vec<f64>]) -> Option<f64> {
     while lag + 1 < n {
         let first = if lag == 0 { 1.0 } else { correlation(lag) };
         let pair = first + correlation(lag + 1);
-        if !(pair > 0.0) {
+        if pair.is_nan() || pair <= 0.0 {
             break;
         }
         before = pair.min(before);

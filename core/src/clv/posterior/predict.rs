@@ -37,7 +37,8 @@ pub struct DrawPredictOptions {
     pub level: f64,
     /// Level of an interval for the *purchases themselves*; none by default.
     pub purchase_interval: Option<f64>,
-    /// Predict with at most so many draws, evenly spaced; 400 by default, 0 for all.
+    /// Predict with at most so many draws, evenly spaced; 400 by default, 100,000
+    /// at most.
     pub most_draws: usize,
     /// The unit of recency and T, where it is known; it must then be the draws'.
     pub period: Option<Duration>,
@@ -117,6 +118,12 @@ impl Posterior {
             let reason = format!("{level} is not a level between 0 and 1, such as 0.9");
             return Err(Error::option("purchase_interval", reason));
         }
+        if options.most_draws == 0 || options.most_draws > 100_000 {
+            return Err(Error::option(
+                "most_draws",
+                "must be a number from 1 to 100,000; the default is 400",
+            ));
+        }
         same_unit(self.period, options.period)?;
         let models = self.models(options.most_draws)?;
         let roles = Roles {
@@ -168,7 +175,7 @@ impl Posterior {
     /// A model at each of at most so many draws, evenly spaced over all chains.
     fn models(&self, most: usize) -> Result<Vec<Box<dyn Purchases>>> {
         let total = self.len();
-        let count = if most == 0 { total } else { most.min(total) };
+        let count = most.min(total);
         let draws: Vec<&[f64]> = self.draws().collect();
         (0..count)
             .filter_map(|i| draws.get((i * total + total / 2) / count.max(1)))

@@ -31,7 +31,7 @@ pub enum Prior {
 pub struct LogNormal {
     /// The median; of a time, as a multiple of mean T (of a rate per time, times mean T).
     pub median: f64,
-    /// Standard deviation of the logarithm.
+    /// Standard deviation of the logarithm, 1e-4 to 20.
     pub sd: f64,
 }
 
@@ -56,11 +56,11 @@ impl<const N: usize> Priors<N> {
                     format!("there is no parameter `{name}`: they are {}", names.join(", ")),
                 ));
             }
-            let sound = (1e-6..=1e6).contains(&own.median) && (1e-4..=100.0).contains(&own.sd);
+            let sound = (1e-6..=1e6).contains(&own.median) && (1e-4..=20.0).contains(&own.sd);
             if !sound {
                 return Err(Error::option(
                     "priors",
-                    format!("of `{name}`: the median must lie in 1e-6 … 1e6, sd in 1e-4 … 100"),
+                    format!("of `{name}`: the median must lie in 1e-6 … 1e6, sd in 1e-4 … 20"),
                 ));
             }
         }

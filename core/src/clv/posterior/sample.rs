@@ -146,9 +146,10 @@ impl Visit for Bayes<'_> {
         let centre: [f64; N] = std::array::from_fn(|i| K::TIME[i] * ln(mean_age));
         let priors = Priors::new(options.prior, &options.priors, K::NAMES, centre)?;
         run.stage("looking for the mode", 0)?;
+        let full = kernel.full(unique);
         let local = |log: &[f64; N]| -> Result<Local<N>> {
             run.check()?;
-            let mut local = kernel.local(unique, *log, run)?;
+            let mut local = kernel.local(&full, *log, run)?;
             priors.add_local(*log, &mut local);
             Ok(local)
         };
@@ -201,61 +202,58 @@ impl Visit for Bayes<'_> {
             at_edge: 0,
         };
         let ready = kernel.ready(unique);
-        let density = |log: [f64; N]| -> Result<(f64, [f64; N])> {
-            let (mut value, mut gradient) = kernel.slope(&ready, log)?;
+        let density = |log: [f64; N]| -> (f64, [f64; N]) {
+            let (mut value, mut gradient) = kernel.slope(&ready, log);
             priors.add(log, &mut value, &mut gradient);
-            Ok((value, gradient))
+            (value, gradient)
         };
-        match method {
-            Method::Laplace => {
-                let total = options.chains * options.draws;
-                run.stage("drawing", total as u64)?;
-                let mut rng = run.rng(LAPLACE);
-                for draw in 0..total {
-                    let z: [f64; N] =
-                        std::array::from_fn(|_| normal_quantile(unit_open(rand::Rng::next_u64(&mut rng))));
-                    let log = place(&z);
-                    out.draws.extend(log.map(exp));
-                    // Of the approximation itself.
-                    out.log_density.push(found.local.value - 0.5 * sum(z.iter().map(|z| z * z)));
-                    if draw % 4096 == 4095 {
-                        run.advance(4096)?;
-                    }
+        if method == Method::Laplace {
+            let total = options.chains * options.draws;
+            run.stage("drawing", total as u64)?;
+            let mut rng = run.rng(LAPLACE);
+            for draw in 0..total {
+                let z: [f64; N] =
+                    std::array::from_fn(|_| normal_quantile(unit_open(rand::Rng::next_u64(&mut rng))));
+                let log = place(&z);
+                out.draws.extend(log.map(exp));
+                // Of the approximation itself.
+                out.log_density.push(found.local.value - 0.5 * sum(z.iter().map(|z| z * z)));
+                if draw % 4096 == 4095 {
+                    run.advance(4096)?;
                 }
-                out.chains = vec![Chain { draws: options.draws, ..Chain::default() }; options.chains];
             }
-            _ => {
-                run.stage("sampling", (options.chains * (options.tune + options.draws)) as u64)?;
-                let plan = Plan {
-                    draws: options.draws,
-                    tune: options.tune,
-                    target_accept: options.target_accept,
-                    max_depth: options.max_depth,
+            out.chains = vec![Chain { draws: options.draws, ..Chain::default() }; options.chains];
+        } else {
+            run.stage("sampling", (options.chains * (options.tune + options.draws)) as u64)?;
+            let plan = Plan {
+                draws: options.draws,
+                tune: options.tune,
+                target_accept: options.target_accept,
+                max_depth: options.max_depth,
+            };
+            let walks = run.map_items(options.chains, |chain| {
+                let whitened = |z: &[f64], gradient: &mut [f64]| -> f64 {
+                    let (value, natural) = density(place(z));
+                    for (j, g) in gradient.iter_mut().enumerate() {
+                        *g = (j..N).map(|i| factor[i][j] * natural[i]).sum();
+                    }
+                    value
                 };
-                let walks = run.map_items(options.chains, |chain| {
-                    let whitened = |z: &[f64], gradient: &mut [f64]| -> f64 {
-                        let Ok((value, natural)) = density(place(z)) else { return f64::NAN };
-                        for (j, g) in gradient.iter_mut().enumerate() {
-                            *g = (j..N).map(|i| factor[i][j] * natural[i]).sum();
-                        }
-                        value
-                    };
-                    walk(K::NAME, N, whitened, plan, chain as u64, run)
-                })?;
-                for walk in walks {
-                    out.chains.push(Chain {
-                        draws: options.draws,
-                        divergences: walk.divergent.iter().filter(|d| **d).count() as u64,
-                        step_size: Some(walk.step_size),
-                        acceptance: Some(walk.acceptance),
-                        gradients: walk.gradients,
-                    });
-                    out.draws.extend(walk.draws.chunks_exact(N).flat_map(|z| place(z).map(exp)));
-                    out.log_density.extend(walk.log_density);
-                    let before = out.log_density.len() - walk.divergent.len();
-                    let at = walk.divergent.iter().enumerate().filter(|(_, d)| **d);
-                    out.divergent.extend(at.map(|(i, _)| (before + i) as u64));
-                }
+                walk(K::NAME, N, whitened, plan, chain as u64, run)
+            })?;
+            for walk in walks {
+                out.chains.push(Chain {
+                    draws: options.draws,
+                    divergences: walk.divergent.iter().filter(|d| **d).count() as u64,
+                    step_size: Some(walk.step_size),
+                    acceptance: Some(walk.acceptance),
+                    gradients: walk.gradients,
+                });
+                out.draws.extend(walk.draws.chunks_exact(N).flat_map(|z| place(z).map(exp)));
+                out.log_density.extend(walk.log_density);
+                let before = out.log_density.len() - walk.divergent.len();
+                let at = walk.divergent.iter().enumerate().filter(|(_, d)| **d);
+                out.divergent.extend(at.map(|(i, _)| (before + i) as u64));
             }
         }
         Ok(out)
