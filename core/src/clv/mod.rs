@@ -12,6 +12,7 @@
 //! | spend per purchase | [`GammaGamma`] → [`GammaGammaModel`] | Fader & Hardie 2013, note 025 |
 //! | value | [`lifetime_value`] | the two together, discounted |
 //! | contracts: churn, its causes, who is next | [`survival`] | Kaplan & Meier 1958, Cox 1972 |
+//! | how uncertain all this is | [`posterior`] | Hoffman & Gelman 2014; bootstrap |
 //! | forecast beside fact | [`tracking`], [`forecast_errors`] | |
 //! | customers under contract | [`contract`] | Fader & Hardie 2007 |
 //! | the formulas of finance | [`finance`] | Mack 1993; Pfeifer & Carraway 2000 |
@@ -51,6 +52,7 @@ mod frames;
 mod gamma_gamma;
 mod laws;
 mod lifetime;
+pub mod posterior;
 mod rows;
 mod summarize;
 pub mod survival;

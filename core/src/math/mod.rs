@@ -7,6 +7,7 @@
 
 pub(crate) mod ascent;
 mod chi_squared;
+pub(crate) mod dual;
 mod exact;
 mod gamma;
 mod hyper;

@@ -24,21 +24,21 @@ const STEPS: u32 = 64;
 
 /// What all customers with the same x share.
 #[derive(Clone, Copy, Debug)]
-struct Shared {
+pub(super) struct Shared {
     /// lnΓ(r+x) − lnΓ(r) − x ln α + lnB(a,b+x) − lnB(a,b)
-    ln: f64,
+    pub(super) ln: f64,
     /// ψ(r+x) − ψ(r), and its derivative
-    r: f64,
-    rr: f64,
+    pub(super) r: f64,
+    pub(super) rr: f64,
     /// ψ(a+b) − ψ(a+b+x), and its derivative, which is also d²/da db
-    a: f64,
-    aa: f64,
+    pub(super) a: f64,
+    pub(super) aa: f64,
     /// ψ(b+x) − ψ(b) + ψ(a+b) − ψ(a+b+x), and its derivative
-    b: f64,
-    bb: f64,
+    pub(super) b: f64,
+    pub(super) bb: f64,
 }
 
-fn shared(counts: &[u32], [r, alpha, a, b]: [f64; 4]) -> Vec<Shared> {
+pub(super) fn shared(counts: &[u32], [r, alpha, a, b]: [f64; 4]) -> Vec<Shared> {
     let mut sums = [Sum::default(); 7];
     let mut at = 0;
     counts
@@ -82,7 +82,7 @@ pub(super) fn ln_odds_dead([r, alpha, a, b]: [f64; 4], x: f64, t_x: f64, t: f64)
 }
 
 /// The distinct rows, ready for evaluation.
-pub(super) struct Likelihood<'a> {
+pub(crate) struct Likelihood<'a> {
     rows: &'a Unique,
     counts: Vec<u32>,
     index: Vec<u32>,
@@ -118,7 +118,7 @@ fn moment(alpha: f64, t: f64) -> Moment {
 }
 
 /// The distinct values, and for each value which it is.
-fn distinct(values: &[f64]) -> (Vec<f64>, Vec<u32>) {
+pub(super) fn distinct(values: &[f64]) -> (Vec<f64>, Vec<u32>) {
     let mut seen: HashMap<u64, u32, FixedState> = HashMap::with_hasher(FixedState::default());
     let mut out = Vec::new();
     let index = values
@@ -142,7 +142,7 @@ struct Part {
 }
 
 impl<'a> Likelihood<'a> {
-    pub(super) fn new(rows: &'a Unique) -> Self {
+    pub(crate) fn new(rows: &'a Unique) -> Self {
         let (counts, index) = rows.counts();
         let mut weights = vec![Sum::default(); counts.len()];
         let mut customers = Sum::default();
@@ -157,7 +157,7 @@ impl<'a> Likelihood<'a> {
     }
 
     /// Value, gradient and Hessian with respect to the logarithms of (r, α, a, b).
-    pub(super) fn evaluate(&self, parameters: [f64; 4], run: &Run) -> Result<Local<4>> {
+    pub(crate) fn evaluate(&self, parameters: [f64; 4], run: &Run) -> Result<Local<4>> {
         let shared = shared(&self.counts, parameters);
         let n = self.rows.len();
         let alpha = parameters[1];

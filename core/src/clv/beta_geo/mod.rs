@@ -8,7 +8,8 @@
 
 pub(crate) mod expectation;
 mod fit;
-mod likelihood;
+pub(crate) mod likelihood;
+pub(crate) mod slope;
 
 use serde::{Deserialize, Serialize};
 

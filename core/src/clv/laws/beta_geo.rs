@@ -14,9 +14,10 @@
 //! Term j of the last sum is the weight of j ticks since the last purchase;
 //! given j the rate is Gamma(R + j, A).
 
-use super::{History, Law, first_negative_binomial, ln_rising_ratio, negative_binomial, parts};
+use super::{History, Law, first_negative_binomial, ln_rising_ratio, negative_binomial, parts, slope_of};
 use crate::clv::beta_geo::expectation::Future;
 use crate::clv::estimates::Verdict;
+use crate::math::dual::Dual;
 use crate::math::jet::{Jet, Real};
 use crate::math::quadrature::exp_integral;
 use crate::math::{Sum, exp, hyp2f1, ln, ln_1p, ln_beta, log1p_exp, trigamma};
@@ -352,6 +353,12 @@ macro_rules! law {
             }
             fn own(&self, p: [f64; 4], h: History) -> (f64, [f64; 4], [[f64; 4]; 4]) {
                 parts(self.family().own(Jet::variables(p), h))
+            }
+            fn shared_slope(&self, p: [f64; 4], frequency: u32) -> (f64, [f64; 4]) {
+                slope_of(self.family().shared(Dual::variables(p), frequency))
+            }
+            fn own_slope(&self, p: [f64; 4], h: History) -> (f64, [f64; 4]) {
+                slope_of(self.family().own(Dual::variables(p), h))
             }
             fn ln_likelihood(&self, p: [f64; 4], h: History) -> f64 {
                 self.family().shared(p, h.frequency) + self.family().own(p, h)

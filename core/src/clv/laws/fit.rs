@@ -219,7 +219,7 @@ impl<L: Law<N>, const N: usize> Fit<L, N> {
     }
 }
 
-pub(super) fn no_k<L: Law<N>, const N: usize>(k: u32) -> Error {
+pub(in crate::clv) fn no_k<L: Law<N>, const N: usize>(k: u32) -> Error {
     let reason = if L::with_k(2).is_some() {
         format!("{k} is not a whole number of ticks from 1 to 50")
     } else {
@@ -248,7 +248,7 @@ pub(in crate::clv) fn opportunities(rows: &RfmSlices<'_>) -> Result<()> {
 }
 
 /// The log-likelihood on log parameters.
-pub(super) fn evaluate<L: Law<N>, const N: usize>(
+pub(in crate::clv) fn evaluate<L: Law<N>, const N: usize>(
     law: L,
     rows: &Unique,
     log: [f64; N],
@@ -289,4 +289,33 @@ pub(super) fn evaluate<L: Law<N>, const N: usize>(
         std::array::from_fn(|j| theta[i] * theta[j] * bent(i, j) + if i == j { gradient[i] } else { 0.0 })
     });
     Ok(Local { value, gradient, hessian })
+}
+
+/// [`evaluate`] without the Hessian, on one thread.
+pub(in crate::clv) fn slope<L: Law<N>, const N: usize>(
+    law: L,
+    rows: &Unique,
+    log: [f64; N],
+) -> (f64, [f64; N]) {
+    let theta = log.map(exp);
+    let (mut value, mut natural) = (0.0, [0.0; N]);
+    let mut add = |weight: f64, (part, gradient): (f64, [f64; N])| {
+        value += weight * part;
+        for (total, g) in natural.iter_mut().zip(gradient) {
+            *total += weight * g;
+        }
+    };
+    let mut row = 0;
+    while row < rows.len() {
+        let frequency = rows.frequency[row];
+        let mut weight = 0.0;
+        while row < rows.len() && rows.frequency[row] == frequency {
+            let history = History { frequency, recency: rows.recency[row], age: rows.age[row] };
+            weight += rows.weight[row];
+            add(rows.weight[row], law.own_slope(theta, history));
+            row += 1;
+        }
+        add(weight, law.shared_slope(theta, frequency));
+    }
+    (value, std::array::from_fn(|i| theta[i] * natural[i]))
 }

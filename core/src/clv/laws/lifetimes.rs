@@ -13,8 +13,9 @@
 //! 2012): S = (β / (β − 1 + e^bt))^s. The printed forms of the integral are
 //! differences of two ₂F₁ that cancel; here it is a sum of positive terms.
 
-use super::{History, Law, first_negative_binomial, parts};
+use super::{History, Law, first_negative_binomial, parts, slope_of};
 use crate::clv::estimates::Verdict;
+use crate::math::dual::Dual;
 use crate::math::jet::{Jet, Real};
 use crate::math::quadrature::{NODES, exp_integral, integrate, legendre};
 use crate::math::{exp, exp_m1, ln, ln_1p, log1p_exp};
@@ -294,6 +295,9 @@ macro_rules! common {
         fn shared(&self, p: [f64; $n], frequency: u32) -> (f64, [f64; $n], [[f64; $n]; $n]) {
             parts(shared(Jet::variables(p), frequency))
         }
+        fn shared_slope(&self, p: [f64; $n], frequency: u32) -> (f64, [f64; $n]) {
+            slope_of(shared(Dual::variables(p), frequency))
+        }
         fn ln_likelihood(&self, p: [f64; $n], h: History) -> f64 {
             let (alive, dead) = (ln_alive::<$n, $law, f64>(p, h), ln_dead::<$n, $law, f64>(p, h));
             shared(p, h.frequency) + alive.log_add(dead)
@@ -394,6 +398,14 @@ impl Law<5> for GGompertzLaw {
             return parts(alive);
         }
         parts(alive.log_add(ln_dead::<5, Self, Jet<5>>(jets, h)))
+    }
+    fn own_slope(&self, p: [f64; 5], h: History) -> (f64, [f64; 5]) {
+        let duals = Dual::variables(p);
+        let alive = ln_alive::<5, Self, Dual<5>>(duals, h);
+        if h.age <= h.recency {
+            return slope_of(alive);
+        }
+        slope_of(alive.log_add(ln_dead::<5, Self, Dual<5>>(duals, h)))
     }
     fn expected(&self, p: [f64; 5], h: History, periods: f64) -> f64 {
         alive::<5, Self>(p, h) * self.rate(p, h) * lifetime::<5, Self>(p, h, periods, 0.0)

@@ -16,13 +16,14 @@ pub use beta_binomial::BetaBinomialLaw;
 pub(crate) use beta_geo::BetaGeometric;
 pub use beta_geo::{BetaGeoCnbdLaw, ModifiedBetaGeoCnbdLaw, ModifiedBetaGeoLaw};
 pub use fit::Fit;
-pub(super) use fit::opportunities;
+pub(super) use fit::{evaluate, no_k, opportunities, slope};
 pub use lifetimes::{GGompertzLaw, ParetoLaw};
 pub use model::PurchaseModel;
 pub(crate) use predict::same_unit;
 pub use predict::{CustomerPrediction, PredictOptions, Purchases, Quantity, predict};
 
 use super::estimates::Verdict;
+use crate::math::dual::Dual;
 use crate::math::jet::{Jet, Real};
 
 /// One customer's purchases so far: x, t_x and T; all 0 for a new customer.
@@ -81,8 +82,24 @@ pub trait Law<const N: usize>: Copy + Debug + PartialEq + Send + Sync + 'static 
     /// The rest of it.
     #[doc(hidden)]
     fn own(&self, parameters: [f64; N], history: History) -> (f64, [f64; N], [[f64; N]; N]);
+    /// [`Law::shared`] without the Hessian.
+    #[doc(hidden)]
+    fn shared_slope(&self, parameters: [f64; N], frequency: u32) -> (f64, [f64; N]) {
+        let (value, gradient, _) = self.shared(parameters, frequency);
+        (value, gradient)
+    }
+    /// [`Law::own`] without the Hessian.
+    #[doc(hidden)]
+    fn own_slope(&self, parameters: [f64; N], history: History) -> (f64, [f64; N]) {
+        let (value, gradient, _) = self.own(parameters, history);
+        (value, gradient)
+    }
     /// The whole, without derivatives.
     fn ln_likelihood(&self, parameters: [f64; N], history: History) -> f64;
+}
+
+fn slope_of<const N: usize>(dual: Dual<N>) -> (f64, [f64; N]) {
+    (dual.value, dual.gradient)
 }
 
 fn parts<const N: usize>(jet: Jet<N>) -> (f64, [f64; N], [[f64; N]; N]) {

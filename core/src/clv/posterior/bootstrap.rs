@@ -1,0 +1,217 @@
+//! Refits on customers drawn again.
+
+use super::kernel::{Kernel, Visit, full, with_kernel};
+use super::sample::{pooled, reweighted, unique};
+use super::{BootstrapOptions, Chain, Method, Posterior};
+use crate::clv::frames::History as Rows;
+use crate::clv::rows::{RfmSlices, Unique};
+use crate::column::{Columns, Dropped};
+use crate::math::newton::{Stop, maximise};
+use crate::math::{exp, ln, normal_quantile, sum};
+use crate::run::{unit, unit_open};
+use crate::{Error, Result, Run};
+
+/// A parameter this far from 1 (times: from mean T) is as good as 0 or infinite.
+const EDGE: f64 = 1e6;
+/// Replicate i draws from stream `STREAM` + i.
+const STREAM: u64 = 0x626f_6f74_0000_0000;
+/// From this weight on the Poisson distribution is a rounded normal.
+const LARGE: f64 = 10_000.0;
+
+/// The bootstrap of a model of purchases: customers are drawn again, each
+/// Poisson(weight) times, and the model is refitted from its estimate.
+///
+/// Replicates that do not converge, or have no repeat purchase, are left out and
+/// counted; those with a parameter at the edge of the search (a millionfold) are
+/// kept and counted. Errors: those of the fit, and [`Error::NotConverged`] where
+/// fewer than two replicates converge.
+///
+/// ```
+/// use headwater::Run;
+/// use headwater::clv::posterior::{BootstrapOptions, bootstrap};
+/// use headwater::column::Columns;
+///
+/// let customers = Columns::new()
+///     .with("frequency", vec![0.0, 1.0, 1.0, 2.0, 2.0, 6.0, 6.0])
+///     .with("recency", vec![0.0, 4.0, 24.0, 9.0, 30.0, 13.0, 36.0])
+///     .with("T", vec![35.0, 38.0, 38.0, 39.0, 39.0, 38.0, 38.0])
+///     .with("customers", vec![1400.0, 300.0, 200.0, 100.0, 100.0, 10.0, 90.0]);
+/// let options = BootstrapOptions { weight: Some("customers".into()), replicates: 100, ..Default::default() };
+/// let (found, _) = bootstrap("BetaGeo", &customers, &options, &Run::new())?;
+/// assert_eq!(found.len() + found.failed(), 100);
+/// # Ok::<(), headwater::Error>(())
+/// ```
+pub fn bootstrap(
+    kind: &str,
+    frame: &Columns,
+    options: &BootstrapOptions,
+    run: &Run,
+) -> Result<(Posterior, Dropped)> {
+    if options.replicates < 2 || options.replicates > 1_000_000 {
+        return Err(Error::option("replicates", "must be a number from 2 to 1,000,000; the default is 1000"));
+    }
+    let kind = full(kind);
+    let roles = options.purchases();
+    let rows = Rows::read(frame, roles.roles(), options.on_invalid, run)?;
+    let slices = RfmSlices { period: options.period, ..rows.slices() };
+    let estimate = roles.fit_kind(&kind, &slices, run)?.estimates().values.clone();
+    let unique = unique(&slices, run)?;
+    let found =
+        with_kernel(&kind, options.k, Refit { kind: &kind, unique: &unique, estimate, options, run })?;
+    Ok((found, rows.dropped))
+}
+
+struct Refit<'a> {
+    kind: &'a str,
+    unique: &'a Unique,
+    estimate: Vec<f64>,
+    options: &'a BootstrapOptions,
+    run: &'a Run,
+}
+
+/// One replicate: its log parameters, its log-likelihood, whether it lies on an edge.
+type Replicate<const N: usize> = Option<([f64; N], f64, bool)>;
+
+impl Visit for Refit<'_> {
+    type Out = Posterior;
+
+    fn visit<K: Kernel<N>, const N: usize>(self, kernel: K) -> Result<Posterior> {
+        let Self { kind, unique, estimate, options, run } = self;
+        let (customers, mean_age, _) = pooled(K::NAME, unique)?;
+        let centre: [f64; N] = std::array::from_fn(|i| K::TIME[i] * ln(mean_age));
+        let edge = ln(EDGE);
+        let bounds: [(f64, f64); N] = centre.map(|c| (c - edge, c + edge));
+        let start: [f64; N] = std::array::from_fn(|i| ln(estimate.get(i).copied().unwrap_or(1.0)));
+        let draw = Counts::new(&unique.weight);
+        let penalty = options.penalty;
+        let single = Run::new().threads(1);
+        run.stage("refitting", options.replicates as u64)?;
+        let found = run.map_items(options.replicates, |replicate| -> Result<Replicate<N>> {
+            run.advance(1)?;
+            let again = reweighted(unique, &draw.weights(STREAM + replicate as u64, run));
+            let Ok((n, ..)) = pooled(K::NAME, &again) else { return Ok(None) };
+            let full = kernel.full(&again);
+            let stop = Stop { max_iterations: options.max_iterations, gradient: options.tolerance * n };
+            let found = maximise(start, &bounds, stop, |log| {
+                run.check()?;
+                let mut local = kernel.local(&full, *log, &single)?;
+                for i in 0..N {
+                    let distance = log[i] - centre[i];
+                    local.value -= 0.5 * penalty * n * distance * distance;
+                    local.gradient[i] -= penalty * n * distance;
+                    local.hessian[i][i] -= penalty * n;
+                }
+                Ok(local)
+            })?;
+            let edge = found.bound.contains(&true);
+            Ok(found.converged.then_some((found.at, found.local.value, edge)))
+        })?;
+        let kept: Vec<&([f64; N], f64, bool)> = found.iter().flatten().collect();
+        if kept.len() < 2 {
+            return Err(Error::NotConverged {
+                model: K::NAME,
+                iterations: options.max_iterations,
+                gradient_norm: 0.0,
+                hint: format!(
+                    "{} of {} refits converged: raise max_iterations, or add a small penalty such as 0.01",
+                    kept.len(),
+                    options.replicates
+                ),
+            });
+        }
+        Ok(Posterior {
+            kind: kind.to_owned(),
+            k: options.k,
+            method: Method::Bootstrap,
+            period: options.period,
+            parameters: K::NAMES.map(str::to_owned).to_vec(),
+            estimate,
+            customers,
+            chains: vec![Chain { draws: kept.len(), ..Chain::default() }],
+            draws: kept.iter().flat_map(|r| r.0.map(exp)).collect(),
+            log_density: kept.iter().map(|r| r.1).collect(),
+            divergent: Vec::new(),
+            failed: (options.replicates - kept.len()) as u64,
+            at_edge: kept.iter().filter(|r| r.2).count() as u64,
+        })
+    }
+}
+
+/// Poisson counts of the rows' weights, by tables of the few distinct weights.
+struct Counts {
+    /// Of each distinct weight: the smallest count in the table, and P(N ≤ n) from it on.
+    tables: Vec<(f64, Vec<f64>)>,
+    weights: Vec<f64>,
+    row: Vec<u32>,
+}
+
+impl Counts {
+    fn new(weight: &[f64]) -> Self {
+        let mut weights = weight.to_vec();
+        weights.sort_by(f64::total_cmp);
+        weights.dedup();
+        let row = weight.iter().map(|w| weights.partition_point(|v| v < w) as u32).collect();
+        Self { tables: weights.iter().map(|w| table(*w)).collect(), weights, row }
+    }
+
+    fn weights(&self, stream: u64, run: &Run) -> Vec<f64> {
+        let mut rng = run.rng(stream);
+        self.row
+            .iter()
+            .map(|at| {
+                let at = *at as usize;
+                let bits = rand::Rng::next_u64(&mut rng);
+                let (first, reached) = &self.tables[at];
+                if reached.is_empty() {
+                    let mean = self.weights[at];
+                    return (mean + mean.sqrt() * normal_quantile(unit_open(bits))).round().max(0.0);
+                }
+                let u = unit(bits);
+                let n = if reached[0] > u { 0 } else { reached.partition_point(|p| *p <= u) };
+                first + n as f64
+            })
+            .collect()
+    }
+}
+
+/// P(N ≤ n) of a Poisson distribution where it is neither 0 nor 1.
+fn table(mean: f64) -> (f64, Vec<f64>) {
+    if mean >= LARGE {
+        return (0.0, Vec::new());
+    }
+    let reach = 9.0 * mean.sqrt() + 20.0;
+    let first = (mean - reach).floor().max(0.0);
+    let last = (mean + reach).ceil();
+    let mut ln_mass = first * ln(mean) - mean - crate::math::ln_gamma(first + 1.0);
+    let mut mass = Vec::new();
+    let mut n = first;
+    while n <= last {
+        mass.push(exp(ln_mass));
+        n += 1.0;
+        ln_mass += ln(mean / n);
+    }
+    let total = sum(mass.iter().copied());
+    let mut reached = 0.0;
+    for m in &mut mass {
+        reached += *m / total;
+        *m = reached;
+    }
+    (first, mass)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_have_the_moments_of_poisson() {
+        for mean in [0.3, 1.0, 7.5, 300.0, 20_000.0] {
+            let counts = Counts::new(&vec![mean; 20_000]).weights(0, &Run::new());
+            let n = counts.len() as f64;
+            let m = counts.iter().sum::<f64>() / n;
+            let v = counts.iter().map(|c| (c - m) * (c - m)).sum::<f64>() / n;
+            assert!((m - mean).abs() < 5.0 * (mean / n).sqrt(), "{mean}: {m}");
+            assert!((v / mean - 1.0).abs() < 0.08, "{mean}: variance {v}");
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! The likelihood of any law on log parameters, as samplers and refits take it.
+
+use crate::clv::beta_geo::likelihood::Likelihood;
+use crate::clv::beta_geo::slope::Slope;
+use crate::clv::beta_geo::{BetaGeoModel, NAMES};
+use crate::clv::laws::{Law, evaluate, no_k, slope};
+use crate::clv::rows::Unique;
+use crate::clv::{
+    BetaBinomialLaw, BetaGeoCnbdLaw, GGompertzLaw, ModifiedBetaGeoCnbdLaw, ModifiedBetaGeoLaw, ParetoLaw,
+};
+use crate::math::exp;
+use crate::math::newton::Local;
+use crate::model::Model;
+use crate::{Error, Result, Run};
+
+/// A log-likelihood of `N` positive parameters, on their logarithms.
+pub(crate) trait Kernel<const N: usize>: Copy + Send + Sync {
+    /// The rows, ready for gradients.
+    type Ready<'a>: Send + Sync;
+    /// The rows, ready for Hessians.
+    type Full<'a>: Send + Sync;
+    const NAME: &'static str;
+    const NAMES: [&'static str; N];
+    /// Each parameter's unit, as a power of time.
+    const TIME: [f64; N];
+
+    fn ready(self, rows: &Unique) -> Self::Ready<'_>;
+    /// Value and gradient, on one thread.
+    fn slope(self, ready: &Self::Ready<'_>, log: [f64; N]) -> (f64, [f64; N]);
+    /// Value, gradient and Hessian.
+    fn local(self, full: &Self::Full<'_>, log: [f64; N], run: &Run) -> Result<Local<N>>;
+    fn full(self, rows: &Unique) -> Self::Full<'_>;
+    /// A point to start from, on the parameters themselves.
+    fn start(self, rate: f64, mean_age: f64) -> [f64; N];
+}
+
+#[derive(Clone, Copy, Debug)]
+struct PlainBetaGeo;
+
+impl Kernel<4> for PlainBetaGeo {
+    type Ready<'a> = Slope;
+    type Full<'a> = Likelihood<'a>;
+    const NAME: &'static str = "BetaGeo";
+    const NAMES: [&'static str; 4] = NAMES;
+    const TIME: [f64; 4] = [0.0, 1.0, 0.0, 0.0];
+
+    fn ready(self, rows: &Unique) -> Slope {
+        Slope::new(rows)
+    }
+    fn slope(self, ready: &Slope, log: [f64; 4]) -> (f64, [f64; 4]) {
+        ready.evaluate(log)
+    }
+    fn full(self, rows: &Unique) -> Likelihood<'_> {
+        Likelihood::new(rows)
+    }
+    fn local(self, full: &Likelihood<'_>, log: [f64; 4], run: &Run) -> Result<Local<4>> {
+        full.evaluate(log.map(exp), run)
+    }
+    fn start(self, rate: f64, _: f64) -> [f64; 4] {
+        [0.5, 0.5 / rate, 1.0, 2.0]
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Lawful<L>(L);
+
+impl<L: Law<N>, const N: usize> Kernel<N> for Lawful<L> {
+    type Ready<'a> = &'a Unique;
+    type Full<'a> = &'a Unique;
+    const NAME: &'static str = L::NAME;
+    const NAMES: [&'static str; N] = L::PARAMETERS;
+    const TIME: [f64; N] = L::TIME;
+
+    fn ready(self, rows: &Unique) -> &Unique {
+        rows
+    }
+    fn slope(self, ready: &&Unique, log: [f64; N]) -> (f64, [f64; N]) {
+        slope(self.0, ready, log)
+    }
+    fn full(self, rows: &Unique) -> &Unique {
+        rows
+    }
+    fn local(self, full: &&Unique, log: [f64; N], run: &Run) -> Result<Local<N>> {
+        evaluate(self.0, full, log, run)
+    }
+    fn start(self, rate: f64, mean_age: f64) -> [f64; N] {
+        self.0.start(rate, mean_age)
+    }
+}
+
+/// What is done with a kernel once its type is known.
+pub(crate) trait Visit {
+    type Out;
+    fn visit<K: Kernel<N>, const N: usize>(self, kernel: K) -> Result<Self::Out>;
+}
+
+/// The kind in model files of a kind or a bare name, such as `clv.BetaGeo` or `BetaGeo`.
+pub(crate) fn full(kind: &str) -> String {
+    if kind.contains('.') { kind.to_owned() } else { format!("clv.{kind}") }
+}
+
+/// Finds the kernel of this kind.
+pub(crate) fn with_kernel<V: Visit>(kind: &str, k: u32, visit: V) -> Result<V::Out> {
+    fn law<L: Law<N>, V: Visit, const N: usize>(k: u32, visit: V) -> Result<V::Out> {
+        visit.visit(Lawful(L::with_k(k).ok_or_else(|| no_k::<L, N>(k))?))
+    }
+    match kind {
+        BetaGeoModel::KIND if k != 1 => Err(Error::option("k", "must be 1: BetaGeo has purchases at random")),
+        BetaGeoModel::KIND => visit.visit(PlainBetaGeo),
+        ModifiedBetaGeoLaw::KIND => law::<ModifiedBetaGeoLaw, V, 4>(k, visit),
+        BetaGeoCnbdLaw::KIND => law::<BetaGeoCnbdLaw, V, 4>(k, visit),
+        ModifiedBetaGeoCnbdLaw::KIND => law::<ModifiedBetaGeoCnbdLaw, V, 4>(k, visit),
+        ParetoLaw::KIND => law::<ParetoLaw, V, 4>(k, visit),
+        GGompertzLaw::KIND => law::<GGompertzLaw, V, 5>(k, visit),
+        BetaBinomialLaw::KIND => law::<BetaBinomialLaw, V, 4>(k, visit),
+        _ => Err(Error::option("model", format!("`{kind}` is no model of purchases"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clv::RfmSlices;
+    use crate::math::ln;
+
+    struct Compare<'a>(&'a Unique);
+
+    impl Visit for Compare<'_> {
+        type Out = ();
+        fn visit<K: Kernel<N>, const N: usize>(self, kernel: K) -> Result<()> {
+            let log = kernel.start(0.1, 8.0).map(ln);
+            let (value, gradient) = kernel.slope(&kernel.ready(self.0), log);
+            let local = kernel.local(&kernel.full(self.0), log, &Run::new())?;
+            assert!((value - local.value).abs() < 1e-12 * value.abs(), "{}: {value}", K::NAME);
+            for (got, want) in gradient.iter().zip(local.gradient) {
+                assert!((got - want).abs() < 1e-10 * want.abs().max(1.0), "{}: {got} for {want}", K::NAME);
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn slopes_are_the_gradients_of_all_laws() {
+        let rows = RfmSlices {
+            frequency: &[0.0, 1.0, 2.0, 5.0, 5.0],
+            recency: &[0.0, 3.0, 4.0, 8.0, 9.0],
+            age: &[7.0, 9.0, 9.0, 8.0, 10.0],
+            weight: Some(&[50.0, 8.0, 4.0, 1.0, 2.0]),
+            period: None,
+        };
+        let unique = Unique::of(&rows, &Run::new()).unwrap();
+        for (kind, k) in [
+            ("clv.BetaGeo", 1),
+            ("clv.ModifiedBetaGeo", 1),
+            ("clv.BetaGeoCNBD", 3),
+            ("clv.ModifiedBetaGeoCNBD", 2),
+            ("clv.ParetoNBD", 1),
+            ("clv.GGompertzNBD", 1),
+            ("clv.BetaGeoBetaBinomial", 1),
+        ] {
+            with_kernel(kind, k, Compare(&unique)).unwrap();
+        }
+    }
+}

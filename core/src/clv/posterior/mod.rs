@@ -1,0 +1,353 @@
+//! How uncertain are the parameters of a model of purchases, and what follows
+//! for each customer?
+//!
+//! | question | here | by |
+//! | --- | --- | --- |
+//! | the full posterior | [`sample_posterior`] | the no-U-turn sampler (Hoffman & Gelman 2014), exact gradients on distinct rows |
+//! | nearly the same, at once | [`laplace`] | a normal about the greatest density |
+//! | without priors | [`bootstrap`] | refits on customers drawn again |
+//!
+//! All three give a [`Posterior`]: draws of the parameters that are saved in a
+//! model file, summed up, and predicted with ([`Posterior::predict`]).
+//!
+//! Priors stand on log parameters, times in mean T, so the unit of time does
+//! not matter. Where the likelihood alone has no maximum (no dropout in the
+//! data, say), the default priors keep the posterior proper: it then shows how
+//! far the parameters may run.
+
+mod bootstrap;
+mod diagnostics;
+mod kernel;
+mod nuts;
+mod predict;
+mod prior;
+mod report;
+mod sample;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use bootstrap::bootstrap;
+pub use predict::{DrawPredictOptions, DrawPrediction};
+pub use prior::{LogNormal, Prior};
+pub use report::SummaryOptions;
+pub use sample::{laplace, sample_posterior};
+
+use super::door::{PurchaseOptions, purchases_with};
+use crate::column::{Duration, OnInvalid};
+use crate::model::Model;
+use crate::{Error, Result};
+
+/// Roles and options of [`sample_posterior`] and [`laplace`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PosteriorOptions {
+    /// Column of repeat purchases.
+    pub frequency: String,
+    /// Column of the age at the last purchase, in periods.
+    pub recency: String,
+    /// Column of the age at the end of observation, in periods.
+    #[serde(rename = "T")]
+    pub age: String,
+    /// Column of weights: how many customers a row stands for. None by default.
+    pub weight: Option<String>,
+    /// The unit of recency and T, to be kept with the draws and checked later.
+    pub period: Option<Duration>,
+    /// What happens to rows that cannot be.
+    pub on_invalid: OnInvalid,
+    /// Ticks between purchases; see [`Fit::k`](super::Fit::k).
+    pub k: u32,
+    /// Chains; 4 by default.
+    pub chains: usize,
+    /// Draws of each chain; 1000 by default.
+    pub draws: usize,
+    /// Draws of warm-up before them, which are not kept; 300 by default.
+    pub tune: usize,
+    /// The acceptance that the step size aims at; 0.8 by default. More makes smaller
+    /// steps, which helps where transitions diverge.
+    pub target_accept: f64,
+    /// A trajectory has at most 2 to this many steps; 10 by default.
+    pub max_depth: u32,
+    /// The prior of parameters that `priors` does not name.
+    pub prior: Prior,
+    /// Priors of single parameters, by their names.
+    pub priors: BTreeMap<String, LogNormal>,
+}
+
+impl Default for PosteriorOptions {
+    fn default() -> Self {
+        let PurchaseOptions { frequency, recency, age, weight, period, on_invalid, k, .. } =
+            PurchaseOptions::default();
+        Self {
+            frequency,
+            recency,
+            age,
+            weight,
+            period,
+            on_invalid,
+            k,
+            chains: 4,
+            draws: 1000,
+            tune: 300,
+            target_accept: 0.8,
+            max_depth: 10,
+            prior: Prior::Weak,
+            priors: BTreeMap::new(),
+        }
+    }
+}
+
+impl PosteriorOptions {
+    fn purchases(&self) -> PurchaseOptions {
+        PurchaseOptions {
+            frequency: self.frequency.clone(),
+            recency: self.recency.clone(),
+            age: self.age.clone(),
+            weight: self.weight.clone(),
+            period: self.period,
+            on_invalid: self.on_invalid,
+            k: self.k,
+            ..PurchaseOptions::default()
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.chains == 0 || self.chains > 1000 {
+            return Err(Error::option("chains", "must be a number from 1 to 1000; the default is 4"));
+        }
+        if self.draws < 4 || self.draws.saturating_mul(self.chains) > sample::MOST_DRAWS {
+            return Err(Error::option("draws", "must be 4 or more, and 4,000,000 or fewer over all chains"));
+        }
+        if self.tune < 50 || self.tune > 1_000_000 {
+            return Err(Error::option("tune", "must be a number from 50 to 1,000,000; the default is 300"));
+        }
+        if !(0.5..=0.999).contains(&self.target_accept) {
+            return Err(Error::option("target_accept", "must lie between 0.5 and 0.999; the default is 0.8"));
+        }
+        if self.max_depth == 0 || self.max_depth > 15 {
+            return Err(Error::option("max_depth", "must be a number from 1 to 15; the default is 10"));
+        }
+        Ok(())
+    }
+}
+
+/// Roles and options of [`bootstrap`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BootstrapOptions {
+    /// Column of repeat purchases.
+    pub frequency: String,
+    /// Column of the age at the last purchase, in periods.
+    pub recency: String,
+    /// Column of the age at the end of observation, in periods.
+    #[serde(rename = "T")]
+    pub age: String,
+    /// Column of weights: how many customers a row stands for. None by default.
+    pub weight: Option<String>,
+    /// The unit of recency and T, to be kept with the draws and checked later.
+    pub period: Option<Duration>,
+    /// What happens to rows that cannot be.
+    pub on_invalid: OnInvalid,
+    /// Ticks between purchases; see [`Fit::k`](super::Fit::k).
+    pub k: u32,
+    /// See [`Fit::penalty`](super::Fit::penalty).
+    pub penalty: f64,
+    /// See [`Fit::max_iterations`](super::Fit::max_iterations).
+    pub max_iterations: usize,
+    /// See [`Fit::tolerance`](super::Fit::tolerance); of the refits, 1e-5 by default: Newton's last step
+    /// leaves an error far below that of the sample.
+    pub tolerance: f64,
+    /// Refits; 1000 by default.
+    pub replicates: usize,
+}
+
+impl Default for BootstrapOptions {
+    fn default() -> Self {
+        let PurchaseOptions {
+            frequency,
+            recency,
+            age,
+            weight,
+            period,
+            on_invalid,
+            k,
+            penalty,
+            max_iterations,
+            ..
+        } = PurchaseOptions::default();
+        Self {
+            frequency,
+            recency,
+            age,
+            weight,
+            period,
+            on_invalid,
+            k,
+            penalty,
+            max_iterations,
+            tolerance: 1e-5,
+            replicates: 1000,
+        }
+    }
+}
+
+impl BootstrapOptions {
+    /// Those of the fit to start from, which goes to the last digits.
+    fn purchases(&self) -> PurchaseOptions {
+        PurchaseOptions {
+            frequency: self.frequency.clone(),
+            recency: self.recency.clone(),
+            age: self.age.clone(),
+            weight: self.weight.clone(),
+            period: self.period,
+            on_invalid: self.on_invalid,
+            k: self.k,
+            penalty: self.penalty,
+            max_iterations: self.max_iterations,
+            tolerance: if self.tolerance > 0.0 && self.tolerance < 1.0 { 1e-9 } else { self.tolerance },
+        }
+    }
+}
+
+/// Where draws come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Method {
+    /// [`sample_posterior`].
+    Nuts,
+    /// [`laplace`].
+    Laplace,
+    /// [`bootstrap`].
+    Bootstrap,
+}
+
+impl Method {
+    /// The name in tables and in the other languages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nuts => "nuts",
+            Self::Laplace => "laplace",
+            Self::Bootstrap => "bootstrap",
+        }
+    }
+}
+
+/// How one chain went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Chain {
+    draws: usize,
+    divergences: u64,
+    step_size: Option<f64>,
+    acceptance: Option<f64>,
+    gradients: u64,
+}
+
+/// Draws of the parameters of a model of purchases.
+///
+/// A model file (kind `clv.Posterior`): what one language draws, another scores with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Posterior {
+    kind: String,
+    k: u32,
+    method: Method,
+    period: Option<Duration>,
+    parameters: Vec<String>,
+    /// The greatest posterior density on log parameters, or the maximum-likelihood estimate.
+    estimate: Vec<f64>,
+    customers: f64,
+    chains: Vec<Chain>,
+    /// Draw after draw, chain after chain.
+    draws: Vec<f64>,
+    log_density: Vec<f64>,
+    /// Which draws ended a transition that diverged.
+    divergent: Vec<u64>,
+    failed: u64,
+    at_edge: u64,
+}
+
+impl Posterior {
+    /// The kind of the model of purchases, such as `clv.BetaGeo`.
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// Where the draws come from.
+    pub fn method(&self) -> Method {
+        self.method
+    }
+
+    /// The parameters' names.
+    pub fn parameters(&self) -> &[String] {
+        &self.parameters
+    }
+
+    /// The parameters at the greatest posterior density of their logarithms; of a
+    /// bootstrap, the maximum-likelihood estimate.
+    pub fn estimate(&self) -> &[f64] {
+        &self.estimate
+    }
+
+    /// How many draws there are, over all chains.
+    pub fn len(&self) -> usize {
+        self.log_density.len()
+    }
+
+    /// Whether there is none: never, once it is made or loaded.
+    pub fn is_empty(&self) -> bool {
+        self.log_density.is_empty()
+    }
+
+    /// Refits that did not converge, and are not among the draws.
+    pub fn failed(&self) -> usize {
+        self.failed as usize
+    }
+
+    /// Transitions that diverged: with many, raise `target_accept`.
+    pub fn divergences(&self) -> usize {
+        self.divergent.len()
+    }
+
+    /// The draws, each with a number for each parameter.
+    pub fn draws(&self) -> impl ExactSizeIterator<Item = &[f64]> {
+        self.draws.chunks_exact(self.parameters.len().max(1))
+    }
+
+    /// The draws of one parameter, by its position.
+    fn column(&self, parameter: usize) -> Vec<f64> {
+        self.draws().filter_map(|draw| draw.get(parameter).copied()).collect()
+    }
+}
+
+impl Model for Posterior {
+    const KIND: &'static str = "clv.Posterior";
+
+    fn check(&self) -> Result<()> {
+        let model = purchases_with(&self.kind, &self.estimate, self.k, None)
+            .map_err(|e| Error::model_file(format!("holds draws of a model that cannot be: {e}")))?;
+        let total = self.log_density.len();
+        let count = self.chains.iter().try_fold(0_usize, |n, chain| n.checked_add(chain.draws));
+        let equal = self.chains.windows(2).all(|pair| pair[0].draws == pair[1].draws);
+        let finite = |v: &Option<f64>| v.is_none_or(f64::is_finite);
+        let sound = self.parameters == model.estimates().names
+            && total > 0
+            && count == Some(total)
+            && equal
+            && Some(self.draws.len()) == total.checked_mul(self.parameters.len())
+            && self.draws.iter().all(|v| v.is_finite() && *v > 0.0)
+            && self.log_density.iter().all(|v| v.is_finite())
+            && self.chains.iter().all(|c| finite(&c.step_size) && finite(&c.acceptance))
+            && self.divergent.iter().all(|d| *d < total as u64)
+            && self.customers.is_finite();
+        if sound {
+            Ok(())
+        } else {
+            Err(Error::model_file(
+                "its draws are not positive numbers, one for each parameter; save it again",
+            ))
+        }
+    }
+}
