@@ -67,7 +67,7 @@ impl Default for PurchaseOptions {
 }
 
 impl PurchaseOptions {
-    fn roles(&self) -> Roles<'_> {
+    pub(super) fn roles(&self) -> Roles<'_> {
         Roles {
             customer: None,
             frequency: &self.frequency,

@@ -201,6 +201,7 @@ impl BootstrapOptions {
             age: self.age.clone(),
             weight: self.weight.clone(),
             period: self.period,
+            log_intervals: None,
             on_invalid: self.on_invalid,
             k: self.k,
             penalty: self.penalty,

@@ -132,7 +132,7 @@ impl Posterior {
             recency: &options.recency,
             age: &options.age,
             weight: None,
-            monetary_value: None,
+            along: None,
         };
         let rows = Rows::read(frame, roles, options.on_invalid, run)?;
         let slices = rows.slices();
