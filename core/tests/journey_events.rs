@@ -801,3 +801,23 @@ fn options_that_contradict_each_other_are_refused() {
         assert_eq!(error.code(), "HW_OPTION", "{json}");
     }
 }
+
+/// Refunds are kept whatever else is known of conversions.
+#[test]
+fn kept_refunds_may_have_a_kind() {
+    let touches = frame(&[("ann", "2024-01-01", "a")]);
+    let conversions = Columns::new()
+        .with("customer", vec!["ann", "ann"])
+        .with("time", vec!["2024-01-02", "2024-01-03"])
+        .with("value", vec![20.0, -5.0])
+        .with("event", vec!["buy", "refund"]);
+    for kind in ["", r#", "conversion_kind": "event""#] {
+        let read = |refunds: &str| {
+            let json = format!(r#"{{"value": "value"{kind}{refunds}}}"#);
+            let o: EventOptions = options::parse(&json).unwrap();
+            Journeys::from_events(&touches, Some(&conversions), &o, &Run::new())
+        };
+        assert!(matches!(read("").unwrap_err(), Error::Row { row: 1, .. }), "{kind}");
+        assert_eq!(read(r#", "refunds": "keep""#).unwrap().total_value(), 15.0, "{kind}");
+    }
+}
