@@ -349,6 +349,7 @@ impl Purchases for BetaGeoModel {
             Quantity::OddsAlive => -likelihood::ln_odds_dead(p, x, t_x, t),
             Quantity::Alive { ahead } => law.p_alive(ahead),
             Quantity::Purchases { periods } => expected(p, x, t_x, t, periods),
+            Quantity::WhileAlive { periods } => future(p, x, t).expected(periods),
             Quantity::Residual { rate } => law.residual(rate),
             Quantity::Rate => law.rate(),
             Quantity::LogLikelihood => law.ln_likelihood(),

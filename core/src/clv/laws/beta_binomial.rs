@@ -98,7 +98,7 @@ impl Law<4> for BetaBinomialLaw {
         let (gamma, delta) = dropout(p, h);
         p_alive(p, h) * exp(ln_rising_ratio(delta, gamma, count(ahead)))
     }
-    fn expected(&self, p: [f64; 4], h: History, periods: f64) -> f64 {
+    fn while_alive(&self, p: [f64; 4], h: History, periods: f64) -> f64 {
         let (gamma, delta) = dropout(p, h);
         let (mut lived, mut total) = (1.0, Sum::default());
         for i in 0..count(periods) {
@@ -106,7 +106,7 @@ impl Law<4> for BetaBinomialLaw {
             lived *= (delta + i) / (gamma + delta + i);
             total.add(lived);
         }
-        p_alive(p, h) * self.rate(p, h) * total.value()
+        self.rate(p, h) * total.value()
     }
     fn probabilities(&self, p: [f64; 4], h: History, periods: f64, most: usize) -> Vec<f64> {
         let n = count(h.age);

@@ -100,11 +100,10 @@ impl BetaGeometric {
         terms.iter().map(|t| t / total).collect()
     }
 
-    fn expected(self, p: Parameters, h: History, t: f64) -> f64 {
+    fn while_alive(self, p: Parameters, h: History, t: f64) -> f64 {
         let [shape, rate, a, b] = self.living(p, h);
-        let alive = self.alive(p, h);
         if self.k == 1 {
-            return alive * Future { shape, rate, a, b }.expected(t);
+            return Future { shape, rate, a, b }.expected(t);
         }
         let mut total = Sum::default();
         self.classes(p, h, t, 0, |weight, _, _, beyond, n| {
@@ -113,7 +112,7 @@ impl BetaGeometric {
                 total.add(weight * exp(ln_survived(a, b, n - 1)) * beyond);
             }
         });
-        alive * total.value()
+        total.value()
     }
 
     /// Walks over j and n: weight of j, P(n purchases were it not for
@@ -336,8 +335,8 @@ macro_rules! law {
             fn p_alive(&self, p: [f64; 4], h: History, ahead: f64) -> f64 {
                 self.family().p_alive(p, h, ahead)
             }
-            fn expected(&self, p: [f64; 4], h: History, periods: f64) -> f64 {
-                self.family().expected(p, h, periods)
+            fn while_alive(&self, p: [f64; 4], h: History, periods: f64) -> f64 {
+                self.family().while_alive(p, h, periods)
             }
             fn probabilities(&self, p: [f64; 4], h: History, periods: f64, most: usize) -> Vec<f64> {
                 self.family().probabilities(p, h, periods, most)

@@ -326,13 +326,13 @@ impl Law<4> for ParetoLaw {
         }
         parts(alive.log_add(Self::dead_moments(p, h)))
     }
-    fn expected(&self, p: [f64; 4], h: History, periods: f64) -> f64 {
+    fn while_alive(&self, p: [f64; 4], h: History, periods: f64) -> f64 {
         let [_, _, s, beta] = p;
         let grown = ln_1p(periods / (beta + h.age));
         // ∫ (S(T+u) / S(T)) du: −expm1((1−s) ln …) / (s−1), a logarithm at s = 1.
         let slope = s - 1.0;
         let lived = if (slope * grown).abs() < 1e-300 { grown } else { -exp_m1(-slope * grown) / slope };
-        alive::<4, Self>(p, h) * self.rate(p, h) * (beta + h.age) * lived
+        self.rate(p, h) * (beta + h.age) * lived
     }
     fn residual(&self, p: [f64; 4], h: History, rate: f64) -> f64 {
         let [_, _, s, beta] = p;
@@ -407,8 +407,8 @@ impl Law<5> for GGompertzLaw {
         }
         slope_of(alive.log_add(ln_dead::<5, Self, Dual<5>>(duals, h)))
     }
-    fn expected(&self, p: [f64; 5], h: History, periods: f64) -> f64 {
-        alive::<5, Self>(p, h) * self.rate(p, h) * lifetime::<5, Self>(p, h, periods, 0.0)
+    fn while_alive(&self, p: [f64; 5], h: History, periods: f64) -> f64 {
+        self.rate(p, h) * lifetime::<5, Self>(p, h, periods, 0.0)
     }
     fn residual(&self, p: [f64; 5], h: History, rate: f64) -> f64 {
         alive::<5, Self>(p, h) * self.rate(p, h) * lifetime::<5, Self>(p, h, f64::MAX.sqrt(), rate)
@@ -450,7 +450,10 @@ mod tests {
             let h = History { frequency, recency, age };
             let close = |a: f64, b: f64| (a / b - 1.0).abs() < 1e-6;
             assert!(close(ParetoLaw.ln_likelihood(pareto, h), GGompertzLaw.ln_likelihood(gompertz, h)));
-            assert!(close(ParetoLaw.expected(pareto, h, 52.0), GGompertzLaw.expected(gompertz, h, 52.0)));
+            assert!(close(
+                ParetoLaw.while_alive(pareto, h, 52.0),
+                GGompertzLaw.while_alive(gompertz, h, 52.0)
+            ));
             assert!(close(ParetoLaw.residual(pareto, h, 0.01), GGompertzLaw.residual(gompertz, h, 0.01)));
         }
     }

@@ -9,6 +9,7 @@ mod fit;
 mod lifetimes;
 mod model;
 mod predict;
+mod purchases;
 
 use std::fmt::Debug;
 
@@ -20,7 +21,8 @@ pub(super) use fit::{evaluate, no_k, opportunities, slope};
 pub use lifetimes::{GGompertzLaw, ParetoLaw};
 pub use model::PurchaseModel;
 pub(crate) use predict::same_unit;
-pub use predict::{CustomerPrediction, PredictOptions, Purchases, Quantity, predict};
+pub use predict::{CustomerPrediction, PredictOptions, predict};
+pub use purchases::{Purchases, Quantity};
 
 use super::estimates::Verdict;
 use crate::math::dual::Dual;
@@ -67,8 +69,8 @@ pub trait Law<const N: usize>: Copy + Debug + PartialEq + Send + Sync + 'static 
     fn ln_odds_alive(&self, parameters: [f64; N], history: History) -> f64;
     /// P(alive `ahead` periods after T), given the history.
     fn p_alive(&self, parameters: [f64; N], history: History, ahead: f64) -> f64;
-    /// Expected purchases in the `periods` after T.
-    fn expected(&self, parameters: [f64; N], history: History, periods: f64) -> f64;
+    /// Expected purchases in the `periods` after T of a customer who is alive at T.
+    fn while_alive(&self, parameters: [f64; N], history: History, periods: f64) -> f64;
     /// P(n purchases in the `periods` after T), n = 0 … `most`.
     fn probabilities(&self, parameters: [f64; N], history: History, periods: f64, most: usize) -> Vec<f64>;
     /// Expected purchases after T for ever, discounted at `rate` per period, from above 0.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::fit::{evaluate, no_k};
-use super::predict::{Purchases, Quantity};
+use super::purchases::{Purchases, Quantity};
 use super::{History, Law};
 use crate::clv::estimates::{Estimates, Verdict};
 use crate::clv::rows::{RfmSlices, Unique};
@@ -139,7 +139,10 @@ impl<L: Law<N>, const N: usize> Purchases for PurchaseModel<L, N> {
         match quantity {
             Quantity::OddsAlive => self.law.ln_odds_alive(p, history),
             Quantity::Alive { ahead } => self.law.p_alive(p, history, ahead),
-            Quantity::Purchases { periods } => self.law.expected(p, history, periods),
+            Quantity::Purchases { periods } => {
+                self.law.p_alive(p, history, 0.0) * self.law.while_alive(p, history, periods)
+            }
+            Quantity::WhileAlive { periods } => self.law.while_alive(p, history, periods),
             Quantity::Residual { rate } => self.law.residual(p, history, rate),
             Quantity::Rate => self.law.rate(p, history),
             Quantity::LogLikelihood => self.law.ln_likelihood(p, history),

@@ -1,194 +1,18 @@
-//! What fitted laws say of customers: one surface for all of them.
+//! What fitted laws say of the customers of a frame.
 
 use serde::{Deserialize, Serialize};
 
 use super::History;
-use crate::clv::estimates::{Estimates, interval_quantile};
+use super::purchases::{MOST, Purchases, Quantity, slope, span};
+use crate::clv::estimates::interval_quantile;
 use crate::clv::frames::{History as Rows, Roles};
-use crate::clv::rows::{RfmSlices, Unique, fault};
+use crate::clv::rows::Unique;
 use crate::column::{Columns, Dropped, Duration, Names, OnInvalid, Table, Values};
 use crate::math::{exp, ln_1p};
 use crate::{Error, Result, Run};
 
 /// Distinct rows predicted in one piece of work.
 const PIECE: usize = 64;
-/// No more than so many purchases are told apart.
-const MOST: usize = 100_000;
-
-/// What can be asked of a law for one customer.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Quantity {
-    /// ln P(alive) − ln P(dead).
-    OddsAlive,
-    /// P(alive `ahead` periods after T).
-    Alive {
-        /// Periods after T.
-        ahead: f64,
-    },
-    /// Expected purchases.
-    Purchases {
-        /// In so many periods after T.
-        periods: f64,
-    },
-    /// Expected purchases after T for ever, discounted.
-    Residual {
-        /// At this rate per period, continuously.
-        rate: f64,
-    },
-    /// The posterior mean of the purchase rate while alive.
-    Rate,
-    /// The customer's part of the log-likelihood.
-    LogLikelihood,
-}
-
-/// A fitted law of purchases and dropout.
-///
-/// Times are in the model's periods. A customer is (frequency, recency, T);
-/// all 0 for a new one.
-pub trait Purchases: Send + Sync {
-    /// The kind in model files.
-    fn kind(&self) -> &'static str;
-    /// Parameters, standard errors, log-likelihood, verdict.
-    fn estimates(&self) -> &Estimates;
-    /// The unit of time, where the rows told it.
-    fn period(&self) -> Option<Duration>;
-    /// Whether times are whole numbers of opportunities.
-    fn is_discrete(&self) -> bool {
-        false
-    }
-    /// Ticks between purchases.
-    fn ticks(&self) -> u32 {
-        1
-    }
-    /// A quantity of a history that can be, at given parameters.
-    fn quantity_at(&self, parameters: &[f64], history: History, quantity: Quantity) -> f64;
-    /// P(n purchases), n = 0 … `most`, of a history that can be.
-    fn probabilities_of(&self, history: History, periods: f64, most: usize) -> Vec<f64>;
-    /// Σ_t `weights[t−1]` · E[purchases in the t periods after T], t = 1, 2, …
-    fn discounted(&self, history: History, weights: &[f64]) -> f64 {
-        let at = |i: usize| self.quantity(history, Quantity::Purchases { periods: (i + 1) as f64 });
-        crate::math::sum(weights.iter().enumerate().filter(|(_, w)| **w != 0.0).map(|(i, w)| w * at(i)))
-    }
-    /// The model file.
-    fn bytes(&self) -> Result<Vec<u8>>;
-
-    /// A quantity of a history that can be.
-    fn quantity(&self, history: History, quantity: Quantity) -> f64 {
-        self.quantity_at(&self.estimates().values, history, quantity)
-    }
-
-    /// P(alive `ahead` periods after T) of one customer.
-    fn p_alive(&self, frequency: f64, recency: f64, age: f64, ahead: f64) -> Result<f64> {
-        let history = history(self.is_discrete(), frequency, recency, age)?;
-        Ok(self.quantity(history, Quantity::Alive { ahead: span("ahead", ahead)? }))
-    }
-
-    /// Expected purchases of one customer in the `periods` after T.
-    fn expected_purchases(&self, frequency: f64, recency: f64, age: f64, periods: f64) -> Result<f64> {
-        let history = history(self.is_discrete(), frequency, recency, age)?;
-        Ok(self.quantity(history, Quantity::Purchases { periods: span("periods", periods)? }))
-    }
-
-    /// Expected purchases of one customer after T for ever, discounted by
-    /// 1 + `discount_rate` a period: DERT, DECT (Fader, Hardie & Lee 2005).
-    fn residual_purchases(&self, frequency: f64, recency: f64, age: f64, discount_rate: f64) -> Result<f64> {
-        let history = history(self.is_discrete(), frequency, recency, age)?;
-        Ok(self.quantity(history, Quantity::Residual { rate: slope(discount_rate)? }))
-    }
-
-    /// P(n purchases in the `periods` after T), n = 0 … `most`, of one customer.
-    fn probabilities(
-        &self,
-        frequency: f64,
-        recency: f64,
-        age: f64,
-        periods: f64,
-        most: usize,
-    ) -> Result<Vec<f64>> {
-        let history = history(self.is_discrete(), frequency, recency, age)?;
-        if most > MOST {
-            return Err(Error::option("most", "must be 100,000 or less"));
-        }
-        Ok(self.probabilities_of(history, span("periods", periods)?, most))
-    }
-
-    /// The posterior mean of one customer's purchase rate, while alive.
-    fn purchase_rate(&self, frequency: f64, recency: f64, age: f64) -> Result<f64> {
-        Ok(self.quantity(history(self.is_discrete(), frequency, recency, age)?, Quantity::Rate))
-    }
-
-    /// The time after T by which one customer has bought again with
-    /// probability `level`; `None` where that never is (in ten million periods).
-    fn next_purchase(&self, frequency: f64, recency: f64, age: f64, level: f64) -> Result<Option<f64>> {
-        let history = history(self.is_discrete(), frequency, recency, age)?;
-        if !(level > 0.0 && level < 1.0) {
-            return Err(Error::option("level", "must lie between 0 and 1, such as 0.5 for the median"));
-        }
-        Ok(self.next_purchase_of(history, level))
-    }
-
-    /// [`Purchases::next_purchase`] of a history that can be.
-    fn next_purchase_of(&self, history: History, level: f64) -> Option<f64> {
-        let bought = |t: f64| 1.0 - self.probabilities_of(history, t, 0).first().copied().unwrap_or(1.0);
-        let mut high = if self.is_discrete() { 1.0 } else { history.age.max(1.0) };
-        while bought(high) < level {
-            high *= 2.0;
-            let most = if self.is_discrete() { 1e5 } else { 1e7 };
-            if high > most {
-                return None;
-            }
-        }
-        let mut low = 0.0;
-        if self.is_discrete() {
-            while high - low > 1.0 {
-                let middle = f64::midpoint(low, high).floor();
-                if bought(middle) < level { low = middle } else { high = middle }
-            }
-            return Some(high);
-        }
-        for _ in 0..100 {
-            let middle = f64::midpoint(low, high);
-            if middle <= low || middle >= high || high - low < 1e-13 * high {
-                break;
-            }
-            if bought(middle) < level { low = middle } else { high = middle }
-        }
-        Some(high)
-    }
-}
-
-fn history(discrete: bool, frequency: f64, recency: f64, age: f64) -> Result<History> {
-    if let Some(fault) = fault(frequency, recency, age, 1.0) {
-        return Err(fault.error(0, 1));
-    }
-    if discrete {
-        let rows =
-            RfmSlices { frequency: &[frequency], recency: &[recency], age: &[age], ..RfmSlices::default() };
-        super::fit::opportunities(&rows)?;
-    }
-    Ok(History { frequency: frequency as u32, recency, age })
-}
-
-fn span(name: &'static str, periods: f64) -> Result<f64> {
-    if periods.is_finite() && periods >= 0.0 {
-        Ok(periods)
-    } else {
-        Err(Error::option(name, format!("{periods} is not a finite number of periods from 0")))
-    }
-}
-
-/// δ = ln(1 + d).
-fn slope(discount_rate: f64) -> Result<f64> {
-    if discount_rate.is_finite() && discount_rate > 0.0 {
-        Ok(ln_1p(discount_rate))
-    } else {
-        Err(Error::option(
-            "discount_rate",
-            "must be a finite rate per period above 0: without it the sum may not end",
-        ))
-    }
-}
-
 /// Roles and options of [`predict`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -319,16 +143,17 @@ pub fn predict(
     let unique = Unique::of(&slices, run)?;
     let n = unique.len();
     run.stage("predicting", n as u64)?;
+    let history = |row: usize| History {
+        frequency: unique.frequency[row],
+        recency: unique.recency[row],
+        age: unique.age[row],
+    };
+    let living = Living::of(model, &unique, options.periods, z.is_some(), run)?;
     let parts = run.map_items(n.div_ceil(PIECE), |piece| {
         let mut out = Vec::with_capacity(PIECE);
         for row in piece * PIECE..n.min((piece + 1) * PIECE) {
             run.check()?;
-            let history = History {
-                frequency: unique.frequency[row],
-                recency: unique.recency[row],
-                age: unique.age[row],
-            };
-            out.push(answers(model, history, options, (z, ahead, rate)));
+            out.push(answers(model, history(row), living.row(row), options, (z, ahead, rate)));
         }
         run.advance(out.len() as u64)?;
         Ok(out)
@@ -338,7 +163,7 @@ pub fn predict(
     let mut table = Table::new().with("customer", Values::Names(customer));
     let names: Vec<&'static str> = match answers.first() {
         Some(first) => first.columns.iter().map(|c| c.0).collect(),
-        None => self::answers(model, History::default(), options, (z, ahead, rate))
+        None => self::answers(model, History::default(), &Course::default(), options, (z, ahead, rate))
             .columns
             .iter()
             .map(|c| c.0)
@@ -356,18 +181,91 @@ pub fn predict(
     Ok(CustomerPrediction { table, dropped: rows.dropped })
 }
 
+/// What is expected of a living customer, and its slopes on log parameters.
+#[derive(Clone, Debug, Default)]
+struct Course {
+    expected: f64,
+    slopes: Vec<f64>,
+}
+
+/// The courses of distinct customers. Where purchases come at random, what a
+/// living customer does next depends on x and T alone, and few differ in both.
+struct Living {
+    courses: Vec<Course>,
+    of: Vec<u32>,
+}
+
+impl Living {
+    fn of(model: &dyn Purchases, rows: &Unique, periods: f64, slopes: bool, run: &Run) -> Result<Self> {
+        let key = |row: usize| (rows.frequency[row], rows.age[row].to_bits());
+        let mut order: Vec<u32> = (0..rows.len() as u32).collect();
+        let mut of: Vec<u32> = (0..rows.len() as u32).collect();
+        if model.ticks() == 1 {
+            order.sort_by_key(|row| key(*row as usize));
+            for (course, same) in order.chunk_by(|a, b| key(*a as usize) == key(*b as usize)).enumerate() {
+                same.iter().for_each(|row| of[*row as usize] = course as u32);
+            }
+            order.dedup_by_key(|row| key(*row as usize));
+        }
+        let parts = run.map_items(order.len().div_ceil(PIECE), |piece| {
+            let end = order.len().min((piece + 1) * PIECE);
+            run.check()?;
+            let one = |row: &u32| {
+                let row = *row as usize;
+                // The last purchase matters to those who buy at every k-th tick.
+                let history = History {
+                    frequency: rows.frequency[row],
+                    recency: rows.recency[row],
+                    age: rows.age[row],
+                };
+                course(model, history, periods, slopes)
+            };
+            Ok(order[piece * PIECE..end].iter().map(one).collect::<Vec<_>>())
+        })?;
+        Ok(Self { courses: parts.into_iter().flatten().collect(), of })
+    }
+
+    fn row(&self, row: usize) -> &Course {
+        &self.courses[self.of[row] as usize]
+    }
+}
+
+/// A step of log parameters. Differences are one-sided: their error, a
+/// millionth, is nothing beside that of the delta method, and they cost half.
+const STEP: f64 = 1e-6;
+
+fn course(model: &dyn Purchases, history: History, periods: f64, slopes: bool) -> Course {
+    let asked = Quantity::WhileAlive { periods };
+    let expected = model.quantity(history, asked);
+    let estimates = model.estimates();
+    let mut out = Course { expected, slopes: vec![0.0; estimates.values.len()] };
+    if !slopes || expected <= 0.0 {
+        return out;
+    }
+    let mut moved = estimates.values.clone();
+    for i in (0..moved.len()).filter(|i| !estimates.fixed[*i]) {
+        moved[i] *= exp(STEP);
+        let up = model.quantity_at(&moved, history, asked);
+        if up > 0.0 {
+            out.slopes[i] = ln_1p((up - expected) / expected) / STEP;
+        }
+        moved[i] = estimates.values[i];
+    }
+    out
+}
+
 fn answers(
     model: &dyn Purchases,
     history: History,
+    course: &Course,
     options: &PredictOptions,
     (z, ahead, rate): (Option<f64>, Option<f64>, Option<f64>),
 ) -> Answers {
-    let periods = Quantity::Purchases { periods: options.periods };
-    let (expected, alive) =
-        (model.quantity(history, periods), model.quantity(history, Quantity::Alive { ahead: 0.0 }));
+    let alive = model.quantity(history, Quantity::Alive { ahead: 0.0 });
+    let expected = alive * course.expected;
     let mut columns = vec![("expected_purchases", Some(expected)), ("p_alive", Some(alive))];
     if let Some(z) = z {
-        let [low, high, alive_low, alive_high] = edges(model, z, history, periods, expected, alive);
+        let [low, high, alive_low, alive_high] = edges(model, z, history, course, expected, alive);
         columns.extend([
             ("expected_purchases_low", Some(low)),
             ("expected_purchases_high", Some(high)),
@@ -419,34 +317,32 @@ fn quantiles(model: &dyn Purchases, history: History, periods: f64, level: f64, 
     }
 }
 
-/// Interval edges by the delta method. The differences are one-sided: their
-/// error, a millionth, is nothing beside that of the method, and they cost half.
+/// Interval edges by the delta method.
 fn edges(
     model: &dyn Purchases,
     z: f64,
     history: History,
-    periods: Quantity,
+    course: &Course,
     expected: f64,
     alive: f64,
 ) -> [f64; 4] {
-    const STEP: f64 = 1e-6;
     let estimates = model.estimates();
     let n = estimates.values.len();
-    let mut of_expected = vec![0.0; n];
     let mut of_alive = vec![0.0; n];
     let odds = model.quantity(history, Quantity::OddsAlive);
-    let mut moved = estimates.values.clone();
-    for i in (0..n).filter(|i| !estimates.fixed[*i]) {
-        moved[i] *= exp(STEP);
-        let up = model.quantity_at(&moved, history, periods);
-        if expected > 0.0 && up > 0.0 {
-            of_expected[i] = ln_1p((up - expected) / expected) / STEP;
-        }
-        if odds.is_finite() {
+    if odds.is_finite() {
+        let mut moved = estimates.values.clone();
+        for i in (0..n).filter(|i| !estimates.fixed[*i]) {
+            moved[i] *= exp(STEP);
             of_alive[i] = (model.quantity_at(&moved, history, Quantity::OddsAlive) - odds) / STEP;
+            moved[i] = estimates.values[i];
         }
-        moved[i] = estimates.values[i];
     }
+    // ln expected = ln alive + ln of the living, and d ln alive = (1 − alive) d odds.
+    let of_expected: Vec<f64> = match course.slopes.len() {
+        0 => vec![0.0; n],
+        _ => course.slopes.iter().zip(&of_alive).map(|(c, a)| c + (1.0 - alive) * a).collect(),
+    };
     let deviation = |g: &[f64]| {
         let mut variance = 0.0;
         for (i, a) in g.iter().enumerate() {

@@ -1,0 +1,190 @@
+//! What a fitted law can be asked: one surface for all of them.
+
+use super::History;
+use crate::clv::estimates::Estimates;
+use crate::clv::rows::{RfmSlices, fault};
+use crate::column::Duration;
+use crate::math::ln_1p;
+use crate::{Error, Result};
+
+/// No more than so many purchases are told apart.
+pub(super) const MOST: usize = 100_000;
+
+/// What can be asked of a law for one customer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Quantity {
+    /// ln P(alive) − ln P(dead).
+    OddsAlive,
+    /// P(alive `ahead` periods after T).
+    Alive {
+        /// Periods after T.
+        ahead: f64,
+    },
+    /// Expected purchases.
+    Purchases {
+        /// In so many periods after T.
+        periods: f64,
+    },
+    /// Expected purchases, if the customer is alive at T.
+    WhileAlive {
+        /// In so many periods after T.
+        periods: f64,
+    },
+    /// Expected purchases after T for ever, discounted.
+    Residual {
+        /// At this rate per period, continuously.
+        rate: f64,
+    },
+    /// The posterior mean of the purchase rate while alive.
+    Rate,
+    /// The customer's part of the log-likelihood.
+    LogLikelihood,
+}
+
+/// A fitted law of purchases and dropout.
+///
+/// Times are in the model's periods. A customer is (frequency, recency, T);
+/// all 0 for a new one.
+pub trait Purchases: Send + Sync {
+    /// The kind in model files.
+    fn kind(&self) -> &'static str;
+    /// Parameters, standard errors, log-likelihood, verdict.
+    fn estimates(&self) -> &Estimates;
+    /// The unit of time, where the rows told it.
+    fn period(&self) -> Option<Duration>;
+    /// Whether times are whole numbers of opportunities.
+    fn is_discrete(&self) -> bool {
+        false
+    }
+    /// Ticks between purchases.
+    fn ticks(&self) -> u32 {
+        1
+    }
+    /// A quantity of a history that can be, at given parameters.
+    fn quantity_at(&self, parameters: &[f64], history: History, quantity: Quantity) -> f64;
+    /// P(n purchases), n = 0 … `most`, of a history that can be.
+    fn probabilities_of(&self, history: History, periods: f64, most: usize) -> Vec<f64>;
+    /// Σ_t `weights[t−1]` · E[purchases in the t periods after T], t = 1, 2, …
+    fn discounted(&self, history: History, weights: &[f64]) -> f64 {
+        let at = |i: usize| self.quantity(history, Quantity::Purchases { periods: (i + 1) as f64 });
+        crate::math::sum(weights.iter().enumerate().filter(|(_, w)| **w != 0.0).map(|(i, w)| w * at(i)))
+    }
+    /// The model file.
+    fn bytes(&self) -> Result<Vec<u8>>;
+
+    /// A quantity of a history that can be.
+    fn quantity(&self, history: History, quantity: Quantity) -> f64 {
+        self.quantity_at(&self.estimates().values, history, quantity)
+    }
+
+    /// P(alive `ahead` periods after T) of one customer.
+    fn p_alive(&self, frequency: f64, recency: f64, age: f64, ahead: f64) -> Result<f64> {
+        let history = history(self.is_discrete(), frequency, recency, age)?;
+        Ok(self.quantity(history, Quantity::Alive { ahead: span("ahead", ahead)? }))
+    }
+
+    /// Expected purchases of one customer in the `periods` after T.
+    fn expected_purchases(&self, frequency: f64, recency: f64, age: f64, periods: f64) -> Result<f64> {
+        let history = history(self.is_discrete(), frequency, recency, age)?;
+        Ok(self.quantity(history, Quantity::Purchases { periods: span("periods", periods)? }))
+    }
+
+    /// Expected purchases of one customer after T for ever, discounted by
+    /// 1 + `discount_rate` a period: DERT, DECT (Fader, Hardie & Lee 2005).
+    fn residual_purchases(&self, frequency: f64, recency: f64, age: f64, discount_rate: f64) -> Result<f64> {
+        let history = history(self.is_discrete(), frequency, recency, age)?;
+        Ok(self.quantity(history, Quantity::Residual { rate: slope(discount_rate)? }))
+    }
+
+    /// P(n purchases in the `periods` after T), n = 0 … `most`, of one customer.
+    fn probabilities(
+        &self,
+        frequency: f64,
+        recency: f64,
+        age: f64,
+        periods: f64,
+        most: usize,
+    ) -> Result<Vec<f64>> {
+        let history = history(self.is_discrete(), frequency, recency, age)?;
+        if most > MOST {
+            return Err(Error::option("most", "must be 100,000 or less"));
+        }
+        Ok(self.probabilities_of(history, span("periods", periods)?, most))
+    }
+
+    /// The posterior mean of one customer's purchase rate, while alive.
+    fn purchase_rate(&self, frequency: f64, recency: f64, age: f64) -> Result<f64> {
+        Ok(self.quantity(history(self.is_discrete(), frequency, recency, age)?, Quantity::Rate))
+    }
+
+    /// The time after T by which one customer has bought again with
+    /// probability `level`; `None` where that never is (in ten million periods).
+    fn next_purchase(&self, frequency: f64, recency: f64, age: f64, level: f64) -> Result<Option<f64>> {
+        let history = history(self.is_discrete(), frequency, recency, age)?;
+        if !(level > 0.0 && level < 1.0) {
+            return Err(Error::option("level", "must lie between 0 and 1, such as 0.5 for the median"));
+        }
+        Ok(self.next_purchase_of(history, level))
+    }
+
+    /// [`Purchases::next_purchase`] of a history that can be.
+    fn next_purchase_of(&self, history: History, level: f64) -> Option<f64> {
+        let bought = |t: f64| 1.0 - self.probabilities_of(history, t, 0).first().copied().unwrap_or(1.0);
+        let mut high = if self.is_discrete() { 1.0 } else { history.age.max(1.0) };
+        while bought(high) < level {
+            high *= 2.0;
+            let most = if self.is_discrete() { 1e5 } else { 1e7 };
+            if high > most {
+                return None;
+            }
+        }
+        let mut low = 0.0;
+        if self.is_discrete() {
+            while high - low > 1.0 {
+                let middle = f64::midpoint(low, high).floor();
+                if bought(middle) < level { low = middle } else { high = middle }
+            }
+            return Some(high);
+        }
+        for _ in 0..100 {
+            let middle = f64::midpoint(low, high);
+            if middle <= low || middle >= high || high - low < 1e-13 * high {
+                break;
+            }
+            if bought(middle) < level { low = middle } else { high = middle }
+        }
+        Some(high)
+    }
+}
+
+fn history(discrete: bool, frequency: f64, recency: f64, age: f64) -> Result<History> {
+    if let Some(fault) = fault(frequency, recency, age, 1.0) {
+        return Err(fault.error(0, 1));
+    }
+    if discrete {
+        let rows =
+            RfmSlices { frequency: &[frequency], recency: &[recency], age: &[age], ..RfmSlices::default() };
+        super::fit::opportunities(&rows)?;
+    }
+    Ok(History { frequency: frequency as u32, recency, age })
+}
+
+pub(super) fn span(name: &'static str, periods: f64) -> Result<f64> {
+    if periods.is_finite() && periods >= 0.0 {
+        Ok(periods)
+    } else {
+        Err(Error::option(name, format!("{periods} is not a finite number of periods from 0")))
+    }
+}
+
+/// δ = ln(1 + d).
+pub(super) fn slope(discount_rate: f64) -> Result<f64> {
+    if discount_rate.is_finite() && discount_rate > 0.0 {
+        Ok(ln_1p(discount_rate))
+    } else {
+        Err(Error::option(
+            "discount_rate",
+            "must be a finite rate per period above 0: without it the sum may not end",
+        ))
+    }
+}
