@@ -38,10 +38,9 @@ class Posterior(Fitted):
     def _restore(self, body: dict[str, Any]) -> None:
         self.model, self.method = body["kind"].removeprefix("clv."), body["method"]
 
-    def _report(self, name: str, options: Mapping[str, Any]) -> Any:
-        return _frames.neutral(
-            dict(_core.clv_report(self._fitted, name, _call.options(options), _call.run()))[name]
-        )
+    def _report(self, name: str, options: Mapping[str, Any]) -> _core.Frame:
+        run = _call.run()
+        return dict(_core.clv_report(self._fitted, name, _call.options(options), run))[name]
 
     def summary(self, level: float = 0.9) -> Any:
         """A row for each parameter.
@@ -57,11 +56,11 @@ class Posterior(Fitted):
             parameter, estimate (the mode; of a bootstrap, the fit), mean, sd, low, median, high, and of
             `sample_posterior` r_hat (good below 1.01), ess_bulk, ess_tail (above 400) and mcse.
         """
-        return self._report("posterior", {"level": level})
+        return _frames.neutral(self._report("posterior", {"level": level}))
 
     def draws(self) -> Any:
         """Every draw as a frame: chain, draw, the parameters, log_posterior, divergent."""
-        return self._report("draws", {})
+        return _frames.neutral(self._report("draws", {}))
 
     def fit_summary(self) -> Any:
         """How it went, a row for each chain.
@@ -69,7 +68,7 @@ class Posterior(Fitted):
         chain, method, draws, divergences, step_size, acceptance, gradients; of a bootstrap failed (refits
         left out) and at_edge.
         """
-        return self._report("fit", {})
+        return _frames.neutral(self._report("fit", {}))
 
     def predict(
         self,
@@ -135,19 +134,16 @@ class Posterior(Fitted):
         return make(found["predict"])
 
     def _facts(self) -> dict[str, Any]:
-        table, fit = self.summary().to_dict(), self.fit_summary().to_dict()
+        table, fit = (_frames.Frame(self._report(name, {})) for name in ("posterior", "fit"))
+        columns = (table[name] for name in ("parameter", "mean", "low", "high", "r_hat"))
         facts: dict[str, Any] = {
             name: f"{mean:.6g} ({low:.6g} to {high:.6g})" + (f", r_hat {r_hat:.4f}" if r_hat else "")
-            for name, mean, low, high, r_hat in zip(
-                *(table[column] for column in ("parameter", "mean", "low", "high", "r_hat")), strict=True
-            )
+            for name, mean, low, high, r_hat in zip(*columns, strict=True)
         }
         return facts | {"draws": sum(fit["draws"]), "divergences": sum(fit["divergences"])}
 
 
-def _draw(
-    method: str, model: str, rfm: Any, options: Mapping[str, Any], run: _call.Run
-) -> Posterior:
+def _draw(method: str, model: str, rfm: Any, options: Mapping[str, Any], run: _call.Run) -> Posterior:
     columns = [options[role] for role in ("frequency", "recency", "T", "weight")]
     data, make = _frames.take(rfm, columns)
     out = Posterior()
