@@ -2864,7 +2864,7 @@ export declare namespace clv {
 
   /** Draws of the parameters of a model of purchases: what `samplePosterior`, `laplace` and `bootstrap` give. */
   export class Posterior {
-    /** The model whose parameters were drawn, such as `clv.BetaGeo`. */
+    /** The model whose parameters were drawn, such as `BetaGeo`. */
     get model(): string
     /** Where the draws come from. */
     get method(): 'nuts' | 'laplace' | 'bootstrap'

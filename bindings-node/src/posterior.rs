@@ -67,10 +67,10 @@ impl Posterior {
 
 #[napi(namespace = "clv")]
 impl Posterior {
-    /// The model whose parameters were drawn, such as `clv.BetaGeo`.
+    /// The model whose parameters were drawn, such as `BetaGeo`.
     #[napi(getter)]
     pub fn model(&self, env: &Env) -> Result<String> {
-        job::now(env, || Ok(self.slot.get()?.kind().to_owned()))
+        job::now(env, || Ok(self.slot.get()?.kind().replacen("clv.", "", 1)))
     }
 
     /// Where the draws come from.

@@ -17,7 +17,7 @@ const rfm = {
 test('chains agree, and the draws travel', async () => {
   const drawn = await hw.clv.samplePosterior(rfm, { chains: 2, draws: 300, weight: 'many', period: '7d', seed: 1 })
   assert.ok(drawn instanceof hw.clv.Posterior)
-  assert.deepStrictEqual([drawn.model, drawn.method], ['clv.BetaGeo', 'nuts'])
+  assert.deepStrictEqual([drawn.model, drawn.method], ['BetaGeo', 'nuts'])
   assert.ok((await drawn.summary({ level: 0.8 })).toRows().every((row) => row.r_hat < 1.05 && row.low < row.high))
   assert.strictEqual((await drawn.draws()).toRows().length, 600)
   assert.strictEqual(drawn.fitTable().toRows().length, 2)

@@ -123,7 +123,8 @@ pub(crate) fn clv_predict(
     })
 }
 
-/// A report by name of a model of purchases, of survival or of retention, or of draws; without a model, of data alone.
+/// A report by name of a model of purchases, of survival or of retention, or of draws; without a model,
+/// of data alone.
 #[pyfunction]
 #[pyo3(signature = (model, name, options, run, frame=None))]
 pub(crate) fn clv_report(
