@@ -1543,6 +1543,7 @@ export type Model =
   | clv.Aft
   | clv.ShiftedBetaGeo
   | clv.BetaDiscreteWeibull
+  | clv.Posterior
   | segment.KMeans
 
 export declare namespace clv {
@@ -1564,6 +1565,8 @@ export declare namespace clv {
     calibrationEnd?: Date | string
     /** Whether the first purchase counts in `monetary_value`. Default false. */
     includeFirst?: boolean
+    /** Also the column `log_intervals`, how regularly customers buy. Default false. */
+    logIntervals?: boolean
     /** Negative amounts: invalid (the default), left out, or set against earlier purchases. */
     refunds?: 'error' | 'drop' | 'net'
     /** The unit of times that are plain numbers; without it they are an error. */
@@ -1592,6 +1595,8 @@ export declare namespace clv {
     recency?: string
     /** Column of the age at the end of observation. Default `"T"`. */
     T?: string
+    /** Column of `log_intervals`: with it log-likelihoods of different k can be compared. */
+    logIntervals?: string
     /** The unit of recency and T, kept with the model and checked later. */
     period?: Duration
     /** Weight of an L2 penalty on log parameters. Default 0. */
@@ -1722,6 +1727,8 @@ export declare namespace clv {
     frequencyHoldout?: string
     /** Column of the length of the holdout. Default `"duration_holdout"`. */
     durationHoldout?: string
+    /** Column of `log_intervals`; by that name where it is there. */
+    logIntervals?: string
     /** The unit of recency and T. */
     period?: Duration
     /** Weight of an L2 penalty on log parameters. Default 0. */
@@ -1729,6 +1736,91 @@ export declare namespace clv {
     /** Rows that cannot be. Default `"error"`. */
     onInvalid?: OnInvalid
   }
+
+  /** Columns and options that `samplePosterior`, `laplace` and `bootstrap` share. */
+  export interface DrawOptions {
+    /** The model's name. Default `"BetaGeo"`. */
+    model?: string
+    /** Ticks between purchases of the regular models. Default 1. */
+    k?: number
+    /** Column of repeat purchases. Default `"frequency"`. */
+    frequency?: string
+    /** Column of the age at the last purchase. Default `"recency"`. */
+    recency?: string
+    /** Column of the age at the end of observation. Default `"T"`. */
+    T?: string
+    /** Column of weights: how many customers a row stands for. */
+    weight?: string
+    /** The unit of recency and T, to be kept with the draws and checked later. */
+    period?: Duration
+    /** Rows that cannot be. Default `"error"`. */
+    onInvalid?: OnInvalid
+  }
+
+  /** Columns and options of `laplace`. */
+  export interface LaplaceOptions extends DrawOptions {
+    /** Chains. Default 4. */
+    chains?: number
+    /** Draws of each chain. Default 1000. */
+    draws?: number
+    /** The prior of parameters that `priors` does not name. Default `"weak"`. */
+    prior?: 'weak' | 'flat'
+    /** Log-normal priors of single parameters; the median of a time is a multiple of mean T. */
+    priors?: Record<string, { median: number; sd: number }>
+  }
+
+  /** Columns and options of `samplePosterior`. */
+  export interface PosteriorOptions extends LaplaceOptions {
+    /** Draws of warm-up of each chain, which are not kept. Default 300. */
+    tune?: number
+    /** The acceptance that the step size aims at; raise it where transitions diverge. Default 0.8. */
+    targetAccept?: number
+    /** A trajectory has at most 2 to this many steps. Default 10. */
+    maxDepth?: number
+  }
+
+  /** Columns and options of `bootstrap`. */
+  export interface RefitOptions extends DrawOptions {
+    /** Refits. Default 1000. */
+    replicates?: number
+    /** Weight of an L2 penalty on log parameters. Default 0. */
+    penalty?: number
+    /** Most Newton steps of a refit. Default 200. */
+    maxIterations?: number
+    /** A refit has converged when no entry of the gradient exceeds this. Default 1e-5. */
+    tolerance?: number
+  }
+
+  /** Columns and options of `Posterior.predict`. */
+  export interface PosteriorPredictOptions {
+    /** Column of customers. Default `"customer"`. */
+    customer?: string
+    /** Column of repeat purchases. Default `"frequency"`. */
+    frequency?: string
+    /** Column of the age at the last purchase. Default `"recency"`. */
+    recency?: string
+    /** Column of the age at the end of observation. Default `"T"`. */
+    T?: string
+    /** How many periods ahead. Default 1. */
+    periods?: number
+    /** Level of the intervals of expected_purchases and p_alive. Default 0.9. */
+    level?: number
+    /** Level of an interval for the purchases themselves: purchases_low, purchases_high. */
+    purchaseInterval?: number
+    /** Predict with at most so many draws, evenly spaced. Default 400. */
+    mostDraws?: number
+    /** The unit of recency and T, where it is known; it must then be the draws'. */
+    period?: Duration
+    /** Rows that cannot be. Default `"error"`. */
+    onInvalid?: OnInvalid
+  }
+
+  /** The full posterior of the parameters, by the no-U-turn sampler (Hoffman & Gelman 2014). */
+  export function samplePosterior(rfm: FrameInput, options?: PosteriorOptions & RunOptions): Promise<Posterior>
+  /** Nearly the same at once: a normal about the greatest posterior density, on log parameters. */
+  export function laplace(rfm: FrameInput, options?: LaplaceOptions & RunOptions): Promise<Posterior>
+  /** Uncertainty without priors: refits on customers drawn again. */
+  export function bootstrap(rfm: FrameInput, options?: RefitOptions & RunOptions): Promise<Posterior>
 
   /** What all models of purchases and dropout share; times are in the model's periods. */
   abstract class PurchaseModel<Name extends string = string> {
@@ -2767,6 +2859,38 @@ export declare namespace clv {
     /** The model as the bytes of a model file. */
     toBytes(): Uint8Array
     /** Writes the model to a file; `load` reads it back. */
+    save(path: string): Promise<void>
+  }
+
+  /** Draws of the parameters of a model of purchases: what `samplePosterior`, `laplace` and `bootstrap` give. */
+  export class Posterior {
+    /** The model whose parameters were drawn, such as `BetaGeo`. */
+    get model(): string
+    /** Where the draws come from. */
+    get method(): 'nuts' | 'laplace' | 'bootstrap'
+    /**
+     * A row for each parameter: parameter, estimate, mean, sd, low, median, high (the interval of `level`,
+     * 0.9 by default), and of `samplePosterior` r_hat, ess_bulk, ess_tail, mcse.
+     */
+    summary(options?: { level?: number } & RunOptions): Promise<Frame>
+    /** Every draw: chain, draw, the parameters, log_posterior, divergent. */
+    draws(options?: RunOptions): Promise<Frame>
+    /**
+     * How it went, a row for each chain: chain, method, draws, divergences, step_size, acceptance, gradients,
+     * failed, at_edge.
+     */
+    fitTable(): Frame
+    /**
+     * Means over the draws, with intervals of the uncertainty of the parameters: customer,
+     * expected_purchases, p_alive, each with `_low` and `_high`; with `purchaseInterval` also
+     * purchases_low, purchases_high.
+     */
+    predict(rfm: FrameInput, options?: PosteriorPredictOptions & RunOptions): Promise<Frame>
+    /** The rows that were dropped before drawing, and why. */
+    dropped(): Frame
+    /** The draws as the bytes of a model file. */
+    toBytes(): Uint8Array
+    /** Writes the draws to a file; `load` reads it back. */
     save(path: string): Promise<void>
   }
 }

@@ -11,11 +11,12 @@ const { segmented, validate } = require('./face/learned.js')
 const { models } = require('./face/models.js')
 const { json, options } = require('./face/options.js')
 const { assign } = require('./face/people.js')
+const { posteriors } = require('./face/posterior.js')
 const { rules } = require('./face/rules.js')
 const { simulate } = require('./face/simulate.js')
 const trust = require('./face/trust.js')
 
-const { registerFace, cancelJob, jobProgress, scoreRule, checkModel, readModel, drillDownCredits, JourneyParts, PurchaseModel, ContractualModel, clvReport, ...face } = native
+const { registerFace, cancelJob, jobProgress, scoreRule, checkModel, readModel, drillDownCredits, JourneyParts, PurchaseModel, ContractualModel, clvPosterior, clvReport, ...face } = native
 const { Frame, Journeys, People } = native
 registerFace({
   error: errors.error,
@@ -35,7 +36,7 @@ module.exports = {
   ...face,
   ...rules(scoreRule),
   ...fittable,
-  clv: { ...native.clv, ...customers, ...reports(clvReport) },
+  clv: { ...native.clv, ...customers, ...reports(clvReport), ...posteriors(clvPosterior) },
   drillDown: drillDown(drillDownCredits),
   chooseOrder,
   ...trust,

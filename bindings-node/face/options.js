@@ -12,6 +12,7 @@ const CALLERS_WORDS = new Set([
   'lookbackByKind',
   'lookback_by_kind',
   'namespaces',
+  'priors',
   'references',
   'rewards',
   'sources',

@@ -22,5 +22,6 @@ mod intake;
 mod job;
 mod journey;
 mod models;
+mod posterior;
 mod segment;
 mod simulate;

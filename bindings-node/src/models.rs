@@ -1,6 +1,7 @@
 //! Model files.
 
 use headwater::attribution::Fitted;
+use headwater::clv::posterior::Posterior as CorePosterior;
 use headwater::clv::{Contractual, GammaGammaModel, Purchases, purchases_from_bytes};
 use headwater::identity::IdentityGraph as CoreGraph;
 use headwater::journey::{
@@ -8,7 +9,7 @@ use headwater::journey::{
 };
 use headwater::segment::KMeansModel;
 use headwater::{Error as CoreError, Result as CoreResult, model};
-use napi::bindgen_prelude::{Either, Either9, Uint8ArraySlice, Unknown};
+use napi::bindgen_prelude::{Either, Either10, Uint8ArraySlice, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
 
@@ -19,6 +20,7 @@ use crate::contractual::ContractualModel;
 use crate::identity::IdentityGraph;
 use crate::job::{self, Call};
 use crate::journey::{JourneyBuilder, PathCounts};
+use crate::posterior::Posterior;
 use crate::segment::KMeans;
 
 /// Whatever a model file may hold. There is one at a time: its size does not matter.
@@ -33,6 +35,7 @@ enum Loaded {
     Contractual(Contractual),
     GammaGamma(GammaGammaModel),
     KMeans(KMeansModel),
+    Posterior(CorePosterior),
 }
 
 fn open(bytes: &[u8]) -> CoreResult<Loaded> {
@@ -51,6 +54,7 @@ fn open(bytes: &[u8]) -> CoreResult<Loaded> {
         "journey.JourneyBuilder" => Loaded::Builder(model::from_bytes(bytes)?),
         "journey.PathCounts" => Loaded::Counts(model::from_bytes(bytes)?),
         "clv.GammaGamma" => Loaded::GammaGamma(model::from_bytes(bytes)?),
+        "clv.Posterior" => Loaded::Posterior(model::from_bytes(bytes)?),
         "segment.KMeans" => Loaded::KMeans(model::from_bytes(bytes)?),
         other => return Err(CoreError::model_file(format!("holds a `{other}`, which Node cannot use yet"))),
     })
@@ -74,15 +78,16 @@ pub fn read_model<'e>(
         })
     };
     job::start(env, options, prepare, |loaded| match loaded {
-        Loaded::Graph(graph) => Either9::A(IdentityGraph::from(graph)),
-        Loaded::Attribution(fitted) => Either9::B(FittedModel::from(fitted)),
-        Loaded::Purchases(model) => Either9::C(PurchaseModel::from(model)),
-        Loaded::GammaGamma(model) => Either9::D(GammaGamma::from(model)),
-        Loaded::KMeans(model) => Either9::E(KMeans::from(model)),
-        Loaded::Counts(counts) => Either9::F(PathCounts::from(counts)),
-        Loaded::Rules(rules) => Either9::G(ChannelRules::from(rules)),
-        Loaded::Builder(builder) => Either9::H(JourneyBuilder::from(builder)),
-        Loaded::Contractual(model) => Either9::I(ContractualModel::from(model)),
+        Loaded::Graph(graph) => Either10::A(IdentityGraph::from(graph)),
+        Loaded::Attribution(fitted) => Either10::B(FittedModel::from(fitted)),
+        Loaded::Purchases(model) => Either10::C(PurchaseModel::from(model)),
+        Loaded::GammaGamma(model) => Either10::D(GammaGamma::from(model)),
+        Loaded::KMeans(model) => Either10::E(KMeans::from(model)),
+        Loaded::Counts(counts) => Either10::F(PathCounts::from(counts)),
+        Loaded::Rules(rules) => Either10::G(ChannelRules::from(rules)),
+        Loaded::Builder(builder) => Either10::H(JourneyBuilder::from(builder)),
+        Loaded::Contractual(model) => Either10::I(ContractualModel::from(model)),
+        Loaded::Posterior(draws) => Either10::J(Posterior::from(draws)),
     })
 }
 

@@ -1543,6 +1543,7 @@ export type Model =
   | clv.Aft
   | clv.ShiftedBetaGeo
   | clv.BetaDiscreteWeibull
+  | clv.Posterior
   | segment.KMeans
 
 export declare namespace clv {
@@ -1735,6 +1736,91 @@ export declare namespace clv {
     /** Rows that cannot be. Default `"error"`. */
     onInvalid?: OnInvalid
   }
+
+  /** Columns and options that `samplePosterior`, `laplace` and `bootstrap` share. */
+  export interface DrawOptions {
+    /** The model's name. Default `"BetaGeo"`. */
+    model?: string
+    /** Ticks between purchases of the regular models. Default 1. */
+    k?: number
+    /** Column of repeat purchases. Default `"frequency"`. */
+    frequency?: string
+    /** Column of the age at the last purchase. Default `"recency"`. */
+    recency?: string
+    /** Column of the age at the end of observation. Default `"T"`. */
+    T?: string
+    /** Column of weights: how many customers a row stands for. */
+    weight?: string
+    /** The unit of recency and T, to be kept with the draws and checked later. */
+    period?: Duration
+    /** Rows that cannot be. Default `"error"`. */
+    onInvalid?: OnInvalid
+  }
+
+  /** Columns and options of `laplace`. */
+  export interface LaplaceOptions extends DrawOptions {
+    /** Chains. Default 4. */
+    chains?: number
+    /** Draws of each chain. Default 1000. */
+    draws?: number
+    /** The prior of parameters that `priors` does not name. Default `"weak"`. */
+    prior?: 'weak' | 'flat'
+    /** Log-normal priors of single parameters; the median of a time is a multiple of mean T. */
+    priors?: Record<string, { median: number; sd: number }>
+  }
+
+  /** Columns and options of `samplePosterior`. */
+  export interface PosteriorOptions extends LaplaceOptions {
+    /** Draws of warm-up of each chain, which are not kept. Default 300. */
+    tune?: number
+    /** The acceptance that the step size aims at; raise it where transitions diverge. Default 0.8. */
+    targetAccept?: number
+    /** A trajectory has at most 2 to this many steps. Default 10. */
+    maxDepth?: number
+  }
+
+  /** Columns and options of `bootstrap`. */
+  export interface RefitOptions extends DrawOptions {
+    /** Refits. Default 1000. */
+    replicates?: number
+    /** Weight of an L2 penalty on log parameters. Default 0. */
+    penalty?: number
+    /** Most Newton steps of a refit. Default 200. */
+    maxIterations?: number
+    /** A refit has converged when no entry of the gradient exceeds this. Default 1e-5. */
+    tolerance?: number
+  }
+
+  /** Columns and options of `Posterior.predict`. */
+  export interface PosteriorPredictOptions {
+    /** Column of customers. Default `"customer"`. */
+    customer?: string
+    /** Column of repeat purchases. Default `"frequency"`. */
+    frequency?: string
+    /** Column of the age at the last purchase. Default `"recency"`. */
+    recency?: string
+    /** Column of the age at the end of observation. Default `"T"`. */
+    T?: string
+    /** How many periods ahead. Default 1. */
+    periods?: number
+    /** Level of the intervals of expected_purchases and p_alive. Default 0.9. */
+    level?: number
+    /** Level of an interval for the purchases themselves: purchases_low, purchases_high. */
+    purchaseInterval?: number
+    /** Predict with at most so many draws, evenly spaced. Default 400. */
+    mostDraws?: number
+    /** The unit of recency and T, where it is known; it must then be the draws'. */
+    period?: Duration
+    /** Rows that cannot be. Default `"error"`. */
+    onInvalid?: OnInvalid
+  }
+
+  /** The full posterior of the parameters, by the no-U-turn sampler (Hoffman & Gelman 2014). */
+  export function samplePosterior(rfm: FrameInput, options?: PosteriorOptions & RunOptions): Promise<Posterior>
+  /** Nearly the same at once: a normal about the greatest posterior density, on log parameters. */
+  export function laplace(rfm: FrameInput, options?: LaplaceOptions & RunOptions): Promise<Posterior>
+  /** Uncertainty without priors: refits on customers drawn again. */
+  export function bootstrap(rfm: FrameInput, options?: RefitOptions & RunOptions): Promise<Posterior>
 
   /** What all models of purchases and dropout share; times are in the model's periods. */
   abstract class PurchaseModel<Name extends string = string> {

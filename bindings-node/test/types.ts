@@ -46,6 +46,9 @@ export async function story(orders: hw.FrameInput): Promise<void> {
   const cox: hw.clv.Cox = await new hw.clv.Cox({ penalty: 0.1 }).fit(frame, { covariates: ['price'], references: { plan: 'basic' } })
   const soon: hw.Frame = await cox.earlyWarning(frame, { horizon: 3, top: 10 })
   if (loaded instanceof hw.clv.ShiftedBetaGeo) await loaded.value({ discount: { rate: 0.1, per: '365d' } })
+  const draws: hw.clv.Posterior = await hw.clv.samplePosterior(frame, { model: 'ParetoNBD', priors: { s: { median: 1, sd: 1 } }, seed: 7 })
+  await (await draws.predict(frame, { purchaseInterval: 0.9 })).toRows()
+  if (loaded instanceof hw.clv.Posterior) await loaded.save('draws.json')
   await hw.clv.kaplanMeier(frame, { group: 'plan', test: 'wilcoxon', threads: 1 })
   // @ts-expect-error a rate has its span
   await hw.clv.markovFromOrders(orders, { discount: 0.1 })

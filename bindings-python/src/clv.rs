@@ -1,5 +1,6 @@
 //! What are they worth?
 
+use headwater::clv::posterior::Posterior;
 use headwater::clv::{self, Contractual, GammaGammaModel, purchases_with};
 use headwater::options::parse;
 use pyo3::prelude::*;
@@ -58,6 +59,23 @@ pub(crate) fn clv_fit(
     })
 }
 
+/// Draws of the parameters of a model of purchases, and the rows that were dropped.
+#[pyfunction]
+pub(crate) fn clv_posterior(
+    py: Python<'_>,
+    method: &str,
+    kind: &str,
+    frame: &Bound<'_, PyAny>,
+    options: &str,
+    run: RunArgs,
+) -> Outcome<(Model, Frame)> {
+    let frame = columns(frame)?;
+    run.call(py, |run| {
+        let (posterior, dropped) = Posterior::fit(method, kind, &frame, options, run)?;
+        Ok((Model::new(posterior), Frame::new(dropped.table())?))
+    })
+}
+
 /// A model with given parameters.
 #[pyfunction]
 #[pyo3(signature = (kind, values, period, k=1))]
@@ -105,7 +123,8 @@ pub(crate) fn clv_predict(
     })
 }
 
-/// A report by name of a model of purchases, of survival or of retention; without a model, of data alone.
+/// A report by name of a model of purchases, of survival or of retention, or of draws; without a model,
+/// of data alone.
 #[pyfunction]
 #[pyo3(signature = (model, name, options, run, frame=None))]
 pub(crate) fn clv_report(
@@ -121,7 +140,10 @@ pub(crate) fn clv_report(
         frames(match (model, model.and_then(Model::leavers)) {
             (None, _) => clv::report(name, frame.as_ref(), options, run),
             (_, Some(model)) => model.report(name, frame.as_ref(), options, run),
-            (Some(model), None) => model.buyers()?.report(name, frame.as_ref(), options, run),
+            (Some(model), None) => match model.get::<Posterior>() {
+                Ok(draws) => draws.report(name, frame.as_ref(), options, run),
+                Err(_) => model.buyers()?.report(name, frame.as_ref(), options, run),
+            },
         }?)
     })
 }

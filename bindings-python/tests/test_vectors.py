@@ -260,6 +260,12 @@ def clv(
             return named(ask(*frames.values(), report=report, **given), report, set(expected))
         case "clv.model":
             return fitted(kind(options), frames, options, set(expected))
+        case "clv.posterior":
+            methods = {"laplace": hw.clv.laplace, "bootstrap": hw.clv.bootstrap}
+            drawn = methods[options["method"]](frames["rfm"], options["kind"], **options["draw"])
+            drawn = hw.clv.Posterior.from_bytes(drawn.to_bytes())
+            tables = {"posterior": drawn.summary, "draws": drawn.draws, "fit": drawn.fit_summary}
+            return tables | {"predict": drawn.predict(frames["rfm"], **options["predict"])}
     raise NotImplementedError(call)
 
 

@@ -25,6 +25,8 @@ def story(events: Any, orders: Any) -> float:
     print(chance)
     rfm = hw.clv.summarize(orders, period="7d", calibration_end=dt.date(2024, 1, 1))
     model: hw.clv.BetaGeo = hw.clv.BetaGeo().fit(rfm, progress=True)
+    draws: hw.clv.Posterior = hw.clv.sample_posterior(rfm, priors={"a": {"median": 0.5, "sd": 1}}, seed=1)
+    draws.predict(rfm, 26, purchase_interval=0.9)
     values = hw.clv.lifetime_value(model, hw.clv.GammaGamma().fit(rfm), rfm, periods=52)
     clusters = hw.segment.KMeans(k=5, seed=1).fit(values, features=["lifetime_value"])
     clusters.save("clusters.json")
@@ -36,6 +38,7 @@ def story(events: Any, orders: Any) -> float:
 def wrong(orders: Any) -> None:
     hw.segment.rfm(orders, bins="five")  # type: ignore[arg-type]
     hw.clv.summarize(orders, refunds="maybe")  # type: ignore[arg-type]
+    hw.clv.laplace(orders, prior="strong")  # type: ignore[arg-type]
     hw.Journeys.from_events(orders, chanel="channel")  # type: ignore[call-arg]
     hw.JourneyBuilder(lokback="7d")  # type: ignore[call-arg]
     hw.Journeys.from_paths(orders).step_matrix(anchor="middle")  # type: ignore[arg-type]

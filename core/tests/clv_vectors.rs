@@ -14,15 +14,19 @@
 //! - `clv.model`: frame `frame`, and for reports that take one `new`, or `frame` again; options
 //!   `{"kind": …, "fit": {…}, "reports": [[name, {…}], …]}`; tables `parameters`, `fit`, and those of
 //!   each report as `report.table`.
+//! - `clv.posterior`: frame `rfm`; options `{"method": …, "kind": …, "draw": {…}, "predict": {…}}`; tables
+//!   `posterior`, `draws`, `fit`, `predict`. Not of NUTS, whose draws may differ between processors.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
 
+use headwater::clv::posterior::Posterior;
 use headwater::clv::{
     Contractual, beta_geo, fit_purchases, forecast_errors_columns, gamma_gamma, lifetime_value,
     purchases_from_bytes, report, summarize, tracking,
 };
 use headwater::column::Table;
+use headwater::model::{from_bytes, to_bytes};
 use headwater::options::parse;
 use headwater::{Result, Run};
 use serde_json::Value;
@@ -103,6 +107,18 @@ fn call(call: &str, frames: &Frames, options: &str, run: &Run) -> Result<Vec<(&'
                 for (table, found) in model.report(name, frame, &asked[1].to_string(), run)? {
                     tables.push((format!("{name}.{table}").leak(), found));
                 }
+            }
+            Ok(tables)
+        }
+        "clv.posterior" => {
+            let named = |name: &str| whole[name].as_str().unwrap();
+            let rfm = &frames["rfm"];
+            let (drawn, _) = Posterior::fit(named("method"), named("kind"), rfm, &part("draw"), run)?;
+            let drawn: Posterior = from_bytes(&to_bytes(&drawn)?)?;
+            let mut tables = drawn.report("predict", Some(rfm), &part("predict"), run)?;
+            tables.truncate(1);
+            for name in ["posterior", "draws", "fit"] {
+                tables.extend(drawn.report(name, None, "{}", run)?);
             }
             Ok(tables)
         }

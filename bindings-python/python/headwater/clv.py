@@ -32,6 +32,7 @@ from ._finance import (
     markov_value,
     simple_value,
 )
+from ._posterior import Posterior, bootstrap, laplace, sample_posterior
 from ._survival import Aft, Cox, DiscreteHazard, kaplan_meier, nelson_aalen, survival_scores
 
 __all__ = [
@@ -47,8 +48,10 @@ __all__ = [
     "ModifiedBetaGeo",
     "ModifiedBetaGeoCNBD",
     "ParetoNBD",
+    "Posterior",
     "ShiftedBetaGeo",
     "backtest",
+    "bootstrap",
     "chain_ladder",
     "chain_ladder_orders",
     "cohorts",
@@ -57,10 +60,12 @@ __all__ = [
     "forecast_errors",
     "historic_value",
     "kaplan_meier",
+    "laplace",
     "lifetime_value",
     "markov_from_orders",
     "markov_value",
     "nelson_aalen",
+    "sample_posterior",
     "simple_value",
     "summarize",
     "survival_scores",

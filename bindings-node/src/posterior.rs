@@ -1,0 +1,131 @@
+//! Draws of the parameters of models of purchases.
+
+use headwater::clv::posterior::Posterior as CorePosterior;
+use headwater::column::Dropped;
+use napi::bindgen_prelude::{Uint8Array, Unknown};
+use napi::{Env, Result};
+use napi_derive::napi;
+
+use crate::frame::Frame;
+use crate::intake::Input;
+use crate::job::{self, Call, Slot};
+use crate::models::save;
+
+/// Draws by method; `face/posterior.js` has a function for each.
+#[napi(skip_typescript)]
+pub fn clv_posterior<'e>(
+    env: &'e Env,
+    method: String,
+    kind: String,
+    rfm: Unknown<'e>,
+    options: Unknown<'e>,
+) -> Result<Unknown<'e>> {
+    let prepare = |call: &Call<'e>| {
+        let (json, rfm) = (call.json().to_owned(), call.columns(rfm)?);
+        Ok(move |run: &headwater::Run| CorePosterior::fit(&method, &kind, &rfm.columns()?, &json, run))
+    };
+    job::start(env, options, prepare, |(draws, gone)| {
+        let posterior = Posterior::from(draws);
+        posterior.dropped.set(gone);
+        posterior
+    })
+}
+
+/// Draws of the parameters of a model of purchases: what `samplePosterior`, `laplace` and `bootstrap` give.
+#[napi(namespace = "clv")]
+pub struct Posterior {
+    slot: Slot<CorePosterior>,
+    dropped: Slot<Dropped>,
+}
+
+impl From<CorePosterior> for Posterior {
+    fn from(draws: CorePosterior) -> Self {
+        Self { slot: Slot::of(draws), dropped: Slot::default() }
+    }
+}
+
+impl Posterior {
+    fn report<'e>(
+        &self,
+        env: &'e Env,
+        name: &'static str,
+        rfm: Option<Unknown<'e>>,
+        options: Unknown<'e>,
+    ) -> Result<Unknown<'e>> {
+        let prepare = |call: &Call<'e>| {
+            let json = call.json().to_owned();
+            let rfm = rfm.map(|rfm| call.columns(rfm)).transpose()?;
+            let draws = job::now(env, || self.slot.get())?;
+            Ok(move |run: &headwater::Run| {
+                let rfm = rfm.map(Input::columns).transpose()?;
+                draws.report(name, rfm.as_ref(), &json, run)
+            })
+        };
+        job::start(env, options, prepare, Frame::of)
+    }
+}
+
+#[napi(namespace = "clv")]
+impl Posterior {
+    /// The model whose parameters were drawn, such as `BetaGeo`.
+    #[napi(getter)]
+    pub fn model(&self, env: &Env) -> Result<String> {
+        job::now(env, || Ok(self.slot.get()?.kind().replacen("clv.", "", 1)))
+    }
+
+    /// Where the draws come from.
+    #[napi(getter, ts_return_type = "'nuts' | 'laplace' | 'bootstrap'")]
+    pub fn method(&self, env: &Env) -> Result<String> {
+        job::now(env, || Ok(self.slot.get()?.method().name().to_owned()))
+    }
+
+    /// A row for each parameter: parameter, estimate, mean, sd, low, median, high (the interval of `level`,
+    /// 0.9 by default), and of `samplePosterior` r_hat, ess_bulk, ess_tail, mcse.
+    #[napi(ts_args_type = "options?: { level?: number } & RunOptions", ts_return_type = "Promise<Frame>")]
+    pub fn summary<'e>(&self, env: &'e Env, options: Unknown<'e>) -> Result<Unknown<'e>> {
+        self.report(env, "posterior", None, options)
+    }
+
+    /// Every draw: chain, draw, the parameters, log_posterior, divergent.
+    #[napi(ts_args_type = "options?: RunOptions", ts_return_type = "Promise<Frame>")]
+    pub fn draws<'e>(&self, env: &'e Env, options: Unknown<'e>) -> Result<Unknown<'e>> {
+        self.report(env, "draws", None, options)
+    }
+
+    /// How it went, a row for each chain: chain, method, draws, divergences, step_size, acceptance, gradients,
+    /// failed, at_edge.
+    #[napi]
+    pub fn fit_table(&self, env: &Env) -> Result<Frame> {
+        job::now(env, || Ok(Frame::new(self.slot.get()?.fit_table())))
+    }
+
+    /// Means over the draws, with intervals of the uncertainty of the parameters: customer,
+    /// expected_purchases, p_alive, each with `_low` and `_high`; with `purchaseInterval` also
+    /// purchases_low, purchases_high.
+    #[napi(
+        ts_args_type = "rfm: FrameInput, options?: PosteriorPredictOptions & RunOptions",
+        ts_return_type = "Promise<Frame>"
+    )]
+    pub fn predict<'e>(&self, env: &'e Env, rfm: Unknown<'e>, options: Unknown<'e>) -> Result<Unknown<'e>> {
+        self.report(env, "predict", Some(rfm), options)
+    }
+
+    /// The rows that were dropped before drawing, and why.
+    #[napi]
+    pub fn dropped(&self, env: &Env) -> Result<Frame> {
+        job::now(env, || Ok(Frame::new(self.dropped.get()?.table())))
+    }
+
+    /// The draws as the bytes of a model file.
+    #[napi]
+    pub fn to_bytes(&self, env: &Env) -> Result<Uint8Array> {
+        job::now(env, || headwater::model::to_bytes(&*self.slot.get()?)).map(Uint8Array::new)
+    }
+
+    /// Writes the draws to a file; `load` reads it back.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn save<'e>(&self, env: &'e Env, path: String) -> Result<Unknown<'e>> {
+        let slot = self.slot.clone();
+        save(env, path, move || headwater::model::to_bytes(&*slot.get()?))
+    }
+}

@@ -1,0 +1,329 @@
+"""How uncertain are the parameters of a model of purchases: draws, by three methods."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping
+from typing import Any, Literal
+
+from . import _call, _core, _frames
+from ._models import Fitted
+
+_OnInvalid = Literal["error", "drop"]
+_Prior = Literal["weak", "flat"]
+
+
+class Posterior(Fitted):
+    """Draws of the parameters of a model of purchases.
+
+    `sample_posterior`, `laplace` and `bootstrap` make it, and `headwater.load` reads it.
+
+    Attributes
+    ----------
+    model : str
+        The model whose parameters were drawn, such as ``"BetaGeo"``.
+    method : {"nuts", "laplace", "bootstrap"}
+        Where the draws come from.
+    dropped_ : frame
+        The rows dropped by ``on_invalid="drop"``: column, reason, count, first_row.
+    """
+
+    _kind = "clv.Posterior"
+    model: str | None = None
+    method: str | None = None
+    dropped_: Any = None
+
+    def _params(self) -> dict[str, Any]:
+        return {"model": self.model, "method": self.method}
+
+    def _restore(self, body: dict[str, Any]) -> None:
+        self.model, self.method = body["kind"].removeprefix("clv."), body["method"]
+
+    def _report(self, name: str, options: Mapping[str, Any]) -> _core.Frame:
+        run = _call.run()
+        return dict(_core.clv_report(self._fitted, name, _call.options(options), run))[name]
+
+    def summary(self, level: float = 0.9) -> Any:
+        """A row for each parameter.
+
+        Parameters
+        ----------
+        level : float, default 0.9
+            The level of the interval from ``low`` to ``high``.
+
+        Returns
+        -------
+        frame
+            parameter, estimate (the mode; of a bootstrap, the fit), mean, sd, low, median, high, and of
+            `sample_posterior` r_hat (good below 1.01), ess_bulk, ess_tail (above 400) and mcse.
+        """
+        return _frames.neutral(self._report("posterior", {"level": level}))
+
+    def draws(self) -> Any:
+        """Every draw as a frame: chain, draw, the parameters, log_posterior, divergent."""
+        return _frames.neutral(self._report("draws", {}))
+
+    def fit_summary(self) -> Any:
+        """How it went, a row for each chain.
+
+        chain, method, draws, divergences, step_size, acceptance, gradients; of a bootstrap failed (refits
+        left out) and at_edge.
+        """
+        return _frames.neutral(self._report("fit", {}))
+
+    def predict(
+        self,
+        rfm: Any,
+        periods: float = 1.0,
+        *,
+        level: float = 0.9,
+        purchase_interval: float | None = None,
+        most_draws: int = 400,
+        customer: str = "customer",
+        frequency: str = "frequency",
+        recency: str = "recency",
+        T: str = "T",
+        period: _call.Span | None = None,
+        on_invalid: _OnInvalid = "error",
+        report: MutableMapping[str, Any] | None = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+    ) -> Any:
+        """Expected purchases and the probability of being alive, averaged over the draws.
+
+        Parameters
+        ----------
+        rfm : frame
+            What `summarize` gives.
+        periods : float, default 1
+            How many periods ahead, in the unit of recency and T.
+        level : float, default 0.9
+            The level of the intervals, which are the uncertainty of the parameters.
+        purchase_interval : float, optional
+            The level of an interval for the purchases themselves.
+        most_draws : int, default 400
+            Predict with at most so many draws, evenly spaced.
+        customer, frequency, recency, T : str
+            Columns.
+        period : str, timedelta or number of days, optional
+            The unit of recency and T; where given, it must be the draws'.
+        on_invalid, report, threads, progress
+            As in `summarize`.
+
+        Returns
+        -------
+        frame
+            customer, expected_purchases and p_alive, each with ``_low`` and ``_high``; with
+            ``purchase_interval`` purchases_low, purchases_high.
+        """
+        options = {
+            "customer": customer,
+            "frequency": frequency,
+            "recency": recency,
+            "T": T,
+            "periods": periods,
+            "level": level,
+            "purchase_interval": purchase_interval,
+            "most_draws": most_draws,
+            "period": period,
+            "on_invalid": on_invalid,
+        }
+        data, make = _frames.take(rfm, [customer, frequency, recency, T])
+        run = _call.run(0, threads, progress)
+        found = dict(_core.clv_report(self._fitted, "predict", _call.options(options), run, data))
+        _frames.tell(report, make, dropped=found["dropped"])
+        return make(found["predict"])
+
+    def _facts(self) -> dict[str, Any]:
+        table, fit = (_frames.Frame(self._report(name, {})) for name in ("posterior", "fit"))
+        columns = (table[name] for name in ("parameter", "mean", "low", "high", "r_hat"))
+        facts: dict[str, Any] = {
+            name: f"{mean:.6g} ({low:.6g} to {high:.6g})" + (f", r_hat {r_hat:.4f}" if r_hat else "")
+            for name, mean, low, high, r_hat in zip(*columns, strict=True)
+        }
+        return facts | {"draws": sum(fit["draws"]), "divergences": sum(fit["divergences"])}
+
+
+def _draw(method: str, model: str, rfm: Any, options: Mapping[str, Any], run: _call.Run) -> Posterior:
+    columns = [options[role] for role in ("frequency", "recency", "T", "weight")]
+    data, make = _frames.take(rfm, columns)
+    out = Posterior()
+    out._native, dropped = _core.clv_posterior(method, model, data, _call.options(options), run)
+    out.model, out.method, out.dropped_ = model.removeprefix("clv."), method, make(dropped)
+    return out
+
+
+def sample_posterior(
+    rfm: Any,
+    model: str = "BetaGeo",
+    *,
+    k: int = 1,
+    chains: int = 4,
+    draws: int = 1000,
+    tune: int = 300,
+    target_accept: float = 0.8,
+    max_depth: int = 10,
+    prior: _Prior = "weak",
+    priors: Mapping[str, Mapping[str, float]] | None = None,
+    frequency: str = "frequency",
+    recency: str = "recency",
+    T: str = "T",
+    weight: str | None = None,
+    period: _call.Span | None = None,
+    on_invalid: _OnInvalid = "error",
+    seed: int = 0,
+    threads: int | None = None,
+    progress: _call.Progress = None,
+) -> Posterior:
+    """Draws from the full posterior by the no-U-turn sampler (Hoffman & Gelman 2014).
+
+    Parameters
+    ----------
+    rfm : frame
+        What `summarize` gives.
+    model : str, default "BetaGeo"
+        The name of a model of purchases.
+    k : int, default 1
+        Ticks between purchases of the regular models.
+    chains, draws, tune : int
+        Chains; draws of each; draws of warm-up before them, which are not kept.
+    target_accept : float, default 0.8
+        The acceptance that the step size aims at; raise it where transitions diverge.
+    max_depth : int, default 10
+        A trajectory has at most 2 to this many steps.
+    prior : {"weak", "flat"}, default "weak"
+        The prior of parameters that ``priors`` does not name.
+    priors : dict, optional
+        Log-normal priors of single parameters, such as ``{"a": {"median": 0.5, "sd": 1}}``; the median of a
+        time is a multiple of mean T.
+    frequency, recency, T : str
+        Columns.
+    weight : str, optional
+        The column of how many customers a row stands for.
+    period : str, timedelta or number of days, optional
+        The unit of recency and T, to be kept with the draws and checked later.
+    on_invalid : {"error", "drop"}, default "error"
+        Rows that cannot be are an error, or dropped and counted in ``dropped_``.
+    seed : int, default 0
+        The same seed gives the same draws, for any number of threads.
+    threads, progress
+        As in `summarize`.
+
+    Returns
+    -------
+    Posterior
+    """
+    options = {
+        "k": k,
+        "chains": chains,
+        "draws": draws,
+        "tune": tune,
+        "target_accept": target_accept,
+        "max_depth": max_depth,
+        "prior": prior,
+        "priors": priors,
+        "frequency": frequency,
+        "recency": recency,
+        "T": T,
+        "weight": weight,
+        "period": period,
+        "on_invalid": on_invalid,
+    }
+    return _draw("nuts", model, rfm, options, _call.run(seed, threads, progress))
+
+
+def laplace(
+    rfm: Any,
+    model: str = "BetaGeo",
+    *,
+    k: int = 1,
+    chains: int = 4,
+    draws: int = 1000,
+    prior: _Prior = "weak",
+    priors: Mapping[str, Mapping[str, float]] | None = None,
+    frequency: str = "frequency",
+    recency: str = "recency",
+    T: str = "T",
+    weight: str | None = None,
+    period: _call.Span | None = None,
+    on_invalid: _OnInvalid = "error",
+    seed: int = 0,
+    threads: int | None = None,
+    progress: _call.Progress = None,
+) -> Posterior:
+    """Draws from a normal about the greatest posterior density, on log parameters (Laplace).
+
+    Parameters
+    ----------
+    chains, draws : int
+        ``chains`` times ``draws`` are made; they are independent.
+    rfm, model, k, prior, priors, frequency, recency, T, weight, period, on_invalid, seed, threads, progress
+        As in `sample_posterior`.
+
+    Returns
+    -------
+    Posterior
+    """
+    options = {
+        "k": k,
+        "chains": chains,
+        "draws": draws,
+        "prior": prior,
+        "priors": priors,
+        "frequency": frequency,
+        "recency": recency,
+        "T": T,
+        "weight": weight,
+        "period": period,
+        "on_invalid": on_invalid,
+    }
+    return _draw("laplace", model, rfm, options, _call.run(seed, threads, progress))
+
+
+def bootstrap(
+    rfm: Any,
+    model: str = "BetaGeo",
+    *,
+    k: int = 1,
+    replicates: int = 1000,
+    penalty: float = 0.0,
+    max_iterations: int = 200,
+    tolerance: float = 1e-5,
+    frequency: str = "frequency",
+    recency: str = "recency",
+    T: str = "T",
+    weight: str | None = None,
+    period: _call.Span | None = None,
+    on_invalid: _OnInvalid = "error",
+    seed: int = 0,
+    threads: int | None = None,
+    progress: _call.Progress = None,
+) -> Posterior:
+    """Refits the model to customers drawn again: uncertainty without priors.
+
+    Parameters
+    ----------
+    replicates : int, default 1000
+        Refits.
+    penalty, max_iterations, tolerance
+        As in the models, of the refits.
+    rfm, model, k, frequency, recency, T, weight, period, on_invalid, seed, threads, progress
+        As in `sample_posterior`.
+
+    Returns
+    -------
+    Posterior
+    """
+    options = {
+        "k": k,
+        "replicates": replicates,
+        "penalty": penalty,
+        "max_iterations": max_iterations,
+        "tolerance": tolerance,
+        "frequency": frequency,
+        "recency": recency,
+        "T": T,
+        "weight": weight,
+        "period": period,
+        "on_invalid": on_invalid,
+    }
+    return _draw("bootstrap", model, rfm, options, _call.run(seed, threads, progress))

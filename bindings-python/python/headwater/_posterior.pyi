@@ -1,0 +1,96 @@
+from collections.abc import Mapping, MutableMapping
+from typing import Any, Literal
+
+from . import _call
+from ._models import Fitted
+
+_OnInvalid = Literal["error", "drop"]
+_Prior = Literal["weak", "flat"]
+
+class Posterior(Fitted):
+    model: str | None
+    method: str | None
+    dropped_: Any
+
+    def summary(self, level: float = 0.9) -> Any: ...
+    def draws(self) -> Any: ...
+    def fit_summary(self) -> Any: ...
+    def predict(
+        self,
+        rfm: Any,
+        periods: float = 1.0,
+        *,
+        level: float = 0.9,
+        purchase_interval: float | None = None,
+        most_draws: int = 400,
+        customer: str = "customer",
+        frequency: str = "frequency",
+        recency: str = "recency",
+        T: str = "T",
+        period: _call.Span | None = None,
+        on_invalid: _OnInvalid = "error",
+        report: MutableMapping[str, Any] | None = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+    ) -> Any: ...
+
+def sample_posterior(
+    rfm: Any,
+    model: str = "BetaGeo",
+    *,
+    k: int = 1,
+    chains: int = 4,
+    draws: int = 1000,
+    tune: int = 300,
+    target_accept: float = 0.8,
+    max_depth: int = 10,
+    prior: _Prior = "weak",
+    priors: Mapping[str, Mapping[str, float]] | None = None,
+    frequency: str = "frequency",
+    recency: str = "recency",
+    T: str = "T",
+    weight: str | None = None,
+    period: _call.Span | None = None,
+    on_invalid: _OnInvalid = "error",
+    seed: int = 0,
+    threads: int | None = None,
+    progress: _call.Progress = None,
+) -> Posterior: ...
+def laplace(
+    rfm: Any,
+    model: str = "BetaGeo",
+    *,
+    k: int = 1,
+    chains: int = 4,
+    draws: int = 1000,
+    prior: _Prior = "weak",
+    priors: Mapping[str, Mapping[str, float]] | None = None,
+    frequency: str = "frequency",
+    recency: str = "recency",
+    T: str = "T",
+    weight: str | None = None,
+    period: _call.Span | None = None,
+    on_invalid: _OnInvalid = "error",
+    seed: int = 0,
+    threads: int | None = None,
+    progress: _call.Progress = None,
+) -> Posterior: ...
+def bootstrap(
+    rfm: Any,
+    model: str = "BetaGeo",
+    *,
+    k: int = 1,
+    replicates: int = 1000,
+    penalty: float = 0.0,
+    max_iterations: int = 200,
+    tolerance: float = 1e-5,
+    frequency: str = "frequency",
+    recency: str = "recency",
+    T: str = "T",
+    weight: str | None = None,
+    period: _call.Span | None = None,
+    on_invalid: _OnInvalid = "error",
+    seed: int = 0,
+    threads: int | None = None,
+    progress: _call.Progress = None,
+) -> Posterior: ...

@@ -1,0 +1,75 @@
+"""Draws of the parameters of purchase models."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+from support import columns
+
+import headwater as hw
+
+RFM = {
+    "customer": list("abcdefg"),
+    "frequency": [0, 1, 1, 2, 2, 6, 6],
+    "recency": [0.0, 4.0, 24.0, 9.0, 30.0, 13.0, 36.0],
+    "T": [35.0, 38.0, 38.0, 39.0, 39.0, 38.0, 38.0],
+    "many": [1400, 300, 200, 100, 100, 10, 90],
+}
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return hw.clv.sample_posterior(RFM, chains=2, draws=300, weight="many", period="7d", seed=1)
+
+
+def test_chains_agree_and_the_draws_travel(drawn, tmp_path):
+    table = columns(drawn.summary())
+    assert table["parameter"] == ["r", "alpha", "a", "b"]
+    assert max(table["r_hat"]) < 1.05
+    assert len(drawn.draws()) == 600
+    assert columns(drawn.fit_summary())["method"] == ["nuts", "nuts"]
+    ahead = columns(drawn.predict(RFM, 26, purchase_interval=0.9, period="7d"))
+    drawn.save(tmp_path / "draws.json")
+    for again in (hw.load(tmp_path / "draws.json"), pickle.loads(pickle.dumps(drawn))):
+        assert isinstance(again, hw.clv.Posterior)
+        assert columns(again.predict(RFM, 26, purchase_interval=0.9, period="7d")) == ahead
+        assert repr(again) == repr(drawn) == "Posterior(model='BetaGeo', method='nuts')"
+    assert "r_hat 1.0" in drawn._repr_html_()
+
+
+def test_the_seed_alone_decides(drawn):
+    given = {"chains": 2, "draws": 300, "weight": "many", "period": "7d"}
+    again, other = (hw.clv.sample_posterior(RFM, seed=seed, threads=1, **given) for seed in (1, 2))
+    assert again.to_bytes() == drawn.to_bytes() != other.to_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"chains": 0}, "chains"),
+        ({"prior": "strong"}, "prior"),
+        ({"priors": {"beta": {"median": 1, "sd": 1}}}, "beta"),
+        ({"model": "GammaGamma"}, "GammaGamma"),
+        ({"seed": -1}, "seed"),
+    ],
+)
+def test_options_that_cannot_be(options, named):
+    with pytest.raises(hw.OptionError, match=named):
+        hw.clv.sample_posterior(RFM, **options)
+
+
+def test_rows_that_cannot_be_are_dropped_and_kept_in_mind(drawn):
+    rfm = {**RFM, "recency": [0.0, 4.0, 24.0, 9.0, 30.0, 13.0, 99.0]}
+    with pytest.raises(hw.HeadwaterError):
+        hw.clv.laplace(rfm)
+    found = hw.clv.laplace(rfm, draws=10, on_invalid="drop")
+    assert sum(columns(found.dropped_)["count"]) == 1
+    report = {}
+    assert len(drawn.predict(rfm, on_invalid="drop", report=report)) == 6
+    assert len(report["dropped"]) == 1
+
+
+def test_a_file_of_another_kind_is_refused(drawn):
+    with pytest.raises(hw.ModelFileError):
+        hw.clv.BetaGeo.from_bytes(drawn.to_bytes())
