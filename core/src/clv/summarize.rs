@@ -510,7 +510,8 @@ impl Piece {
         self.age.push(end.saturating_sub(first.0));
         self.money.push(mean(&seen[usize::from(!options.include_first)..]));
         if options.log_intervals {
-            self.log_intervals.push(seen.windows(2).map(|pair| ln((pair[1].0 - pair[0].0) as f64)).sum());
+            let intervals = seen.windows(2).map(|pair| ln((pair[1].0 - pair[0].0) as f64));
+            self.log_intervals.push(intervals.fold(0.0, |sum, x| sum + x));
         }
         self.holdout.push(later.len() as u32);
         self.holdout_money.push(mean(later));
