@@ -60,6 +60,15 @@ CHARTS = {
     "tracking": lambda **o: hw.plot.tracking(
         hw.clv.tracking(ORDERS, hw.clv.BetaGeo.from_params(1, 10, 1, 3), period="1d"), **o
     ),
+    "frequencies": lambda **o: hw.plot.frequencies(
+        {"purchases": [0, 1, 2], "actual": [5.0, 3.0, 1.0], "expected": [4.5, 3.0, 1.5]}, **o
+    ),
+    "conditional": lambda **o: hw.plot.conditional(
+        {"low": [0.0, 1.0], "high": [0.0, None], "actual": [0.2, None], "expected": [0.3, 1.1]}, **o
+    ),
+    "deciles": lambda **o: hw.plot.deciles(
+        {"decile": [1, 2], "actual": [2.0, 0.5], "expected": [1.8, 0.6]}, **o
+    ),
     "lifetime_value": lambda **o: hw.plot.lifetime_value(values(), **o),
     "rfm_map": lambda **o: hw.plot.rfm_map(hw.segment.rfm(ORDERS), **o),
 }
