@@ -65,6 +65,13 @@ pub fn kind(bytes: &[u8]) -> Result<String> {
     Ok(open(bytes)?.headwater.kind)
 }
 
+/// Whether the model in these bytes has a field, for a loader that must choose.
+pub(crate) fn has(bytes: &[u8], field: &str) -> Result<bool> {
+    let fields: std::collections::BTreeMap<String, serde::de::IgnoredAny> =
+        serde_json::from_str(open(bytes)?.model.get()).unwrap_or_default();
+    Ok(fields.contains_key(field))
+}
+
 /// Reads a model back and checks it.
 pub fn from_bytes<M: Model>(bytes: &[u8]) -> Result<M> {
     let envelope = open(bytes)?;

@@ -3,10 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::covariates::{each_law, reader};
 use super::door::PurchaseOptions;
 use super::frames::{History as Rows, Roles};
-use super::laws::{PredictOptions, Purchases, predict};
-use super::rows::RfmSlices;
+use super::laws::{Purchases, expected_purchases, opportunities, same_unit};
 use super::summarize::{SummarizeOptions, When, summarize};
 use super::tracking::{ForecastErrors, forecast_errors};
 use crate::column::{Columns, Duration, Intake, OnInvalid, Sign, Table, Tables, Text, Values};
@@ -104,7 +104,15 @@ pub(super) fn check(
         return Err(Error::option("bins", "bins and most must be numbers from 1 to 1000"));
     }
     let (frequency, recency, age) = (&options.frequency, &options.recency, &options.age);
-    let roles = Roles { customer: None, frequency, recency, age, weight: None, along: None };
+    let roles = Roles {
+        customer: None,
+        frequency,
+        recency,
+        age,
+        weight: None,
+        along: None,
+        covariates: reader(model),
+    };
     let rows = Rows::read(frame, roles, options.on_invalid, run)?;
     let (actual, periods) = holdout(
         frame,
@@ -113,7 +121,12 @@ pub(super) fn check(
         options.on_invalid,
         run,
     )?;
-    let expected = expected(model, &rows.slices(), periods, options.period, run)?;
+    same_unit(model.period(), options.period)?;
+    if model.is_discrete() {
+        opportunities(&rows.slices())?;
+    }
+    let expected =
+        each_law(model, &rows, run, |model, rows| expected_purchases(model, rows, periods, run))?.map(|e| *e);
     if actual.len() != expected.len() {
         return Err(Error::column(
             options.frequency_holdout.as_str(),
@@ -137,23 +150,6 @@ pub(super) fn check(
         ("deciles", deciles(&actual, &expected)),
         ("dropped", rows.dropped.table()),
     ])
-}
-
-fn expected(
-    model: &dyn Purchases,
-    rows: &RfmSlices<'_>,
-    periods: f64,
-    period: Option<Duration>,
-    run: &Run,
-) -> Result<Vec<f64>> {
-    let frame = Columns::new()
-        .with("customer", (0..rows.len() as i64).collect::<Vec<_>>())
-        .with("frequency", rows.frequency.to_vec())
-        .with("recency", rows.recency.to_vec())
-        .with("T", rows.age.to_vec());
-    let options = PredictOptions { periods, period, ..PredictOptions::default() };
-    let table = predict(model, &frame, &options, run)?.table();
-    Ok(table.f64s("expected_purchases").unwrap_or_default().to_vec())
 }
 
 /// Customers, actual and expected purchases of each group.
@@ -318,9 +314,9 @@ pub fn backtest(orders: &Columns, options: &BacktestOptions, run: &Run) -> Resul
         };
         let rfm = summarize(orders, &how, run)?;
         let slices = rfm.slices();
-        let model = fit.fit_kind(&kind, &slices, 0.0, run)?;
+        let model = fit.fit_kind(&kind, &slices, &[], 0.0, run)?;
         let Some(holdout) = &rfm.holdout else { continue };
-        let expected = expected(&*model, &slices, holdout.duration, None, run)?;
+        let expected = expected_purchases(&*model, &slices, holdout.duration, run)?.map(|e| *e);
         let errors = forecast_errors(&holdout.frequency, &expected)?;
         found.push((
             at,

@@ -7,6 +7,7 @@ use super::door::{PurchaseOptions, regularity, row_likelihoods};
 use super::frames::{History as Rows, Roles};
 use super::laws::{PredictOptions, predict};
 use super::rows::{RfmSlices, Unique};
+use super::survival::design::Reader;
 use super::tracking::forecast_errors;
 use crate::column::{Columns, Duration, OnInvalid, Sign, Table, Tables, Text, Values};
 use crate::math::{ln, normal_cdf, sum};
@@ -99,6 +100,7 @@ pub fn compare_purchases(frame: &Columns, options: &CompareOptions, run: &Run) -
         age: &options.age,
         weight: None,
         along: litt.as_deref().map(|name| (name, Sign::Any)),
+        covariates: Reader::None,
     };
     let rows = Rows::read(frame, roles, options.on_invalid, run)?;
     let slices = RfmSlices { period: options.period, ..rows.slices() };
@@ -119,7 +121,7 @@ pub fn compare_purchases(frame: &Columns, options: &CompareOptions, run: &Run) -
         let fit = PurchaseOptions { k, penalty: options.penalty, ..PurchaseOptions::default() };
         let constants = rows.along.as_deref().map(|litt| regularity(k, slices.frequency, litt));
         let constant = constants.as_deref().map_or(0.0, |each| sum(each.iter().copied()));
-        let model = fit.fit_kind(&format!("clv.{name}"), &slices, constant, run)?;
+        let model = fit.fit_kind(&format!("clv.{name}"), &slices, &[], constant, run)?;
         let mut likelihoods = unique.spread(&row_likelihoods(&*model, &unique, run)?);
         for (likelihood, constant) in likelihoods.iter_mut().zip(constants.into_iter().flatten()) {
             *likelihood += constant;

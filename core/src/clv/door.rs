@@ -3,11 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 use super::beta_geo::{BetaGeo, BetaGeoModel};
+use super::covariates::{self, Ask, Covariates, Effects, Patterns, reader};
 use super::frames::{History as Rows, Roles};
 use super::laws::{Fit, History, Law, PurchaseModel, Purchases, Quantity, predict};
 use super::rows::{RfmSlices, Unique};
+use super::survival::design::{Given, Reader};
 use super::{
-    BetaBinomialLaw, BetaGeoCnbdLaw, GGompertzLaw, ModifiedBetaGeoCnbdLaw, ModifiedBetaGeoLaw, ParetoLaw,
+    BetaBinomialLaw, BetaGeoCnbdLaw, BetaGeoLaw, GGompertzLaw, ModifiedBetaGeoCnbdLaw, ModifiedBetaGeoLaw,
+    ParetoLaw,
 };
 use crate::column::{Columns, Dropped, Duration, OnInvalid, Sign, Table, Tables, Values};
 use crate::math::{ln_gamma, sum};
@@ -37,6 +40,8 @@ pub struct PurchaseOptions {
     pub period: Option<Duration>,
     /// What happens to rows that cannot be.
     pub on_invalid: OnInvalid,
+    /// Columns of covariates of customers, and what they may explain. None by default.
+    pub covariates: Option<Covariates>,
     /// See [`Fit::k`].
     pub k: u32,
     /// See [`Fit::penalty`].
@@ -58,6 +63,7 @@ impl Default for PurchaseOptions {
             log_intervals: None,
             period: None,
             on_invalid: OnInvalid::Error,
+            covariates: None,
             k: 1,
             penalty,
             max_iterations,
@@ -67,7 +73,7 @@ impl Default for PurchaseOptions {
 }
 
 impl PurchaseOptions {
-    pub(super) fn roles(&self) -> Roles<'_> {
+    pub(super) fn roles<'a>(&'a self, covariates: &'a [String]) -> Roles<'a> {
         Roles {
             customer: None,
             frequency: &self.frequency,
@@ -75,17 +81,26 @@ impl PurchaseOptions {
             age: &self.age,
             weight: self.weight.as_deref(),
             along: self.log_intervals.as_deref().map(|name| (name, Sign::Any)),
+            covariates: if covariates.is_empty() { Reader::None } else { Reader::Fit(covariates) },
         }
     }
 
     fn fit<L: Law<N>, const N: usize>(
         &self,
         rows: &RfmSlices<'_>,
+        given: &[Given<'_>],
         constant: f64,
         run: &Run,
     ) -> Result<Box<dyn Purchases>> {
         let fit = Fit::<L, N>::new().k(self.k).penalty(self.penalty);
-        let model = fit.max_iterations(self.max_iterations).tolerance(self.tolerance).fit(rows, run)?;
+        let fit = fit.max_iterations(self.max_iterations).tolerance(self.tolerance);
+        let mut model = fit.fit(rows, run)?;
+        if let Some(covariates) = &self.covariates {
+            let &Self { penalty, max_iterations, tolerance, .. } = self;
+            let ask = Ask { covariates, penalty, max_iterations, tolerance };
+            let found = covariates::fit::<L, N>(model.law(), model.estimates(), rows, given, &ask, run)?;
+            model = model.with_effects(found);
+        }
         Ok(Box::new(model.with_constant(constant)))
     }
 
@@ -95,10 +110,14 @@ impl PurchaseOptions {
         &self,
         kind: &str,
         rows: &RfmSlices<'_>,
+        given: &[Given<'_>],
         constant: f64,
         run: &Run,
     ) -> Result<Box<dyn Purchases>> {
         match kind {
+            BetaGeoModel::KIND if self.covariates.is_some() => {
+                self.fit::<BetaGeoLaw, 4>(rows, given, constant, run)
+            }
             BetaGeoModel::KIND => {
                 if self.k != 1 {
                     return Err(Error::option("k", "must be 1: BetaGeo has purchases at random"));
@@ -110,12 +129,12 @@ impl PurchaseOptions {
                 };
                 Ok(Box::new(config.fit(rows, run)?))
             }
-            ModifiedBetaGeoLaw::KIND => self.fit::<ModifiedBetaGeoLaw, 4>(rows, constant, run),
-            BetaGeoCnbdLaw::KIND => self.fit::<BetaGeoCnbdLaw, 4>(rows, constant, run),
-            ModifiedBetaGeoCnbdLaw::KIND => self.fit::<ModifiedBetaGeoCnbdLaw, 4>(rows, constant, run),
-            ParetoLaw::KIND => self.fit::<ParetoLaw, 4>(rows, constant, run),
-            GGompertzLaw::KIND => self.fit::<GGompertzLaw, 5>(rows, constant, run),
-            BetaBinomialLaw::KIND => self.fit::<BetaBinomialLaw, 4>(rows, constant, run),
+            ModifiedBetaGeoLaw::KIND => self.fit::<ModifiedBetaGeoLaw, 4>(rows, given, constant, run),
+            BetaGeoCnbdLaw::KIND => self.fit::<BetaGeoCnbdLaw, 4>(rows, given, constant, run),
+            ModifiedBetaGeoCnbdLaw::KIND => self.fit::<ModifiedBetaGeoCnbdLaw, 4>(rows, given, constant, run),
+            ParetoLaw::KIND => self.fit::<ParetoLaw, 4>(rows, given, constant, run),
+            GGompertzLaw::KIND => self.fit::<GGompertzLaw, 5>(rows, given, constant, run),
+            BetaBinomialLaw::KIND => self.fit::<BetaBinomialLaw, 4>(rows, given, constant, run),
             _ => Err(Error::option("model", format!("`{kind}` is no model of purchases"))),
         }
     }
@@ -131,13 +150,14 @@ pub fn fit_purchases(
     options: &PurchaseOptions,
     run: &Run,
 ) -> Result<(Box<dyn Purchases>, Dropped)> {
-    let rows = Rows::read(frame, options.roles(), options.on_invalid, run)?;
+    let covariates = options.covariates.as_ref().map_or(Ok(Vec::new()), Covariates::columns)?;
+    let rows = Rows::read(frame, options.roles(&covariates), options.on_invalid, run)?;
     let slices = RfmSlices { period: options.period, ..rows.slices() };
     let constant = rows.along.as_deref().map_or(0.0, |litt| {
         let each = regularity(options.k, slices.frequency, litt);
         sum(each.iter().enumerate().map(|(row, c)| slices.weight.map_or(1.0, |w| w[row]) * c))
     });
-    let model = options.fit_kind(kind, &slices, constant, run)?;
+    let model = options.fit_kind(kind, &slices, &rows.covariates, constant, run)?;
     Ok((model, rows.dropped))
 }
 
@@ -181,6 +201,7 @@ pub fn purchases_from_bytes(bytes: &[u8]) -> Result<Option<Box<dyn Purchases>>> 
         Ok(Some(Box::new(model::from_bytes::<M>(bytes)?)))
     }
     match model::kind(bytes)?.as_str() {
+        BetaGeoModel::KIND if model::has(bytes, "effects")? => read::<PurchaseModel<BetaGeoLaw, 4>>(bytes),
         BetaGeoModel::KIND => read::<BetaGeoModel>(bytes),
         ModifiedBetaGeoLaw::KIND => read::<PurchaseModel<ModifiedBetaGeoLaw, 4>>(bytes),
         BetaGeoCnbdLaw::KIND => read::<PurchaseModel<BetaGeoCnbdLaw, 4>>(bytes),
@@ -259,7 +280,14 @@ impl dyn Purchases {
             "check" => super::checking::check(self, frame()?, &parse(options)?, run),
             "parameters" => {
                 crate::options::none(options)?;
-                Ok(vec![("parameters", self.estimates().table(0.95)?), ("fit", self.estimates().fit_table())])
+                let (table, fit) = (self.estimates().table(0.95)?, self.estimates());
+                Ok(match self.effects() {
+                    None => vec![("parameters", table), ("fit", fit.fit_table())],
+                    Some(effects) => vec![
+                        ("parameters", effects.append(&table, 0.95)?),
+                        ("fit", fit.fit_table_with(effects.free())),
+                    ],
+                })
             }
             _ => Err(Error::option("report", format!("there is no report `{name}` of models of purchases"))),
         }
@@ -280,6 +308,13 @@ fn new_customer(model: &dyn Purchases, options: &NewCustomerOptions) -> Result<T
     Ok(vec![("new_customer", table), ("course", course)])
 }
 
+/// Ages and how many have each, who share what is expected of them.
+fn ages(each: impl Iterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
+    let mut ages: Vec<(f64, f64)> = each.collect();
+    ages.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
+    ages.chunk_by(|a, b| a.0 == b.0).map(|same| (same[0].0, sum(same.iter().map(|s| s.1)))).collect()
+}
+
 /// Customers by their number of repeat purchases, beside what the model says of
 /// customers of their ages.
 fn frequencies(
@@ -298,27 +333,40 @@ fn frequencies(
         age: &options.age,
         weight: options.weight.as_deref(),
         along: None,
+        covariates: reader(model),
     };
     let rows = Rows::read(frame, roles, options.on_invalid, run)?;
-    let unique = Unique::of(&rows.slices(), run)?;
+    let slices = rows.slices();
+    let unique = Unique::of(&slices, run)?;
     let mut actual = vec![0.0; options.most + 1];
     for (x, weight) in unique.frequency.iter().zip(&unique.weight) {
         actual[(*x as usize).min(options.most)] += weight;
     }
-    // Those of one age share what is expected.
-    let mut ages: Vec<(f64, f64)> = unique.age.iter().copied().zip(unique.weight.iter().copied()).collect();
-    ages.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
-    let ages: Vec<(f64, f64)> =
-        ages.chunk_by(|a, b| a.0 == b.0).map(|same| (same[0].0, sum(same.iter().map(|s| s.1)))).collect();
-    run.stage("counting customers by purchases", ages.len() as u64)?;
-    let parts = run.map_items(ages.len(), |i| {
-        let mass = model.probabilities_of(History::default(), ages[i].0, options.most - 1);
-        run.advance(1)?;
-        Ok(mass)
-    })?;
-    let mut expected: Vec<f64> =
-        (0..options.most).map(|n| sum(parts.iter().zip(&ages).map(|(mass, age)| age.1 * mass[n]))).collect();
-    let customers = sum(ages.iter().map(|a| a.1));
+    run.stage("counting customers by purchases", slices.len() as u64)?;
+    let expected_of = |model: &dyn Purchases, ages: &[(f64, f64)]| {
+        let parts = run.map_items(ages.len(), |i| {
+            Ok(model.probabilities_of(History::default(), ages[i].0, options.most - 1))
+        })?;
+        let one = |n: usize| sum(parts.iter().zip(ages).map(|(mass, age)| age.1 * mass[n]));
+        Ok::<Vec<f64>, Error>((0..options.most).map(one).collect())
+    };
+    let mut expected = match Patterns::of(model, &rows) {
+        None => expected_of(model, &ages(unique.age.iter().copied().zip(unique.weight.iter().copied())))?,
+        Some(patterns) => {
+            let parts = run.map_items(patterns.len(), |i| {
+                let (members, covariates) = patterns.get(i);
+                let one = |row: &u32| {
+                    let row = *row as usize;
+                    (slices.age[row], slices.weight.map_or(1.0, |w| w[row]))
+                };
+                let model = model.with_covariates(covariates)?;
+                run.advance(members.len() as u64)?;
+                expected_of(&*model, &ages(members.iter().map(one)))
+            })?;
+            (0..options.most).map(|n| sum(parts.iter().map(|p| p[n]))).collect()
+        }
+    };
+    let customers = sum(unique.weight.iter().copied());
     let below = sum(expected.iter().copied());
     expected.push((customers - below).max(0.0));
     let pearson = |i: usize| {
@@ -327,7 +375,8 @@ fn frequencies(
     };
     let statistic = sum((0..actual.len()).map(pearson));
     // The parameters were fitted to these customers (Cochran 1952).
-    let estimated = model.estimates().fixed.iter().filter(|fixed| !**fixed).count();
+    let estimated = model.estimates().fixed.iter().filter(|fixed| !**fixed).count()
+        + model.effects().map_or(0, Effects::free);
     let free = options.most.checked_sub(estimated).filter(|free| *free > 0);
     let p = free.map(|free| crate::math::chi_squared_tail(statistic, free as f64));
     let residual = (0..actual.len()).map(|i| {

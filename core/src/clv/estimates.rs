@@ -121,7 +121,12 @@ impl Estimates {
     /// One row on the fit: log_likelihood, customers, distinct, iterations,
     /// gradient_norm, aic, bic (of the parameters that are not fixed), verdict.
     pub fn fit_table(&self) -> Table {
-        let k = self.fixed.iter().filter(|f| !**f).count() as f64;
+        self.fit_table_with(0)
+    }
+
+    /// [`Estimates::fit_table`] of a model with so many more parameters: coefficients of covariates.
+    pub(crate) fn fit_table_with(&self, more: usize) -> Table {
+        let k = (self.fixed.iter().filter(|f| !**f).count() + more) as f64;
         Table::new()
             .with("log_likelihood", Values::F64(vec![self.log_likelihood]))
             .with("customers", Values::F64(vec![self.customers]))

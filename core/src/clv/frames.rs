@@ -9,6 +9,7 @@ use super::estimates::Estimates;
 use super::gamma_gamma::{GammaGamma, GammaGammaModel, SpendSlices};
 use super::laws::{CustomerPrediction, PredictOptions, predict};
 use super::rows::{Fault, RfmSlices, fault, sound};
+use super::survival::design::{Given, Reader};
 use crate::column::{Columns, Dropped, Duration, Intake, Names, OnInvalid, Sign, Table, Values};
 use crate::{Result, Run};
 
@@ -65,6 +66,7 @@ pub fn beta_geo(frame: &Columns, options: &BetaGeoOptions, run: &Run) -> Result<
         age: &options.age,
         weight: options.weight.as_deref(),
         along: None,
+        covariates: Reader::None,
     };
     let history = History::read(frame, roles, options.on_invalid, run)?;
     let config = BetaGeo {
@@ -231,6 +233,8 @@ pub(crate) struct Roles<'a> {
     pub weight: Option<&'a str>,
     /// One more column of numbers.
     pub along: Option<(&'a str, Sign)>,
+    /// The columns of covariates.
+    pub covariates: Reader<'a>,
 }
 
 /// Checked columns of purchase histories.
@@ -242,6 +246,7 @@ pub(crate) struct History<'a> {
     pub age: Cow<'a, [f64]>,
     pub weight: Option<Cow<'a, [f64]>>,
     pub along: Option<Cow<'a, [f64]>>,
+    pub covariates: Vec<Given<'a>>,
     pub dropped: Dropped,
 }
 
@@ -259,6 +264,7 @@ impl<'a> History<'a> {
         let age = intake.amounts(roles.age, Sign::NonNegative)?;
         let weight = roles.weight.map(|w| intake.amounts(w, Sign::NonNegative)).transpose()?;
         let along = roles.along.map(|(name, sign)| intake.amounts(name, sign)).transpose()?;
+        let covariates = roles.covariates.read(&mut intake)?;
         // What single columns cannot tell; rows that they refused are skipped.
         let single =
             |row: usize| [frequency[row], recency[row], age[row]].iter().all(|v| v.is_finite() && *v >= 0.0);
@@ -282,6 +288,7 @@ impl<'a> History<'a> {
             age: kept.values(age),
             weight: weight.map(|w| kept.values(w)),
             along: along.map(|a| kept.values(a)),
+            covariates: covariates.into_iter().map(|c| c.cut(&kept)).collect(),
             dropped: kept.into_dropped(),
         })
     }

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::beta_geo::discount_weights;
+use super::covariates::{Shared, each_law, reader};
 use super::frames::{History, Roles};
 use super::gamma_gamma::GammaGammaModel;
-use super::laws::{History as Customer, Purchases, Quantity, same_unit};
+use super::laws::{Purchases, Quantity, same_unit};
 use super::rows::{RfmSlices, Unique};
 use crate::column::{Columns, Dropped, Duration, Names, OnInvalid, Sign, Table, Values};
 use crate::{Error, Result, Run};
@@ -113,25 +114,28 @@ pub fn lifetime_value(
         age: &options.age,
         weight: None,
         along: Some((&options.monetary_value, Sign::NonNegative)),
+        covariates: reader(model),
     };
     let history = History::read(frame, roles, options.on_invalid, run)?;
     let rows = RfmSlices { period: options.period, ..history.slices() };
-    let unique = Unique::of(&rows, run)?;
     let weights = discount_weights(options.periods, options.discount_rate);
     if model.is_discrete() {
         super::laws::opportunities(&rows)?;
     }
-    run.stage("valuing customers", unique.len() as u64)?;
-    let valued = run.map_items(unique.len(), |row| {
-        run.check()?;
-        let history =
-            Customer { frequency: unique.frequency[row], recency: unique.recency[row], age: unique.age[row] };
-        let ask = |quantity| model.quantity(history, quantity);
-        let all = ask(Quantity::Purchases { periods: weights.len() as f64 });
-        run.advance(1)?;
-        Ok((model.discounted(history, &weights), all, ask(Quantity::Alive { ahead: 0.0 })))
+    run.stage("valuing customers", rows.len() as u64)?;
+    let valued = each_law(model, &history, run, |model, rows| {
+        let unique = Unique::of(rows, run)?;
+        let valued = run.map_items(unique.len(), |row| {
+            run.check()?;
+            let history = unique.history(row);
+            let ask = |quantity| model.quantity(history, quantity);
+            let all = ask(Quantity::Purchases { periods: weights.len() as f64 });
+            Ok((model.discounted(history, &weights), all, ask(Quantity::Alive { ahead: 0.0 })))
+        })?;
+        run.advance(rows.len() as u64)?;
+        Ok(Shared::new(valued, unique))
     })?;
-    let valued = unique.spread(&valued);
+    let valued = valued.map(|v| *v);
     let money = history.along.as_deref().unwrap_or_default();
     let expected_spend: Vec<Option<f64>> =
         rows.frequency.iter().zip(money).map(|(x, m)| spend.spend(*x, *m)).collect();

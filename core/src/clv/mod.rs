@@ -45,6 +45,7 @@ mod checking;
 mod compare;
 pub mod contract;
 mod contractual;
+mod covariates;
 mod door;
 mod estimates;
 pub mod finance;
@@ -63,6 +64,7 @@ pub use beta_geo::{BetaGeo, BetaGeoModel, Prediction};
 pub use checking::{BacktestOptions, CheckOptions, backtest};
 pub use compare::{Candidate, CompareOptions, compare_purchases};
 pub use contractual::{Contractual, report};
+pub use covariates::{Covariates, DropoutOn, Effect, Effects, Process, at};
 pub use door::{
     FrequencyOptions, NewCustomerOptions, PurchaseOptions, fit_purchases, purchases_from_bytes,
     purchases_with,
@@ -73,7 +75,7 @@ pub use frames::{
 };
 pub use gamma_gamma::{GammaGamma, GammaGammaModel, SpendSlices};
 pub use laws::{
-    BetaBinomialLaw, BetaGeoCnbdLaw, CustomerPrediction, Fit, GGompertzLaw, History, Law,
+    BetaBinomialLaw, BetaGeoCnbdLaw, BetaGeoLaw, CustomerPrediction, Fit, GGompertzLaw, History, Law,
     ModifiedBetaGeoCnbdLaw, ModifiedBetaGeoLaw, ParetoLaw, PredictOptions, PurchaseModel, Purchases,
     Quantity, predict,
 };

@@ -2,6 +2,7 @@
 
 use hashbrown::HashMap;
 
+use super::laws::History;
 use crate::column::Duration;
 use crate::{Error, Result, Run};
 
@@ -204,6 +205,10 @@ impl Unique {
 
     pub(crate) fn len(&self) -> usize {
         self.frequency.len()
+    }
+
+    pub(crate) fn history(&self, row: usize) -> History {
+        History { frequency: self.frequency[row], recency: self.recency[row], age: self.age[row] }
     }
 
     /// The distinct x in ascending order, and for each row the index of its x.

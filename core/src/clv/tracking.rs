@@ -98,6 +98,12 @@ pub fn tracking(
             "is needed: the model was fitted on rows whose period was not given",
         ));
     };
+    if model.effects().is_some() {
+        return Err(Error::option(
+            "model",
+            "has covariates, and orders do not tell them: use `check`, or track one kind of customer by `at`",
+        ));
+    }
     let step = options.period.unwrap_or(unit).micros();
     let grain = options.grain.micros();
     if step == 0 || grain == 0 || unit.micros() == 0 {

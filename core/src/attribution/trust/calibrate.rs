@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::bootstrap::Draws;
 use super::controlled::{self, Controlled, SelfControlledOptions};
 use super::grouped::by_group;
-use super::interval::{check_confidence, deviation, quantile};
+use super::interval::{check_confidence, deviation, shortest};
 use super::shrink::Posterior;
 use crate::attribution::{Fitted, Model, model};
 use crate::column::{Columns, Intake, OnInvalid, Sign, Table, Tables, Text, TimeUnit, Values};
@@ -146,7 +146,7 @@ struct Base {
     draws: Option<Vec<Vec<f64>>>,
 }
 
-/// Samples of the factors where the journeys were not drawn again.
+/// Least samples of the factors; those of the journeys are used in turn.
 const SAMPLES: usize = 4_000;
 
 /// Calibrates credits by experiments, and shows what moved.
@@ -165,8 +165,9 @@ const SAMPLES: usize = 4_000;
 /// π ~ Beta(1, 3), and else ln k_c ~ N(μ, τ²) with μ ~ N(0, 1.5²) and
 /// τ ~ half-normal(1), all integrated: untested channels have the median of
 /// what a new channel may be, and intervals that are as wide as what the tests
-/// leave open. Intervals are quantiles of joint samples
-/// (keyed by the seed) of factors and, with a bootstrap, of credits; no sample
+/// leave open. Intervals are the shortest that hold `confidence` of joint samples
+/// (keyed by the seed) of factors and, with a bootstrap, of credits: a channel
+/// that may bring nothing has one that begins there. No sample
 /// of a channel exceeds all conversions there are.
 ///
 /// | table | columns |
@@ -443,10 +444,8 @@ impl Calibrated {
     /// Decides the factors, and gives samples of them.
     fn factors(&mut self, base: &Base, options: &CalibrateOptions, run: &Run) -> Vec<Vec<f64>> {
         let channels = base.credits.len();
-        let samples = match &base.draws {
-            Some(draws) => draws.first().map_or(SAMPLES, Vec::len),
-            None => SAMPLES,
-        };
+        let drawn = base.draws.as_ref().and_then(|draws| draws.first()).map_or(0, Vec::len);
+        let samples = drawn.max(SAMPLES);
         let tested: Vec<usize> = (0..channels).filter(|c| self.pooled[*c].is_some()).collect();
         let untested: Vec<usize> =
             (0..channels).filter(|c| matches!(self.sources[*c], Source::Pooled)).collect();
@@ -513,7 +512,6 @@ fn tables(
     options: &CalibrateOptions,
 ) -> Tables {
     let labels = journeys.channel_labels();
-    let tail = (1.0 - options.confidence) / 2.0;
     let total = match options.metric {
         LiftMetric::Conversions => journeys.total_conversions(),
         LiftMetric::Value => journeys.total_value(),
@@ -531,8 +529,9 @@ fn tables(
             let mut sorted = found.samples[c].clone();
             error.push(deviation(&sorted));
             sorted.sort_unstable_by(f64::total_cmp);
-            low.push(quantile(&sorted, tail));
-            high.push(quantile(&sorted, 1.0 - tail));
+            let [from, to] = shortest(&sorted, options.confidence);
+            low.push(from);
+            high.push(to);
             if let Some(label) = labels.get(c) {
                 channel.push(label);
                 before.push(base.credits[c]);

@@ -5,6 +5,7 @@
 //! opportunity of the last purchase, age how many there were.
 
 use super::{History, Law, ln_rising_ratio, parts};
+use crate::clv::covariates::Process;
 use crate::clv::estimates::Verdict;
 use crate::math::jet::{Jet, Real};
 use crate::math::{Sum, exp, ln, log1p_exp};
@@ -71,6 +72,13 @@ impl Law<4> for BetaBinomialLaw {
 
     fn with_k(k: u32) -> Option<Self> {
         (k == 1).then_some(Self)
+    }
+    fn direction(process: Process) -> Option<[f64; 4]> {
+        match process {
+            Process::Purchase => Some([1.0, 0.0, 0.0, 0.0]),
+            Process::Dropout => Some([0.0, 0.0, 1.0, 0.0]),
+            _ => None,
+        }
     }
     fn start(&self, rate: f64, _: f64) -> [f64; 4] {
         let mean = rate.clamp(0.01, 0.95);

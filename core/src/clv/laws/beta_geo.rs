@@ -16,6 +16,7 @@
 
 use super::{History, Law, first_negative_binomial, ln_rising_ratio, negative_binomial, parts, slope_of};
 use crate::clv::beta_geo::expectation::Future;
+use crate::clv::covariates::Process;
 use crate::clv::estimates::Verdict;
 use crate::math::dual::Dual;
 use crate::math::jet::{Jet, Real};
@@ -323,6 +324,14 @@ macro_rules! law {
             fn k(&self) -> u32 {
                 self.k
             }
+            fn direction(process: Process) -> Option<[f64; 4]> {
+                Some(match process {
+                    Process::Purchase => [0.0, -1.0, 0.0, 0.0],
+                    Process::Dropout | Process::DropoutA => [0.0, 0.0, 1.0, 0.0],
+                    Process::DropoutBoth => [0.0, 0.0, 1.0, 1.0],
+                    Process::DropoutB => [0.0, 0.0, 0.0, 1.0],
+                })
+            }
             fn start(&self, rate: f64, _: f64) -> [f64; 4] {
                 self.family().start(rate)
             }
@@ -366,6 +375,10 @@ macro_rules! law {
     };
 }
 
+law!(
+    /// BG/NBD as a law like the others; [`BetaGeo`](crate::clv::BetaGeo) fits it faster.
+    BetaGeoLaw, "clv.BetaGeo", "BetaGeo", modified: false, regular: false
+);
 law!(
     /// MBG/NBD: dropout after any purchase, the first one included.
     ModifiedBetaGeoLaw, "clv.ModifiedBetaGeo", "ModifiedBetaGeo", modified: true, regular: false

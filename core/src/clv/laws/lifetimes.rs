@@ -14,6 +14,7 @@
 //! differences of two ₂F₁ that cancel; here it is a sum of positive terms.
 
 use super::{History, Law, first_negative_binomial, parts, slope_of};
+use crate::clv::covariates::Process;
 use crate::clv::estimates::Verdict;
 use crate::math::dual::Dual;
 use crate::math::jet::{Jet, Real};
@@ -279,6 +280,16 @@ macro_rules! common {
     ($law:ty, $n:literal) => {
         fn with_k(k: u32) -> Option<Self> {
             (k == 1).then_some(Self)
+        }
+        fn direction(process: Process) -> Option<[f64; $n]> {
+            let mut out = [0.0; $n];
+            match process {
+                // λ grows as α falls, and μ (or η) as β falls.
+                Process::Purchase => out[1] = -1.0,
+                Process::Dropout => out[$n - 1] = -1.0,
+                _ => return None,
+            }
+            Some(out)
         }
         fn ln_odds_alive(&self, p: [f64; $n], h: History) -> f64 {
             odds_alive::<$n, $law>(p, h)

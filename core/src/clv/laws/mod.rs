@@ -15,15 +15,16 @@ use std::fmt::Debug;
 
 pub use beta_binomial::BetaBinomialLaw;
 pub(crate) use beta_geo::BetaGeometric;
-pub use beta_geo::{BetaGeoCnbdLaw, ModifiedBetaGeoCnbdLaw, ModifiedBetaGeoLaw};
+pub use beta_geo::{BetaGeoCnbdLaw, BetaGeoLaw, ModifiedBetaGeoCnbdLaw, ModifiedBetaGeoLaw};
 pub use fit::Fit;
 pub(super) use fit::{evaluate, no_k, opportunities, slope};
 pub use lifetimes::{GGompertzLaw, ParetoLaw};
 pub use model::PurchaseModel;
-pub(crate) use predict::same_unit;
 pub use predict::{CustomerPrediction, PredictOptions, predict};
+pub(crate) use predict::{expected_purchases, same_unit};
 pub use purchases::{Purchases, Quantity};
 
+use super::covariates::Process;
 use super::estimates::Verdict;
 use crate::math::dual::Dual;
 use crate::math::jet::{Jet, Real};
@@ -58,6 +59,10 @@ pub trait Law<const N: usize>: Copy + Debug + PartialEq + Send + Sync + 'static 
     fn k(&self) -> u32 {
         1
     }
+
+    /// How a unit of a covariate's coefficient moves the log parameters; `None` for a
+    /// process that this law does not have.
+    fn direction(process: Process) -> Option<[f64; N]>;
 
     /// A point to start from, given the pooled purchase rate and the mean age.
     fn start(&self, rate: f64, mean_age: f64) -> [f64; N];

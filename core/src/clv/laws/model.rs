@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::fit::{evaluate, no_k};
-use super::purchases::{Purchases, Quantity};
+use super::purchases::{Purchases, Quantity, without_covariates};
 use super::{History, Law};
+use crate::clv::covariates::Effects;
 use crate::clv::estimates::{Estimates, Verdict};
 use crate::clv::rows::{RfmSlices, Unique};
 use crate::column::Duration;
@@ -20,6 +21,7 @@ pub struct PurchaseModel<L: Law<N>, const N: usize> {
     estimates: Estimates,
     penalty: f64,
     period: Option<Duration>,
+    effects: Option<Effects>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -30,6 +32,8 @@ struct File {
     estimates: Estimates,
     penalty: f64,
     period: Option<Duration>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    effects: Option<Effects>,
 }
 
 fn one() -> u32 {
@@ -43,7 +47,8 @@ fn is_one(k: &u32) -> bool {
 
 impl<L: Law<N>, const N: usize> From<PurchaseModel<L, N>> for File {
     fn from(model: PurchaseModel<L, N>) -> Self {
-        Self { k: model.law.k(), estimates: model.estimates, penalty: model.penalty, period: model.period }
+        let PurchaseModel { law, estimates, penalty, period, effects } = model;
+        Self { k: law.k(), estimates, penalty, period, effects }
     }
 }
 
@@ -52,7 +57,8 @@ impl<L: Law<N>, const N: usize> TryFrom<File> for PurchaseModel<L, N> {
 
     fn try_from(file: File) -> Result<Self> {
         let law = L::with_k(file.k).ok_or_else(|| no_k::<L, N>(file.k))?;
-        Ok(Self { law, estimates: file.estimates, penalty: file.penalty, period: file.period })
+        let File { estimates, penalty, period, effects, .. } = file;
+        Ok(Self { law, estimates, penalty, period, effects })
     }
 }
 
@@ -60,13 +66,24 @@ impl<L: Law<N>, const N: usize> Model for PurchaseModel<L, N> {
     const KIND: &'static str = L::KIND;
 
     fn check(&self) -> Result<()> {
-        self.estimates.check(&L::PARAMETERS)
+        self.estimates.check(&L::PARAMETERS)?;
+        self.effects.as_ref().map_or(Ok(()), Effects::check::<L, N>)
     }
 }
 
 impl<L: Law<N>, const N: usize> PurchaseModel<L, N> {
     pub(super) fn fitted(law: L, estimates: Estimates, penalty: f64, period: Option<Duration>) -> Self {
-        Self { law, estimates, penalty, period }
+        Self { law, estimates, penalty, period, effects: None }
+    }
+
+    /// The model with covariates, as they were fitted together.
+    pub(in crate::clv) fn with_effects(mut self, (estimates, effects): (Estimates, Effects)) -> Self {
+        (self.estimates, self.effects) = (estimates, Some(effects));
+        self
+    }
+
+    pub(in crate::clv) fn law(&self) -> L {
+        self.law
     }
 
     /// Adds what depends on no parameter to the log-likelihood.
@@ -95,7 +112,7 @@ impl<L: Law<N>, const N: usize> PurchaseModel<L, N> {
             gradient_norm: 0.0,
             verdict: Verdict::Interior,
         };
-        Ok(Self { law, estimates, penalty: 0.0, period })
+        Ok(Self { law, estimates, penalty: 0.0, period, effects: None })
     }
 
     /// The parameters, in the order of their names; times are in periods.
@@ -133,6 +150,14 @@ impl<L: Law<N>, const N: usize> Purchases for PurchaseModel<L, N> {
     }
     fn ticks(&self) -> u32 {
         self.law.k()
+    }
+    fn effects(&self) -> Option<&Effects> {
+        self.effects.as_ref()
+    }
+    fn with_covariates(&self, row: &[f64]) -> Result<Box<dyn Purchases>> {
+        let Some(effects) = &self.effects else { return Err(without_covariates(L::NAME)) };
+        let estimates = effects.estimates::<L, N>(&self.estimates, row);
+        Ok(Box::new(Self { estimates, effects: None, ..self.clone() }))
     }
     fn quantity_at(&self, values: &[f64], history: History, quantity: Quantity) -> f64 {
         let p = parameters(values);

@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::History;
 use super::purchases::{MOST, Purchases, Quantity, slope, span};
+use crate::clv::covariates::{Shared, each_law, reader};
 use crate::clv::estimates::interval_quantile;
 use crate::clv::frames::{History as Rows, Roles};
-use crate::clv::rows::Unique;
+use crate::clv::rows::{RfmSlices, Unique};
 use crate::column::{Columns, Dropped, Duration, Names, OnInvalid, Table, Values};
 use crate::math::{exp, ln_1p};
 use crate::{Error, Result, Run};
@@ -134,31 +135,29 @@ pub fn predict(
         age: &options.age,
         weight: None,
         along: None,
+        covariates: reader(model),
     };
     let rows = Rows::read(frame, roles, options.on_invalid, run)?;
     let slices = rows.slices();
     if model.is_discrete() {
         super::fit::opportunities(&slices)?;
     }
-    let unique = Unique::of(&slices, run)?;
-    let n = unique.len();
-    run.stage("predicting", n as u64)?;
-    let history = |row: usize| History {
-        frequency: unique.frequency[row],
-        recency: unique.recency[row],
-        age: unique.age[row],
-    };
-    let living = Living::of(model, &unique, options.periods, z.is_some(), run)?;
-    let parts = run.map_items(n.div_ceil(PIECE), |piece| {
-        let mut out = Vec::with_capacity(PIECE);
-        for row in piece * PIECE..n.min((piece + 1) * PIECE) {
-            run.check()?;
-            out.push(answers(model, history(row), living.row(row), options, (z, ahead, rate)));
-        }
-        run.advance(out.len() as u64)?;
-        Ok(out)
+    run.stage("predicting", slices.len() as u64)?;
+    let answers = each_law(model, &rows, run, |model, slices| {
+        let unique = Unique::of(slices, run)?;
+        let n = unique.len();
+        let living = Living::of(model, &unique, options.periods, z.is_some(), run)?;
+        let parts = run.map_items(n.div_ceil(PIECE), |piece| {
+            let mut out = Vec::with_capacity(PIECE);
+            for row in piece * PIECE..n.min((piece + 1) * PIECE) {
+                run.check()?;
+                out.push(answers(model, unique.history(row), living.row(row), options, (z, ahead, rate)));
+            }
+            Ok(out)
+        })?;
+        run.advance(slices.len() as u64)?;
+        Ok(Shared::new(parts.into_iter().flatten().collect(), unique))
     })?;
-    let answers: Vec<Answers> = parts.into_iter().flatten().collect();
     let customer = rows.customer.unwrap_or_else(|| Names::from_iter([""; 0]));
     let mut table = Table::new().with("customer", Values::Names(customer));
     let names: Vec<&'static str> = match answers.first() {
@@ -170,8 +169,7 @@ pub fn predict(
             .collect(),
     };
     for (at, name) in names.into_iter().enumerate() {
-        let values: Vec<Option<f64>> = answers.iter().map(|a| a.columns.get(at).and_then(|c| c.1)).collect();
-        let spread = unique.spread(&values);
+        let spread = answers.map(|a: &Answers| a.columns.get(at).and_then(|c| c.1));
         table = if name == "next_purchase" {
             table.with_optional(name, spread)
         } else {
@@ -179,6 +177,22 @@ pub fn predict(
         };
     }
     Ok(CustomerPrediction { table, dropped: rows.dropped })
+}
+
+/// Expected purchases of every row in the `periods` after T.
+pub(crate) fn expected_purchases(
+    model: &dyn Purchases,
+    rows: &RfmSlices<'_>,
+    periods: f64,
+    run: &Run,
+) -> Result<Shared<f64>> {
+    let unique = Unique::of(rows, run)?;
+    let living = Living::of(model, &unique, periods, false, run)?;
+    let alive = Quantity::Alive { ahead: 0.0 };
+    let expected = run.map_items(unique.len(), |row| {
+        Ok(model.quantity(unique.history(row), alive) * living.row(row).expected)
+    })?;
+    Ok(Shared::new(expected, unique))
 }
 
 /// What is expected of a living customer, and its slopes on log parameters.
@@ -211,14 +225,8 @@ impl Living {
             let end = order.len().min((piece + 1) * PIECE);
             run.check()?;
             let one = |row: &u32| {
-                let row = *row as usize;
                 // The last purchase matters to those who buy at every k-th tick.
-                let history = History {
-                    frequency: rows.frequency[row],
-                    recency: rows.recency[row],
-                    age: rows.age[row],
-                };
-                course(model, history, periods, slopes)
+                course(model, rows.history(*row as usize), periods, slopes)
             };
             Ok(order[piece * PIECE..end].iter().map(one).collect::<Vec<_>>())
         })?;

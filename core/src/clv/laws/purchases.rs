@@ -1,6 +1,7 @@
 //! What a fitted law can be asked: one surface for all of them.
 
 use super::History;
+use crate::clv::covariates::Effects;
 use crate::clv::estimates::Estimates;
 use crate::clv::rows::{RfmSlices, fault};
 use crate::column::Duration;
@@ -55,6 +56,15 @@ pub trait Purchases: Send + Sync {
     /// Whether times are whole numbers of opportunities.
     fn is_discrete(&self) -> bool {
         false
+    }
+    /// Covariates and what they do, where the model has any.
+    fn effects(&self) -> Option<&Effects> {
+        None
+    }
+    /// The law of a customer whose covariates are these numbers, in the order of the
+    /// columns that they make; see [`at`](crate::clv::at) for a frame of them.
+    fn with_covariates(&self, _row: &[f64]) -> Result<Box<dyn Purchases>> {
+        Err(without_covariates(self.kind()))
     }
     /// Ticks between purchases.
     fn ticks(&self) -> u32 {
@@ -155,6 +165,10 @@ pub trait Purchases: Send + Sync {
         }
         Some(high)
     }
+}
+
+pub(super) fn without_covariates(name: &str) -> Error {
+    Error::option("covariates", format!("this {name} was fitted without covariates"))
 }
 
 fn history(discrete: bool, frequency: f64, recency: f64, age: f64) -> Result<History> {

@@ -52,9 +52,9 @@ pub fn bootstrap(
     }
     let kind = full(kind);
     let roles = options.purchases();
-    let rows = Rows::read(frame, roles.roles(), options.on_invalid, run)?;
+    let rows = Rows::read(frame, roles.roles(&[]), options.on_invalid, run)?;
     let slices = RfmSlices { period: options.period, ..rows.slices() };
-    let estimate = roles.fit_kind(&kind, &slices, 0.0, run)?.estimates().values.clone();
+    let estimate = roles.fit_kind(&kind, &slices, &[], 0.0, run)?.estimates().values.clone();
     let unique = unique(&slices, run)?;
     let found =
         with_kernel(&kind, options.k, Refit { kind: &kind, unique: &unique, estimate, options, run })?;

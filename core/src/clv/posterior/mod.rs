@@ -203,6 +203,7 @@ impl BootstrapOptions {
             period: self.period,
             log_intervals: None,
             on_invalid: self.on_invalid,
+            covariates: None,
             k: self.k,
             penalty: self.penalty,
             max_iterations: self.max_iterations,

@@ -9,6 +9,7 @@ use crate::clv::door::purchases_with;
 use crate::clv::frames::{History as Rows, Roles};
 use crate::clv::laws::{History, Purchases, Quantity, opportunities, same_unit};
 use crate::clv::rows::Unique;
+use crate::clv::survival::design::Reader;
 use crate::column::{Columns, Dropped, Duration, Names, OnInvalid, Table, Values};
 use crate::math::sum;
 use crate::{Error, Result, Run};
@@ -133,6 +134,7 @@ impl Posterior {
             age: &options.age,
             weight: None,
             along: None,
+            covariates: Reader::None,
         };
         let rows = Rows::read(frame, roles, options.on_invalid, run)?;
         let slices = rows.slices();

@@ -77,7 +77,7 @@ fn bayes(
     options.check()?;
     let kind = full(kind);
     let roles = options.purchases();
-    let rows = Rows::read(frame, roles.roles(), options.on_invalid, run)?;
+    let rows = Rows::read(frame, roles.roles(&[]), options.on_invalid, run)?;
     let slices = rows.slices();
     if kind == "clv.BetaGeoBetaBinomial" {
         opportunities(&slices)?;

@@ -14,12 +14,12 @@ const MOST_LEVELS: usize = 500;
 /// Coefficients at most: the Hessian holds their square.
 const MOST_SLOPES: usize = 2000;
 /// Beyond this a square overflows.
-pub(super) const LARGEST: f64 = 1e150;
+pub(in crate::clv) const LARGEST: f64 = 1e150;
 
 /// A covariate as the model knows it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub(super) enum Covariate {
+pub(in crate::clv) enum Covariate {
     /// A number, or a truth value as 0 and 1.
     Number { name: String, mean: f64, scale: f64 },
     /// A name: one dummy a level, the reference left out.
@@ -27,14 +27,14 @@ pub(super) enum Covariate {
 }
 
 impl Covariate {
-    pub(super) fn name(&self) -> &str {
+    pub(in crate::clv) fn name(&self) -> &str {
         match self {
             Self::Number { name, .. } | Self::Level { name, .. } => name,
         }
     }
 
     /// How many coefficients it has.
-    pub(super) fn size(&self) -> usize {
+    pub(in crate::clv) fn size(&self) -> usize {
         match self {
             Self::Number { .. } => 1,
             Self::Level { levels, .. } => levels.len(),
@@ -57,15 +57,15 @@ impl Covariate {
 }
 
 /// A covariate's column as it was read.
-#[derive(Debug)]
-pub(super) enum Given<'a> {
+#[derive(Clone, Debug)]
+pub(in crate::clv) enum Given<'a> {
     Number(Cow<'a, [f64]>),
     Flag(Cow<'a, [bool]>),
     Name(Names),
 }
 
 impl Given<'_> {
-    pub(super) fn cut(self, kept: &Kept) -> Self {
+    pub(in crate::clv) fn cut(self, kept: &Kept) -> Self {
         match self {
             Self::Number(v) => Self::Number(kept.values(v)),
             Self::Flag(v) => Self::Flag(kept.values(v)),
@@ -77,14 +77,14 @@ impl Given<'_> {
 /// How covariates are read: for a fit by the kinds of their columns, for a
 /// prediction by the model's.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Reader<'m> {
+pub(in crate::clv) enum Reader<'m> {
     None,
     Fit(&'m [String]),
     Model(&'m Terms),
 }
 
 impl Reader<'_> {
-    pub(super) fn read<'a>(&self, intake: &mut Intake<'a>) -> Result<Vec<Given<'a>>> {
+    pub(in crate::clv) fn read<'a>(&self, intake: &mut Intake<'a>) -> Result<Vec<Given<'a>>> {
         match self {
             Self::None => Ok(Vec::new()),
             Self::Fit(names) => {
@@ -140,23 +140,23 @@ fn by_model<'a>(intake: &mut Intake<'a>, covariate: &Covariate) -> Result<Given<
 
 /// Covariates in the order of the options, and the columns that they make.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Terms(Vec<Covariate>);
+pub(in crate::clv) struct Terms(Vec<Covariate>);
 
 /// Rows of numbers, one after the other.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Matrix {
-    pub(super) rows: usize,
-    pub(super) columns: usize,
-    pub(super) values: Vec<f64>,
+pub(in crate::clv) struct Matrix {
+    pub(in crate::clv) rows: usize,
+    pub(in crate::clv) columns: usize,
+    pub(in crate::clv) values: Vec<f64>,
 }
 
 impl Matrix {
-    pub(super) fn row(&self, i: usize) -> &[f64] {
+    pub(in crate::clv) fn row(&self, i: usize) -> &[f64] {
         &self.values[i * self.columns..(i + 1) * self.columns]
     }
 
     /// The rows in this order.
-    pub(super) fn ordered(&self, order: &[u32]) -> Self {
+    pub(in crate::clv) fn ordered(&self, order: &[u32]) -> Self {
         let mut values = Vec::with_capacity(order.len() * self.columns);
         for i in order {
             values.extend_from_slice(self.row(*i as usize));
@@ -167,7 +167,7 @@ impl Matrix {
 
 impl Terms {
     /// The covariates of a fit; means and scales are set by [`Terms::standardise`].
-    pub(super) fn of(
+    pub(in crate::clv) fn of(
         names: &[String],
         given: &[Given<'_>],
         rows: usize,
@@ -218,17 +218,17 @@ impl Terms {
         Ok(terms)
     }
 
-    pub(super) fn covariates(&self) -> &[Covariate] {
+    pub(in crate::clv) fn covariates(&self) -> &[Covariate] {
         &self.0
     }
 
     /// How many coefficients there are.
-    pub(super) fn size(&self) -> usize {
+    pub(in crate::clv) fn size(&self) -> usize {
         self.0.iter().map(Covariate::size).sum()
     }
 
     /// The coefficients' names: a number's own, `name[level]` of a level.
-    pub(super) fn names(&self) -> Vec<String> {
+    pub(in crate::clv) fn names(&self) -> Vec<String> {
         let mut out = Vec::new();
         for covariate in &self.0 {
             match covariate {
@@ -251,16 +251,16 @@ impl Terms {
         found.map_or("", Covariate::name)
     }
 
-    pub(super) fn means(&self) -> Vec<f64> {
+    pub(in crate::clv) fn means(&self) -> Vec<f64> {
         self.0.iter().flat_map(|c| c.means().iter().copied()).collect()
     }
 
-    pub(super) fn scales(&self) -> Vec<f64> {
+    pub(in crate::clv) fn scales(&self) -> Vec<f64> {
         self.0.iter().flat_map(|c| c.scales().iter().copied()).collect()
     }
 
     /// The rows as numbers, dummies expanded.
-    pub(super) fn matrix(&self, given: &[Given<'_>], rows: usize) -> Matrix {
+    pub(in crate::clv) fn matrix(&self, given: &[Given<'_>], rows: usize) -> Matrix {
         let columns = self.size();
         let mut values = vec![0.0; rows * columns];
         let mut at = 0;
@@ -297,7 +297,11 @@ impl Terms {
     /// Takes means and standard deviations of the rows, whose order is
     /// canonical, and scales the matrix by them. A column that does not vary, or
     /// that is a combination of those before it, is an error that names it.
-    pub(super) fn standardise(&mut self, matrix: &mut Matrix, weight: impl Fn(usize) -> f64) -> Result<()> {
+    pub(in crate::clv) fn standardise(
+        &mut self,
+        matrix: &mut Matrix,
+        weight: impl Fn(usize) -> f64,
+    ) -> Result<()> {
         let (p, rows) = (matrix.columns, matrix.rows);
         let total: f64 = (0..rows).map(&weight).sum();
         if total.is_nan() || total <= 0.0 {
@@ -374,7 +378,7 @@ impl Terms {
 
     /// An error that names the first column that adds nothing to those before
     /// it, by a symmetric matrix of which the lower triangle is read.
-    pub(super) fn check_rank(&self, products: &[f64], reason: &str) -> Result<()> {
+    pub(in crate::clv) fn check_rank(&self, products: &[f64], reason: &str) -> Result<()> {
         let p = self.size();
         let mut lower = products.to_vec();
         for i in 0..p {
@@ -396,7 +400,7 @@ impl Terms {
     }
 
     /// β · (x − mean) of every row, in the units of the data.
-    pub(super) fn predictors(&self, matrix: &Matrix, slopes: &[f64]) -> Vec<f64> {
+    pub(in crate::clv) fn predictors(&self, matrix: &Matrix, slopes: &[f64]) -> Vec<f64> {
         let means = self.means();
         let dot = |i: usize| {
             let row = matrix.row(i).iter().zip(&means).zip(slopes);
@@ -406,7 +410,7 @@ impl Terms {
     }
 
     /// What each covariate adds to β · (x − mean) of one row.
-    pub(super) fn contributions(&self, row: &[f64], slopes: &[f64]) -> Vec<f64> {
+    pub(in crate::clv) fn contributions(&self, row: &[f64], slopes: &[f64]) -> Vec<f64> {
         let mut at = 0;
         let mut out = Vec::with_capacity(self.0.len());
         for covariate in &self.0 {
@@ -419,7 +423,7 @@ impl Terms {
     }
 
     /// A covariate's value in one row, for people.
-    pub(super) fn shown(&self, covariate: usize, row: &[f64]) -> String {
+    pub(in crate::clv) fn shown(&self, covariate: usize, row: &[f64]) -> String {
         let at: usize = self.0.iter().take(covariate).map(Covariate::size).sum();
         match self.0.get(covariate) {
             Some(Covariate::Level { levels, reference, .. }) => {
@@ -432,7 +436,7 @@ impl Terms {
     }
 
     /// The reference level of each coefficient; empty for numbers.
-    pub(super) fn references(&self) -> Vec<&str> {
+    pub(in crate::clv) fn references(&self) -> Vec<&str> {
         let mut out = Vec::new();
         for covariate in &self.0 {
             let reference = match covariate {
@@ -445,7 +449,7 @@ impl Terms {
     }
 
     /// What a loaded model must satisfy.
-    pub(super) fn check(&self) -> Result<()> {
+    pub(in crate::clv) fn check(&self) -> Result<()> {
         let numbers = |v: &[f64]| v.iter().all(|x| x.abs() <= LARGEST);
         let sound = self.0.iter().all(|c| {
             c.size() > 0

@@ -13,15 +13,15 @@ use crate::{Error, Result};
 
 /// A maximum on scaled parameters.
 #[derive(Clone, Debug)]
-pub(super) struct Maximum {
-    pub(super) at: Vec<f64>,
-    pub(super) local: Local,
+pub(in crate::clv) struct Maximum {
+    pub(in crate::clv) at: Vec<f64>,
+    pub(in crate::clv) local: Local,
     /// The inverse of the negated Hessian; rows and columns of `fixed` are 0.
-    pub(super) covariance: Vec<f64>,
-    pub(super) fixed: Vec<bool>,
-    pub(super) iterations: usize,
-    pub(super) gradient_norm: f64,
-    pub(super) verdict: Verdict,
+    pub(in crate::clv) covariance: Vec<f64>,
+    pub(in crate::clv) fixed: Vec<bool>,
+    pub(in crate::clv) iterations: usize,
+    pub(in crate::clv) gradient_norm: f64,
+    pub(in crate::clv) verdict: Verdict,
 }
 
 /// Where the gradient has vanished, Newton's step at an ordinary maximum is as
@@ -32,7 +32,7 @@ const WITHIN_NOISE: f64 = 1e-7;
 
 /// Maximises a log-likelihood of parameters of order 1 inside a box. `size` is
 /// the number of events, by which the tolerance of the gradient is multiplied.
-pub(super) fn search<F>(
+pub(in crate::clv) fn search<F>(
     model: &'static str,
     start: &[f64],
     bounds: &[(f64, f64)],

@@ -1,0 +1,237 @@
+//! What covariates were found to do.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Covariates, DropoutOn, Process};
+use crate::clv::estimates::{Estimates, Verdict, interval_quantile};
+use crate::clv::laws::Law;
+use crate::clv::survival::design::{Reader, Terms};
+use crate::column::{Table, Text, Values};
+use crate::math::exp;
+use crate::{Error, Result};
+
+/// One coefficient.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Effect {
+    /// Its column among those that the covariates make.
+    pub(super) column: usize,
+    /// What it moves.
+    pub(super) on: Vec<Process>,
+    /// The estimate, in the units of the data: e^value is the factor by which
+    /// one more of the covariate multiplies the rate or the odds.
+    pub value: f64,
+    /// Whether the data do not identify it.
+    pub fixed: bool,
+}
+
+impl Effect {
+    /// The step of the log parameters for one more of the covariate and a coefficient of 1.
+    pub(super) fn direction<L: Law<N>, const N: usize>(&self) -> Option<[f64; N]> {
+        let mut out = [0.0; N];
+        for process in &self.on {
+            for (out, step) in out.iter_mut().zip(L::direction(*process)?) {
+                *out += step;
+            }
+        }
+        Some(out)
+    }
+}
+
+/// The covariates of a model and their coefficients.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Effects {
+    pub(super) terms: Terms,
+    pub(super) coefficients: Vec<Effect>,
+    /// Of the logarithms of the law's parameters, then of the coefficients.
+    pub(super) covariance: Vec<Vec<f64>>,
+    /// The verdict on the coefficients; the law's own is in its estimates.
+    pub(super) verdict: Verdict,
+}
+
+/// The coefficients that the options ask for, all 0.
+pub(super) fn coefficients<L: Law<N>, const N: usize>(
+    options: &Covariates,
+    columns: &[String],
+    terms: &Terms,
+) -> Result<Vec<Effect>> {
+    let dropout: &[&[Process]] = match options.dropout_on {
+        DropoutOn::Odds => &[&[Process::Dropout]],
+        DropoutOn::Both => &[&[Process::DropoutBoth]],
+        DropoutOn::Separate => &[&[Process::DropoutA], &[Process::DropoutB]],
+    };
+    let mut starts = Vec::new();
+    let mut end = 0;
+    for covariate in terms.covariates() {
+        starts.push(end..end + covariate.size());
+        end += covariate.size();
+    }
+    let mut out = Vec::new();
+    let mut add = |name: &String, on: &[Process]| {
+        let range = columns.iter().position(|c| c == name).and_then(|at| starts.get(at).cloned());
+        let each = range.unwrap_or_default();
+        out.extend(each.map(|column| Effect { column, on: on.to_vec(), value: 0.0, fixed: false }));
+    };
+    for name in &options.purchase {
+        if options.equal.contains(name) {
+            for one in dropout {
+                add(name, &[&[Process::Purchase], *one].concat());
+            }
+        } else {
+            add(name, &[Process::Purchase]);
+        }
+    }
+    for one in dropout {
+        for name in options.dropout.iter().filter(|name| !options.equal.contains(name)) {
+            add(name, one);
+        }
+    }
+    if out.iter().any(|effect| effect.direction::<L, N>().is_none()) {
+        let reason = format!("dropout_on: {} has no a and b: leave it out", L::NAME);
+        return Err(Error::option("covariates", reason));
+    }
+    Ok(out)
+}
+
+impl Effects {
+    /// The coefficients.
+    pub fn coefficients(&self) -> &[Effect] {
+        &self.coefficients
+    }
+
+    /// Their names: the process, and the column or `column[level]`; `equal:…` where one serves both.
+    pub fn names(&self) -> Vec<String> {
+        let columns = self.terms.names();
+        let name = |effect: &Effect| {
+            let process = match effect.on.as_slice() {
+                [one] => one.name(),
+                _ => "equal",
+            };
+            format!("{process}:{}", columns.get(effect.column).map_or("", String::as_str))
+        };
+        self.coefficients.iter().map(name).collect()
+    }
+
+    /// The standard errors; `None` where the data do not identify the coefficient.
+    pub fn standard_errors(&self) -> Vec<Option<f64>> {
+        let base = self.covariance.len() - self.coefficients.len();
+        let error = |i: usize| {
+            let variance = *self.covariance.get(base + i)?.get(base + i)?;
+            (!self.coefficients[i].fixed && variance > 0.0).then(|| variance.sqrt())
+        };
+        (0..self.coefficients.len()).map(error).collect()
+    }
+
+    /// The covariance of the logarithms of the law's parameters and then of the coefficients;
+    /// rows and columns of what the data do not identify are 0.
+    pub fn covariance(&self) -> &[Vec<f64>] {
+        &self.covariance
+    }
+
+    /// Whether the likelihood has its maximum at finite coefficients; the law's own verdict is
+    /// in its estimates.
+    pub fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+
+    /// How many of them the data identify.
+    pub(in crate::clv) fn free(&self) -> usize {
+        self.coefficients.iter().filter(|c| !c.fixed).count()
+    }
+
+    /// How the columns of a frame are read.
+    pub(in crate::clv) fn reader(&self) -> Reader<'_> {
+        Reader::Model(&self.terms)
+    }
+
+    pub(in crate::clv) fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
+    /// The rows of a parameter table, below those of the law.
+    pub(in crate::clv) fn append(&self, table: &Table, level: f64) -> Result<Table> {
+        let z = interval_quantile(level)?;
+        let errors = self.standard_errors();
+        let edge = |sign: f64| {
+            let each = self.coefficients.iter().zip(&errors);
+            each.map(move |(c, e)| e.map(|e| c.value + sign * z * e)).collect::<Vec<_>>()
+        };
+        let of_law = (0..table.rows()).filter_map(|row| table.text("parameter", row));
+        let names: Text = of_law.map(Cow::into_owned).chain(self.names()).collect();
+        let values = self.coefficients.iter().map(|c| c.value);
+        let of_law = table.f64s("estimate").unwrap_or_default().iter().copied();
+        let mut out = Table::new()
+            .with("parameter", Values::Text(names))
+            .with("estimate", Values::F64(of_law.chain(values).collect()));
+        for (name, new) in [("standard_error", errors.clone()), ("low", edge(-1.0)), ("high", edge(1.0))] {
+            let of_law = table.f64s(name).unwrap_or_default().iter().enumerate();
+            let valid = table.get(name).and_then(|c| c.valid.as_deref());
+            let of_law = of_law.map(|(i, v)| valid.is_none_or(|valid| valid[i]).then_some(*v));
+            out = out.with_optional(name, of_law.chain(new));
+        }
+        Ok(out)
+    }
+
+    /// The law's estimates for a customer with these covariates.
+    pub(in crate::clv) fn estimates<L: Law<N>, const N: usize>(
+        &self,
+        base: &Estimates,
+        row: &[f64],
+    ) -> Estimates {
+        let means = self.terms.means();
+        let steps: Vec<[f64; N]> = self
+            .coefficients
+            .iter()
+            .map(|c| {
+                let z = row.get(c.column).copied().unwrap_or_default()
+                    - means.get(c.column).copied().unwrap_or_default();
+                c.direction::<L, N>().unwrap_or([0.0; N]).map(|d| d * z)
+            })
+            .collect();
+        let mut moved = [0.0; N];
+        for (c, step) in self.coefficients.iter().zip(&steps) {
+            for (moved, step) in moved.iter_mut().zip(step) {
+                *moved += c.value * step;
+            }
+        }
+        // Var(ln θ + Σ γ step): J C Jᵀ with J = [I | steps].
+        let all = |i: usize, k: usize| match k.checked_sub(N) {
+            None => f64::from(u8::from(i == k)),
+            Some(c) => steps[c][i],
+        };
+        let size = self.covariance.len();
+        let mut covariance = vec![vec![0.0; N]; N];
+        for i in 0..N {
+            let left: Vec<f64> =
+                (0..size).map(|l| (0..size).map(|k| all(i, k) * self.covariance[k][l]).sum()).collect();
+            for j in 0..N {
+                covariance[i][j] = (0..size).map(|l| left[l] * all(j, l)).sum();
+            }
+        }
+        let fixed = (0..N).map(|i| covariance[i][i] <= 0.0).collect();
+        let values = base.values.iter().zip(moved);
+        // Kept where doubles can go on: the likelihood is flat out there.
+        let values = values.map(|(v, m)| (v * exp(m)).clamp(1e-280, 1e280)).collect();
+        Estimates { values, covariance, fixed, ..base.clone() }
+    }
+
+    /// What a loaded model must satisfy.
+    pub(in crate::clv) fn check<L: Law<N>, const N: usize>(&self) -> Result<()> {
+        self.terms.check()?;
+        let size = N + self.coefficients.len();
+        let sound = self.covariance.len() == size
+            && self.covariance.iter().all(|row| row.len() == size && row.iter().all(|c| c.is_finite()))
+            && self.coefficients.iter().all(|c| {
+                c.value.is_finite() && c.column < self.terms.size() && c.direction::<L, N>().is_some()
+            });
+        if sound {
+            return Ok(());
+        }
+        Err(Error::model_file(
+            "its covariates lack coefficients or their covariance; fit and save the model again",
+        ))
+    }
+}

@@ -1,0 +1,359 @@
+//! Covariates of customers: the likelihood's maximum, what it recovers, and what is predicted with it.
+#![allow(clippy::disallowed_methods)] // a simulation of its own
+
+use headwater::clv::{
+    self, Covariates, DropoutOn, Effects, History, PredictOptions, PurchaseOptions, Purchases, Quantity,
+    fit_purchases, purchases_from_bytes,
+};
+use headwater::column::Columns;
+use headwater::{Error, Result, Run};
+
+/// A small generator: tests must not depend on another crate's stream.
+struct Draws(u64);
+
+impl Draws {
+    fn uniform(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) as f64 + 0.5) / 18_446_744_073_709_551_616.0
+    }
+    fn exponential(&mut self) -> f64 {
+        -self.uniform().ln()
+    }
+    fn normal(&mut self) -> f64 {
+        (2.0 * self.exponential()).sqrt() * (std::f64::consts::TAU * self.uniform()).cos()
+    }
+    /// Marsaglia & Tsang (2000).
+    fn gamma(&mut self, shape: f64) -> f64 {
+        if shape < 1.0 {
+            let boost = self.uniform().powf(1.0 / shape);
+            return self.gamma(shape + 1.0) * boost;
+        }
+        let d = shape - 1.0 / 3.0;
+        loop {
+            let x = self.normal();
+            let v = (1.0 + x / (9.0 * d).sqrt()).powi(3);
+            if v > 0.0 && self.uniform().ln() < 0.5 * x * x + d - d * v + d * v.ln() {
+                return d * v;
+            }
+        }
+    }
+    fn beta(&mut self, a: f64, b: f64) -> f64 {
+        let (x, y) = (self.gamma(a), self.gamma(b));
+        x / (x + y)
+    }
+}
+
+#[derive(Default)]
+struct Customers {
+    frequency: Vec<f64>,
+    recency: Vec<f64>,
+    age: Vec<f64>,
+    income: Vec<f64>,
+    channel: Vec<&'static str>,
+}
+
+impl Customers {
+    fn frame(&self) -> Columns {
+        Columns::new()
+            .with("customer", (0..self.age.len() as i64).collect::<Vec<_>>())
+            .with("frequency", self.frequency.clone())
+            .with("recency", self.recency.clone())
+            .with("T", self.age.clone())
+            .with("income", self.income.clone())
+            .with("channel", self.channel.clone())
+    }
+}
+
+/// The effects of the simulations: income on purchases and on dropout, and the channel `web` on purchases.
+const PURCHASE: f64 = 0.4;
+const DROPOUT: f64 = -0.5;
+const WEB: f64 = -0.7;
+
+/// λ ~ Gamma(1.2, 8) and either μ ~ Gamma(1.5, 20) or, after each purchase, p ~ Beta(0.9, 3).
+fn simulate(n: usize, seed: u64, pareto: bool) -> Customers {
+    let mut draws = Draws(seed);
+    let mut out = Customers::default();
+    for i in 0..n {
+        let income = draws.normal();
+        let web = i % 3 == 0;
+        let age = 30.0 + (i % 20) as f64;
+        let rate = draws.gamma(1.2) / 8.0 * (PURCHASE * income + if web { WEB } else { 0.0 }).exp();
+        let (life, leave) = if pareto {
+            (draws.exponential() / (draws.gamma(1.5) / 20.0 * (DROPOUT * income).exp()), 0.0)
+        } else {
+            (f64::INFINITY, draws.beta(0.9 * (DROPOUT * income).exp(), 3.0))
+        };
+        let (mut x, mut last, mut t) = (0.0, 0.0, 0.0);
+        loop {
+            t += draws.exponential() / rate;
+            if t > age.min(life) {
+                break;
+            }
+            (x, last) = (x + 1.0, t);
+            if !pareto && draws.uniform() < leave {
+                break;
+            }
+        }
+        out.frequency.push(x);
+        out.recency.push(last);
+        out.age.push(age);
+        out.income.push(income);
+        out.channel.push(if web { "web" } else { "shop" });
+    }
+    out
+}
+
+fn both() -> Covariates {
+    Covariates::new(["income", "channel"], ["income"])
+}
+
+fn fit(kind: &str, frame: &Columns, covariates: Covariates) -> Result<Box<dyn Purchases>> {
+    let options = PurchaseOptions { covariates: Some(covariates), ..PurchaseOptions::default() };
+    Ok(fit_purchases(kind, frame, &options, &Run::new())?.0)
+}
+
+fn effects(model: &dyn Purchases) -> &Effects {
+    model.effects().expect("the model has covariates")
+}
+
+fn values(model: &dyn Purchases) -> Vec<f64> {
+    effects(model).coefficients().iter().map(|c| c.value).collect()
+}
+
+#[test]
+fn effects_are_recovered_within_their_errors() -> Result<()> {
+    for (kind, pareto) in [
+        ("clv.ParetoNBD", true),
+        ("clv.BetaGeo", false),
+        ("clv.BetaGeoCNBD", false),
+        ("clv.ModifiedBetaGeo", false),
+    ] {
+        let frame = simulate(6_000, 11, pareto).frame();
+        let model = fit(kind, &frame, both())?;
+        let found = effects(&*model);
+        assert_eq!(found.names(), ["purchase:income", "purchase:channel[web]", "dropout:income"]);
+        let truth = [PURCHASE, WEB, DROPOUT];
+        // MBG lets dropout come before the first repeat, which these data do not have.
+        let of = if kind == "clv.ModifiedBetaGeo" { 2 } else { 3 };
+        for ((value, error), truth) in values(&*model).iter().zip(found.standard_errors()).zip(truth).take(of)
+        {
+            let error = error.expect("an error");
+            assert!(
+                error < 0.15 && (value - truth).abs() < 3.3 * error,
+                "{kind}: {value} ± {error}, {truth}"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Each customer's own law, put together by hand: ln r, ln α, ln s, ln β, then three coefficients.
+fn by_hand(model: &dyn Purchases, customers: &Customers, at: [f64; 7]) -> f64 {
+    let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
+    let web: Vec<f64> = customers.channel.iter().map(|c| f64::from(u8::from(*c == "web"))).collect();
+    let (income, share) = (mean(&customers.income), mean(&web));
+    let [r, alpha, s, beta, of_income, of_web, dropout] = at;
+    let one = |i: usize| {
+        let z = customers.income[i] - income;
+        let own = [r, alpha - of_income * z - of_web * (web[i] - share), s, beta - dropout * z].map(f64::exp);
+        let (x, recency, age) = (customers.frequency[i] as u32, customers.recency[i], customers.age[i]);
+        model.quantity_at(&own, History { frequency: x, recency, age }, Quantity::LogLikelihood)
+    };
+    (0..customers.age.len()).map(one).sum()
+}
+
+#[test]
+fn the_likelihood_is_that_of_each_customers_own_law_and_errors_are_its_curvature() -> Result<()> {
+    let customers = simulate(400, 3, true);
+    let frame = customers.frame();
+    let model = fit("clv.ParetoNBD", &frame, both())?;
+    let mut at = [0.0; 7];
+    for (at, v) in at.iter_mut().zip(model.estimates().values.iter().map(|v| v.ln()).chain(values(&*model))) {
+        *at = v;
+    }
+    let whole = model.estimates().log_likelihood;
+    let f = |at: [f64; 7]| by_hand(&*model, &customers, at);
+    assert!((f(at) / whole - 1.0).abs() < 1e-11);
+    let (plain, _) = fit_purchases("clv.ParetoNBD", &frame, &PurchaseOptions::default(), &Run::new())?;
+    assert!(whole > plain.estimates().log_likelihood + 3.0);
+    // A maximum in every direction, and H C = −I for the curvature H by differences.
+    let h = 1e-3;
+    let moved = |i: usize, a: f64, j: usize, b: f64| {
+        let mut at = at;
+        at[i] += a * h;
+        at[j] += b * h;
+        f(at)
+    };
+    let curvature = |i: usize, j: usize| {
+        let corners = [(1.0, 1.0), (1.0, -1.0), (-1.0, 1.0), (-1.0, -1.0)];
+        corners.iter().map(|(a, b)| a * b * moved(i, *a, j, *b)).sum::<f64>() / (4.0 * h * h)
+    };
+    for i in 0..7 {
+        let slope = (moved(i, 1.0, i, 0.0) - moved(i, -1.0, i, 0.0)) / (2.0 * h);
+        assert!(slope.abs() < 0.02, "{i}: {slope}");
+    }
+    let hessian: Vec<Vec<f64>> = (0..7).map(|i| (0..7).map(|j| curvature(i, j)).collect()).collect();
+    let covariance = effects(&*model).covariance();
+    for i in 0..7 {
+        for k in 0..7 {
+            let product: f64 = (0..7).map(|j| -hessian[i][j] * covariance[j][k]).sum();
+            assert!((product - f64::from(u8::from(i == k))).abs() < 0.02, "{i} {k}: {product}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn the_unit_of_a_covariate_and_the_order_of_rows_do_not_matter() -> Result<()> {
+    let mut customers = simulate(500, 5, true);
+    let model = fit("clv.ParetoNBD", &customers.frame(), both())?;
+    customers.income.iter_mut().for_each(|z| *z = 1000.0 * *z + 40_000.0);
+    let scaled = fit("clv.ParetoNBD", &customers.frame(), both())?;
+    for (i, (a, b)) in values(&*model).iter().zip(values(&*scaled)).enumerate() {
+        let unit = if i == 1 { 1.0 } else { 1000.0 };
+        assert!((a - unit * b).abs() < 1e-6 * (1.0 + a.abs()), "{i}: {a} {b}");
+    }
+    // The parameters are those of a customer with mean covariates, whatever their unit.
+    for (a, b) in model.estimates().values.iter().zip(&scaled.estimates().values) {
+        assert!((a / b - 1.0).abs() < 1e-6);
+    }
+    let n = customers.age.len();
+    let turned = |v: &[f64]| (0..n).map(|i| v[(i * 7 + 3) % n]).collect::<Vec<f64>>();
+    let other = Customers {
+        frequency: turned(&customers.frequency),
+        recency: turned(&customers.recency),
+        age: turned(&customers.age),
+        income: turned(&customers.income),
+        channel: (0..n).map(|i| customers.channel[(i * 7 + 3) % n]).collect(),
+    };
+    let options = PurchaseOptions { covariates: Some(both()), ..PurchaseOptions::default() };
+    let run = Run::new().threads(1);
+    let (again, _) = fit_purchases("clv.ParetoNBD", &other.frame(), &options, &run)?;
+    assert_eq!(again.estimates().values, scaled.estimates().values);
+    assert_eq!(values(&*again), values(&*scaled));
+    Ok(())
+}
+
+#[test]
+fn constraints_and_penalties_do_what_they_say() -> Result<()> {
+    let frame = simulate(1_500, 6, true).frame();
+    let free = fit("clv.ParetoNBD", &frame, Covariates::new(["income"], ["income"]))?;
+    let equal = Covariates { equal: vec!["income".into()], ..Covariates::new(["income"], ["income"]) };
+    let tied = fit("clv.ParetoNBD", &frame, equal)?;
+    assert_eq!(effects(&*tied).names(), ["equal:income"]);
+    assert!(tied.estimates().log_likelihood < free.estimates().log_likelihood);
+    let (low, high) = (values(&*free)[1].min(values(&*free)[0]), values(&*free)[0].max(values(&*free)[1]));
+    assert!((low..=high).contains(&values(&*tied)[0]));
+    let mut before = f64::INFINITY;
+    for penalty in [0.0, 0.1, 1.0, 1e6] {
+        let how = Covariates { purchase_penalty: penalty, ..Covariates::new(["income"], []) };
+        let size = values(&*fit("clv.ParetoNBD", &frame, how)?)[0].abs();
+        assert!(size < before);
+        before = size;
+    }
+    assert!(before < 1e-5);
+    // Of the laws with dropout after a purchase: three conventions, nested.
+    let frame = simulate(1_500, 6, false).frame();
+    let on = |dropout_on| Covariates { dropout_on, ..Covariates::new([], ["income"]) };
+    let odds = fit("clv.BetaGeo", &frame, on(DropoutOn::Odds))?;
+    let alike = fit("clv.BetaGeo", &frame, on(DropoutOn::Both))?;
+    let each = fit("clv.BetaGeo", &frame, on(DropoutOn::Separate))?;
+    assert_eq!(effects(&*each).names(), ["dropout_a:income", "dropout_b:income"]);
+    for nested in [&odds, &alike] {
+        assert!(nested.estimates().log_likelihood <= each.estimates().log_likelihood + 1e-9);
+    }
+    Ok(())
+}
+
+#[test]
+fn predictions_are_those_of_each_customers_own_law() -> Result<()> {
+    let run = Run::new();
+    for (kind, pareto) in [("clv.ParetoNBD", true), ("clv.BetaGeo", false)] {
+        let customers = simulate(300, 9, pareto);
+        let frame = customers.frame();
+        let model = fit(kind, &frame, both())?;
+        let ask = PredictOptions { periods: 26.0, interval: Some(0.9), ..PredictOptions::default() };
+        let table = clv::predict(&*model, &frame, &ask, &run)?.table();
+        for row in [0, 1, 2, 150, 299] {
+            let kind = Columns::new()
+                .with("income", vec![customers.income[row]])
+                .with("channel", vec![customers.channel[row]]);
+            let own = clv::at(&*model, &kind, &run)?;
+            let (x, t_x, t) = (customers.frequency[row], customers.recency[row], customers.age[row]);
+            let expected = own.expected_purchases(x, t_x, t, 26.0)?;
+            let told = |name: &str| table.f64s(name).expect("a column")[row];
+            assert!((told("expected_purchases") / expected - 1.0).abs() < 1e-12);
+            assert!(told("expected_purchases_low") < expected && expected < told("expected_purchases_high"));
+            assert!((told("p_alive") - own.p_alive(x, t_x, t, 0.0)?).abs() < 1e-12);
+        }
+        // Those of a rare kind are known less well than those of the mean.
+        let width = |income: f64| -> Result<f64> {
+            let kind = Columns::new().with("income", vec![income]).with("channel", vec!["web"]);
+            let own = clv::at(&*model, &kind, &run)?;
+            Ok(own.estimates().covariance[1][1])
+        };
+        assert!(width(4.0)? > width(0.0)?);
+        // The file holds all of it.
+        let back = purchases_from_bytes(&model.bytes()?)?.expect("a model of purchases");
+        assert_eq!(clv::predict(&*back, &frame, &ask, &run)?.table(), table);
+    }
+    Ok(())
+}
+
+#[test]
+fn reports_look_at_each_customers_covariates() -> Result<()> {
+    let run = Run::new();
+    let customers = simulate(1_500, 12, true);
+    let frame = customers.frame();
+    let model = fit("clv.ParetoNBD", &frame, both())?;
+    let tables = model.report("frequencies", Some(&frame), "{}", &run)?;
+    let sum = |name: &str| tables[0].1.f64s(name).expect("a column").iter().sum::<f64>();
+    assert!((sum("expected") - 1_500.0).abs() < 1e-6 && (sum("actual") - 1_500.0).abs() < 1e-9);
+    let parameters = &model.report("parameters", None, "{}", &run)?[0].1;
+    assert_eq!(parameters.rows(), 7);
+    let aic = model.report("parameters", None, "{}", &run)?[1].1.f64s("aic").expect("AIC")[0];
+    assert!((aic - (14.0 - 2.0 * model.estimates().log_likelihood)).abs() < 1e-9);
+    Ok(())
+}
+
+#[test]
+fn what_cannot_be_is_refused_by_name() -> Result<()> {
+    let customers = simulate(200, 2, true);
+    let frame = customers.frame().with("same", vec![1.0; 200]);
+    let message = |covariates: Covariates| match fit("clv.ParetoNBD", &frame, covariates) {
+        Ok(_) => String::new(),
+        Err(error) => error.to_string(),
+    };
+    assert!(message(Covariates::new(["same"], [])).contains("same"));
+    assert!(message(Covariates::new(["nowhere"], [])).contains("nowhere"));
+    assert!(message(Covariates::new([], [])).contains("one column"));
+    assert!(message(Covariates::new(["income", "income"], [])).contains("twice"));
+    let separate = Covariates { dropout_on: DropoutOn::Separate, ..Covariates::new([], ["income"]) };
+    assert!(message(separate).contains("ParetoNBD"));
+    let equal = Covariates { equal: vec!["income".into()], ..Covariates::new(["income"], []) };
+    assert!(message(equal).contains("both"));
+    let negative = Covariates { purchase_penalty: -1.0, ..Covariates::new(["income"], []) };
+    assert!(message(negative).contains("purchase_penalty"));
+    let mut gap = customers.income.clone();
+    gap[7] = f64::NAN;
+    let broken = Columns::new()
+        .with("frequency", customers.frequency.clone())
+        .with("recency", customers.recency.clone())
+        .with("T", customers.age.clone())
+        .with("income", gap);
+    match fit("clv.ParetoNBD", &broken, Covariates::new(["income"], [])) {
+        Err(Error::Row { column, row, .. }) => assert_eq!((column.as_str(), row), ("income", 7)),
+        other => panic!("{:?}", other.map(|m| m.kind())),
+    }
+    // A level that the fit has not seen, and a model without covariates.
+    let model = fit("clv.ParetoNBD", &frame, both())?;
+    let strange = Columns::new().with("income", vec![0.0]).with("channel", vec!["tv"]);
+    let Err(error) = clv::at(&*model, &strange, &Run::new()) else { panic!("tv is no level") };
+    assert!(error.to_string().contains("level"), "{error}");
+    let (plain, _) = fit_purchases("clv.ParetoNBD", &frame, &PurchaseOptions::default(), &Run::new())?;
+    assert!(clv::at(&*plain, &strange, &Run::new()).is_err());
+    Ok(())
+}
