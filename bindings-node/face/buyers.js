@@ -31,6 +31,13 @@ function buyers(PurchaseModel) {
           return model
         }
 
+        at(covariates) {
+          const model = new this.constructor()
+          const row = Object.entries(covariates).map(([name, value]) => [name, [value]])
+          model.takeAt(this, Object.fromEntries(row))
+          return model
+        }
+
         predict(rfm, options) {
           return this.report('predict', rfm, options)
         }

@@ -78,6 +78,19 @@ fn params<'e>(env: &'e Env, estimates: &Estimates) -> Result<Object<'e>> {
     named(env, estimates, estimates.values.iter().map(|v| Some(*v)))
 }
 
+/// A column of a parameter table by the parameters' names.
+fn by_name<'e>(env: &'e Env, model: &dyn Purchases, column: &str) -> Result<Object<'e>> {
+    let (table, _) = job::now(env, || model.tables())?;
+    let mut out = Object::new(env)?;
+    let values = table.f64s(column).unwrap_or_default();
+    let valid = table.get(column).and_then(|c| c.valid.as_deref());
+    for (row, value) in values.iter().enumerate() {
+        let there = valid.is_none_or(|valid| valid[row]);
+        out.set(table.text("parameter", row).unwrap_or_default().as_ref(), there.then_some(*value))?;
+    }
+    Ok(out)
+}
+
 fn named<'e>(
     env: &'e Env,
     estimates: &Estimates,
@@ -134,6 +147,16 @@ impl PurchaseModel {
     pub fn take_parameters(&self, env: &Env, values: Vec<f64>, k: u32, period: Unknown<'_>) -> Result<()> {
         let period = job::optional_value(env, period)?;
         self.slot.set(job::now(env, || core::purchases_with(&self.kind, &values, k, period))?);
+        Ok(())
+    }
+
+    /// Takes the model of a kind of customer from one with covariates.
+    #[napi(skip_typescript)]
+    pub fn take_at<'e>(&self, env: &'e Env, other: &PurchaseModel, covariates: Unknown<'e>) -> Result<()> {
+        let covariates = crate::intake::Input::open(env, covariates)?;
+        let found =
+            job::now(env, || core::at(&**other.slot.get()?, &covariates.columns()?, &headwater::Run::new()))?;
+        self.slot.set(found);
         Ok(())
     }
 
@@ -208,14 +231,13 @@ impl PurchaseModel {
     /// The parameters.
     #[napi(getter, skip_typescript)]
     pub fn params<'e>(&self, env: &'e Env) -> Result<Object<'e>> {
-        params(env, job::now(env, || self.slot.get())?.estimates())
+        by_name(env, &**job::now(env, || self.slot.get())?, "estimate")
     }
 
     /// Their standard errors.
     #[napi(getter, skip_typescript)]
     pub fn standard_errors<'e>(&self, env: &'e Env) -> Result<Object<'e>> {
-        let model = job::now(env, || self.slot.get())?;
-        named(env, model.estimates(), model.estimates().standard_errors())
+        by_name(env, &**job::now(env, || self.slot.get())?, "standard_error")
     }
 
     /// The maximised log-likelihood.
@@ -233,13 +255,13 @@ impl PurchaseModel {
     /// One row for each parameter.
     #[napi(skip_typescript)]
     pub fn table(&self, env: &Env) -> Result<Frame> {
-        job::now(env, || Ok(Frame::new(self.slot.get()?.estimates().table(0.95)?)))
+        job::now(env, || Ok(Frame::new(self.slot.get()?.tables()?.0)))
     }
 
     /// One row on the fit.
     #[napi(skip_typescript)]
     pub fn fit_table(&self, env: &Env) -> Result<Frame> {
-        job::now(env, || Ok(Frame::new(self.slot.get()?.estimates().fit_table())))
+        job::now(env, || Ok(Frame::new(self.slot.get()?.tables()?.1)))
     }
 
     /// P(alive) of one customer.

@@ -1597,10 +1597,30 @@ export declare namespace clv {
     T?: string
     /** Column of `log_intervals`: with it log-likelihoods of different k can be compared. */
     logIntervals?: string
+    /** What explains purchases and dropout. None by default. */
+    covariates?: Covariates
     /** The unit of recency and T, kept with the model and checked later. */
     period?: Duration
     /** Weight of an L2 penalty on log parameters. Default 0. */
     penalty?: number
+  }
+
+  /** Columns that explain purchases and dropout: numbers, truth values or names. */
+  export interface Covariates {
+    /** Columns that explain the rate of purchases. */
+    purchase?: string[]
+    /** Columns that explain dropout. */
+    dropout?: string[]
+    /** Those of both that have one coefficient for both. */
+    equal?: string[]
+    /** Reference levels of columns of names; the first in order by default. */
+    references?: Record<string, string>
+    /** λ of −½ λ γ² per customer, on standardised covariates of purchase. Default 0. */
+    purchasePenalty?: number
+    /** The same for dropout. */
+    dropoutPenalty?: number
+    /** What dropout's covariates move in the models with dropout after a purchase: the odds (by a), a and b alike (as CLVTools), or each (as pymc-marketing). Default `"odds"`. */
+    dropoutOn?: 'odds' | 'both' | 'separate'
   }
 
   /** The same, of purchases at every k-th tick. */
@@ -1826,6 +1846,8 @@ export declare namespace clv {
   abstract class PurchaseModel<Name extends string = string> {
     /** Estimates the parameters by maximum likelihood, and resolves to this model. */
     fit(rfm: FrameInput, options?: BetaGeoOptions & RunOptions): Promise<this>
+    /** The model of a kind of customer, by its covariates: what it says is said of customers like that. */
+    at(covariates: Record<string, string | number | boolean>): this
     /** What to expect of each customer: customer, expected_purchases, p_alive, and what was asked for. */
     predict(rfm: FrameInput, options?: PredictOptions & RunOptions): Promise<Frame>
     /** The forecast beside the holdout: level, mae, rmse, bias, …; `extras`: by_frequency, by_recency, by_age, deciles. */

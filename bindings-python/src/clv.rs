@@ -92,6 +92,13 @@ pub(crate) fn clv_from_parameters(
     })
 }
 
+/// The model of a kind of customer, by its covariates.
+#[pyfunction]
+pub(crate) fn clv_at(model: &Model, covariates: &Bound<'_, PyAny>) -> Outcome<Model> {
+    let covariates = columns(covariates)?;
+    direct(|| Ok(Model::purchases(clv::at(model.buyers()?, &covariates, &headwater::Run::new())?)))
+}
+
 /// The parameters with their errors and limits, and one row on the fit.
 #[pyfunction]
 pub(crate) fn clv_tables(model: &Model) -> Outcome<(Frame, Frame)> {
@@ -99,10 +106,11 @@ pub(crate) fn clv_tables(model: &Model) -> Outcome<(Frame, Frame)> {
         if let Some(model) = model.leavers() {
             return Ok((Frame::new(model.parameters()?)?, Frame::new(model.fit_table())?));
         }
-        let estimates = match model.buyers() {
-            Ok(model) => model.estimates(),
-            Err(_) => model.get::<GammaGammaModel>()?.estimates(),
-        };
+        if let Ok(model) = model.buyers() {
+            let (parameters, fit) = model.tables()?;
+            return Ok((Frame::new(parameters)?, Frame::new(fit)?));
+        }
+        let estimates = model.get::<GammaGammaModel>()?.estimates();
         Ok((Frame::new(estimates.table(0.95)?)?, Frame::new(estimates.fit_table())?))
     })
 }

@@ -28,9 +28,9 @@ mod _core {
     use crate::channels::{channel_rules, classify_visit, drill_down, group_channels};
     #[pymodule_export]
     use crate::clv::{
-        clv_backtest, clv_compare, clv_fit, clv_forecast_errors, clv_from_parameters, clv_lifetime_value,
-        clv_posterior, clv_predict, clv_probabilities, clv_report, clv_score, clv_spend, clv_summarize,
-        clv_tables, clv_tracking,
+        clv_at, clv_backtest, clv_compare, clv_fit, clv_forecast_errors, clv_from_parameters,
+        clv_lifetime_value, clv_posterior, clv_predict, clv_probabilities, clv_report, clv_score, clv_spend,
+        clv_summarize, clv_tables, clv_tracking,
     };
     #[pymodule_export]
     use crate::frame::Frame;

@@ -90,8 +90,8 @@ fn call(call: &str, frames: &Frames, options: &str, run: &Run) -> Result<Vec<(&'
             let model = purchases_from_bytes(&model.bytes()?)?.unwrap();
             let mut tables = model.report("predict", Some(&frames["rfm"]), &part("predict"), run)?;
             Ok(vec![
-                ("parameters", model.estimates().table(0.95)?),
-                ("fit", model.estimates().fit_table()),
+                ("parameters", model.tables()?.0),
+                ("fit", model.tables()?.1),
                 ("predictions", tables.swap_remove(0).1),
             ])
         }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
-from typing import Any, ClassVar, Literal, Self
+from collections.abc import MutableMapping, Sequence
+from typing import Any, ClassVar, Literal, Self, TypedDict
 
 from . import _call, _core, _frames
 from ._models import Fitted
@@ -80,8 +80,29 @@ class _Likelihood(Fitted):
         return shown | self._fit_facts()
 
 
+class Covariates(TypedDict, total=False):
+    """Which columns explain purchases and dropout, and how; see ``fit``."""
+
+    purchase: list[str]
+    dropout: list[str]
+    equal: list[str]
+    references: dict[str, str]
+    purchase_penalty: float
+    dropout_penalty: float
+    dropout_on: Literal["odds", "both", "separate"]
+
+
+def _named(covariates: Covariates | None) -> list[str]:
+    """The columns, each once."""
+    given = covariates or {}
+    return list(dict.fromkeys([*given.get("purchase", []), *given.get("dropout", [])]))
+
+
 class Purchases(_Likelihood):
     """What all models of purchases and dropout share."""
+
+    #: The columns of covariates.
+    covariates_: Sequence[str] = ()
 
     def __init__(self, penalty: float = 0.0, max_iterations: int = 200, tolerance: float = 1e-9) -> None:
         self.penalty = penalty
@@ -90,6 +111,8 @@ class Purchases(_Likelihood):
 
     def _restore(self, body: dict[str, Any]) -> None:
         self.penalty = body["penalty"]
+        terms = (body.get("effects") or {}).get("terms", [])
+        self.covariates_ = [term["name"] for covariate in terms for term in covariate.values()]
 
     def fit(
         self,
@@ -100,6 +123,7 @@ class Purchases(_Likelihood):
         T: str = "T",
         weight: str | None = None,
         log_intervals: str | None = None,
+        covariates: Covariates | None = None,
         period: _call.Span | None = None,
         on_invalid: _OnInvalid = "error",
         threads: int | None = None,
@@ -118,6 +142,13 @@ class Purchases(_Likelihood):
         log_intervals : str, optional
             The column that ``summarize(log_intervals=True)`` gives: with it the log-likelihoods of regular
             models are complete, and those of different k can be compared.
+        covariates : dict, optional
+            What explains purchases and dropout: ``purchase`` and ``dropout`` name columns of ``rfm`` (numbers,
+            truth values or names), ``equal`` those that have one coefficient for both, ``references`` the
+            reference levels of names, ``purchase_penalty`` and ``dropout_penalty`` the λ of −½ λ γ² per
+            customer on standardised covariates; ``dropout_on`` is ``"odds"``, ``"both"`` (as CLVTools) or
+            ``"separate"`` (as pymc-marketing) for the models with dropout after a purchase. The model's
+            parameters are then those of a customer whose covariates are at their means.
         period : str, timedelta or number of days, optional
             The unit of recency and T, to be kept with the model and checked later.
         on_invalid : {"error", "drop"}, default "error"
@@ -138,12 +169,26 @@ class Purchases(_Likelihood):
             "T": T,
             "weight": weight,
             "log_intervals": log_intervals,
+            "covariates": covariates,
             "period": period,
             "on_invalid": on_invalid,
         }
-        columns = [frequency, recency, T, weight, log_intervals]
+        columns = [frequency, recency, T, weight, log_intervals, *_named(covariates)]
         self._fit(rfm, columns, options, _call.run(0, threads, progress))
+        self._restore(self._body())
         return self
+
+    def at(self, **covariates: Any) -> Self:
+        """The model of a kind of customer: ``model.at(channel="web", income=3)``.
+
+        What it says of new customers, and of any history, is said of customers with these covariates.
+        """
+        frame = {name: [value] for name, value in covariates.items()}
+        other = type(self)()
+        data, _ = _frames.take(frame, list(frame))
+        other._native = _core.clv_at(self._fitted, data)
+        other._restore(other._body())
+        return other
 
     def _tables(
         self,
@@ -157,7 +202,7 @@ class Purchases(_Likelihood):
         if rfm is None:
             found = _core.clv_report(self._fitted, name, _call.options(options), run)
             return dict(found), _frames.neutral
-        data, make = _frames.take(rfm, columns or [])
+        data, make = _frames.take(rfm, [*(columns or []), *self.covariates_])
         found = _core.clv_report(self._fitted, name, _call.options(options), run, data)
         return dict(found), make
 

@@ -1,5 +1,5 @@
-from collections.abc import MutableMapping
-from typing import Any, Literal, Self
+from collections.abc import MutableMapping, Sequence
+from typing import Any, Literal, Self, TypedDict
 
 from . import _call
 from ._models import Fitted
@@ -20,7 +20,17 @@ class _Likelihood(Fitted):
     def summary(self) -> Any: ...
     def fit_summary(self) -> Any: ...
 
+class Covariates(TypedDict, total=False):
+    purchase: list[str]
+    dropout: list[str]
+    equal: list[str]
+    references: dict[str, str]
+    purchase_penalty: float
+    dropout_penalty: float
+    dropout_on: Literal["odds", "both", "separate"]
+
 class Purchases(_Likelihood):
+    covariates_: Sequence[str]
     penalty: float
     max_iterations: int
     tolerance: float
@@ -35,11 +45,13 @@ class Purchases(_Likelihood):
         T: str = "T",
         weight: str | None = None,
         log_intervals: str | None = None,
+        covariates: Covariates | None = None,
         period: _call.Span | None = None,
         on_invalid: _OnInvalid = "error",
         threads: int | None = None,
         progress: _call.Progress = None,
     ) -> Self: ...
+    def at(self, **covariates: Any) -> Self: ...
     def predict(
         self,
         rfm: Any,

@@ -258,6 +258,15 @@ impl Default for FrequencyOptions {
 }
 
 impl dyn Purchases {
+    /// The parameters and coefficients with their errors and limits (95 %), and one row on the fit.
+    pub fn tables(&self) -> Result<(Table, Table)> {
+        let (table, fit) = (self.estimates().table(0.95)?, self.estimates());
+        Ok(match self.effects() {
+            None => (table, fit.fit_table()),
+            Some(effects) => (effects.append(&table, 0.95)?, fit.fit_table_with(effects.free())),
+        })
+    }
+
     /// A report by its name, with its options as JSON: what the bindings call.
     ///
     /// | name | frame | tables |
@@ -280,14 +289,8 @@ impl dyn Purchases {
             "check" => super::checking::check(self, frame()?, &parse(options)?, run),
             "parameters" => {
                 crate::options::none(options)?;
-                let (table, fit) = (self.estimates().table(0.95)?, self.estimates());
-                Ok(match self.effects() {
-                    None => vec![("parameters", table), ("fit", fit.fit_table())],
-                    Some(effects) => vec![
-                        ("parameters", effects.append(&table, 0.95)?),
-                        ("fit", fit.fit_table_with(effects.free())),
-                    ],
-                })
+                let (parameters, fit) = self.tables()?;
+                Ok(vec![("parameters", parameters), ("fit", fit)])
             }
             _ => Err(Error::option("report", format!("there is no report `{name}` of models of purchases"))),
         }
