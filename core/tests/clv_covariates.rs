@@ -1,50 +1,15 @@
 //! Covariates of customers: the likelihood's maximum, what it recovers, and what is predicted with it.
 #![allow(clippy::disallowed_methods)] // a simulation of its own
 
+mod support;
+
 use headwater::clv::{
     self, Covariates, DropoutOn, Effects, History, PredictOptions, PurchaseOptions, Purchases, Quantity,
     fit_purchases, purchases_from_bytes,
 };
 use headwater::column::Columns;
 use headwater::{Error, Result, Run};
-
-/// A small generator: tests must not depend on another crate's stream.
-struct Draws(u64);
-
-impl Draws {
-    fn uniform(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) as f64 + 0.5) / 18_446_744_073_709_551_616.0
-    }
-    fn exponential(&mut self) -> f64 {
-        -self.uniform().ln()
-    }
-    fn normal(&mut self) -> f64 {
-        (2.0 * self.exponential()).sqrt() * (std::f64::consts::TAU * self.uniform()).cos()
-    }
-    /// Marsaglia & Tsang (2000).
-    fn gamma(&mut self, shape: f64) -> f64 {
-        if shape < 1.0 {
-            let boost = self.uniform().powf(1.0 / shape);
-            return self.gamma(shape + 1.0) * boost;
-        }
-        let d = shape - 1.0 / 3.0;
-        loop {
-            let x = self.normal();
-            let v = (1.0 + x / (9.0 * d).sqrt()).powi(3);
-            if v > 0.0 && self.uniform().ln() < 0.5 * x * x + d - d * v + d * v.ln() {
-                return d * v;
-            }
-        }
-    }
-    fn beta(&mut self, a: f64, b: f64) -> f64 {
-        let (x, y) = (self.gamma(a), self.gamma(b));
-        x / (x + y)
-    }
-}
+use support::draws::Draws;
 
 #[derive(Default)]
 struct Customers {
@@ -74,7 +39,7 @@ const WEB: f64 = -0.7;
 
 /// λ ~ Gamma(1.2, 8) and either μ ~ Gamma(1.5, 20) or, after each purchase, p ~ Beta(0.9, 3).
 fn simulate(n: usize, seed: u64, pareto: bool) -> Customers {
-    let mut draws = Draws(seed);
+    let mut draws = Draws::new(seed);
     let mut out = Customers::default();
     for i in 0..n {
         let income = draws.normal();

@@ -47,6 +47,7 @@ pub mod contract;
 mod contractual;
 mod covariates;
 mod door;
+pub mod dynamic;
 mod estimates;
 pub mod finance;
 mod frames;

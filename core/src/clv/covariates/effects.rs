@@ -28,6 +28,14 @@ pub struct Effect {
 }
 
 impl Effect {
+    pub(in crate::clv) fn column(&self) -> usize {
+        self.column
+    }
+
+    pub(in crate::clv) fn on(&self) -> &[Process] {
+        &self.on
+    }
+
     /// The step of the log parameters for one more of the covariate and a coefficient of 1.
     pub(super) fn direction<L: Law<N>, const N: usize>(&self) -> Option<[f64; N]> {
         let mut out = [0.0; N];
@@ -53,7 +61,7 @@ pub struct Effects {
 }
 
 /// The coefficients that the options ask for, all 0.
-pub(super) fn coefficients<L: Law<N>, const N: usize>(
+pub(in crate::clv) fn coefficients<L: Law<N>, const N: usize>(
     options: &Covariates,
     columns: &[String],
     terms: &Terms,
@@ -97,6 +105,22 @@ pub(super) fn coefficients<L: Law<N>, const N: usize>(
 }
 
 impl Effects {
+    /// What a fit found: the coefficients with their values, and the covariance of all parameters.
+    pub(in crate::clv) fn found(
+        terms: Terms,
+        mut coefficients: Vec<Effect>,
+        values: impl Iterator<Item = f64>,
+        fixed: &[bool],
+        covariance: Vec<Vec<f64>>,
+    ) -> Self {
+        for ((effect, value), fixed) in coefficients.iter_mut().zip(values).zip(fixed) {
+            (effect.value, effect.fixed) = (value, *fixed);
+        }
+        let ran_off = coefficients.iter().any(|e| e.fixed);
+        let verdict = if ran_off { Verdict::MonotoneLikelihood } else { Verdict::Interior };
+        Self { terms, coefficients, covariance, verdict }
+    }
+
     /// The coefficients.
     pub fn coefficients(&self) -> &[Effect] {
         &self.coefficients

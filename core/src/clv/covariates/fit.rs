@@ -138,12 +138,6 @@ pub(in crate::clv) fn fit<L: Law<N>, const N: usize>(
     let covariance: Vec<Vec<f64>> = (0..size)
         .map(|i| (0..size).map(|j| found.covariance[i * size + j] * units[i] * units[j]).collect())
         .collect();
-    let mut effects = effects;
-    for (c, effect) in effects.iter_mut().enumerate() {
-        effect.value = found.at[N + c] * units[N + c];
-        effect.fixed = found.fixed[N + c];
-    }
-    let ran_off = effects.iter().any(|e| e.fixed);
     let estimates = Estimates {
         values: found.at[..N].iter().map(|v| exp(*v)).collect(),
         covariance: covariance[..N].iter().map(|row| row[..N].to_vec()).collect(),
@@ -156,8 +150,8 @@ pub(in crate::clv) fn fit<L: Law<N>, const N: usize>(
         verdict: if held.contains(&true) { law.verdict(at, held) } else { Verdict::Interior },
         ..plain.clone()
     };
-    let verdict = if ran_off { Verdict::MonotoneLikelihood } else { Verdict::Interior };
-    Ok((estimates, Effects { terms, coefficients: effects, covariance, verdict }))
+    let values = found.at[N..].iter().zip(&units[N..]).map(|(v, unit)| v * unit);
+    Ok((estimates, Effects::found(terms, effects, values, &found.fixed[N..], covariance)))
 }
 
 /// The log-likelihood on log parameters and standardised coefficients.

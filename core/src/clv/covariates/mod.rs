@@ -22,6 +22,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub(super) use effects::coefficients;
 pub use effects::{Effect, Effects};
 pub(super) use fit::{Ask, fit};
 pub use patterns::at;

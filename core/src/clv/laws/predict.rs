@@ -76,6 +76,10 @@ pub struct CustomerPrediction {
 }
 
 impl CustomerPrediction {
+    pub(in crate::clv) fn new(table: Table, dropped: Dropped) -> Self {
+        Self { table, dropped }
+    }
+
     /// The frame of [`predict`].
     pub fn table(&self) -> Table {
         self.table.clone()

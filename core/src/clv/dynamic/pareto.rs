@@ -1,0 +1,220 @@
+//! Fitting Pareto/NBD along covariates.
+
+use serde::{Deserialize, Serialize};
+
+use super::Sources;
+use super::likelihood::{Course, LAW, add};
+use super::model::DynamicParetoNbdModel;
+use super::timeline::{Lives, Timeline};
+use crate::clv::covariates::{Covariates, Effects, Process, coefficients};
+use crate::clv::estimates::{Estimates, Verdict};
+use crate::clv::laws::{Fit, Law, ParetoLaw, Purchases};
+use crate::clv::rows::RfmSlices;
+use crate::clv::survival::design::{Reader, Terms};
+use crate::clv::survival::regression::search;
+use crate::column::{Columns, Dropped, Duration};
+use crate::math::ascent::Local;
+use crate::math::{exp, ln, sum};
+use crate::{Error, Result, Run};
+
+/// Customers in one piece of work.
+const PIECE: usize = 64;
+/// A log parameter stays within ln(10⁶) of its centre.
+const EDGE: f64 = 13.815_510_557_964_274;
+/// A standardised coefficient stays within this.
+const STEEPEST: f64 = 30.0;
+
+/// Pareto/NBD with covariates that change: how to fit it.
+///
+/// ```
+/// use headwater::Run;
+/// use headwater::clv::dynamic::{DynamicParetoNbd, DynamicPredictOptions};
+/// use headwater::clv::Covariates;
+/// use headwater::column::{Columns, Duration};
+///
+/// // Sixty customers who buy more in the second quarter, by a calendar that all share.
+/// let (mut customer, mut time) = (Vec::new(), Vec::new());
+/// for i in 0..60 {
+///     for day in (i % 28..240).step_by(9 + 13 * (i % 5)).filter(|d| i % 4 > 0 || *d < 90) {
+///         for again in 0..=i64::from((90..180).contains(&day)) {
+///             customer.push(format!("c{i}"));
+///             time.push(1_700_000_000_000_000 + (day as i64 + 4 * again) * 86_400_000_000);
+///         }
+///     }
+/// }
+/// let orders = Columns::new().with("customer", customer).with("time", time);
+/// let (mut customer, mut time, mut season) = (Vec::new(), Vec::new(), Vec::new());
+/// for i in 0..60 {
+///     for (day, on) in [(0, 0.0), (90, 1.0), (180, 0.0)] {
+///         customer.push(format!("c{i}"));
+///         time.push(1_700_000_000_000_000 + day * 86_400_000_000);
+///         season.push(on);
+///     }
+/// }
+/// let seasons = Columns::new().with("customer", customer).with("time", time).with("season", season);
+///
+/// let fit = DynamicParetoNbd {
+///     covariates: Covariates::new(["season"], []),
+///     period: Duration::from_days(7),
+///     ..DynamicParetoNbd::default()
+/// };
+/// let run = Run::new();
+/// let (model, _) = fit.fit(&orders, &seasons, &run)?;
+/// assert!(model.effects().coefficients()[0].value > 0.2);
+/// let ask = DynamicPredictOptions { periods: 13.0, ..DynamicPredictOptions::default() };
+/// let table = model.predict(&orders, &seasons, &ask, &run)?;
+/// assert_eq!(table.table().rows(), 60);
+/// # Ok::<(), headwater::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DynamicParetoNbd {
+    /// Which columns explain what; `dropout_on` has no meaning here.
+    pub covariates: Covariates,
+    /// The unit of time. Default 1 day.
+    pub period: Duration,
+    /// How the frames are read.
+    pub sources: Sources,
+    /// Weight of an L2 penalty on the law's log parameters; see [`Fit::penalty`].
+    pub penalty: f64,
+    /// Most Newton steps. Default 200.
+    pub max_iterations: usize,
+    /// The gradient per customer that counts as zero. Default 1e-9.
+    pub tolerance: f64,
+}
+
+impl Default for DynamicParetoNbd {
+    fn default() -> Self {
+        let Fit { penalty, max_iterations, tolerance, .. } = Fit::<ParetoLaw, 4>::default();
+        Self {
+            covariates: Covariates::default(),
+            period: Duration::from_days(1),
+            sources: Sources::default(),
+            penalty,
+            max_iterations,
+            tolerance,
+        }
+    }
+}
+
+impl DynamicParetoNbd {
+    /// Fits the model to orders and covariates; rows that were dropped are returned
+    /// beside it, of orders and then of covariates.
+    ///
+    /// Errors: a customer whose covariates begin after the first order, two rows of a customer at
+    /// one time, a covariate that does not vary; those of [`Fit::fit`].
+    pub fn fit(
+        &self,
+        orders: &Columns,
+        covariates: &Columns,
+        run: &Run,
+    ) -> Result<(DynamicParetoNbdModel, [Dropped; 2])> {
+        let names = self.covariates.columns()?;
+        if self.period.micros() <= 0 {
+            return Err(Error::option("period", "must be longer than 0"));
+        }
+        let timeline = Timeline::read(covariates, Reader::Fit(&names), &self.sources, run)?;
+        let lives = Lives::read(orders, &timeline, &self.sources, self.period.micros() as f64, run)?;
+        let mut terms =
+            Terms::of(&names, timeline.given(), timeline.given_rows(), &self.covariates.references)?;
+        let mut matrix = timeline.matrix(&terms);
+        let exposure = lives.exposure(matrix.rows);
+        terms.standardise(&mut matrix, |place| exposure[place])?;
+        let effects = coefficients::<ParetoLaw, LAW>(&self.covariates, &names, &terms)?;
+        let plain = self.plain(&lives, run)?;
+        let (found, centre) = {
+            let course = Course::new(&matrix, &effects);
+            self.search(&lives, &course, &effects, &plain, run)?
+        };
+        let size = found.at.len();
+        let scales = terms.scales();
+        let mut units = vec![1.0; LAW];
+        units.extend(effects.iter().map(|e| 1.0 / scales[e.column()]));
+        let covariance: Vec<Vec<f64>> = (0..size)
+            .map(|i| (0..size).map(|j| found.covariance[i * size + j] * units[i] * units[j]).collect())
+            .collect();
+        let at: [f64; LAW] = std::array::from_fn(|i| found.at[i] - centre[i]);
+        let held: [bool; LAW] = std::array::from_fn(|i| found.fixed[i]);
+        let log_likelihood = {
+            let course = Course::new(&matrix, &effects);
+            whole(&lives, &course, &found.at, run)?.value
+        };
+        let estimates = Estimates {
+            values: found.at[..LAW].iter().map(|v| exp(*v)).collect(),
+            covariance: covariance[..LAW].iter().map(|row| row[..LAW].to_vec()).collect(),
+            fixed: held.to_vec(),
+            log_likelihood,
+            distinct: lives.lives.len() as u64,
+            iterations: found.iterations as u64,
+            gradient_norm: found.gradient_norm,
+            verdict: if held.contains(&true) { ParetoLaw.verdict(at, held) } else { Verdict::Interior },
+            ..plain
+        };
+        let values = found.at[LAW..].iter().zip(&units[LAW..]).map(|(v, unit)| v * unit);
+        let effects = Effects::found(terms, effects, values, &found.fixed[LAW..], covariance);
+        let model = DynamicParetoNbdModel::new(estimates, effects, self);
+        Ok((model, [lives.dropped, timeline.dropped]))
+    }
+
+    /// Pareto/NBD without covariates, to start from.
+    fn plain(&self, lives: &Lives, run: &Run) -> Result<Estimates> {
+        let take = |f: fn(&super::timeline::Life) -> f64| lives.lives.iter().map(f).collect::<Vec<f64>>();
+        let (x, t_x, t) = (take(|l| f64::from(l.frequency)), take(|l| l.recency), take(|l| l.age));
+        let rows = RfmSlices { frequency: &x, recency: &t_x, age: &t, ..RfmSlices::default() };
+        let fit = Fit::<ParetoLaw, LAW>::new().penalty(self.penalty);
+        let model = fit.max_iterations(self.max_iterations).tolerance(self.tolerance).fit(&rows, run)?;
+        Ok(model.estimates().clone())
+    }
+
+    fn search(
+        &self,
+        lives: &Lives,
+        course: &Course<'_>,
+        effects: &[crate::clv::covariates::Effect],
+        plain: &Estimates,
+        run: &Run,
+    ) -> Result<(crate::clv::survival::regression::Maximum, [f64; LAW])> {
+        let n = lives.lives.len() as f64;
+        let mean_age = sum(lives.lives.iter().map(|l| l.age)) / n;
+        let centre: [f64; LAW] = std::array::from_fn(|i| ParetoLaw::TIME[i] * ln(mean_age));
+        let of = |p: &Process| match p {
+            Process::Purchase => self.covariates.purchase_penalty,
+            _ => self.covariates.dropout_penalty,
+        };
+        let mut penalties = vec![self.penalty * n; LAW];
+        penalties.extend(effects.iter().map(|e| n * e.on().iter().map(of).sum::<f64>()));
+        let size = penalties.len();
+        let mut start: Vec<f64> = plain.values.iter().map(|v| ln(*v)).collect();
+        start.resize(size, 0.0);
+        let mut bounds: Vec<(f64, f64)> = centre.iter().map(|c| (c - EDGE, c + EDGE)).collect();
+        bounds.resize(size, (-STEEPEST, STEEPEST));
+        run.stage("fitting covariates", 0)?;
+        let limits = (self.max_iterations, self.tolerance);
+        let found = search("DynamicParetoNBD", &start, &bounds, limits, n, |at| {
+            let mut local = whole(lives, course, at, run)?;
+            for (i, penalty) in penalties.iter().enumerate() {
+                let away = at[i] - centre.get(i).copied().unwrap_or_default();
+                local.value -= 0.5 * penalty * away * away;
+                local.gradient[i] -= penalty * away;
+                local.hessian[i * size + i] -= penalty;
+            }
+            Ok(local)
+        })?;
+        Ok((found, centre))
+    }
+}
+
+/// The log-likelihood of all customers.
+fn whole(lives: &Lives, course: &Course<'_>, at: &[f64], run: &Run) -> Result<Local> {
+    let n = lives.lives.len();
+    let parts = run.map_items(n.div_ceil(PIECE), |piece| {
+        run.check()?;
+        let mut total = Local::zero(at.len());
+        for life in &lives.lives[piece * PIECE..n.min((piece + 1) * PIECE)] {
+            let [from, to] = life.purchases;
+            add(life, &lives.pieces, &lives.purchases[from..to], course, at, &mut total);
+        }
+        Ok(total)
+    })?;
+    Ok(parts.into_iter().fold(Local::zero(at.len()), Local::merge))
+}

@@ -1,0 +1,276 @@
+//! What customers are expected to do, given the covariates to come.
+
+use serde::{Deserialize, Serialize};
+
+use super::Sources;
+use super::likelihood::{Course, LAW, told};
+use super::model::{DynamicParetoNbdModel, centred};
+use super::timeline::{Life, Lives, Timeline};
+use crate::clv::estimates::interval_quantile;
+use crate::clv::laws::CustomerPrediction;
+use crate::column::{Columns, Names, Table, Values};
+use crate::math::quadrature::integrate;
+use crate::math::{exp, exp_m1, ln, ln_1p, log1p_exp};
+use crate::{Error, Result, Run};
+
+/// Customers in one piece of work.
+const PIECE: usize = 64;
+/// A step of a parameter for the delta method.
+const STEP: f64 = 1e-6;
+
+/// Options of [`DynamicParetoNbdModel::predict`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DynamicPredictOptions {
+    /// How many periods after the end of observation. Default 1.
+    pub periods: f64,
+    /// Level of an interval for the uncertainty of the parameters; none by default.
+    pub interval: Option<f64>,
+    /// Also purchases in these periods discounted by 1 + this a period (DECT).
+    pub discount_rate: Option<f64>,
+    /// How the frames are read.
+    pub sources: Sources,
+}
+
+impl Default for DynamicPredictOptions {
+    fn default() -> Self {
+        Self { periods: 1.0, interval: None, discount_rate: None, sources: Sources::default() }
+    }
+}
+
+/// Factors and lengths of the pieces to come.
+type Coming = Vec<(u32, f64)>;
+
+/// One customer's answers.
+#[derive(Clone, Copy)]
+struct Answer {
+    expected: f64,
+    odds: f64,
+    discounted: f64,
+}
+
+impl DynamicParetoNbdModel {
+    /// Purchases expected of the customers of `orders` in the coming periods, by what
+    /// `covariates` say of then (a customer's last row holds for ever): a frame of
+    /// customer, expected_purchases, p_alive; with `interval` their `_low` and `_high` (delta method on
+    /// the log and logit scale); with `discount_rate` discounted_purchases.
+    pub fn predict(
+        &self,
+        orders: &Columns,
+        covariates: &Columns,
+        options: &DynamicPredictOptions,
+        run: &Run,
+    ) -> Result<CustomerPrediction> {
+        let (timeline, period) = self.timeline(covariates, options, run)?;
+        let lives = Lives::read(orders, &timeline, &options.sources, period, run)?;
+        let ahead = self.ahead(options)?;
+        let mut pieces = Vec::new();
+        let coming: Vec<Coming> = lives
+            .lives
+            .iter()
+            .map(|life| {
+                pieces.clear();
+                timeline.pieces(life.places, life.end, life.end.saturating_add(ahead), &mut pieces);
+                pieces.iter().map(|(place, micros)| (*place, *micros as f64 / period)).collect()
+            })
+            .collect();
+        let table = self.answers(&timeline, &lives.lives, &lives.pieces, &coming, options, run)?;
+        let customer = Table::new().with("customer", Values::Names(lives.customer));
+        let table = table.into_iter().fold(customer, |t, (name, v)| t.with(name, Values::F64(v)));
+        Ok(CustomerPrediction::new(table, lives.dropped))
+    }
+
+    /// The same of customers who are new at their first row of covariates, in the `periods` after it: a frame
+    /// of customer, expected_purchases, p_alive (at the end of these periods), and what was asked for.
+    pub fn new_customers(
+        &self,
+        covariates: &Columns,
+        options: &DynamicPredictOptions,
+        run: &Run,
+    ) -> Result<CustomerPrediction> {
+        if !covariates.has(&options.sources.time) {
+            return Err(Error::column(
+                options.sources.time.as_str(),
+                "is needed: a new customer begins with the first row of covariates",
+            ));
+        }
+        let (timeline, period) = self.timeline(covariates, options, run)?;
+        let ahead = self.ahead(options)?;
+        let (mut lives, mut coming, mut names) = (Vec::new(), Vec::new(), Vec::new());
+        let mut pieces = Vec::new();
+        for (label, birth, places) in timeline.firsts() {
+            names.push(label.to_owned());
+            pieces.clear();
+            timeline.pieces(places, birth, birth.saturating_add(ahead), &mut pieces);
+            coming.push(pieces.iter().map(|(place, micros)| (*place, *micros as f64 / period)).collect());
+            let (frequency, recency, age) = (0, 0.0, 0.0);
+            lives.push(Life {
+                frequency,
+                pieces: [0; 3],
+                purchases: [0; 2],
+                places,
+                end: birth,
+                recency,
+                age,
+            });
+        }
+        let answers = self.answers(&timeline, &lives, &[], &coming, options, run)?;
+        let at = self.at();
+        let (matrix, law) = (centred(self.effects.terms(), &timeline), self.estimates.values.as_slice());
+        let course = Course::new(&matrix, self.effects.coefficients());
+        let alive = coming.iter().map(|coming: &Coming| {
+            let passed: f64 = coming.iter().map(|(p, t)| course.factors(*p, &at[LAW..])[1] * t).sum();
+            exp(-law[2] * ln_1p(passed / law[3]))
+        });
+        let alive: Vec<f64> = alive.collect();
+        let customer = Table::new().with("customer", Values::Names(names.iter().collect::<Names>()));
+        let keep = answers.into_iter().filter(|(name, _)| !name.starts_with("p_alive_"));
+        let table = keep.fold(customer, |t, (name, v)| {
+            t.with(name, Values::F64(if name == "p_alive" { alive.clone() } else { v }))
+        });
+        Ok(CustomerPrediction::new(table, timeline.dropped))
+    }
+
+    fn timeline<'a>(
+        &self,
+        covariates: &'a Columns,
+        options: &DynamicPredictOptions,
+        run: &'a Run,
+    ) -> Result<(Timeline<'a>, f64)> {
+        let timeline = Timeline::read(covariates, self.effects.reader(), &options.sources, run)?;
+        Ok((timeline, self.period.micros() as f64))
+    }
+
+    /// The horizon in microseconds.
+    fn ahead(&self, options: &DynamicPredictOptions) -> Result<i64> {
+        let micros = options.periods * self.period.micros() as f64;
+        if !(options.periods.is_finite() && options.periods >= 0.0 && micros < 9e18) {
+            let reason = format!("{} is not a number of periods from 0 that time can hold", options.periods);
+            return Err(Error::option("periods", reason));
+        }
+        Ok(micros.round() as i64)
+    }
+
+    fn answers(
+        &self,
+        timeline: &Timeline<'_>,
+        lives: &[Life],
+        pieces: &[(u32, f64)],
+        coming: &[Coming],
+        options: &DynamicPredictOptions,
+        run: &Run,
+    ) -> Result<Vec<(&'static str, Vec<f64>)>> {
+        let z = options.interval.map(interval_quantile).transpose()?;
+        let rate = match options.discount_rate {
+            None => 0.0,
+            Some(rate) if rate.is_finite() && rate >= 0.0 => ln_1p(rate),
+            Some(_) => {
+                return Err(Error::option("discount_rate", "must be a finite rate per period from 0"));
+            }
+        };
+        let matrix = centred(self.effects.terms(), timeline);
+        let course = Course::new(&matrix, self.effects.coefficients());
+        let at = self.at();
+        let n = lives.len();
+        run.stage("predicting", n as u64)?;
+        let parts = run.map_items(n.div_ceil(PIECE), |piece| {
+            run.check()?;
+            let mut out = Vec::with_capacity(PIECE);
+            for i in piece * PIECE..n.min((piece + 1) * PIECE) {
+                let ask = |at: &[f64], rate: f64| answer(&lives[i], pieces, &coming[i], &course, at, rate);
+                let found = ask(&at, rate);
+                let edges = z.map_or([0.0; 4], |z| self.edges(found, z, &at, |at| ask(at, 0.0)));
+                out.push((found, edges));
+            }
+            run.advance(out.len() as u64)?;
+            Ok(out)
+        })?;
+        let all: Vec<(Answer, [f64; 4])> = parts.into_iter().flatten().collect();
+        let column = |f: &dyn Fn(&(Answer, [f64; 4])) -> f64| all.iter().map(f).collect::<Vec<f64>>();
+        let mut out = vec![
+            ("expected_purchases", column(&|a| a.0.expected)),
+            ("p_alive", column(&|a| alive(a.0.odds))),
+        ];
+        if z.is_some() {
+            out.push(("expected_purchases_low", column(&|a| a.1[0])));
+            out.push(("expected_purchases_high", column(&|a| a.1[1])));
+            out.push(("p_alive_low", column(&|a| a.1[2])));
+            out.push(("p_alive_high", column(&|a| a.1[3])));
+        }
+        if options.discount_rate.is_some() {
+            out.push(("discounted_purchases", column(&|a| a.0.discounted)));
+        }
+        Ok(out)
+    }
+
+    /// Interval edges by the delta method.
+    fn edges(&self, found: Answer, z: f64, at: &[f64], ask: impl Fn(&[f64]) -> Answer) -> [f64; 4] {
+        let size = at.len();
+        let (mut of_expected, mut of_alive) = (vec![0.0; size], vec![0.0; size]);
+        let mut moved = at.to_vec();
+        for i in 0..size {
+            moved[i] += STEP;
+            let there = ask(&moved);
+            moved[i] = at[i];
+            if found.expected > 0.0 && there.expected > 0.0 {
+                of_expected[i] = ln(there.expected / found.expected) / STEP;
+            }
+            if found.odds.is_finite() {
+                of_alive[i] = (there.odds - found.odds) / STEP;
+            }
+        }
+        let covariance = self.effects.covariance();
+        let deviation = |g: &[f64]| {
+            let row = |i: usize| g.iter().zip(&covariance[i]).map(|(g, c)| g * c).sum::<f64>();
+            (0..size).map(|i| g[i] * row(i)).sum::<f64>().max(0.0).sqrt()
+        };
+        let (se, se_alive) = (z * deviation(&of_expected), z * deviation(&of_alive));
+        [
+            found.expected * exp(-se),
+            found.expected * exp(se),
+            alive(found.odds - se_alive),
+            alive(found.odds + se_alive),
+        ]
+    }
+}
+
+fn alive(odds: f64) -> f64 {
+    if odds == f64::INFINITY { 1.0 } else { exp(-log1p_exp(-odds)) }
+}
+
+/// Expected purchases in the pieces to come, ln odds of being alive, and the same purchases discounted.
+fn answer(
+    life: &Life,
+    pieces: &[(u32, f64)],
+    coming: &Coming,
+    course: &Course<'_>,
+    at: &[f64],
+    rate: f64,
+) -> Answer {
+    let found = told(life, pieces, course, at);
+    let odds = found.ln_alive - found.ln_dead;
+    let (shape, alpha) = (exp(at[0]) + f64::from(life.frequency), exp(at[1]));
+    let (s, start) = (exp(at[2]), exp(at[3]) + found.passed[1]);
+    let (mut lived, mut discounted, mut passed, mut when) = (0.0, 0.0, 0.0, 0.0);
+    for (place, length) in coming {
+        let [buying, leaving] = course.factors(*place, &at[LAW..]);
+        let here = start + passed;
+        let survived = |u: f64| exp(-s * ln_1p((passed + leaving * u) / start));
+        // ∫ (start / (here + leaving u))^s du: −expm1((1−s) ln …) / (s−1), a logarithm at s = 1.
+        let grown = ln_1p(leaving * length / here);
+        let slope = s - 1.0;
+        let part = if (slope * grown).abs() < 1e-300 { grown } else { -exp_m1(-slope * grown) / slope };
+        lived += buying * survived(0.0) * here / leaving * part;
+        if rate > 0.0 {
+            let panels = (1.0 + 0.25 * rate * length + grown).min(400.0) as usize;
+            discounted += buying * integrate(0.0, *length, panels, |u| survived(u) * exp(-rate * (when + u)));
+        }
+        (passed, when) = (passed + leaving * length, when + length);
+    }
+    let pace = alive(odds) * shape / (alpha + found.passed[0]);
+    Answer {
+        expected: pace * lived,
+        odds,
+        discounted: if rate > 0.0 { pace * discounted } else { pace * lived },
+    }
+}

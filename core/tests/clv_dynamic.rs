@@ -1,0 +1,343 @@
+//! Covariates that change: against the static model, brute force and simulation.
+#![allow(clippy::disallowed_methods)] // a simulation of its own
+
+mod support;
+
+use headwater::clv::dynamic::{DynamicParetoNbd, DynamicParetoNbdModel, DynamicPredictOptions, Sources};
+use headwater::clv::{self, Covariates, PredictOptions, PurchaseOptions, SummarizeOptions, When};
+use headwater::column::{Columns, Data, Duration};
+use headwater::model::{from_bytes, to_bytes};
+use headwater::{Result, Run};
+use support::draws::Draws;
+
+const DAY: i64 = 86_400_000_000;
+const START: i64 = 1_700_006_400_000_000 - 1_700_006_400_000_000 % DAY;
+
+#[derive(Default)]
+struct Market {
+    customer: Vec<i64>,
+    time: Vec<i64>,
+    of: Vec<i64>,
+    since: Vec<i64>,
+    season: Vec<f64>,
+    price: Vec<f64>,
+}
+
+impl Market {
+    fn orders(&self) -> Columns {
+        Columns::new().with("customer", self.customer.clone()).with("time", Data::times(self.time.clone()))
+    }
+    fn covariates(&self) -> Columns {
+        Columns::new()
+            .with("customer", self.of.clone())
+            .with("time", Data::times(self.since.clone()))
+            .with("season", self.season.clone())
+            .with("price", self.price.clone())
+    }
+}
+
+/// Season of each week: a third of the year is high.
+fn season(week: usize) -> f64 {
+    f64::from(u8::from(week % 18 < 6))
+}
+
+/// λ ~ Gamma(1.4, 9 weeks), μ ~ Gamma(1.3, 25 weeks); weekly pieces.
+fn simulate(n: usize, weeks: usize, seed: u64, effects: [f64; 2]) -> Market {
+    let mut draws = Draws::new(seed);
+    let mut out = Market::default();
+    for i in 0..n {
+        let birth = (i % 7 + 7 * (i % 6)) as f64 / 7.0;
+        let (rate, leave) = (draws.gamma(1.4) / 9.0, draws.gamma(1.3) / 25.0);
+        let prices: Vec<f64> = (0..weeks + 30).map(|_| draws.normal()).collect();
+        for (week, price) in prices.iter().enumerate() {
+            out.of.push(i as i64);
+            out.since.push(START + week as i64 * 7 * DAY);
+            out.season.push(season(week));
+            out.price.push(*price);
+        }
+        let push = |out: &mut Market, t: f64| {
+            out.customer.push(i as i64);
+            out.time.push(START + (t * 7.0 * DAY as f64) as i64);
+        };
+        push(&mut out, birth);
+        // Exponentials along both clocks.
+        let (mut to_buy, mut to_leave) = (draws.exponential(), draws.exponential());
+        let mut t = birth;
+        'life: for (week, price) in prices.iter().take(weeks).enumerate() {
+            let end = (week + 1) as f64;
+            while t < end {
+                let buying = rate * (effects[0] * season(week)).exp();
+                let leaving = leave * (effects[1] * price).exp();
+                let (buy, go) = (t + to_buy / buying, t + to_leave / leaving);
+                if go < buy.min(end) {
+                    break 'life;
+                }
+                if buy < end {
+                    push(&mut out, buy);
+                    to_leave -= (buy - t) * leaving;
+                    (t, to_buy) = (buy, draws.exponential());
+                } else {
+                    to_buy -= (end - t) * buying;
+                    to_leave -= (end - t) * leaving;
+                    t = end;
+                }
+            }
+        }
+    }
+    out
+}
+
+fn sources(weeks: usize) -> Sources {
+    Sources {
+        grain: Duration::from_micros(3_600_000_000),
+        observation_end: Some(When::Micros(START + weeks as i64 * 7 * DAY)),
+        ..Sources::default()
+    }
+}
+
+fn fit(market: &Market, weeks: usize, covariates: Covariates) -> Result<DynamicParetoNbdModel> {
+    let how = DynamicParetoNbd {
+        covariates,
+        period: Duration::from_days(7),
+        sources: sources(weeks),
+        ..DynamicParetoNbd::default()
+    };
+    Ok(how.fit(&market.orders(), &market.covariates(), &Run::new())?.0)
+}
+
+#[test]
+fn effects_are_recovered_within_their_errors() -> Result<()> {
+    let market = simulate(1_200, 52, 4, [0.8, 0.5]);
+    let model = fit(&market, 52, Covariates::new(["season", "price"], ["price"]))?;
+    let found = model.effects();
+    assert_eq!(found.names(), ["purchase:season", "purchase:price", "dropout:price"]);
+    for ((c, error), truth) in found.coefficients().iter().zip(found.standard_errors()).zip([0.8, 0.0, 0.5]) {
+        let error = error.expect("an error");
+        assert!(error < 0.2 && (c.value - truth).abs() < 3.3 * error, "{} ± {error}, {truth}", c.value);
+    }
+    Ok(())
+}
+
+#[test]
+fn covariates_that_do_not_change_are_the_static_model() -> Result<()> {
+    let run = Run::new();
+    let mut market = simulate(300, 40, 9, [0.0, 0.0]);
+    // One price for each customer, told again every week.
+    let prices = market.price.clone();
+    let weeks = 70;
+    for (i, price) in market.price.iter_mut().enumerate() {
+        *price = prices[i - i % weeks];
+    }
+    let dynamic = fit(&market, 40, Covariates::new(["price"], ["price"]))?;
+    let how = SummarizeOptions {
+        period: Duration::from_days(7),
+        grain: Duration::from_micros(3_600_000_000),
+        observation_end: sources(40).observation_end,
+        value: None,
+        ..SummarizeOptions::default()
+    };
+    let rfm = clv::summarize(&market.orders(), &how, &run)?;
+    let price = |label: &str| market.price[label.parse::<usize>().expect("a number") * weeks];
+    let of_row: Vec<f64> =
+        (0..rfm.len()).map(|row| price(&rfm.customer.get(row).expect("a customer"))).collect();
+    let frame = Columns::from(rfm.table()).with("price", of_row);
+    let options = PurchaseOptions {
+        covariates: Some(Covariates::new(["price"], ["price"])),
+        ..PurchaseOptions::default()
+    };
+    let (fixed, _) = clv::fit_purchases("clv.ParetoNBD", &frame, &options, &run)?;
+    let effects = fixed.effects().expect("covariates");
+    assert!((dynamic.estimates().log_likelihood / fixed.estimates().log_likelihood - 1.0).abs() < 1e-10);
+    for (a, b) in dynamic.effects().coefficients().iter().zip(effects.coefficients()) {
+        assert!((a.value - b.value).abs() < 1e-6, "{} {}", a.value, b.value);
+    }
+    for (a, b) in dynamic.effects().standard_errors().iter().zip(effects.standard_errors()) {
+        assert!((a.expect("an error") / b.expect("an error") - 1.0).abs() < 1e-5);
+    }
+    let ask = DynamicPredictOptions {
+        periods: 26.0,
+        interval: Some(0.9),
+        discount_rate: Some(0.0),
+        sources: sources(40),
+    };
+    let table = dynamic.predict(&market.orders(), &market.covariates(), &ask, &run)?.table();
+    let ask = PredictOptions { periods: 26.0, interval: Some(0.9), ..PredictOptions::default() };
+    let of_fixed = clv::predict(&*fixed, &frame, &ask, &run)?.table();
+    for name in
+        ["expected_purchases", "expected_purchases_low", "expected_purchases_high", "p_alive", "p_alive_low"]
+    {
+        let (a, b) = (table.f64s(name).expect("a column"), of_fixed.f64s(name).expect("a column"));
+        for (a, b) in a.iter().zip(b) {
+            assert!((a - b).abs() < 1e-5 * (1.0 + b), "{name}: {a} {b}");
+        }
+    }
+    assert_eq!(table.f64s("discounted_purchases"), table.f64s("expected_purchases"));
+    // A row that tells nothing new changes nothing but the last digits.
+    let once = Market {
+        of: (0..300).collect(),
+        since: vec![START; 300],
+        season: vec![0.0; 300],
+        price: (0..300).map(|i| market.price[i * weeks]).collect(),
+        customer: market.customer.clone(),
+        time: market.time.clone(),
+    };
+    let again = fit(&once, 40, Covariates::new(["price"], ["price"]))?;
+    assert!((again.estimates().log_likelihood / dynamic.estimates().log_likelihood - 1.0).abs() < 1e-12);
+    Ok(())
+}
+
+/// One customer by brute force: a fine grid of times of death.
+struct Brute<'a> {
+    buying: &'a dyn Fn(f64) -> f64,
+    leaving: &'a dyn Fn(f64) -> f64,
+    law: [f64; 4],
+}
+
+impl Brute<'_> {
+    const STEP: f64 = 1.0 / 700.0;
+
+    /// ∫ f over from … to by midpoints.
+    fn clock(f: &dyn Fn(f64) -> f64, from: f64, to: f64) -> f64 {
+        let n = ((to - from) / Self::STEP).round() as usize;
+        (0..n).map(|i| f(from + (i as f64 + 0.5) * Self::STEP) * Self::STEP).sum()
+    }
+
+    /// ln L less what is the same for alive and dead, and P(alive).
+    fn told(&self, birth: f64, last: f64, end: f64, x: f64) -> (f64, f64) {
+        let [r, alpha, s, beta] = self.law;
+        let (mut a, mut d) = (Self::clock(self.buying, birth, last), Self::clock(self.leaving, birth, last));
+        let n = ((end - last) / Self::STEP).round() as usize;
+        let mut dead = 0.0;
+        for i in 0..n {
+            let t = last + (i as f64 + 0.5) * Self::STEP;
+            let (p, q) = ((self.buying)(t) * Self::STEP, (self.leaving)(t) * Self::STEP);
+            let (half_a, half_d) = (a + 0.5 * p, d + 0.5 * q);
+            dead += s * q * (alpha + half_a).powf(-(r + x)) * (beta + half_d).powf(-(s + 1.0));
+            (a, d) = (a + p, d + q);
+        }
+        let alive = (alpha + a).powf(-(r + x)) * (beta + d).powf(-s);
+        ((alive + dead).ln(), alive / (alive + dead))
+    }
+}
+
+#[test]
+fn the_likelihood_and_predictions_are_those_of_brute_force() -> Result<()> {
+    let run = Run::new();
+    // Times on whole days, so that the grid of the brute force meets all of them.
+    let mut market = simulate(60, 30, 12, [0.8, 0.5]);
+    market.time.iter_mut().for_each(|t| *t -= (*t - START) % DAY);
+    let how = DynamicParetoNbd {
+        covariates: Covariates::new(["season"], ["price"]),
+        period: Duration::from_days(7),
+        sources: Sources { grain: Duration::from_days(1), ..sources(30) },
+        ..DynamicParetoNbd::default()
+    };
+    let (model, _) = how.fit(&market.orders(), &market.covariates(), &run)?;
+    let bytes = to_bytes(&model)?;
+    let model: DynamicParetoNbdModel = from_bytes(&bytes)?;
+    let effects: Vec<f64> = model.effects().coefficients().iter().map(|c| c.value).collect();
+    let law: [f64; 4] = model.estimates().values.clone().try_into().expect("four");
+    let ask = DynamicPredictOptions {
+        periods: 10.0,
+        discount_rate: Some(0.01),
+        sources: how.sources.clone(),
+        ..DynamicPredictOptions::default()
+    };
+    let table = model.predict(&market.orders(), &market.covariates(), &ask, &run)?.table();
+    // The means over the time that customers lived, as the model has them: two customers of equal
+    // history tell them apart from a shift of α and β, so they are found from the file.
+    let text = String::from_utf8(bytes).expect("JSON");
+    let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let mean = |at: usize| value["model"]["effects"]["terms"][at]["number"]["mean"].as_f64().expect("a mean");
+    let mut whole = 0.0;
+    for i in 0..60_usize {
+        let week = |t: f64| (t.floor() as usize).min(59);
+        let buying = |t: f64| (effects[0] * (season(week(t)) - mean(0))).exp();
+        let leaving = |t: f64| (effects[1] * (market.price[i * 60 + week(t)] - mean(1))).exp();
+        let brute = Brute { buying: &buying, leaving: &leaving, law };
+        let mut days: Vec<i64> = (0..market.time.len())
+            .filter(|row| market.customer[*row] == i as i64)
+            .map(|row| (market.time[row] - START) / DAY)
+            .collect();
+        days.dedup();
+        let t = |day: i64| day as f64 / 7.0;
+        let (birth, last, x) = (t(days[0]), t(days[days.len() - 1]), days.len() as f64 - 1.0);
+        let (value, alive) = brute.told(birth, last, 30.0, x);
+        let [r, alpha, s, beta] = law;
+        let rising: f64 = (0..days.len() - 1).map(|j| (r + j as f64).ln()).sum();
+        let bought: f64 = days[1..].iter().map(|d| buying(t(*d) + 1e-9).ln()).sum();
+        whole += value + rising + r * alpha.ln() + s * beta.ln() + bought;
+        let told = |name: &str| table.f64s(name).expect("a column")[i];
+        assert!((told("p_alive") - alive).abs() < 1e-5, "{i}: {} {alive}", told("p_alive"));
+        // E of what comes: the rate's mean, and survival on a grid.
+        let (a, d) = (Brute::clock(&buying, birth, 30.0), Brute::clock(&leaving, birth, 30.0));
+        let (mut expected, mut discounted, mut gone) = (0.0, 0.0, 0.0);
+        for step in 0..7_000 {
+            let t = 30.0 + (step as f64 + 0.5) * Brute::STEP;
+            let half = gone + 0.5 * leaving(t) * Brute::STEP;
+            let part = buying(t) * Brute::STEP * ((beta + d) / (beta + d + half)).powf(s);
+            expected += part;
+            discounted += part * 1.01_f64.powf(-(t - 30.0));
+            gone += leaving(t) * Brute::STEP;
+        }
+        let pace = alive * (r + x) / (alpha + a);
+        assert!((told("expected_purchases") / (pace * expected) - 1.0).abs() < 1e-5);
+        assert!((told("discounted_purchases") / (pace * discounted) - 1.0).abs() < 1e-5);
+    }
+    assert!((whole / model.estimates().log_likelihood - 1.0).abs() < 1e-5, "{whole}");
+    Ok(())
+}
+
+#[test]
+fn new_customers_follow_the_seasons_to_come() -> Result<()> {
+    let run = Run::new();
+    let market = simulate(400, 40, 21, [0.9, 0.0]);
+    let model = fit(&market, 40, Covariates::new(["season"], []))?;
+    let born = |season: [f64; 2]| {
+        Columns::new()
+            .with("customer", vec!["early", "early", "late", "late"])
+            .with("time", Data::times(vec![START, START + 70 * DAY, START, START + 70 * DAY]))
+            .with("season", vec![season[0], season[1], season[1], season[0]])
+    };
+    let ask = DynamicPredictOptions { periods: 20.0, ..DynamicPredictOptions::default() };
+    let table = model.new_customers(&born([1.0, 0.0]), &ask, &run)?.table();
+    let expected = table.f64s("expected_purchases").expect("a column");
+    // More of them live through an early season than through a late one.
+    assert!(expected[0] > expected[1]);
+    assert_eq!(table.f64s("p_alive").expect("a column")[0], table.f64s("p_alive").expect("a column")[1]);
+    Ok(())
+}
+
+#[test]
+fn what_cannot_be_is_refused_by_name() -> Result<()> {
+    let run = Run::new();
+    let market = simulate(40, 30, 2, [0.5, 0.0]);
+    let how = DynamicParetoNbd {
+        covariates: Covariates::new(["season"], []),
+        sources: sources(30),
+        period: Duration::from_days(7),
+        ..DynamicParetoNbd::default()
+    };
+    let message = |covariates: Columns| match how.fit(&market.orders(), &covariates, &run) {
+        Ok(_) => String::new(),
+        Err(error) => error.to_string(),
+    };
+    let part = |keep: &dyn Fn(usize) -> bool| {
+        let rows: Vec<usize> = (0..market.of.len()).filter(|i| keep(*i)).collect();
+        Columns::new()
+            .with("customer", rows.iter().map(|i| market.of[*i]).collect::<Vec<_>>())
+            .with("time", Data::times(rows.iter().map(|i| market.since[*i]).collect()))
+            .with("season", rows.iter().map(|i| market.season[*i]).collect::<Vec<_>>())
+    };
+    assert!(message(part(&|i| market.of[i] != 7)).contains("`7`"));
+    assert!(
+        message(part(&|i| market.of[i] != 7 || market.since[i] > START + 200 * DAY))
+            .contains("after the first")
+    );
+    let mut twice = Market { of: market.of.clone(), since: market.since.clone(), ..Market::default() };
+    (twice.season, twice.price) = (vec![1.0; market.of.len()], market.price.clone());
+    assert!(message(twice.covariates()).contains("same in every row"));
+    twice.since[1] = twice.since[0];
+    assert!(message(twice.covariates()).contains("two rows"));
+    Ok(())
+}
