@@ -8,8 +8,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::estimates::{Estimates, Verdict};
+use crate::column::{Table, Values};
 use crate::math::newton::{Local, Stop, covariance, maximise};
-use crate::math::{Sum, digamma_rise, exp, ln, ln_1p, ln_beta, sum, trigamma, trigamma_rise};
+use crate::math::{Sum, digamma_rise, erfc, exp, ln, ln_1p, ln_beta, sum, trigamma, trigamma_rise};
 use crate::model::Model;
 use crate::{Error, Result, Run};
 
@@ -181,7 +182,9 @@ impl GammaGamma {
             gradient_norm: found.gradient_norm / n,
             verdict,
         };
-        Ok(GammaGammaModel { estimates, excluded: data.excluded, correlation: data.correlation() })
+        let [correlation, of_logs, of_ranks] = data.correlations();
+        let dependence = Some([of_logs, of_ranks]);
+        Ok(GammaGammaModel { estimates, excluded: data.excluded, correlation, dependence })
     }
 }
 
@@ -297,14 +300,45 @@ impl Data {
         Ok(Local { value: value.value(), gradient, hessian })
     }
 
-    /// Pearson's correlation of frequency and mean value.
-    fn correlation(&self) -> f64 {
+    /// Pearson's correlation of something of frequency and something of mean value.
+    fn correlation(&self, of_x: &[f64], of_mean: &[f64]) -> f64 {
         let n = self.customers;
-        let total = |f: &dyn Fn(&Row) -> f64| sum(self.rows.iter().map(|r| r.weight * f(r)));
-        let (x, m) = (total(&|r| r.x) / n, total(&|r| r.mean) / n);
-        let both = total(&|r| (r.x - x) * (r.mean - m));
-        let scale = (total(&|r| (r.x - x) * (r.x - x)) * total(&|r| (r.mean - m) * (r.mean - m))).sqrt();
+        let total =
+            |f: &dyn Fn(usize) -> f64| sum(self.rows.iter().enumerate().map(|(i, r)| r.weight * f(i)));
+        let (x, m) = (total(&|i| of_x[i]) / n, total(&|i| of_mean[i]) / n);
+        let both = total(&|i| (of_x[i] - x) * (of_mean[i] - m));
+        let square = |v: &[f64], mean: f64| total(&|i| (v[i] - mean) * (v[i] - mean));
+        let scale = (square(of_x, x) * square(of_mean, m)).sqrt();
         if scale > 0.0 { both / scale } else { 0.0 }
+    }
+
+    fn column(&self, f: impl Fn(&Row) -> f64) -> Vec<f64> {
+        self.rows.iter().map(f).collect()
+    }
+
+    /// Mean ranks, each row standing for its weight of customers.
+    fn ranks(&self, values: &[f64]) -> Vec<f64> {
+        let mut order: Vec<usize> = (0..values.len()).collect();
+        order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
+        let mut out = vec![0.0; values.len()];
+        let mut below = 0.0;
+        for tie in order.chunk_by(|a, b| values[*a] == values[*b]) {
+            let weight = sum(tie.iter().map(|i| self.rows[*i].weight));
+            tie.iter().for_each(|i| out[*i] = below + 0.5 * weight);
+            below += weight;
+        }
+        out
+    }
+
+    /// Correlations of frequency and mean value: as they are, of their logarithms, of their ranks.
+    fn correlations(&self) -> [f64; 3] {
+        let (x, mean) = (self.column(|r| r.x), self.column(|r| r.mean));
+        let logs = |v: &[f64]| v.iter().map(|v| ln(*v)).collect::<Vec<f64>>();
+        [
+            self.correlation(&x, &mean),
+            self.correlation(&logs(&x), &logs(&mean)),
+            self.correlation(&self.ranks(&x), &self.ranks(&mean)),
+        ]
     }
 }
 
@@ -315,6 +349,9 @@ pub struct GammaGammaModel {
     estimates: Estimates,
     excluded: u64,
     correlation: f64,
+    /// Of logarithms, and of ranks.
+    #[serde(default)]
+    dependence: Option<[f64; 2]>,
 }
 
 impl Model for GammaGammaModel {
@@ -322,7 +359,7 @@ impl Model for GammaGammaModel {
 
     fn check(&self) -> Result<()> {
         self.estimates.check(&NAMES)?;
-        if self.correlation.is_finite() {
+        if self.correlation.is_finite() && self.dependence.is_none_or(|d| d.iter().all(|d| d.is_finite())) {
             Ok(())
         } else {
             Err(Error::model_file("the correlation is not a number"))
@@ -350,7 +387,7 @@ impl GammaGammaModel {
             gradient_norm: 0.0,
             verdict: Verdict::Interior,
         };
-        Ok(Self { estimates, excluded: 0, correlation: 0.0 })
+        Ok(Self { estimates, excluded: 0, correlation: 0.0, dependence: None })
     }
 
     /// Parameters, standard errors, log-likelihood, verdict.
@@ -377,6 +414,25 @@ impl GammaGammaModel {
     /// Rows that took no part in the fit: no repeat purchase, or a mean value of 0.
     pub fn excluded(&self) -> u64 {
         self.excluded
+    }
+
+    /// Whether spend is independent of frequency, as the model takes it to be: a frame of test
+    /// (`pearson_log`, `spearman`), correlation and p (Fisher's z; of ranks with the variance
+    /// of Fieller, Hartley & Pearson 1957). Where it is not, [`DynamicGammaGamma`](super::dynamic::DynamicGammaGamma)
+    /// with `rate` models it.
+    pub fn independence(&self) -> Table {
+        let n = self.estimates.customers;
+        let p = |r: f64, spread: f64| {
+            let free = (n - 3.0) / spread;
+            let z = 0.5 * (ln_1p(r) - ln_1p(-r)) * free.max(0.0).sqrt();
+            (free > 0.0).then(|| erfc(z.abs() / std::f64::consts::SQRT_2))
+        };
+        let found = self.dependence.unwrap_or_default();
+        let spreads = [1.0, 1.06];
+        Table::new()
+            .with("test", Values::Text(["pearson_log", "spearman"].into_iter().collect()))
+            .with_optional("correlation", found.map(|r| self.dependence.map(|_| r)))
+            .with_optional("p", [0, 1].map(|i| self.dependence.and_then(|_| p(found[i], spreads[i]))))
     }
 
     /// Pearson's correlation of frequency and mean value in the rows fitted.

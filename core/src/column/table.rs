@@ -114,6 +114,13 @@ impl Table {
         }
     }
 
+    /// A column of numbers where they are there; empty where there is none of this name.
+    pub(crate) fn optional(&self, name: &str) -> Vec<Option<f64>> {
+        let valid = self.get(name).and_then(|c| c.valid.as_deref());
+        let each = self.f64s(name).unwrap_or_default().iter().enumerate();
+        each.map(|(i, v)| valid.is_none_or(|valid| valid[i]).then_some(*v)).collect()
+    }
+
     /// The whole numbers of a column of this name; `None` where it is of another type.
     pub fn i64s(&self, name: &str) -> Option<&[i64]> {
         match &self.get(name)?.values {

@@ -191,10 +191,7 @@ impl Effects {
             .with("parameter", Values::Text(names))
             .with("estimate", Values::F64(of_law.chain(values).collect()));
         for (name, new) in [("standard_error", errors.clone()), ("low", edge(-1.0)), ("high", edge(1.0))] {
-            let of_law = table.f64s(name).unwrap_or_default().iter().enumerate();
-            let valid = table.get(name).and_then(|c| c.valid.as_deref());
-            let of_law = of_law.map(|(i, v)| valid.is_none_or(|valid| valid[i]).then_some(*v));
-            out = out.with_optional(name, of_law.chain(new));
+            out = out.with_optional(name, table.optional(name).into_iter().chain(new));
         }
         Ok(out)
     }

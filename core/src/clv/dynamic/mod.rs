@@ -15,12 +15,14 @@
 //! t_j are the repeat purchases. A row of the frame of covariates holds from
 //! its time to the customer's next row, the last one for ever; one row alone is
 //! a covariate that does not change, and the model is then that of
-//! [`Covariates`](super::Covariates).
+//! [`Covariates`](super::Covariates). [`DynamicGammaGamma`] does the same for spend.
 
 mod likelihood;
 mod model;
 mod pareto;
 mod predict;
+mod spend;
+mod spend_model;
 
 mod timeline;
 
@@ -29,6 +31,8 @@ use serde::{Deserialize, Serialize};
 pub use model::DynamicParetoNbdModel;
 pub use pareto::DynamicParetoNbd;
 pub use predict::DynamicPredictOptions;
+pub use spend::DynamicGammaGamma;
+pub use spend_model::{DynamicGammaGammaModel, DynamicSpendOptions};
 
 use super::summarize::{Refunds, When};
 use crate::column::{Duration, OnInvalid, TimeUnit};
