@@ -17,6 +17,7 @@
 //! a covariate that does not change, and the model is then that of
 //! [`Covariates`](super::Covariates). [`DynamicGammaGamma`] does the same for spend.
 
+mod door;
 mod likelihood;
 mod model;
 mod pareto;
@@ -28,6 +29,7 @@ mod timeline;
 
 use serde::{Deserialize, Serialize};
 
+pub use door::Dynamic;
 pub use model::DynamicParetoNbdModel;
 pub use pareto::DynamicParetoNbd;
 pub use predict::DynamicPredictOptions;
