@@ -1,8 +1,6 @@
 //! Models along covariates by name, for the bindings.
 
-use super::{
-    DynamicGammaGamma, DynamicGammaGammaModel, DynamicParetoNbd, DynamicParetoNbdModel,
-};
+use super::{DynamicGammaGamma, DynamicGammaGammaModel, DynamicParetoNbd, DynamicParetoNbdModel};
 use crate::clv::estimates::Estimates;
 use crate::column::{Columns, Dropped, Table, Tables};
 use crate::model::{self, Model};
@@ -95,11 +93,18 @@ impl Dynamic {
             (Self::Pareto(model), "predict") => {
                 model.predict(orders.ok_or_else(needed)?, covariates, &parse(options)?, run)?
             }
-            (Self::Pareto(model), "new_customers") => model.new_customers(covariates, &parse(options)?, run)?,
+            (Self::Pareto(model), "new_customers") => {
+                model.new_customers(covariates, &parse(options)?, run)?
+            }
             (Self::Spend(model), "predict") => {
                 model.predict(orders.ok_or_else(needed)?, covariates, &parse(options)?, run)?
             }
-            _ => return Err(Error::option("report", format!("there is no report `{name}` of {}", self.kind()))),
+            _ => {
+                return Err(Error::option(
+                    "report",
+                    format!("there is no report `{name}` of {}", self.kind()),
+                ));
+            }
         };
         Ok(vec![("predict", found.table()), ("dropped", found.dropped().table())])
     }

@@ -17,6 +17,7 @@
 
 mod bootstrap;
 mod diagnostics;
+mod hierarchy;
 mod kernel;
 mod nuts;
 mod predict;
@@ -29,6 +30,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use bootstrap::bootstrap;
+pub use hierarchy::{Hierarchy, HierarchyOptions, sample_hierarchy};
 pub use predict::{DrawPredictOptions, DrawPrediction};
 pub use prior::{LogNormal, Prior};
 pub use report::SummaryOptions;

@@ -72,6 +72,10 @@ pub struct DrawPrediction {
 }
 
 impl DrawPrediction {
+    pub(super) fn new(table: Table, dropped: Dropped) -> Self {
+        Self { table, dropped }
+    }
+
     /// The frame of [`Posterior::predict`].
     pub fn table(&self) -> Table {
         self.table.clone()

@@ -261,7 +261,7 @@ impl Visit for Bayes<'_> {
 }
 
 /// A factor of the covariance of a curvature that is made positive by what it lacks.
-fn rounded<const N: usize>(hessian: &[[f64; N]; N]) -> [[f64; N]; N] {
+pub(super) fn rounded<const N: usize>(hessian: &[[f64; N]; N]) -> [[f64; N]; N] {
     let mut ridge = 0.25;
     for _ in 0..60 {
         let mut bent = *hessian;
