@@ -20,16 +20,16 @@ mod compare;
 mod concordance;
 mod cox;
 mod curves;
-mod design;
 mod discrete;
 mod door;
 mod forecast;
-mod regression;
 mod rows;
 mod scores;
 mod spells;
 mod subjects;
 mod warning;
+
+use super::{design, regression};
 
 pub use crate::math::survival::CurveInterval;
 pub use aft::{Aft, AftModel, Distribution};
