@@ -24,7 +24,7 @@ class _Likelihood(Fitted):
 
     def _fit(self, frame: Any, columns: list[str | None], options: dict[str, Any], run: _call.Run) -> None:
         data, make = _frames.take(frame, columns)
-        native, dropped = _core.clv_fit(self._kind, data, _call.options(options | self._params()), run)
+        native, dropped = _core.clv_fit(self._kind, data, _call.options(self._params() | options), run)
         self._native, self.dropped_ = native, make(dropped)
 
     @classmethod

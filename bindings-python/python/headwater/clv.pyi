@@ -26,6 +26,7 @@ from ._finance import (
 )
 from ._posterior import Posterior, bootstrap, laplace, sample_posterior
 from ._survival import Aft, Cox, DiscreteHazard, kaplan_meier, nelson_aalen, survival_scores
+from ._value import ZeroInflatedLognormal
 
 __all__ = [
     "Aft",
@@ -42,6 +43,7 @@ __all__ = [
     "ParetoNBD",
     "Posterior",
     "ShiftedBetaGeo",
+    "ZeroInflatedLognormal",
     "backtest",
     "bootstrap",
     "chain_ladder",

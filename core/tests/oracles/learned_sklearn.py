@@ -1,9 +1,10 @@
-"""Golden numbers of the zero-inflated lognormal regression: `vectors/clv_learned.json`.
+"""Golden numbers of the zero-inflated lognormal regression: `vectors/clv_learned_peers.json`.
 
 scikit-learn's logistic regression without a penalty for the head of buying, least squares on logarithms for
 the amounts under one σ, and scipy's BFGS on the loss as the paper writes it for all heads together.
-Run it outside the tree with numpy, scipy and scikit-learn; it prints the vector without the cases, which
-`cargo test --test clv_learned bless -- --ignored` writes.
+
+python -m venv v && v/bin/pip install numpy==2.4.6 scipy==1.17.1 scikit-learn==1.9.1
+v/bin/python core/tests/oracles/learned_sklearn.py > core/tests/vectors/clv_learned_peers.json
 """
 
 import json
@@ -75,7 +76,7 @@ json.dump(
     {
         "about": "Zero-inflated lognormal regression (arXiv 1912.07753); coefficients are visits, age, plan[gold], "
         "plan[plus], intercept; constant_sigma by scikit-learn and least squares, the others by scipy's BFGS with a "
-        "penalty of 2 on standardised covariates; cases by this library",
+        "penalty of 2 on standardised covariates",
         "made_with": f"numpy {np.__version__}, scipy {scipy.__version__}, scikit-learn {sklearn.__version__}",
         "frame": {"visits": visits.tolist(), "age": age.tolist(), "plan": plan.tolist(), "value": value.tolist()},
         "constant_sigma": {
@@ -87,7 +88,6 @@ json.dump(
         },
         "unpenalised": maximum(0.0),
         "penalised": maximum(2.0),
-        "cases": [],
     },
     sys.stdout,
 )
