@@ -82,7 +82,7 @@ class ZeroInflatedLognormal(_Leavers):
     ) -> None:
         self.learner = learner
         self.sigma = sigma
-        self.penalty = penalty
+        self.penalty = list(penalty) if isinstance(penalty, Sequence) else penalty
         self.penalties = list(penalties)
         self.folds = folds
         self.max_iterations = max_iterations
@@ -147,7 +147,7 @@ class ZeroInflatedLognormal(_Leavers):
         ------
         NotConvergedError, NotEnoughDataError
         """
-        options = {
+        options: dict[str, Any] = {
             "target": target,
             "covariates": None if covariates is None else list(covariates),
             "references": references,

@@ -66,19 +66,19 @@ impl Ensemble {
 struct Rows<'a> {
     x: &'a Matrix,
     /// Rows of the matrix.
-    rows: Vec<usize>,
+    places: Vec<usize>,
     columns: Columns,
     weight: Vec<f64>,
 }
 
 impl<'a> Rows<'a> {
-    fn of(data: &'a Data, rows: Vec<usize>) -> Result<Self> {
-        let weight = rows.iter().map(|i| data.weight[*i]).collect();
-        Ok(Self { x: &data.x, columns: columns(&data.x, &rows)?, weight, rows })
+    fn of(data: &'a Data, places: Vec<usize>) -> Result<Self> {
+        let weight = places.iter().map(|i| data.weight[*i]).collect();
+        Ok(Self { x: &data.x, columns: columns(&data.x, &places)?, weight, places })
     }
 
     fn step(&self, predictor: &mut [f64], tree: &Tree, rate: f64) {
-        for (f, row) in predictor.iter_mut().zip(&self.rows) {
+        for (f, row) in predictor.iter_mut().zip(&self.places) {
             *f += rate * tree.value(self.x.row(*row));
         }
     }
@@ -91,13 +91,7 @@ trait Part: Sync {
     /// Its predictors without covariates, for these rows.
     fn bases(&self, rows: &Rows<'_>) -> [f64; 2];
     /// A tree for each head, and what remains of the second in closed form.
-    fn round(
-        &self,
-        rows: &Rows<'_>,
-        at: &mut [Vec<f64>; 2],
-        shape: Shape,
-        rate: f64,
-    ) -> Result<[Option<Tree>; 2]>;
+    fn round(&self, rows: &Rows<'_>, at: &mut [Vec<f64>; 2], shape: Shape, rate: f64) -> Result<Round>;
     /// The log-likelihood of a row.
     fn value(&self, row: usize, at: [f64; 2]) -> f64;
 }
@@ -112,21 +106,15 @@ impl Part for Purchase<'_> {
     fn bases(&self, rows: &Rows<'_>) -> [f64; 2] {
         let bought = |bought: bool| {
             let of = |(i, _): &(&usize, &f64)| self.0.bought(**i) == bought;
-            sum(rows.rows.iter().zip(&rows.weight).filter(of).map(|(_, w)| *w))
+            sum(rows.places.iter().zip(&rows.weight).filter(of).map(|(_, w)| *w))
         };
         let (yes, no) = (bought(true), bought(false));
         [if no > 0.0 { ln(yes / no).clamp(-CERTAIN, CERTAIN) } else { CERTAIN }, 0.0]
     }
 
-    fn round(
-        &self,
-        rows: &Rows<'_>,
-        at: &mut [Vec<f64>; 2],
-        shape: Shape,
-        rate: f64,
-    ) -> Result<[Option<Tree>; 2]> {
+    fn round(&self, rows: &Rows<'_>, at: &mut [Vec<f64>; 2], shape: Shape, rate: f64) -> Result<Round> {
         let (mut target, mut weight) = (Vec::new(), Vec::new());
-        for ((row, eta), w) in rows.rows.iter().zip(&at[0]).zip(&rows.weight) {
+        for ((row, eta), w) in rows.places.iter().zip(&at[0]).zip(&rows.weight) {
             let [_, first, second] = purchase(self.0.bought(*row), *eta);
             let curvature = (-second).max(1e-12);
             target.push((first / curvature).clamp(-LONGEST, LONGEST));
@@ -161,23 +149,17 @@ impl Part for Spend<'_> {
     fn bases(&self, rows: &Rows<'_>) -> [f64; 2] {
         let total = sum(rows.weight.iter().copied());
         let mean = |of: &dyn Fn(f64) -> f64| {
-            sum(rows.rows.iter().zip(&rows.weight).map(|(i, w)| w * of(self.log_amount(*i)))) / total
+            sum(rows.places.iter().zip(&rows.weight).map(|(i, w)| w * of(self.log_amount(*i)))) / total
         };
         let mu = mean(&|v| v);
         let variance = mean(&|v| (v - mu) * (v - mu));
         [mu, (0.5 * ln(variance)).clamp(SCALES.0, SCALES.1)]
     }
 
-    fn round(
-        &self,
-        rows: &Rows<'_>,
-        at: &mut [Vec<f64>; 2],
-        shape: Shape,
-        rate: f64,
-    ) -> Result<[Option<Tree>; 2]> {
+    fn round(&self, rows: &Rows<'_>, at: &mut [Vec<f64>; 2], shape: Shape, rate: f64) -> Result<Round> {
         let [mus, sigmas] = at;
         let (mut target, mut weight) = (Vec::new(), Vec::new());
-        for (((row, mu), s), w) in rows.rows.iter().zip(mus.iter()).zip(sigmas.iter()).zip(&rows.weight) {
+        for (((row, mu), s), w) in rows.places.iter().zip(mus.iter()).zip(sigmas.iter()).zip(&rows.weight) {
             target.push(self.log_amount(*row) - mu);
             weight.push(w * exp(-2.0 * s));
         }
@@ -187,7 +169,7 @@ impl Part for Spend<'_> {
             return Ok([Some(first), None]);
         }
         target.clear();
-        for ((row, mu), s) in rows.rows.iter().zip(mus.iter()).zip(sigmas.iter()) {
+        for ((row, mu), s) in rows.places.iter().zip(mus.iter()).zip(sigmas.iter()) {
             let terms = spend(self.log_amount(*row), *mu, *s);
             target.push((0.5 * terms.first[1]).min(LONGEST)); // the expected curvature is 2
         }
@@ -204,6 +186,8 @@ impl Part for Spend<'_> {
 
 /// Two ensembles, and the predictors of the rows that they were grown on.
 type Grown = ([Ensemble; 2], [Vec<f64>; 2]);
+/// The trees of one round.
+type Round = [Option<Tree>; 2];
 
 /// Grows `rounds` rounds; `each` may look after every one, and end it.
 fn grow(
@@ -212,16 +196,16 @@ fn grow(
     options: &ZeroInflatedLognormal,
     rounds: usize,
     run: &Run,
-    each: &mut dyn FnMut(&[Option<Tree>; 2], [f64; 2]) -> bool,
+    each: &mut dyn FnMut(&Round) -> bool,
 ) -> Result<Grown> {
     let shape = Shape { depth: options.depth, min_leaf: options.min_leaf };
     let bases = part.bases(rows);
     let mut heads = bases.map(|base| Ensemble { base, trees: Vec::new() });
-    let mut at = bases.map(|base| vec![base; rows.rows.len()]);
+    let mut at = bases.map(|base| vec![base; rows.places.len()]);
     for _ in 0..rounds {
         run.check()?;
         let trees = part.round(rows, &mut at, shape, options.learning_rate)?;
-        let go_on = each(&trees, bases);
+        let go_on = each(&trees);
         for (head, tree) in heads.iter_mut().zip(trees) {
             head.trees.extend(tree);
         }
@@ -249,7 +233,7 @@ fn judge(
         sum(held.iter().enumerate().map(|(k, i)| data.weight[*i] * part.value(*i, [at[0][k], at[1][k]])))
     };
     let (mut round, mut best) = (0, (0, value(&at)));
-    grow(part, &rows, options, options.trees, run, &mut |trees, _| {
+    grow(part, &rows, options, options.trees, run, &mut |trees| {
         round += 1;
         for (at, tree) in at.iter_mut().zip(trees) {
             if let Some(tree) = tree {
@@ -304,14 +288,14 @@ pub(super) fn fit(
     }
     let grown = run.map_items(2, |i| {
         let rows = Rows::of(data, parts[i].rows().collect())?;
-        let (mut heads, at) = grow(parts[i], &rows, options, rounds[i], run, &mut |_, _| true)?;
+        let (mut heads, at) = grow(parts[i], &rows, options, rounds[i], run, &mut |_| true)?;
         if i == 1 && options.sigma == Sigma::Constant {
             // σ of what the trees leave.
             let left = |(k, row): (usize, &usize)| {
                 let r = data.log_amount[row - data.first] - at[0][k];
                 rows.weight[k] * r * r
             };
-            let variance = sum(rows.rows.iter().enumerate().map(left)) / data.buyers;
+            let variance = sum(rows.places.iter().enumerate().map(left)) / data.buyers;
             heads[1].base = (0.5 * ln(variance)).clamp(SCALES.0, SCALES.1);
         }
         Ok(heads)

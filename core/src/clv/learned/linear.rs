@@ -78,6 +78,9 @@ impl Linear {
     }
 }
 
+/// Fits a head, or two, with these weights and penalty from a start.
+type Fitter<'a> = dyn Fn(&[f64], f64, &[f64]) -> Result<Maximum> + Sync + 'a;
+
 /// A model in the making.
 struct Fit<'a> {
     options: &'a ZeroInflatedLognormal,
@@ -285,36 +288,35 @@ impl Fit<'_> {
             self.data.weight.iter().zip(&of).map(weigh).collect()
         };
         let penalties = &self.options.penalties;
-        let judge =
-            |head: u8, fit: &(dyn Fn(&[f64], f64, &[f64]) -> Result<Maximum> + Sync), start: Vec<f64>| {
-                let scores = self.run.map_items(folds, |fold| {
-                    let (rest, out) = (part(fold, false), part(fold, true));
-                    let mut at = start.clone();
-                    let mut scores = Vec::with_capacity(penalties.len());
-                    for penalty in penalties {
-                        match fit(&rest, *penalty, &at) {
-                            Ok(found) => at = found.at,
-                            Err(Error::NotConverged { .. }) => {
-                                scores.push(None);
-                                continue;
-                            }
-                            Err(other) => return Err(other),
+        let judge = |head: u8, fit: &Fitter<'_>, start: Vec<f64>| {
+            let scores = self.run.map_items(folds, |fold| {
+                let (rest, out) = (part(fold, false), part(fold, true));
+                let mut at = start.clone();
+                let mut scores = Vec::with_capacity(penalties.len());
+                for penalty in penalties {
+                    match fit(&rest, *penalty, &at) {
+                        Ok(found) => at = found.at,
+                        Err(Error::NotConverged { .. }) => {
+                            scores.push(None);
+                            continue;
                         }
-                        scores.push(Some(match head {
-                            0 => self.purchase_value(&out, &at),
-                            _ => self.spend_value(&out, &at),
-                        }));
+                        Err(other) => return Err(other),
                     }
-                    Ok(scores)
-                })?;
-                let size = if head == 0 { self.data.customers } else { self.data.buyers };
-                let tried = penalties.iter().enumerate().map(|(p, penalty)| {
-                    let folds: Option<Vec<f64>> = scores.iter().map(|s| s[p]).collect();
-                    let held_out = folds.map(|f| sum(f) / size).filter(|v| v.is_finite());
-                    Tried { head, penalty: *penalty, held_out }
-                });
-                Ok::<_, Error>(tried.collect::<Vec<_>>())
-            };
+                    scores.push(Some(match head {
+                        0 => self.purchase_value(&out, &at),
+                        _ => self.spend_value(&out, &at),
+                    }));
+                }
+                Ok(scores)
+            })?;
+            let size = if head == 0 { self.data.customers } else { self.data.buyers };
+            let tried = penalties.iter().enumerate().map(|(p, penalty)| {
+                let folds: Option<Vec<f64>> = scores.iter().map(|s| s[p]).collect();
+                let held_out = folds.map(|f| sum(f) / size).filter(|v| v.is_finite());
+                Tried { head, penalty: *penalty, held_out }
+            });
+            Ok::<_, Error>(tried.collect::<Vec<_>>())
+        };
         let best = |tried: &[Tried]| {
             let known = tried.iter().filter_map(|t| Some((t.held_out?, t.penalty)));
             let top = known.fold(None, |best: Option<(f64, f64)>, t| match best {
