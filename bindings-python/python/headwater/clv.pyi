@@ -6,7 +6,6 @@ from ._buyers import (
     BetaGeo,
     BetaGeoBetaBinomial,
     BetaGeoCNBD,
-    GammaGamma,
     GGompertzNBD,
     ModifiedBetaGeo,
     ModifiedBetaGeoCNBD,
@@ -25,6 +24,7 @@ from ._finance import (
     simple_value,
 )
 from ._posterior import Posterior, bootstrap, laplace, sample_posterior
+from ._spend import GammaGamma
 from ._survival import Aft, Cox, DiscreteHazard, kaplan_meier, nelson_aalen, survival_scores
 from ._value import ZeroInflatedLognormal
 
