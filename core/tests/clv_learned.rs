@@ -7,7 +7,7 @@ use headwater::clv::learned::{
     ZeroInflatedLognormalModel,
 };
 use headwater::clv::{Contractual, Verdict};
-use headwater::column::{Columns, OnInvalid, Tables};
+use headwater::column::{Columns, Intake, OnInvalid, Sign, Tables};
 use headwater::math::{normal_quantile, sum};
 use headwater::{Error, Run, Table, model};
 use rand::Rng;
@@ -219,8 +219,8 @@ fn trees_find_what_no_line_can() {
     let base = simulated(1200, 5, &[[0.0; 3]; 3]);
     let column = |name: &str| -> Vec<f64> {
         let run = Run::new();
-        let mut intake = headwater::column::Intake::new(&base, OnInvalid::Error, &run);
-        intake.amounts(name, headwater::column::Sign::Any).unwrap().into_owned()
+        let mut intake = Intake::new(&base, OnInvalid::Error, &run);
+        intake.amounts(name, Sign::Any).unwrap().into_owned()
     };
     let (a, b, noise) = (column("a"), column("b"), column("value"));
     let value: Vec<f64> = (0..a.len())
@@ -385,6 +385,9 @@ fn hostile_frames_are_named_errors() {
     fails(&two, &more("z", vec![3.0; 8]), "column `z`: is the same in every row");
     fails(&two, &more("z", x.iter().map(|v| 7.0 - 2.0 * v).collect()), "column `z`: is a linear combination");
     fails(&two, &more("z", vec![f64::NAN; 8]), "column `z`, row 0: the value is missing");
+    let vast = more("z", vec![1e200, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]);
+    fails(&two, &vast, "column `z`: holds numbers beyond 1e150");
+    fails(&ZeroInflatedLognormal { learner: Learner::Boosted, ..two.clone() }, &vast, "beyond 1e150");
     fails(&ZeroInflatedLognormal::new(["x", "x"]), &good, "named twice");
     fails(&ZeroInflatedLognormal::new(["x", "value"]), &good, "what is to be explained");
     fails(&ZeroInflatedLognormal { penalty: None, ..options.clone() }, &good, "too few");
@@ -413,6 +416,29 @@ fn a_separated_head_stays_finite_and_says_so() {
         .fit(&frame, &Run::new())
         .unwrap();
     assert_eq!(model.verdict(), Verdict::Interior);
+}
+
+#[test]
+fn a_level_with_a_single_buyer_is_an_error_whose_remedies_work() {
+    let mut value = simulated(60, 4, &[[1.0, 0.0, 0.0], [2.0, 0.0, 0.0], [0.0; 3]]);
+    let plan: Vec<&str> = (0..60).map(|i| if i < 3 { "rare" } else { "usual" }).collect();
+    let run = Run::new();
+    let mut intake = Intake::new(&value, OnInvalid::Error, &run);
+    let mut amounts = intake.amounts("value", Sign::Any).unwrap().into_owned();
+    amounts[..3].copy_from_slice(&[0.0, 33.0, 0.0]);
+    value = Columns::new().with("plan", plan).with("value", amounts);
+    let options = ZeroInflatedLognormal::new(["plan"]);
+    fails(&options, &value, "in a rare level");
+    let remedies = [
+        ZeroInflatedLognormal { sigma: Sigma::Constant, ..options.clone() },
+        ZeroInflatedLognormal { penalty: Some(Penalty::Heads([1.0, 1.0, 50.0])), ..options.clone() },
+        ZeroInflatedLognormal { penalty: None, ..options },
+    ];
+    for remedy in remedies {
+        let (model, _) = remedy.fit(&value, &run).unwrap();
+        assert_eq!(model.verdict(), Verdict::Interior);
+        assert!(predictions(&model, &value, "sigma").iter().all(|s| (0.2..3.0).contains(s)), "{remedy:?}");
+    }
 }
 
 #[test]

@@ -86,6 +86,10 @@ impl Data {
         let weight = |i: usize| weight.as_ref().map_or(1.0, |w| w[i]);
         let terms = Terms::of(&names, &given, rows, &options.references)?;
         let raw = terms.matrix(&given, rows);
+        if let Some(at) = raw.values.iter().position(|x| x.abs() > LARGEST) {
+            let name = terms.names().swap_remove(at % raw.columns);
+            return Err(Error::column(name, "holds numbers beyond 1e150: rescale it"));
+        }
 
         let mut order: Vec<u32> = (0..rows as u32).filter(|i| weight(*i as usize) > 0.0).collect();
         order.sort_by(|a, b| {

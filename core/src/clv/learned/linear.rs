@@ -226,7 +226,7 @@ impl Fit<'_> {
         }
         bounds[n - 1] = SCALES;
         let size = sum(weight[self.data.first..].iter().copied());
-        search(NAME, start, &bounds, self.stop(), size, |at| {
+        let found = search(NAME, start, &bounds, self.stop(), size, |at| {
             self.local(self.data.first..self.data.rows(), n, |i, local, value| {
                 let (x, w) = (self.x.row(i), weight[i]);
                 let terms =
@@ -243,6 +243,14 @@ impl Fit<'_> {
                 }
             })
             .map(|local| ridge(local, at, &[(0..m - 1, penalty[0]), (m..n - 1, penalty[1])]))
+        });
+        found.map_err(|error| match error {
+            Error::NotConverged { model, iterations, gradient_norm, .. } if self.options.sigma == Sigma::Covariates => {
+                let hint = "where few bought, as in a rare level, their amounts are fitted exactly and σ runs to 0: \
+                            set sigma to \"constant\", a stronger penalty of log_sigma, or no penalty so that one is chosen";
+                Error::NotConverged { model, iterations, gradient_norm, hint: hint.to_owned() }
+            }
+            other => other,
         })
     }
 

@@ -49,7 +49,7 @@ impl ZeroInflatedLognormal {
     /// # Errors
     /// `Column` for columns that are missing, or (linear) constant or combinations of
     /// others; `Row` for bad values; `NotEnoughData` where nobody bought or all amounts are the
-    /// same; `NotConverged`.
+    /// same; `NotConverged`, for example where a level has a single buyer, whose σ runs to 0.
     pub fn fit(&self, frame: &Columns, run: &Run) -> Result<(ZeroInflatedLognormalModel, Dropped)> {
         self.check()?;
         let mut data = Data::read(self, frame, run)?;

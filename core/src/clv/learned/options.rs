@@ -106,8 +106,8 @@ pub struct ZeroInflatedLognormal {
     /// What explains the spread of amounts.
     pub sigma: Sigma,
     /// Linear: λ of −½ λ Σ β² on standardised covariates, intercepts apart; none: chosen from
-    /// `penalties` by held-out likelihood, head by head. Default 1, which keeps a level with a
-    /// single buyer from running off.
+    /// `penalties` by held-out likelihood, head by head. Default 1, which keeps
+    /// finite what tells buyers without fail; the spread of a rare level may need more.
     pub penalty: Option<Penalty>,
     /// Linear: what `penalty` is chosen from. Default 0.1, 1, 10, 100, 1000.
     pub penalties: Vec<f64>,
