@@ -1,7 +1,8 @@
 'use strict'
-// Customers whose leaving is seen: a class for each kind of model, and the reports that need none.
+// Models of customers that are asked by reports: a class for each kind of model, and the reports that need none.
 
 const SURVIVAL = { summary: 'summary', predict: 'predict', earlyWarning: 'early_warning', scores: 'scores' }
+const LEARNED = { summary: 'summary', predict: 'predict', score: 'score' }
 const RETENTION = { summary: 'estimates', survival: 'survival', value: 'value', predict: 'predict', compare: 'compare', lifeTable: 'life_table' }
 
 /** Their methods, and the reports that these are. */
@@ -9,12 +10,13 @@ const KINDS = {
   Cox: { ...SURVIVAL, baseline: 'baseline', proportionalHazards: 'proportional_hazards' },
   DiscreteHazard: { ...SURVIVAL, hazards: 'baseline' },
   Aft: SURVIVAL,
+  ZeroInflatedLognormal: LEARNED,
   ShiftedBetaGeo: RETENTION,
   BetaDiscreteWeibull: RETENTION,
 }
 
 /** The methods that take a frame. */
-const FRAMES = new Set(['predict', 'earlyWarning', 'scores'])
+const FRAMES = new Set(['predict', 'earlyWarning', 'score', 'scores'])
 
 /** The classes by their names; each is made of the native `ContractualModel`. */
 function contractual(ContractualModel) {

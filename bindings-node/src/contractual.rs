@@ -1,4 +1,4 @@
-//! Customers whose leaving is seen, and reports that need no model.
+//! Models of contracts and of learned value, and reports that need no model.
 
 use headwater::clv::{Contractual, report};
 use headwater::column::Dropped;
@@ -30,7 +30,7 @@ pub fn clv_report<'e>(
     job::start(env, options, prepare, Frame::of)
 }
 
-/// A model of survival or of retention; `face/contractual.js` has a class for each kind.
+/// A model of survival, of retention or of learned value; `face/contractual.js` has a class for each kind.
 #[napi]
 pub struct ContractualModel {
     kind: String,

@@ -1541,6 +1541,7 @@ export type Model =
   | clv.Cox
   | clv.DiscreteHazard
   | clv.Aft
+  | clv.ZeroInflatedLognormal
   | clv.ShiftedBetaGeo
   | clv.BetaDiscreteWeibull
   | clv.Posterior
@@ -2148,7 +2149,7 @@ export declare namespace clv {
     onInvalid?: OnInvalid
   }
 
-  /** What models of customers whose leaving is seen share. */
+  /** What models that are asked by reports share. */
   abstract class ContractualModel<FitOptions> {
     constructor(options?: FitOptions & RunOptions)
     /** Estimates the parameters by maximum likelihood, and resolves to this model. */
@@ -2205,6 +2206,90 @@ export declare namespace clv {
   /** Accelerated failure times: how many times longer customers stay. */
   export class Aft extends SurvivalModel<AftOptions> {
     private readonly kindOfModel: 'aft'
+  }
+
+  /** Columns and options of `ZeroInflatedLognormal`. */
+  export interface ZeroInflatedLognormalOptions {
+    /** Column of what each customer spent within the horizon, 0 or more. Default `"value"`. */
+    target?: string
+    /** Columns that explain: numbers, truth values or names; every column without another role unless given. */
+    covariates?: string[]
+    /** The reference level of covariates of names, by column; the first in order unless given. */
+    references?: Record<string, string>
+    /** Column of customers, which explains nothing. */
+    customer?: string
+    /** Column of how many customers a row stands for. */
+    weight?: string
+    /** How long the window of the target is, to be kept with the model. */
+    horizon?: Duration
+    /** What becomes of customers who gave back more than they bought. Default `"error"`; `"zero"` counts them as 0. */
+    negative?: 'error' | 'zero'
+    /** Rows that cannot be. Default `"error"`. */
+    onInvalid?: OnInvalid
+    /** Linear heads with standard errors, or trees on the same loss. Default `"linear"`. */
+    learner?: 'linear' | 'boosted'
+    /** Whether the spread of amounts is explained too. Default `"covariates"`. */
+    sigma?: 'covariates' | 'constant'
+    /**
+     * Linear: the ridge on standardised covariates, for all heads or for `purchase`, `mu` and `log_sigma`; `null`
+     * chooses from `penalties` by cross-validation. Default 1.
+     */
+    penalty?: number | [number, number, number] | null
+    /** Linear: what `penalty` is chosen from. Default 0.1, 1, 10, 100, 1000. */
+    penalties?: number[]
+    /** Parts held out in turn, to choose penalties or the number of trees. Boosted: 0 grows all. Default 5. */
+    folds?: number
+    /** Linear: most Newton steps. Default 100. */
+    maxIterations?: number
+    /** Linear: the gradient per customer that counts as zero. Default 1e-9. */
+    tolerance?: number
+    /** Boosted: most trees of a head. Default 300. */
+    trees?: number
+    /** Boosted: the share of each tree that is added. Default 0.1. */
+    learningRate?: number
+    /** Boosted: splits from the root to a leaf, at most. Default 3. */
+    depth?: number
+    /** Boosted: fewest rows of a leaf. Default 20. */
+    minLeaf?: number
+    /** Boosted: a fold stops when this many trees have not helped. Default 25. */
+    patience?: number
+  }
+
+  /** Columns and options of the `predict` of `ZeroInflatedLognormal`. */
+  export interface ValuePredictOptions {
+    /** Column of customers; rows are numbered without it. */
+    customer?: string
+    /** Levels between 0 and 1, of the whole distribution with its zeros. */
+    quantiles?: number[]
+    /** Rows that cannot be. Default `"error"`. */
+    onInvalid?: OnInvalid
+  }
+
+  /** Columns and options of the `score` of `ZeroInflatedLognormal`. */
+  export interface ValueScoreOptions {
+    /** Column of what was spent; the one of the fit unless given. */
+    target?: string
+    /** Rows that cannot be. Default `"error"`. */
+    onInvalid?: OnInvalid
+  }
+
+  /**
+   * Who will buy, and for how much: a zero-inflated lognormal regression (Wang, Liu & Miao 2019), whose three heads
+   * (`purchase`, `mu`, `log_sigma`) are linear or sums of trees.
+   */
+  export class ZeroInflatedLognormal extends ContractualModel<ZeroInflatedLognormalOptions> {
+    /**
+     * Linear: parameter, head, covariate, reference, estimate, standard_error, …; boosted: head, covariate, gain, splits.
+     * `extras` has tuning and fit.
+     */
+    summary(options?: { level?: number } & RunOptions): Promise<Frame>
+    /**
+     * What each customer will spend: customer, expected_value, p_positive, value_if_positive, median, sigma.
+     * `extras.quantiles`: customer, level, value.
+     */
+    predict(frame: FrameInput, options?: ValuePredictOptions & RunOptions): Promise<Frame>
+    /** The predictions beside what was spent: score, value. `extras.deciles`. */
+    score(frame: FrameInput, options?: ValueScoreOptions & RunOptions): Promise<Frame>
   }
 
   /** A rate with its span, such as `{ rate: 0.1, per: '365d' }`. */

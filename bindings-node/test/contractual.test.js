@@ -23,6 +23,7 @@ const MODELS = {
   Cox: [{ ties: 'breslow', penalty: 0.1, references: { plan: 'plus' } }, contracts, { covariates: ['price', 'plan'] }],
   DiscreteHazard: [{ link: 'cloglog', baseline: 'constant' }, contracts, { covariates: ['price'] }],
   Aft: [{ distribution: 'log_normal' }, contracts, { covariates: ['price'] }],
+  ZeroInflatedLognormal: [{ penalty: [0.5, 1, 2], target: 'price' }, () => ({ ...contracts(), price: Float64Array.of(30, 0, 31, 10, 0, 30, 12, 22) }), { covariates: ['duration', 'plan'] }],
   ShiftedBetaGeo: [{ period: '365d' }, cohorts, {}],
   BetaDiscreteWeibull: [{}, cohorts, { period: '365d' }],
 }
@@ -44,7 +45,7 @@ for (const [name, [given, frame, options]] of Object.entries(MODELS)) {
   })
 
   test(`${name} names what is wrong`, async () => {
-    const column = frame === contracts ? 'duration' : 'customers'
+    const column = 'duration' in frame() ? 'duration' : 'customers'
     const fit = (changed, more) => new hw.clv[name](given).fit({ ...frame(), ...changed }, { ...options, ...more })
     const { [column]: values, ...without } = frame()
     await assert.rejects(new hw.clv[name](given).fit(without, options), { code: 'HW_COLUMN', column })

@@ -46,6 +46,10 @@ export async function story(orders: hw.FrameInput): Promise<void> {
   const cox: hw.clv.Cox = await new hw.clv.Cox({ penalty: 0.1 }).fit(frame, { covariates: ['price'], references: { plan: 'basic' } })
   const soon: hw.Frame = await cox.earlyWarning(frame, { horizon: 3, top: 10 })
   if (loaded instanceof hw.clv.ShiftedBetaGeo) await loaded.value({ discount: { rate: 0.1, per: '365d' } })
+  const value: hw.clv.ZeroInflatedLognormal = await new hw.clv.ZeroInflatedLognormal({ penalty: null }).fit(frame, { horizon: '90d' })
+  await value.predict(frame, { quantiles: [0.5, 0.9] })
+  // @ts-expect-error no such learner
+  new hw.clv.ZeroInflatedLognormal({ learner: 'forest' })
   const draws: hw.clv.Posterior = await hw.clv.samplePosterior(frame, { model: 'ParetoNBD', priors: { s: { median: 1, sd: 1 } }, seed: 7 })
   await (await draws.predict(frame, { purchaseInterval: 0.9 })).toRows()
   if (loaded instanceof hw.clv.Posterior) await loaded.save('draws.json')

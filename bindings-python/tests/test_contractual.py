@@ -46,6 +46,11 @@ MODELS = {
         {"covariates": ["price"]},
     ),
     "Aft": (lambda: hw.clv.Aft("log_normal"), CONTRACTS, {"covariates": ["price"]}),
+    "ZeroInflatedLognormal": (
+        lambda: hw.clv.ZeroInflatedLognormal(penalty=(0.5, 1.0, 2.0)),
+        CONTRACTS,
+        {"target": "duration", "covariates": ["price", "plan"]},
+    ),
     "ShiftedBetaGeo": (hw.clv.ShiftedBetaGeo, COHORTS, {"period": "365d"}),
     "BetaDiscreteWeibull": (hw.clv.BetaDiscreteWeibull, COHORTS, {"period": "365d"}),
 }
@@ -94,6 +99,11 @@ CALLS = {
     "Cox": (CONTRACTS, "price", lambda f, **k: hw.clv.Cox().fit(f, covariates=["price"], **k)),
     "DiscreteHazard": (CONTRACTS, "duration", lambda f, **k: hw.clv.DiscreteHazard().fit(f, **k)),
     "Aft": (CONTRACTS, "duration", lambda f, **k: hw.clv.Aft().fit(f, **k)),
+    "ZeroInflatedLognormal": (
+        CONTRACTS,
+        "price",
+        lambda f, **k: hw.clv.ZeroInflatedLognormal().fit(f, target="duration", covariates=["price"], **k),
+    ),
     "ShiftedBetaGeo": (COHORTS, "customers", lambda f, **k: hw.clv.ShiftedBetaGeo().fit(f, **k)),
     "BetaDiscreteWeibull": (COHORTS, "customers", lambda f, **k: hw.clv.BetaDiscreteWeibull().fit(f, **k)),
     "customer_equity": (VALUES, "value", hw.clv.customer_equity),

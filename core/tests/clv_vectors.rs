@@ -1,4 +1,5 @@
-//! The shared vectors of lifetime value, `vectors/clv.json` and `vectors/clv_models.json`.
+//! The shared vectors of lifetime value, `vectors/clv.json`, `vectors/clv_models.json`
+//! and `vectors/clv_learned.json`.
 //!
 //! Calls, frames, options and tables:
 //! - `clv.summarize`: frame `orders`; the options of `SummarizeOptions`; tables `rfm`, `accounting`.
@@ -40,6 +41,11 @@ fn shared_vectors() {
 #[test]
 fn shared_vectors_of_models_and_reports() {
     support::run_vectors("clv_models", call);
+}
+
+#[test]
+fn shared_vectors_of_value_learned_from_covariates() {
+    support::run_vectors("clv_learned", call);
 }
 
 fn call(call: &str, frames: &Frames, options: &str, run: &Run) -> Result<Vec<(&'static str, Table)>> {

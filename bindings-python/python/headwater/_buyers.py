@@ -1,83 +1,15 @@
-"""Models of purchases, dropout and spend, fitted by maximum likelihood."""
+"""Models of purchases and dropout, fitted by maximum likelihood."""
 
 from __future__ import annotations
 
 from collections.abc import MutableMapping, Sequence
-from typing import Any, ClassVar, Literal, Self, TypedDict
+from typing import Any, Literal, Self, TypedDict
 
 from . import _call, _core, _frames
-from ._models import Fitted
+from ._likelihood import _Likelihood
+from ._spend import GammaGamma as GammaGamma  # pickles of earlier versions look for it here
 
 _OnInvalid = Literal["error", "drop"]
-
-
-class _Likelihood(Fitted):
-    """A model fitted by maximum likelihood."""
-
-    _names: ClassVar[tuple[str, ...]] = ()
-    _make: _frames.Maker
-    #: The rows dropped by ``fit(on_invalid="drop")``: column, reason, count, first_row.
-    dropped_: Any = None
-
-    def _params(self) -> dict[str, Any]:
-        return {name: value for name, value in super()._params().items() if not name.endswith("_")}
-
-    def _fit(self, frame: Any, columns: list[str | None], options: dict[str, Any], run: _call.Run) -> None:
-        data, make = _frames.take(frame, columns)
-        native, dropped = _core.clv_fit(self._kind, data, _call.options(options | self._params()), run)
-        self._native, self.dropped_ = native, make(dropped)
-
-    @classmethod
-    def _given(cls, values: list[float], period: _call.Span | None = None, k: int = 1) -> Self:
-        model = cls()
-        length = None if period is None else _call.dump("period", period)
-        model._native = _core.clv_from_parameters(cls._kind, [float(value) for value in values], length, k)
-        model._restore(model._body())
-        return model
-
-    def _column(self, name: str) -> dict[str, Any]:
-        table = _frames.Frame(_core.clv_tables(self._fitted)[0])
-        return dict(zip(table["parameter"], table[name], strict=True))
-
-    def _fit_facts(self) -> dict[str, Any]:
-        table = _frames.Frame(_core.clv_tables(self._fitted)[1])
-        return {name: values[0] for name, values in table.to_dict().items()}
-
-    @property
-    def params_(self) -> dict[str, float]:
-        """The parameters."""
-        return self._column("estimate")
-
-    @property
-    def standard_errors_(self) -> dict[str, float | None]:
-        """Their standard errors; None where the data do not identify the parameter."""
-        return self._column("standard_error")
-
-    @property
-    def log_likelihood_(self) -> float:
-        """The maximised log-likelihood."""
-        return float(self._fit_facts()["log_likelihood"])
-
-    @property
-    def verdict_(self) -> str:
-        """``"interior"`` for an ordinary maximum; else which simpler model the data ask for."""
-        return str(self._fit_facts()["verdict"])
-
-    def summary(self) -> Any:
-        """The parameters as a frame: parameter, estimate, standard_error, low, high (95 %)."""
-        return _frames.neutral(_core.clv_tables(self._fitted)[0])
-
-    def fit_summary(self) -> Any:
-        """On the fit: log_likelihood, customers, distinct, iterations, gradient_norm, aic, bic, verdict."""
-        return _frames.neutral(_core.clv_tables(self._fitted)[1])
-
-    def _facts(self) -> dict[str, Any]:
-        errors = self.standard_errors_
-        shown = {
-            name: f"{value:.6g} ± {errors[name]:.2g}" if errors[name] is not None else value
-            for name, value in self.params_.items()
-        }
-        return shown | self._fit_facts()
 
 
 class Covariates(TypedDict, total=False):
@@ -661,111 +593,3 @@ class BetaGeoBetaBinomial(Purchases):
     ) -> Self:
         """A model with given parameters, for example published ones."""
         return cls._given([alpha, beta, gamma, delta], period)
-
-
-class GammaGamma(_Likelihood):
-    """The gamma-gamma model of spend per purchase (Fader & Hardie 2013).
-
-    Parameters
-    ----------
-    max_iterations : int, default 200
-    tolerance : float, default 1e-9
-
-    Attributes
-    ----------
-    params_, standard_errors_ : dict
-        p, q, v; v is in the unit of the amounts.
-    log_likelihood_ : float
-    verdict_ : str
-    correlation_ : float
-        Of frequency and mean value; the model assumes none.
-    dropped_ : frame
-    """
-
-    _kind = "clv.GammaGamma"
-
-    def __init__(self, max_iterations: int | None = None, tolerance: float | None = None) -> None:
-        self.max_iterations = max_iterations
-        self.tolerance = tolerance
-
-    @classmethod
-    def from_params(cls, p: float, q: float, v: float) -> Self:
-        """A model with given parameters, for example published ones."""
-        return cls._given([p, q, v])
-
-    def fit(
-        self,
-        rfm: Any,
-        *,
-        frequency: str = "frequency",
-        monetary_value: str = "monetary_value",
-        weight: str | None = None,
-        on_invalid: _OnInvalid = "error",
-        threads: int | None = None,
-        progress: _call.Progress = None,
-    ) -> Self:
-        """Fits the model by maximum likelihood on the customers with repeat purchases.
-
-        Parameters
-        ----------
-        rfm : frame
-            What `summarize` gives.
-        frequency, monetary_value : str
-            Its columns.
-        weight : str, optional
-            The column of how many customers a row stands for.
-        on_invalid, threads, progress
-            As in `summarize`.
-
-        Returns
-        -------
-        GammaGamma
-            Itself.
-        """
-        options = {
-            "frequency": frequency,
-            "monetary_value": monetary_value,
-            "weight": weight,
-            "on_invalid": on_invalid,
-        }
-        self._fit(rfm, [frequency, monetary_value, weight], options, _call.run(0, threads, progress))
-        return self
-
-    @property
-    def correlation_(self) -> float:
-        """Pearson's correlation of frequency and mean value in the rows fitted; beyond ±0.3 beware."""
-        return float(self._body()["correlation"])
-
-    @property
-    def mean_spend_(self) -> float | None:
-        """Mean spend per purchase over all customers; None where the model has no mean."""
-        return _core.clv_spend(self._fitted, None)
-
-    def predict(
-        self,
-        rfm: Any,
-        *,
-        customer: str = "customer",
-        frequency: str = "frequency",
-        monetary_value: str = "monetary_value",
-        on_invalid: _OnInvalid = "error",
-        report: MutableMapping[str, Any] | None = None,
-        threads: int | None = None,
-        progress: _call.Progress = None,
-    ) -> Any:
-        """Expected spend per purchase: a frame of customer, expected_spend."""
-        options = {
-            "customer": customer,
-            "frequency": frequency,
-            "monetary_value": monetary_value,
-            "on_invalid": on_invalid,
-        }
-        data, make = _frames.take(rfm, [customer, frequency, monetary_value])
-        run = _call.run(0, threads, progress)
-        found, dropped = _core.clv_predict(self._fitted, data, _call.options(options), run)
-        _frames.tell(report, make, dropped=dropped)
-        return make(found)
-
-    def score(self, frequency: float, monetary_value: float) -> float | None:
-        """Expected spend per purchase of one customer; None where the model has no mean."""
-        return _core.clv_spend(self._fitted, (frequency, monetary_value))

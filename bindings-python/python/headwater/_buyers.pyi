@@ -2,23 +2,10 @@ from collections.abc import MutableMapping, Sequence
 from typing import Any, Literal, Self, TypedDict
 
 from . import _call
-from ._models import Fitted
+from ._likelihood import _Likelihood
+from ._spend import GammaGamma as GammaGamma
 
 _OnInvalid = Literal["error", "drop"]
-
-class _Likelihood(Fitted):
-    dropped_: Any
-
-    @property
-    def params_(self) -> dict[str, float]: ...
-    @property
-    def standard_errors_(self) -> dict[str, float | None]: ...
-    @property
-    def log_likelihood_(self) -> float: ...
-    @property
-    def verdict_(self) -> str: ...
-    def summary(self) -> Any: ...
-    def fit_summary(self) -> Any: ...
 
 class Covariates(TypedDict, total=False):
     purchase: list[str]
@@ -159,39 +146,3 @@ class BetaGeoBetaBinomial(Purchases):
     def from_params(
         cls, alpha: float, beta: float, gamma: float, delta: float, period: _call.Span | None = None
     ) -> Self: ...
-
-class GammaGamma(_Likelihood):
-    max_iterations: int | None
-    tolerance: float | None
-
-    def __init__(self, max_iterations: int | None = None, tolerance: float | None = None) -> None: ...
-    @classmethod
-    def from_params(cls, p: float, q: float, v: float) -> Self: ...
-    def fit(
-        self,
-        rfm: Any,
-        *,
-        frequency: str = "frequency",
-        monetary_value: str = "monetary_value",
-        weight: str | None = None,
-        on_invalid: _OnInvalid = "error",
-        threads: int | None = None,
-        progress: _call.Progress = None,
-    ) -> Self: ...
-    @property
-    def correlation_(self) -> float: ...
-    @property
-    def mean_spend_(self) -> float | None: ...
-    def predict(
-        self,
-        rfm: Any,
-        *,
-        customer: str = "customer",
-        frequency: str = "frequency",
-        monetary_value: str = "monetary_value",
-        on_invalid: _OnInvalid = "error",
-        report: MutableMapping[str, Any] | None = None,
-        threads: int | None = None,
-        progress: _call.Progress = None,
-    ) -> Any: ...
-    def score(self, frequency: float, monetary_value: float) -> float | None: ...

@@ -2,7 +2,7 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, Literal, Self
 
 from . import _call, _core
-from ._buyers import _Likelihood
+from ._likelihood import _Likelihood
 
 _OnInvalid = Literal["error", "drop"]
 _RankTest = Literal["log_rank", "wilcoxon", "tarone_ware", "fleming_harrington"]

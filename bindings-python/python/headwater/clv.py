@@ -1,7 +1,7 @@
 """What are they worth? From orders to expected purchases and discounted lifetime value.
 
 For customers who come and go without saying so (no contract), for those who say when they leave
-(survival and retention), and by the formulas of finance.
+(survival and retention), by the formulas of finance, and learned from whatever is known of a customer.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from ._buyers import (
     BetaGeo,
     BetaGeoBetaBinomial,
     BetaGeoCNBD,
-    GammaGamma,
     GGompertzNBD,
     ModifiedBetaGeo,
     ModifiedBetaGeoCNBD,
@@ -33,7 +32,9 @@ from ._finance import (
     simple_value,
 )
 from ._posterior import Posterior, bootstrap, laplace, sample_posterior
+from ._spend import GammaGamma
 from ._survival import Aft, Cox, DiscreteHazard, kaplan_meier, nelson_aalen, survival_scores
+from ._value import ZeroInflatedLognormal
 
 __all__ = [
     "Aft",
@@ -50,6 +51,7 @@ __all__ = [
     "ParetoNBD",
     "Posterior",
     "ShiftedBetaGeo",
+    "ZeroInflatedLognormal",
     "backtest",
     "bootstrap",
     "chain_ladder",

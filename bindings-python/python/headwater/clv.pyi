@@ -6,7 +6,6 @@ from ._buyers import (
     BetaGeo,
     BetaGeoBetaBinomial,
     BetaGeoCNBD,
-    GammaGamma,
     GGompertzNBD,
     ModifiedBetaGeo,
     ModifiedBetaGeoCNBD,
@@ -25,7 +24,9 @@ from ._finance import (
     simple_value,
 )
 from ._posterior import Posterior, bootstrap, laplace, sample_posterior
+from ._spend import GammaGamma
 from ._survival import Aft, Cox, DiscreteHazard, kaplan_meier, nelson_aalen, survival_scores
+from ._value import ZeroInflatedLognormal
 
 __all__ = [
     "Aft",
@@ -42,6 +43,7 @@ __all__ = [
     "ParetoNBD",
     "Posterior",
     "ShiftedBetaGeo",
+    "ZeroInflatedLognormal",
     "backtest",
     "bootstrap",
     "chain_ladder",

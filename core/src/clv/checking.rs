@@ -206,7 +206,7 @@ fn bins(groups: &[[f64; 3]], edges: &[(f64, f64)]) -> Table {
 }
 
 /// Tenths of the customers by what is expected of them, the best first.
-fn deciles(actual: &[f64], expected: &[f64]) -> Table {
+pub(super) fn deciles(actual: &[f64], expected: &[f64]) -> Table {
     let n = actual.len();
     let mut order: Vec<usize> = (0..n).collect();
     order.sort_by(|a, b| expected[*b].total_cmp(&expected[*a]));

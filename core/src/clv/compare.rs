@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::checking::holdout;
+use super::design::Reader;
 use super::door::{PurchaseOptions, regularity, row_likelihoods};
 use super::frames::{History as Rows, Roles};
 use super::laws::{PredictOptions, predict};
 use super::rows::{RfmSlices, Unique};
-use super::survival::design::Reader;
 use super::tracking::forecast_errors;
 use crate::column::{Columns, Duration, OnInvalid, Sign, Table, Tables, Text, Values};
 use crate::math::{ln, normal_cdf, sum};

@@ -1,14 +1,16 @@
-//! Customers whose leaving is seen: both rooms of models, and the reports that
-//! need none, by name for the bindings.
+//! Models of customers that are asked by reports: of contracts, both rooms, and
+//! of what is learned from covariates; and the reports that need no model. By name for the bindings.
 
 use super::contract::{Contract, ContractOptions};
+use super::learned::{ZeroInflatedLognormal, ZeroInflatedLognormalModel};
 use super::survival::{Aft, Cox, DiscreteHazard, Survival};
 use super::{finance, survival};
 use crate::column::{Columns, Dropped, Table, Tables};
+use crate::model::{self, Model as _};
 use crate::options::parse;
 use crate::{Error, Result, Run};
 
-/// A fitted model of survival or of retention.
+/// A fitted model of survival, of retention, or of value learned from covariates.
 ///
 /// ```
 /// use headwater::Run;
@@ -30,12 +32,20 @@ pub enum Contractual {
     Survival(Survival),
     /// Of how retention moves with tenure.
     Contract(Box<Contract>),
+    /// Of what customers will spend.
+    Learned(Box<ZeroInflatedLognormalModel>),
 }
 
 impl Contractual {
     /// The kinds of model files, such as `clv.Cox`.
-    pub const KINDS: [&'static str; 5] =
-        ["clv.Cox", "clv.DiscreteHazard", "clv.Aft", "clv.ShiftedBetaGeo", "clv.BetaDiscreteWeibull"];
+    pub const KINDS: [&'static str; 6] = [
+        "clv.Cox",
+        "clv.DiscreteHazard",
+        "clv.Aft",
+        "clv.ShiftedBetaGeo",
+        "clv.BetaDiscreteWeibull",
+        ZeroInflatedLognormalModel::KIND,
+    ];
 
     /// Whether these options, as JSON, are options of this kind.
     pub fn check(kind: &str, options: &str) -> Result<()> {
@@ -44,16 +54,21 @@ impl Contractual {
             "clv.DiscreteHazard" => parse::<DiscreteHazard>(options).map(drop),
             "clv.Aft" => parse::<Aft>(options).map(drop),
             "clv.ShiftedBetaGeo" | "clv.BetaDiscreteWeibull" => parse::<ContractOptions>(options).map(drop),
+            ZeroInflatedLognormalModel::KIND => parse::<ZeroInflatedLognormal>(options).map(drop),
             _ => Err(Error::option("kind", format!("there is no model `{kind}`"))),
         }
     }
 
-    /// Fits the model of this kind by [`Survival::fit`] or [`Contract::fit`].
+    /// Fits the model of this kind by [`Survival::fit`], [`Contract::fit`] or [`ZeroInflatedLognormal::fit`].
     pub fn fit(kind: &str, frame: &Columns, options: &str, run: &Run) -> Result<(Self, Dropped)> {
         Ok(match kind {
             "clv.ShiftedBetaGeo" | "clv.BetaDiscreteWeibull" => {
                 let (model, dropped) = Contract::fit(kind, frame, options, run)?;
                 (Self::Contract(Box::new(model)), dropped)
+            }
+            ZeroInflatedLognormalModel::KIND => {
+                let (model, dropped) = parse::<ZeroInflatedLognormal>(options)?.fit(frame, run)?;
+                (Self::Learned(Box::new(model)), dropped)
             }
             _ => {
                 let (model, dropped) = Survival::fit(kind, frame, options, run)?;
@@ -62,20 +77,23 @@ impl Contractual {
         })
     }
 
-    /// A report by its name, with its options as JSON: [`Survival::report`] or [`Contract::report`].
+    /// A report by its name, with its options as JSON: [`Survival::report`], [`Contract::report`] or
+    /// [`ZeroInflatedLognormalModel::report`].
     pub fn report(&self, name: &str, frame: Option<&Columns>, options: &str, run: &Run) -> Result<Tables> {
         match self {
             Self::Survival(model) => model.report(name, frame, options, run),
             Self::Contract(model) => model.report(name, frame, options, run),
+            Self::Learned(model) => model.report(name, frame, options, run),
         }
     }
 
     /// One row for each parameter, among others: parameter, estimate, standard_error.
-    /// Of a model of retention by cohorts, those of all customers together.
+    /// Of a model of retention by cohorts, those of all customers together. Of trees, none.
     pub fn parameters(&self) -> Result<Table> {
         match self {
             Self::Survival(model) => model.coefficients().table("ratio", 0.95),
             Self::Contract(model) => model.estimates().table(0.95),
+            Self::Learned(model) => model.coefficients(0.95),
         }
     }
 
@@ -84,6 +102,7 @@ impl Contractual {
         match self {
             Self::Survival(model) => model.coefficients().fit_table(),
             Self::Contract(model) => model.estimates().fit_table(),
+            Self::Learned(model) => model.fit_table(),
         }
     }
 
@@ -92,6 +111,7 @@ impl Contractual {
         match self {
             Self::Survival(model) => model.kind(),
             Self::Contract(model) => model.kind(),
+            Self::Learned(_) => ZeroInflatedLognormalModel::KIND,
         }
     }
 
@@ -100,11 +120,15 @@ impl Contractual {
         match self {
             Self::Survival(model) => model.to_bytes(),
             Self::Contract(model) => model.to_bytes(),
+            Self::Learned(model) => model::to_bytes(&**model),
         }
     }
 
     /// Reads a model file; `None` where it holds another kind of thing.
     pub fn from_bytes(bytes: &[u8]) -> Result<Option<Self>> {
+        if model::kind(bytes)? == ZeroInflatedLognormalModel::KIND {
+            return Ok(Some(Self::Learned(Box::new(model::from_bytes(bytes)?))));
+        }
         Ok(match Survival::from_bytes(bytes)? {
             Some(model) => Some(Self::Survival(model)),
             None => Contract::from_bytes(bytes)?.map(|model| Self::Contract(Box::new(model))),

@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::beta_geo::{BetaGeo, BetaGeoModel};
 use super::covariates::{self, Ask, Covariates, Effects, Patterns, reader};
+use super::design::{Given, Reader};
 use super::frames::{History as Rows, Roles};
 use super::laws::{Fit, History, Law, PurchaseModel, Purchases, Quantity, predict};
 use super::rows::{RfmSlices, Unique};
-use super::survival::design::{Given, Reader};
 use super::{
     BetaBinomialLaw, BetaGeoCnbdLaw, BetaGeoLaw, GGompertzLaw, ModifiedBetaGeoCnbdLaw, ModifiedBetaGeoLaw,
     ParetoLaw,

@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::beta_geo::{BetaGeo, BetaGeoModel};
+use super::design::{Given, Reader};
 use super::estimates::Estimates;
 use super::gamma_gamma::{GammaGamma, GammaGammaModel, SpendSlices};
 use super::laws::{CustomerPrediction, PredictOptions, predict};
 use super::rows::{Fault, RfmSlices, fault, sound};
-use super::survival::design::{Given, Reader};
 use crate::column::{Columns, Dropped, Duration, Intake, Names, OnInvalid, Sign, Table, Values};
 use crate::{Result, Run};
 

@@ -15,6 +15,7 @@
 //! | how uncertain all this is | [`posterior`] | Hoffman & Gelman 2014; bootstrap |
 //! | forecast beside fact | [`tracking`], [`forecast_errors`] | |
 //! | customers under contract | [`contract`] | Fader & Hardie 2007 |
+//! | value from any covariates | [`learned`] | Wang, Liu & Miao 2019, zero-inflated lognormal |
 //! | the formulas of finance | [`finance`] | Mack 1993; Pfeifer & Carraway 2000 |
 //!
 //! Likelihoods have analytic gradients and Hessians and are maximised by
@@ -46,6 +47,7 @@ mod compare;
 pub mod contract;
 mod contractual;
 mod covariates;
+mod design;
 mod door;
 pub mod dynamic;
 mod estimates;
@@ -53,8 +55,10 @@ pub mod finance;
 mod frames;
 mod gamma_gamma;
 mod laws;
+pub mod learned;
 mod lifetime;
 pub mod posterior;
+mod regression;
 mod rows;
 mod summarize;
 pub mod survival;

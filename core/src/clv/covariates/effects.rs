@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::{Covariates, DropoutOn, Process};
+use crate::clv::design::{Reader, Terms};
 use crate::clv::estimates::{Estimates, Verdict, interval_quantile};
 use crate::clv::laws::Law;
-use crate::clv::survival::design::{Reader, Terms};
 use crate::column::{Table, Text, Values};
 use crate::math::exp;
 use crate::{Error, Result};

@@ -3,11 +3,11 @@
 
 use super::effects::{Effects, coefficients};
 use super::{Covariates, Process};
+use crate::clv::design::{Given, Matrix, Terms};
 use crate::clv::estimates::{Estimates, Verdict};
 use crate::clv::laws::{History, Law};
+use crate::clv::regression::search;
 use crate::clv::rows::RfmSlices;
-use crate::clv::survival::design::{Given, Matrix, Terms};
-use crate::clv::survival::regression::search;
 use crate::math::ascent::Local;
 use crate::math::{exp, ln, sum};
 use crate::{Result, Run};

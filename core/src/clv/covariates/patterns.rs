@@ -1,10 +1,10 @@
 //! Customers of equal covariates, who have one law.
 
 use super::Effects;
+use crate::clv::design::{Matrix, Reader};
 use crate::clv::frames::History as Rows;
 use crate::clv::laws::Purchases;
 use crate::clv::rows::{RfmSlices, Unique};
-use crate::clv::survival::design::{Matrix, Reader};
 use crate::column::{Columns, Intake, OnInvalid};
 use crate::{Error, Result, Run};
 

@@ -3,7 +3,7 @@
 
 use super::timeline::Life;
 use crate::clv::covariates::{Effect, Process};
-use crate::clv::survival::design::Matrix;
+use crate::clv::design::Matrix;
 use crate::math::ascent::Local;
 use crate::math::jet::{Jet, Real};
 use crate::math::quadrature::legendre;

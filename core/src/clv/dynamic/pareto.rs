@@ -7,11 +7,11 @@ use super::likelihood::{Course, LAW, add};
 use super::model::DynamicParetoNbdModel;
 use super::timeline::{Lives, Timeline};
 use crate::clv::covariates::{Covariates, Effects, Process, coefficients};
+use crate::clv::design::{Reader, Terms};
 use crate::clv::estimates::{Estimates, Verdict};
 use crate::clv::laws::{Fit, Law, ParetoLaw, Purchases};
+use crate::clv::regression::search;
 use crate::clv::rows::RfmSlices;
-use crate::clv::survival::design::{Reader, Terms};
-use crate::clv::survival::regression::search;
 use crate::column::{Columns, Dropped, Duration};
 use crate::math::ascent::Local;
 use crate::math::{exp, ln, sum};
@@ -173,7 +173,7 @@ impl DynamicParetoNbd {
         effects: &[crate::clv::covariates::Effect],
         plain: &Estimates,
         run: &Run,
-    ) -> Result<(crate::clv::survival::regression::Maximum, [f64; LAW])> {
+    ) -> Result<(crate::clv::regression::Maximum, [f64; LAW])> {
         let n = lives.lives.len() as f64;
         let mean_age = sum(lives.lives.iter().map(|l| l.age)) / n;
         let centre: [f64; LAW] = std::array::from_fn(|i| ParetoLaw::TIME[i] * ln(mean_age));

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::Sources;
+use crate::clv::design::{Given, Matrix, Reader, Terms};
 use crate::clv::summarize::Orders;
-use crate::clv::survival::design::{Given, Matrix, Reader, Terms};
 use crate::clv::visits::{Events, Visits};
 use crate::column::{Columns, Dropped, Intake, Names};
 use crate::{Error, Result, Run};

@@ -29,7 +29,7 @@ use crate::clv::rows::{RfmSlices, Unique};
 use crate::column::{Columns, Dropped, Intake, Names, Sign, Table, Tables, Text, Values};
 use crate::math::newton::{Stop, cholesky, covariance, maximise};
 use crate::math::{exp, ln, normal_quantile, sum};
-use crate::model::{self, Model};
+use crate::model::Model;
 use crate::options::parse;
 use crate::run::unit_open;
 use crate::{Error, Result, Run};

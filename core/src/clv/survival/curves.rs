@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::compare::{self, RankTest};
 use super::design::Reader;
+use super::regression::level_quantile;
 use super::spells::Spells;
-use super::subjects::{Roles, Subjects, check_horizons, level_quantile};
+use super::subjects::{Roles, Subjects, check_horizons};
 use crate::column::{Columns, OnInvalid, Table, Tables, Text, Values};
 use crate::math::survival::{CurveInterval, Point, quantile};
 use crate::math::{digamma_rise, exp, trigamma_rise};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::design::{Matrix, Reader, Terms};
+use super::design::{Matrix, Reader, Terms, who};
 use super::regression::finite;
 use super::subjects::{Clock, check_horizons};
 use crate::column::{Columns, Dropped, Intake, NULL, Names, OnInvalid, Sign, Table, Tables, Values};
@@ -146,13 +146,7 @@ impl Seen {
 
     /// The customers, or the numbers of rows, of these places.
     pub(super) fn who(&self, table: Table, places: &[usize]) -> Table {
-        match &self.customer {
-            Some(names) => {
-                let codes = places.iter().map(|i| names.codes[*i]).collect();
-                table.with("customer", Values::Names(Names { codes, labels: names.labels.clone() }))
-            }
-            None => table.with("row", Values::I64(places.iter().map(|i| self.row[*i]).collect())),
-        }
+        who(table, self.customer.as_ref(), &self.row, places)
     }
 
     /// P(no event within `horizon` from now on) of one row.

@@ -20,16 +20,16 @@ mod compare;
 mod concordance;
 mod cox;
 mod curves;
-pub(in crate::clv) mod design;
 mod discrete;
 mod door;
 mod forecast;
-pub(in crate::clv) mod regression;
 mod rows;
 mod scores;
 mod spells;
 mod subjects;
 mod warning;
+
+use super::{design, regression};
 
 pub use crate::math::survival::CurveInterval;
 pub use aft::{Aft, AftModel, Distribution};

@@ -1,8 +1,6 @@
 //! The one order of rows in which likelihoods are added up.
 
-use std::cmp::Ordering;
-
-use super::design::Matrix;
+use super::design::{Matrix, by_value};
 use super::subjects::Subjects;
 
 /// Subjects with their covariates, in the order of the frame.
@@ -34,10 +32,4 @@ impl Rows<'_> {
         }
         keys.into_iter().map(|k| k.3).collect()
     }
-}
-
-/// Rows of numbers in the order of their first difference.
-pub(super) fn by_value(a: &[f64], b: &[f64]) -> Ordering {
-    let differs = a.iter().zip(b).map(|(x, y)| x.total_cmp(y)).find(|o| o.is_ne());
-    differs.unwrap_or(Ordering::Equal)
 }

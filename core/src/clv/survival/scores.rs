@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::concordance::{Ranked, pairs};
 use super::forecast::{Forecast, Seen, Wanted};
+use super::regression::level_quantile;
 use super::spells::{Spells, step_at};
-use super::subjects::{Clock, Subjects, check_horizons, level_quantile};
+use super::subjects::{Clock, Subjects, check_horizons};
 use crate::column::{Columns, Dropped, Intake, OnInvalid, Sign, Table, Tables, Text, Values};
 use crate::math::ranks;
 use crate::math::survival::Point;

@@ -1,6 +1,7 @@
 //! Spells of groups, collapsed to what happened at each time.
 
-use super::subjects::{Subjects, sorted_groups};
+use super::design::sorted_groups;
+use super::subjects::Subjects;
 use crate::math::survival::{Ends, Point, kaplan_meier_entered};
 
 /// One group's spells: what happened at each distinct time, and late entries.

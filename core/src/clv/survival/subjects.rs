@@ -146,38 +146,6 @@ impl<'a> Subjects<'a> {
     }
 }
 
-/// Codes of groups in the order of their labels, and the labels; one group
-/// with an empty label where there is no column.
-pub(super) fn sorted_groups(names: Option<&Names>, rows: usize) -> (Vec<u32>, Vec<String>) {
-    let Some(names) = names else { return (vec![0; rows], vec![String::new()]) };
-    let mut used = vec![false; names.labels.len()];
-    for code in &names.codes {
-        if let Some(used) = used.get_mut(*code as usize) {
-            *used = true;
-        }
-    }
-    let mut order: Vec<u32> = (0..names.labels.len() as u32).filter(|c| used[*c as usize]).collect();
-    order.sort_by(|a, b| match &*names.labels {
-        crate::column::Labels::Int(ints) => ints[*a as usize].cmp(&ints[*b as usize]),
-        crate::column::Labels::Text(_) => names.labels.get(*a).cmp(&names.labels.get(*b)),
-    });
-    let mut rank = vec![0_u32; names.labels.len()];
-    for (place, code) in order.iter().enumerate() {
-        rank[*code as usize] = place as u32;
-    }
-    let codes = names.codes.iter().map(|c| rank[*c as usize]).collect();
-    (codes, order.iter().map(|c| names.labels.get(*c).into_owned()).collect())
-}
-
-/// A level of intervals, as the normal quantile of its two sides.
-pub(super) fn level_quantile(level: f64) -> Result<f64> {
-    if level > 0.0 && level < 1.0 {
-        Ok(crate::math::normal_quantile(0.5 + 0.5 * level))
-    } else {
-        Err(Error::option("level", format!("{level} is not a level between 0 and 1, such as 0.95")))
-    }
-}
-
 /// Times to look ahead: finite and not negative.
 pub(super) fn check_horizons(name: &str, horizons: &[f64]) -> Result<()> {
     match horizons.iter().find(|h| !(h.is_finite() && **h >= 0.0)) {

@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 pub use model::CoxModel;
 
 use super::concordance::{Pairs, Ranked, pairs};
-use super::design::{Reader, Terms};
+use super::design::{Reader, Terms, sorted_groups};
 use super::regression::{Coefficients, check_penalty, quadratic, search, unscaled};
 use super::rows::Rows;
-use super::subjects::{Roles, Subjects, sorted_groups};
+use super::subjects::{Roles, Subjects};
 use crate::column::{Columns, Dropped, OnInvalid};
 use crate::math::{chi_squared_tail, exp};
 use crate::{Error, Result, Run};

@@ -1,6 +1,6 @@
 //! Residuals: the sandwich covariance, and the test of proportional hazards.
 
-use super::super::rows::by_value;
+use super::super::design::by_value;
 use super::Proportional;
 use super::data::{Data, Hazard};
 use crate::math::{ln, ranks};

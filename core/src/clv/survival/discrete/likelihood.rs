@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::super::design::Matrix;
-use super::super::rows::by_value;
+use super::super::design::{Matrix, by_value};
 use super::super::subjects::Subjects;
 use super::model::Period;
 use super::{DiscreteHazard, Link, MOST_INTERCEPTS, PeriodBaseline};

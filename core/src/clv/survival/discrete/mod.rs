@@ -12,9 +12,9 @@ pub use link::Link;
 pub use model::DiscreteHazardModel;
 
 use super::concordance::{Ranked, pairs};
-use super::design::{Reader, Terms};
+use super::design::{Reader, Terms, by_value};
 use super::regression::{Coefficients, check_penalty, quadratic, search, unscaled};
-use super::rows::{Rows, by_value};
+use super::rows::Rows;
 use super::subjects::{Clock, MOST_PERIODS, Roles, Subjects};
 use crate::column::{Columns, Dropped, OnInvalid};
 use crate::{Error, Result, Run};

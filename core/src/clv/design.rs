@@ -1,12 +1,12 @@
 //! Covariates: numbers as they are, names as dummies beside a reference level.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::subjects::sorted_groups;
-use crate::column::{Columns, Intake, Kept, Kind, Names, Sign};
+use crate::column::{Columns, Intake, Kept, Kind, Labels, Names, Sign, Table, Values};
 use crate::{Error, Result};
 
 /// Levels of one covariate at most: each is a coefficient.
@@ -469,4 +469,44 @@ impl Terms {
 
 fn constant(name: &str) -> Error {
     Error::column(name, "is the same in every row, so it explains nothing: leave it out")
+}
+
+/// Codes of groups in the order of their labels, and the labels; one group
+/// with an empty label where there is no column.
+pub(super) fn sorted_groups(names: Option<&Names>, rows: usize) -> (Vec<u32>, Vec<String>) {
+    let Some(names) = names else { return (vec![0; rows], vec![String::new()]) };
+    let mut used = vec![false; names.labels.len()];
+    for code in &names.codes {
+        if let Some(used) = used.get_mut(*code as usize) {
+            *used = true;
+        }
+    }
+    let mut order: Vec<u32> = (0..names.labels.len() as u32).filter(|c| used[*c as usize]).collect();
+    order.sort_by(|a, b| match &*names.labels {
+        Labels::Int(ints) => ints[*a as usize].cmp(&ints[*b as usize]),
+        Labels::Text(_) => names.labels.get(*a).cmp(&names.labels.get(*b)),
+    });
+    let mut rank = vec![0_u32; names.labels.len()];
+    for (place, code) in order.iter().enumerate() {
+        rank[*code as usize] = place as u32;
+    }
+    let codes = names.codes.iter().map(|c| rank[*c as usize]).collect();
+    (codes, order.iter().map(|c| names.labels.get(*c).into_owned()).collect())
+}
+
+/// Rows of numbers in the order of their first difference.
+pub(super) fn by_value(a: &[f64], b: &[f64]) -> Ordering {
+    let differs = a.iter().zip(b).map(|(x, y)| x.total_cmp(y)).find(|o| o.is_ne());
+    differs.unwrap_or(Ordering::Equal)
+}
+
+/// The customers, or the numbers of rows of the frame, of these places.
+pub(super) fn who(table: Table, customer: Option<&Names>, row: &[i64], places: &[usize]) -> Table {
+    match customer {
+        Some(names) => {
+            let codes = places.iter().map(|i| names.codes[*i]).collect();
+            table.with("customer", Values::Names(Names { codes, labels: names.labels.clone() }))
+        }
+        None => table.with("row", Values::I64(places.iter().map(|i| row[*i]).collect())),
+    }
 }

@@ -2,9 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::estimates::Verdict;
 use super::design::LARGEST;
-use super::subjects::level_quantile;
+use super::estimates::Verdict;
 use crate::column::{Table, Tables, Text, Values};
 use crate::math::ascent::{Local, cholesky, maximise, solve};
 use crate::math::newton::Stop;
@@ -350,5 +349,14 @@ pub(super) fn check_penalty(penalty: f64) -> Result<()> {
         Ok(())
     } else {
         Err(Error::option("penalty", "must be a finite number from 0"))
+    }
+}
+
+/// A level of intervals, as the normal quantile of its two sides.
+pub(super) fn level_quantile(level: f64) -> Result<f64> {
+    if level > 0.0 && level < 1.0 {
+        Ok(crate::math::normal_quantile(0.5 + 0.5 * level))
+    } else {
+        Err(Error::option("level", format!("{level} is not a level between 0 and 1, such as 0.95")))
     }
 }
