@@ -95,7 +95,7 @@ fn fits_are_those_of_twenty_digits() {
         donations.iter().filter(|r| r["params"] == "mle").map(|r| r[name].parse().unwrap()).collect()
     };
     let (x, t_x, n, weight) = (column("x"), column("t_x"), column("n"), column("weight"));
-    let rows = RfmSlices { frequency: &x, recency: &t_x, age: &n, weight: Some(&weight), period: None };
+    let rows = RfmSlices { frequency: &x, recency: &t_x, age: &n, weight: Some(&weight), ..RfmSlices::default() };
     let bgbb = BetaGeoBetaBinomial::new().fit(&rows, &run).unwrap();
     check_fit(&bgbb, &fits["bgbb_donations"], 1e-9);
 }
@@ -123,7 +123,7 @@ fn gradients_away_from_the_maximum() {
     let t_x: Vec<f64> = groups.iter().map(|g| g.0.1 as f64 / 7.0).collect();
     let t: Vec<f64> = groups.iter().map(|g| g.0.2 as f64 / 7.0).collect();
     let weight: Vec<f64> = groups.iter().map(|g| g.1).collect();
-    let slices = RfmSlices { frequency: &x, recency: &t_x, age: &t, weight: Some(&weight), period: None };
+    let slices = RfmSlices { frequency: &x, recency: &t_x, age: &t, weight: Some(&weight), ..RfmSlices::default() };
     let pareto = ParetoNbdModel::from_parameters(p("pnbd"), 1, None).unwrap();
     check(pareto.evaluate(&slices, &run).unwrap(), &want["pnbd"]);
 }

@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::door::PurchaseOptions;
-use super::frames::{History as Rows, Roles};
-use super::laws::{PredictOptions, Purchases, predict};
+use super::frames::{History as Rows, Roles, intervals_of};
+use super::laws::{Law, ParetoGggLaw, PredictOptions, Purchases, predict};
 use super::rows::RfmSlices;
 use super::summarize::{SummarizeOptions, When, summarize};
 use super::tracking::{ForecastErrors, forecast_errors};
@@ -104,7 +104,8 @@ pub(super) fn check(
         return Err(Error::option("bins", "bins and most must be numbers from 1 to 1000"));
     }
     let (frequency, recency, age) = (&options.frequency, &options.recency, &options.age);
-    let roles = Roles { customer: None, frequency, recency, age, weight: None, along: None };
+    let intervals = intervals_of(None, frame, model.reads_intervals());
+    let roles = Roles { customer: None, frequency, recency, age, weight: None, along: None, intervals };
     let rows = Rows::read(frame, roles, options.on_invalid, run)?;
     let (actual, periods) = holdout(
         frame,
@@ -151,6 +152,10 @@ fn expected(
         .with("frequency", rows.frequency.to_vec())
         .with("recency", rows.recency.to_vec())
         .with("T", rows.age.to_vec());
+    let frame = match rows.log_intervals {
+        Some(sums) => frame.with("log_intervals", sums.to_vec()),
+        None => frame,
+    };
     let options = PredictOptions { periods, period, ..PredictOptions::default() };
     let table = predict(model, &frame, &options, run)?.table();
     Ok(table.f64s("expected_purchases").unwrap_or_default().to_vec())
@@ -314,6 +319,7 @@ pub fn backtest(orders: &Columns, options: &BacktestOptions, run: &Run) -> Resul
         let how = SummarizeOptions {
             calibration_end: Some(origin.clone()),
             observation_end: Some(When::Micros(end)),
+            log_intervals: given.log_intervals || kind == ParetoGggLaw::KIND,
             ..given.clone()
         };
         let rfm = summarize(orders, &how, run)?;

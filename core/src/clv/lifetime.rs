@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::beta_geo::discount_weights;
-use super::frames::{History, Roles};
+use super::frames::{History, Roles, intervals_of};
 use super::gamma_gamma::GammaGammaModel;
-use super::laws::{History as Customer, Purchases, Quantity, same_unit};
+use super::laws::{Purchases, Quantity, same_unit};
 use super::rows::{RfmSlices, Unique};
 use crate::column::{Columns, Dropped, Duration, Names, OnInvalid, Sign, Table, Values};
 use crate::{Error, Result, Run};
@@ -113,10 +113,11 @@ pub fn lifetime_value(
         age: &options.age,
         weight: None,
         along: Some((&options.monetary_value, Sign::NonNegative)),
+        intervals: intervals_of(None, frame, model.reads_intervals()),
     };
     let history = History::read(frame, roles, options.on_invalid, run)?;
     let rows = RfmSlices { period: options.period, ..history.slices() };
-    let unique = Unique::of(&rows, run)?;
+    let unique = Unique::with_intervals(&rows, run)?;
     let weights = discount_weights(options.periods, options.discount_rate);
     if model.is_discrete() {
         super::laws::opportunities(&rows)?;
@@ -124,8 +125,7 @@ pub fn lifetime_value(
     run.stage("valuing customers", unique.len() as u64)?;
     let valued = run.map_items(unique.len(), |row| {
         run.check()?;
-        let history =
-            Customer { frequency: unique.frequency[row], recency: unique.recency[row], age: unique.age[row] };
+        let history = unique.history(row);
         let ask = |quantity| model.quantity(history, quantity);
         let all = ask(Quantity::Purchases { periods: weights.len() as f64 });
         run.advance(1)?;

@@ -1,6 +1,6 @@
-//! The upper tail of the chi-squared distribution.
+//! The upper tails of the chi-squared and the gamma distributions.
 
-use super::{exp, ln, ln_gamma};
+use super::{exp, ln, ln_1p, ln_gamma};
 
 /// P(X > `x`) of a chi-squared variable with `df` degrees of freedom: the
 /// regularised upper incomplete gamma function Q(df/2, x/2), by its series
@@ -13,8 +13,15 @@ pub(crate) fn chi_squared_tail(x: f64, df: f64) -> f64 {
     if x == f64::INFINITY {
         return 0.0;
     }
-    let (a, x) = (0.5 * df, 0.5 * x);
-    let front = exp(a * ln(x) - x - ln_gamma(a));
+    exp(ln_gamma_tail(0.5 * df, 0.5 * x))
+}
+
+/// ln Q(`a`, `x`), the regularised upper incomplete gamma function, for `a` > 0 and `x` ≥ 0.
+pub(crate) fn ln_gamma_tail(a: f64, x: f64) -> f64 {
+    if x <= 0.0 {
+        return 0.0;
+    }
+    let front = a * ln(x) - x - ln_gamma(a);
     if x < a + 1.0 {
         let (mut term, mut total, mut n) = (1.0 / a, 1.0 / a, a);
         while term > 1e-17 * total {
@@ -22,7 +29,7 @@ pub(crate) fn chi_squared_tail(x: f64, df: f64) -> f64 {
             term *= x / n;
             total += term;
         }
-        return (1.0 - front * total).max(0.0);
+        return ln_1p(-(exp(front) * total).min(1.0));
     }
     // Lentz's method; every partial denominator is positive here.
     let mut b = x + 1.0 - a;
@@ -39,7 +46,7 @@ pub(crate) fn chi_squared_tail(x: f64, df: f64) -> f64 {
             break;
         }
     }
-    (front * h).min(1.0)
+    (front + ln(h)).min(0.0)
 }
 
 #[cfg(test)]

@@ -184,7 +184,7 @@ fn probabilities<const N: usize, L: Lifetimes<N>>(p: [f64; N], h: History, t: f6
     out
 }
 
-fn verdict<const N: usize>(at: [f64; N], held: [bool; N], s: usize, beta: usize) -> Verdict {
+pub(super) fn verdict<const N: usize>(at: [f64; N], held: [bool; N], s: usize, beta: usize) -> Verdict {
     let high = |i: usize| held[i] && at[i] > 0.0;
     if high(0) || high(1) {
         Verdict::EqualRates

@@ -6,7 +6,7 @@ use super::fit::{evaluate, no_k};
 use super::purchases::{Purchases, Quantity};
 use super::{History, Law};
 use crate::clv::estimates::{Estimates, Verdict};
-use crate::clv::rows::{RfmSlices, Unique};
+use crate::clv::rows::RfmSlices;
 use crate::column::Duration;
 use crate::math::ln;
 use crate::model::Model;
@@ -108,7 +108,7 @@ impl<L: Law<N>, const N: usize> PurchaseModel<L, N> {
         if L::DISCRETE {
             super::fit::opportunities(rows)?;
         }
-        let unique = Unique::of(rows, run)?;
+        let unique = super::fit::distinct::<L, N>(rows, run)?;
         let local = evaluate(self.law, &unique, self.params().map(ln), run)?;
         Ok((local.value, local.gradient))
     }
@@ -133,6 +133,9 @@ impl<L: Law<N>, const N: usize> Purchases for PurchaseModel<L, N> {
     }
     fn ticks(&self) -> u32 {
         self.law.k()
+    }
+    fn reads_intervals(&self) -> bool {
+        L::INTERVALS
     }
     fn quantity_at(&self, values: &[f64], history: History, quantity: Quantity) -> f64 {
         let p = parameters(values);

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::History;
 use super::purchases::{MOST, Purchases, Quantity, slope, span};
 use crate::clv::estimates::interval_quantile;
-use crate::clv::frames::{History as Rows, Roles};
+use crate::clv::frames::{History as Rows, Roles, intervals_of};
 use crate::clv::rows::Unique;
 use crate::column::{Columns, Dropped, Duration, Names, OnInvalid, Table, Values};
 use crate::math::{exp, ln_1p};
@@ -43,6 +43,11 @@ pub struct PredictOptions {
     pub rate: bool,
     /// The unit of recency and T, where it is known; it must then be the model's.
     pub period: Option<Duration>,
+    /// Column of the sum of the logarithms of the times between purchases, for
+    /// a model that learns from them (`ParetoGGG`): `log_intervals` by default
+    /// where the frame has it. Without it such a model knows of a customer
+    /// what the others do: how often, when last and for how long.
+    pub log_intervals: Option<String>,
     /// What happens to rows that cannot be.
     pub on_invalid: OnInvalid,
 }
@@ -62,6 +67,7 @@ impl Default for PredictOptions {
             next_purchase: None,
             rate: false,
             period: None,
+            log_intervals: None,
             on_invalid: OnInvalid::Error,
         }
     }
@@ -134,26 +140,25 @@ pub fn predict(
         age: &options.age,
         weight: None,
         along: None,
+        intervals: match model.reads_intervals() {
+            true => intervals_of(options.log_intervals.as_deref(), frame, true),
+            false => None,
+        },
     };
     let rows = Rows::read(frame, roles, options.on_invalid, run)?;
     let slices = rows.slices();
     if model.is_discrete() {
         super::fit::opportunities(&slices)?;
     }
-    let unique = Unique::of(&slices, run)?;
+    let unique = Unique::with_intervals(&slices, run)?;
     let n = unique.len();
     run.stage("predicting", n as u64)?;
-    let history = |row: usize| History {
-        frequency: unique.frequency[row],
-        recency: unique.recency[row],
-        age: unique.age[row],
-    };
     let living = Living::of(model, &unique, options.periods, z.is_some(), run)?;
     let parts = run.map_items(n.div_ceil(PIECE), |piece| {
         let mut out = Vec::with_capacity(PIECE);
         for row in piece * PIECE..n.min((piece + 1) * PIECE) {
             run.check()?;
-            out.push(answers(model, history(row), living.row(row), options, (z, ahead, rate)));
+            out.push(answers(model, unique.history(row), living.row(row), options, (z, ahead, rate)));
         }
         run.advance(out.len() as u64)?;
         Ok(out)
@@ -200,7 +205,7 @@ impl Living {
         let key = |row: usize| (rows.frequency[row], rows.age[row].to_bits());
         let mut order: Vec<u32> = (0..rows.len() as u32).collect();
         let mut of: Vec<u32> = (0..rows.len() as u32).collect();
-        if model.ticks() == 1 {
+        if model.ticks() == 1 && !model.reads_intervals() {
             order.sort_by_key(|row| key(*row as usize));
             for (course, same) in order.chunk_by(|a, b| key(*a as usize) == key(*b as usize)).enumerate() {
                 same.iter().for_each(|row| of[*row as usize] = course as u32);
@@ -210,16 +215,8 @@ impl Living {
         let parts = run.map_items(order.len().div_ceil(PIECE), |piece| {
             let end = order.len().min((piece + 1) * PIECE);
             run.check()?;
-            let one = |row: &u32| {
-                let row = *row as usize;
-                // The last purchase matters to those who buy at every k-th tick.
-                let history = History {
-                    frequency: rows.frequency[row],
-                    recency: rows.recency[row],
-                    age: rows.age[row],
-                };
-                course(model, history, periods, slopes)
-            };
+            // The last purchase matters to those who buy at every k-th tick, or regularly.
+            let one = |row: &u32| course(model, rows.history(*row as usize), periods, slopes);
             Ok(order[piece * PIECE..end].iter().map(one).collect::<Vec<_>>())
         })?;
         Ok(Self { courses: parts.into_iter().flatten().collect(), of })

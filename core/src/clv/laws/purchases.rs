@@ -60,6 +60,11 @@ pub trait Purchases: Send + Sync {
     fn ticks(&self) -> u32 {
         1
     }
+    /// Whether the law learns from the times between purchases
+    /// ([`History::log_intervals`]).
+    fn reads_intervals(&self) -> bool {
+        false
+    }
     /// A quantity of a history that can be, at given parameters.
     fn quantity_at(&self, parameters: &[f64], history: History, quantity: Quantity) -> f64;
     /// P(n purchases), n = 0 … `most`, of a history that can be.
@@ -166,7 +171,7 @@ fn history(discrete: bool, frequency: f64, recency: f64, age: f64) -> Result<His
             RfmSlices { frequency: &[frequency], recency: &[recency], age: &[age], ..RfmSlices::default() };
         super::fit::opportunities(&rows)?;
     }
-    Ok(History { frequency: frequency as u32, recency, age })
+    Ok(History { frequency: frequency as u32, recency, age, log_intervals: None })
 }
 
 pub(super) fn span(name: &'static str, periods: f64) -> Result<f64> {

@@ -6,7 +6,8 @@ use crate::clv::beta_geo::{BetaGeoModel, NAMES};
 use crate::clv::laws::{Law, evaluate, no_k, slope};
 use crate::clv::rows::Unique;
 use crate::clv::{
-    BetaBinomialLaw, BetaGeoCnbdLaw, GGompertzLaw, ModifiedBetaGeoCnbdLaw, ModifiedBetaGeoLaw, ParetoLaw,
+    BetaBinomialLaw, BetaGeoCnbdLaw, GGompertzLaw, ModifiedBetaGeoCnbdLaw, ModifiedBetaGeoLaw, ParetoGggLaw,
+    ParetoLaw,
 };
 use crate::math::exp;
 use crate::math::newton::Local;
@@ -113,6 +114,10 @@ pub(crate) fn with_kernel<V: Visit>(kind: &str, k: u32, visit: V) -> Result<V::O
         ParetoLaw::KIND => law::<ParetoLaw, V, 4>(k, visit),
         GGompertzLaw::KIND => law::<GGompertzLaw, V, 5>(k, visit),
         BetaBinomialLaw::KIND => law::<BetaBinomialLaw, V, 4>(k, visit),
+        ParetoGggLaw::KIND => Err(Error::option(
+            "model",
+            "ParetoGGG is fitted by maximum likelihood alone: its posterior is not sampled here",
+        )),
         _ => Err(Error::option("model", format!("`{kind}` is no model of purchases"))),
     }
 }
@@ -146,7 +151,7 @@ mod tests {
             recency: &[0.0, 3.0, 4.0, 8.0, 9.0],
             age: &[7.0, 9.0, 9.0, 8.0, 10.0],
             weight: Some(&[50.0, 8.0, 4.0, 1.0, 2.0]),
-            period: None,
+            ..RfmSlices::default()
         };
         let unique = Unique::of(&rows, &Run::new()).unwrap();
         for (kind, k) in [
