@@ -1595,7 +1595,10 @@ export declare namespace clv {
     recency?: string
     /** Column of the age at the end of observation. Default `"T"`. */
     T?: string
-    /** Column of `log_intervals`: with it log-likelihoods of different k can be compared. */
+    /**
+     * Column of `log_intervals`: with it log-likelihoods of different k can be compared. `ParetoGGG` needs it, and by
+     * default takes the one of that name.
+     */
     logIntervals?: string
     /** The unit of recency and T, kept with the model and checked later. */
     period?: Duration
@@ -1647,6 +1650,8 @@ export declare namespace clv {
     nextPurchase?: number
     /** Also the purchase rate while alive: purchase_rate. */
     rate?: boolean
+    /** Column of the times between purchases, for `ParetoGGG`. Default `"log_intervals"`, where it is there. */
+    logIntervals?: string
   }
 
   /** Columns and options of `frequencies`. */
@@ -1902,6 +1907,20 @@ export declare namespace clv {
     constructor(options?: BetaGeoOptions)
     /** A model with given parameters, for example published ones. */
     static fromParameters(params: { r: number; alpha: number; b: number; s: number; beta: number }, period?: Duration): GGompertzNBD
+  }
+
+  /**
+   * The Pareto/GGG model: purchases as regular as each customer has them (Platzer & Reutterer 2016). Fitted on what
+   * `summarize` gives with `logIntervals`. Where a method takes no times between
+   * purchases, it averages over what they may have been.
+   */
+  export class ParetoGGG extends PurchaseModel<'t' | 'gamma' | 'r' | 'alpha' | 's' | 'beta'> {
+    constructor(options?: BetaGeoOptions)
+    /** A model with given parameters, for example published ones. */
+    static fromParameters(
+      params: { t: number; gamma: number; r: number; alpha: number; s: number; beta: number },
+      period?: Duration,
+    ): ParetoGGG
   }
 
   /** The BG/BB model: purchases at discrete opportunities (Fader, Hardie & Shang 2010). */

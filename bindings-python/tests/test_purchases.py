@@ -63,6 +63,25 @@ def test_every_model_fits_predicts_and_travels(model, rfm, tmp_path):
     assert pickle.loads(pickle.dumps(model)).log_likelihood_ == model.log_likelihood_
 
 
+def test_regularity_is_learnt_from_the_times_between_purchases(orders, rfm, tmp_path):
+    few = orders[orders["customer"] % 8 == 0]
+    how = {"period": "7d", "calibration_end": "1997-09-30", "observation_end": "1998-06-30"}
+    regular = hw.clv.summarize(few, log_intervals=True, **how, **COLUMNS)
+    model = hw.clv.ParetoGGG().fit(regular, period="7d")
+    assert set(model.params_) == {"t", "gamma", "r", "alpha", "s", "beta"}
+    known = model.predict(regular.tail(40), periods=39)
+    unknown = model.predict(regular.drop(columns="log_intervals").tail(40), periods=39)
+    often = (regular.tail(40)["frequency"] > 1).to_numpy()
+    assert (known["expected_purchases"] != unknown["expected_purchases"]).to_numpy()[often].all()
+    assert (known["p_alive"] == unknown["p_alive"]).to_numpy()[~often].all()
+    model.save(tmp_path / "model.json")
+    again = hw.load(tmp_path / "model.json")
+    assert type(again) is hw.clv.ParetoGGG
+    assert again.params_ == model.params_
+    with pytest.raises(hw.errors.ColumnError, match="log_intervals"):
+        hw.clv.ParetoGGG().fit(rfm)
+
+
 def test_opportunities_are_whole_and_hold_one_purchase():
     frame = {
         "customer": ["a", "b", "c", "d"],

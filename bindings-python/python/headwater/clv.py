@@ -18,6 +18,7 @@ from ._buyers import (
     GGompertzNBD,
     ModifiedBetaGeo,
     ModifiedBetaGeoCNBD,
+    ParetoGGG,
     ParetoNBD,
     Purchases,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "GammaGamma",
     "ModifiedBetaGeo",
     "ModifiedBetaGeoCNBD",
+    "ParetoGGG",
     "ParetoNBD",
     "Posterior",
     "ShiftedBetaGeo",
@@ -345,7 +347,7 @@ def lifetime_value(
         "period": period,
         "on_invalid": on_invalid,
     }
-    data, make = _frames.take(rfm, [customer, frequency, recency, T, monetary_value])
+    data, make = _frames.take(rfm, [customer, frequency, recency, T, monetary_value, model._intervals])
     run = _call.run(0, threads, progress)
     found, dropped = _core.clv_lifetime_value(model._fitted, spend._fitted, data, _call.options(options), run)
     _frames.tell(report, make, dropped=dropped)

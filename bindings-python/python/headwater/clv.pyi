@@ -10,6 +10,7 @@ from ._buyers import (
     GGompertzNBD,
     ModifiedBetaGeo,
     ModifiedBetaGeoCNBD,
+    ParetoGGG,
     ParetoNBD,
     Purchases,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "GammaGamma",
     "ModifiedBetaGeo",
     "ModifiedBetaGeoCNBD",
+    "ParetoGGG",
     "ParetoNBD",
     "Posterior",
     "ShiftedBetaGeo",

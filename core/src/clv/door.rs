@@ -363,7 +363,5 @@ pub(super) fn regularity(k: u32, frequency: &[f64], log_intervals: &[f64]) -> Ve
 
 /// The log-likelihood of each distinct row.
 pub(super) fn row_likelihoods(model: &dyn Purchases, rows: &Unique, run: &Run) -> Result<Vec<f64>> {
-    run.map_items(rows.len(), |row| {
-        Ok(model.quantity(rows.history(row), Quantity::LogLikelihood))
-    })
+    run.map_items(rows.len(), |row| Ok(model.quantity(rows.history(row), Quantity::LogLikelihood)))
 }

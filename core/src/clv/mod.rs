@@ -74,8 +74,8 @@ pub use frames::{
 pub use gamma_gamma::{GammaGamma, GammaGammaModel, SpendSlices};
 pub use laws::{
     BetaBinomialLaw, BetaGeoCnbdLaw, CustomerPrediction, Fit, GGompertzLaw, History, Law,
-    ModifiedBetaGeoCnbdLaw, ModifiedBetaGeoLaw, ParetoGggLaw, ParetoLaw, PredictOptions, PurchaseModel, Purchases,
-    Quantity, predict,
+    ModifiedBetaGeoCnbdLaw, ModifiedBetaGeoLaw, ParetoGggLaw, ParetoLaw, PredictOptions, PurchaseModel,
+    Purchases, Quantity, predict,
 };
 pub use lifetime::{Lifetime, LifetimeOptions, lifetime_value};
 pub use rows::RfmSlices;

@@ -50,8 +50,7 @@ impl RfmSlices<'_> {
             let reason = format!("has {} rows, and `frequency` has {}", sums.len(), self.len());
             return Err(Error::column("log_intervals", reason));
         }
-        let possible =
-            |row: usize| possible_intervals(self.frequency[row], self.recency[row], sums[row]);
+        let possible = |row: usize| possible_intervals(self.frequency[row], self.recency[row], sums[row]);
         let mut faulty = (0..self.len()).filter(|row| !possible(*row));
         let Some(row) = faulty.next() else { return Ok(()) };
         Err(Error::Row {

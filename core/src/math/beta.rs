@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn it_is_its_closed_forms() {
         let close = |got: f64, want: f64, at: &str| {
-            assert!((got / want - 1.0).abs() < 1e-12, "{at}: {got:e} {want:e}");
+            assert!(got == want || (got / want - 1.0).abs() < 1e-12, "{at}: {got:e} {want:e}");
         };
         for x in [1e-9, 0.01, 0.3, 0.5, 0.77, 0.999] {
             for a in [0.01, 0.5, 1.0, 3.7, 40.0] {
@@ -94,7 +94,8 @@ mod tests {
     // I_x(a, b) + I_y(b, a) = 1, and I_x(a, b) − I_x(a + 1, b) = x^a y^b / (a B(a, b)) (DLMF 8.17.4, 8.17.20).
     #[test]
     fn it_keeps_its_identities_for_great_arguments() {
-        for (a, b) in [(0.3, 2.4), (1200.0, 3.0), (3.0, 1200.0), (4000.0, 5000.0), (12.5, 0.02), (1e-3, 1e-3)] {
+        for (a, b) in [(0.3, 2.4), (1200.0, 3.0), (3.0, 1200.0), (4000.0, 5000.0), (12.5, 0.02), (1e-3, 1e-3)]
+        {
             for x in [1e-6, 0.2, 0.44, 0.5, 0.9, 0.9975] {
                 let (low, high) = (beta(a, b, x), exp(ln_incomplete_beta(b, a, 1.0 - x, x)));
                 assert!((low + high - 1.0).abs() < 1e-12, "{a} {b} {x}: {low} {high}");

@@ -8,14 +8,15 @@
 //! P(S_n − U in dy, W₁ > U) = f_S(U+y) I_{y/(U+y)}((n−1)k, k) dy
 //! ```
 //!
-//! The purchase happens if the customer lives until then.
+//! The purchase happens if the customer lives until then. With U = 0 the
+//! integral over y is taken by parts, of P(S_n < y) = I(nk, A).
 
 use crate::clv::laws::History;
 use crate::math::quadrature::{legendre, ln_sum_exp, over_line};
 use crate::math::{Sum, exp, exp_m1, ln, ln_1p, ln_beta, ln_gamma, ln_gamma_tail, ln_incomplete_beta};
 
+use super::Parameters;
 use super::regularity::Regularity;
-use super::{Parameters, ln_survival};
 
 /// Purchases to come that are summed one by one before they are integrated over.
 const SINGLE: usize = 24;
@@ -44,25 +45,32 @@ impl Renewal {
         Self { k, shape, scale, ln_unit: ln(scale / k), unseen, ln_waited }
     }
 
-    /// ln of the density of the n-th purchase at T + y; n may be any number from 1.
-    fn ln_density(&self, n: f64, y: f64) -> f64 {
+    /// Of the n-th purchase, n any number from 1: ln of its density at T + y.
+    /// Of a customer who buys at T itself, where densities have no bound: ln of
+    /// the probability that it comes before T + y.
+    fn ln_arrival(&self, n: f64, y: f64) -> f64 {
         let at = self.unseen + y;
-        let (ticks, ratio) = (n * self.k, at * self.k / self.scale);
+        let ticks = n * self.k;
+        if self.unseen <= 0.0 {
+            let whole = self.scale + self.k * y;
+            return ln_incomplete_beta(ticks, self.shape, self.k * y / whole, self.scale / whole);
+        }
+        let ratio = at * self.k / self.scale;
         let density = (ticks - 1.0) * ln(ratio)
             - (self.shape + ticks) * ln_1p(ratio)
             - ln_beta(ticks, self.shape)
             - self.ln_unit;
-        let first = if n > 1.0 && self.unseen > 0.0 {
+        let waited = if n > 1.0 {
             ln_incomplete_beta((n - 1.0) * self.k, self.k, y / at, self.unseen / at)
         } else {
             0.0
         };
-        density + first - self.ln_waited
+        density + waited - self.ln_waited
     }
 
-    /// The density of all purchases together at T + y.
-    fn density(&self, y: f64) -> f64 {
-        let at = |n: f64| exp(self.ln_density(n, y));
+    /// [`Self::ln_arrival`] of all purchases together.
+    fn arrivals(&self, y: f64) -> f64 {
+        let at = |n: f64| exp(self.ln_arrival(n, y));
         let mut total = Sum::default();
         let mut before = 0.0;
         for n in 1..10_000_000_usize {
@@ -97,9 +105,10 @@ impl Renewal {
         total.value()
     }
 
-    /// Nodes y and weights of integrals over the `periods` after T, where lives
-    /// are on the scale `lives`.
-    fn nodes(&self, periods: f64, lives: f64) -> Vec<(f64, f64)> {
+    /// Nodes y and weights, by which arrivals add up to those in the `periods`
+    /// after T that the customer lives to make. Lives from T on are
+    /// (L / (L + y))^s.
+    fn nodes(&self, periods: f64, s: f64, lives: f64) -> Vec<(f64, f64)> {
         let unit = self.scale / self.k;
         let mut near = periods.min(unit + self.unseen).min(lives);
         if self.unseen > 0.0 {
@@ -110,9 +119,9 @@ impl Renewal {
             let purchases = until * self.shape / self.scale;
             (1.0 / (purchases * self.k + 1.0) + 1.0 / self.shape).sqrt()
         };
-        // Close to T densities are powers of y: y = near q^power is smooth.
-        let power = if self.unseen > 0.0 { 3.0 } else { (5.0 / self.k).ceil().clamp(3.0, 30.0) };
-        let panels = (1.0 + power / 8.0).max(0.2 * power / sharp(near)).floor().min(400.0);
+        // Close to T all are powers of y: with y = near q^power they are smooth.
+        let power: f64 = if self.k < 1.0 { 5.0 } else { 3.0 };
+        let panels = (1.0_f64 + power / 8.0).max(0.2 * power / sharp(near)).floor().min(400.0);
         let mut nodes = Vec::new();
         let half = 0.5 / panels;
         for panel in 0..panels as usize {
@@ -133,6 +142,14 @@ impl Renewal {
                     nodes.push(((both - near).min(periods), weight * half * both));
                 }
             }
+        }
+        for (y, weight) in &mut nodes {
+            let alive = exp(-s * ln_1p(*y / lives));
+            // By parts where arrivals are probabilities: who dies at y has bought before.
+            *weight *= if self.unseen > 0.0 { alive } else { alive * s / (lives + *y) };
+        }
+        if self.unseen <= 0.0 {
+            nodes.push((periods, exp(-s * ln_1p(periods / lives))));
         }
         nodes
     }
@@ -174,8 +191,8 @@ pub(super) fn expected(p: Parameters, h: History, periods: f64) -> f64 {
     }
     let mut total = Sum::default();
     for (renewal, weight) in living(p, h).iter().filter(|(of, weight)| counts(of, *weight)) {
-        for (y, width) in renewal.nodes(periods, p[5] + h.age) {
-            total.add(weight * width * exp(ln_survival(p, h.age, y)) * renewal.density(y));
+        for (y, width) in renewal.nodes(periods, p[4], p[5] + h.age) {
+            total.add(weight * width * renewal.arrivals(y));
         }
     }
     total.value()
@@ -188,11 +205,11 @@ pub(super) fn beyond(p: Parameters, h: History, periods: f64, most: usize) -> Ve
         return out;
     }
     for (renewal, weight) in living(p, h).iter().filter(|(_, weight)| *weight > 1e-15) {
-        for (y, width) in renewal.nodes(periods, p[5] + h.age) {
-            let width = weight * width * exp(ln_survival(p, h.age, y));
+        for (y, width) in renewal.nodes(periods, p[4], p[5] + h.age) {
+            let width = weight * width;
             let (mut before, mut top) = (0.0, 0.0_f64);
             for (n, out) in out.iter_mut().enumerate() {
-                let value = exp(renewal.ln_density((n + 1) as f64, y));
+                let value = exp(renewal.ln_arrival((n + 1) as f64, y));
                 *out += width * value;
                 top = top.max(value);
                 if value <= before && value <= 1e-17 * top || value == 0.0 && n > 10_000 {
@@ -227,7 +244,7 @@ pub(super) fn discounted(p: Parameters, h: History, rate: f64) -> f64 {
     let lives = beta + h.age;
     let excess = ln_gamma(s);
     let deaths: Vec<(f64, f64)> =
-        over_line(ln(s / lives), 1.0 / s.sqrt(), |y| s * (y + ln(lives)) - lives * exp(y) - excess)
+        over_line(ln(s / lives), 1.0 / s.sqrt(), 0.1, |y| s * (y + ln(lives)) - lives * exp(y) - excess)
             .into_iter()
             .map(|(y, weight)| (exp(y) + rate, exp(weight)))
             .collect();
@@ -236,7 +253,7 @@ pub(super) fn discounted(p: Parameters, h: History, rate: f64) -> f64 {
         let (k, shape, scale, unseen) = (of.k, of.shape, of.scale, of.unseen);
         let front = shape * ln(scale) - ln_gamma(shape) - of.ln_waited;
         let centre = ln(shape / (scale + k * unseen));
-        let nodes = over_line(centre, 1.0 / shape.sqrt(), |y| {
+        let nodes = over_line(centre, 1.0 / shape.sqrt(), 0.1, |y| {
             let lambda = exp(y);
             let given = shape * y - scale * lambda + front;
             let mut value = 0.0;

@@ -17,8 +17,7 @@ pub(super) struct Gap {
     ln_k: f64,
     /// A = r + kx.
     tail: f64,
-    /// B = α + k t_x, and its logarithm.
-    scale: f64,
+    /// ln B, B = α + k t_x.
     ln_scale: f64,
     s: f64,
     /// β + t_x.
@@ -32,13 +31,11 @@ type Panels = Vec<(f64, f64)>;
 
 impl Gap {
     pub(super) fn new([_, _, r, alpha, s, beta]: Parameters, h: History, k: f64) -> Self {
-        let scale = alpha + k * h.recency;
         Self {
             k,
             ln_k: ln(k),
             tail: r + k * f64::from(h.frequency),
-            scale,
-            ln_scale: ln(scale),
+            ln_scale: ln(alpha + k * h.recency),
             s,
             recent: beta + h.recency,
             unseen: h.age - h.recency,
@@ -171,7 +168,13 @@ impl Gap {
         for (i, (v, width, ln_f)) in early.into_iter().enumerate() {
             let weight = width * exp(ln_f - top);
             if weight > 0.0 {
-                self.add(&mut moments, weight, shape, self.ln_scale + self.ln_grown(v), (i < seen).then_some(v));
+                self.add(
+                    &mut moments,
+                    weight,
+                    shape,
+                    self.ln_scale + self.ln_grown(v),
+                    (i < seen).then_some(v),
+                );
             }
         }
         (ln(moments.mass) + top + self.ln_front(), moments.into())

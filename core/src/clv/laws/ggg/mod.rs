@@ -177,3 +177,44 @@ fn own(p: Parameters, h: History) -> (f64, Parameters, [Parameters; 6]) {
     hessian[5][5] -= s * (1.0 / (beta * beta) - 1.0 / (recent * recent));
     (value + ln_survival(p, 0.0, h.recency), gradient, hessian)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn derivatives_are_those_of_the_likelihood() {
+        let p = [3.1, 1.4, 1.3, 6.0, 1.1, 9.0];
+        let history =
+            |frequency, recency, age, log_intervals| History { frequency, recency, age, log_intervals };
+        for h in [
+            history(0, 0.0, 20.0, None),
+            history(3, 7.5, 9.0, Some(2.6)),
+            history(3, 7.5, 30.0, None),
+            history(2, 7.5, 7.5, Some(2.0)),
+            history(60, 30.0, 33.0, Some(-45.0)),
+        ] {
+            let (value, gradient, hessian) = own(p, h);
+            assert!((value - ParetoGggLaw.ln_likelihood(p, h)).abs() < 1e-11 * (1.0 + value.abs()), "{h:?}");
+            for i in 0..6 {
+                let step = 1e-4 * p[i];
+                let moved = |by: f64| {
+                    let mut at = p;
+                    at[i] += by;
+                    own(at, h)
+                };
+                let (up, down) = (moved(step), moved(-step));
+                let slope = (up.0 - down.0) / (2.0 * step);
+                assert!(
+                    (slope - gradient[i]).abs() < 1e-6 * (1.0 + slope.abs()),
+                    "{h:?} {i}: {slope} {gradient:?}"
+                );
+                for j in 0..6 {
+                    let bend = (up.1[j] - down.1[j]) / (2.0 * step);
+                    let got = hessian[i.min(j)][i.max(j)];
+                    assert!((bend - got).abs() < 1e-6 * (1.0 + bend.abs()), "{h:?} {i} {j}: {bend} {got}");
+                }
+            }
+        }
+    }
+}
