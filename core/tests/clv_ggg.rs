@@ -348,7 +348,8 @@ fn draw(p: [f64; 6], customers: usize) -> Drawn {
     let [t, gamma, r, alpha, s, beta] = p;
     let mut rng = rand_pcg::Pcg64Mcg::seed_from_u64(11);
     let of = |shape: f64, rate: f64| Gamma::new(shape, 1.0 / rate).unwrap();
-    let mut out = Drawn { x: Vec::new(), t_x: Vec::new(), t: Vec::new(), sums: Vec::new(), coming: Vec::new() };
+    let mut out =
+        Drawn { x: Vec::new(), t_x: Vec::new(), t: Vec::new(), sums: Vec::new(), coming: Vec::new() };
     for i in 0..customers {
         let k: f64 = of(t, gamma).sample(&mut rng);
         let lambda: f64 = of(r, alpha).sample(&mut rng);
@@ -453,7 +454,8 @@ fn cdnow_is_more_than_pareto_nbd() {
     let rfm = summarize(&frame, &how, &run).unwrap();
     assert_eq!(rfm.len(), 2357);
     let started = std::time::Instant::now();
-    let (ggg, _) = fit_purchases("clv.ParetoGGG", &rfm.table().columns(), &PurchaseOptions::default(), &run).unwrap();
+    let (ggg, _) =
+        fit_purchases("clv.ParetoGGG", &rfm.table().into(), &PurchaseOptions::default(), &run).unwrap();
     let e = ggg.estimates();
     println!("{:?}: {} steps, {} rows, {:?}", started.elapsed(), e.iterations, e.distinct, e.verdict);
     println!("{:?} ± {:?}, {}", e.values, e.standard_errors(), e.log_likelihood);

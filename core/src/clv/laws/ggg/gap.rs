@@ -17,7 +17,8 @@ pub(super) struct Gap {
     ln_k: f64,
     /// A = r + kx.
     tail: f64,
-    /// ln B, B = α + k t_x.
+    /// B = α + k t_x, and its logarithm.
+    scale: f64,
     ln_scale: f64,
     s: f64,
     /// β + t_x.
@@ -31,25 +32,32 @@ type Panels = Vec<(f64, f64)>;
 
 impl Gap {
     pub(super) fn new([_, _, r, alpha, s, beta]: Parameters, h: History, k: f64) -> Self {
+        let scale = alpha + k * h.recency;
         Self {
             k,
             ln_k: ln(k),
             tail: r + k * f64::from(h.frequency),
-            ln_scale: ln(alpha + k * h.recency),
+            scale,
+            ln_scale: ln(scale),
             s,
             recent: beta + h.recency,
             unseen: h.age - h.recency,
         }
     }
 
-    /// ln((B + kw) / B).
-    fn ln_grown(&self, v: f64) -> f64 {
-        log1p_exp(self.ln_k + v - self.ln_scale)
+    /// w = e^v, and ln((B + kw) / B).
+    fn grown(&self, v: f64) -> (f64, f64) {
+        let far = self.ln_k + v - self.ln_scale;
+        if far > 600.0 {
+            return (f64::INFINITY, far);
+        }
+        let w = exp(v);
+        (w, ln_1p(self.k * w / self.scale))
     }
 
     /// The integrand after T, by its logarithm: w^k ((B + kw) / B)^−(A+k).
     fn ln_after(&self, v: f64) -> f64 {
-        self.k * v - (self.tail + self.k) * self.ln_grown(v)
+        self.k * v - (self.tail + self.k) * self.grown(v).1
     }
 
     fn slope_after(&self, v: f64) -> f64 {
@@ -77,15 +85,17 @@ impl Gap {
         self.k * (1.0 - self.ln_scale) - ln_gamma_excess(self.k) + ln_gamma_rise(self.tail, self.k)
     }
 
-    /// Where the integrand lives before T and after it. Both logarithms are concave.
-    fn panels(&self) -> (Panels, Panels) {
+    /// Where the integrand lives before T and after it, and the logarithm of
+    /// its greatest. Both logarithms are concave.
+    fn panels(&self) -> (Panels, Panels, f64) {
         let end = ln(self.unseen);
         let (after, before) = (|v| self.ln_after(v), |v| self.ln_before(v));
         let (slope_after, slope_before) = (|v| self.slope_after(v), |v| self.slope_before(v));
         // After T: the mode, and the way down to where the asymptote −A v is surely nothing.
         let free = self.ln_scale - ln(self.tail);
         let mode = free.max(end);
-        let target = after(mode) - NOTHING;
+        let mut top = after(mode);
+        let target = top - NOTHING;
         let far = ((self.tail + self.k) * (self.ln_scale - self.ln_k) - target) / self.tail;
         let high = edge(far.max(mode), target, &after, &slope_after);
         let low = if after(end) < target { edge(end, target, &after, &slope_after) } else { end };
@@ -102,11 +112,12 @@ impl Gap {
                 if slope_before(mode) > 0.0 { below = mode } else { above = mode }
             }
         }
+        top = top.max(before(mode));
         let target = before(mode) - NOTHING;
         let near = (target + ln(self.recent / self.s)) / (self.k + 1.0);
         let low = edge(near.min(mode), target, &before, &slope_before);
         let high = if before(end) < target { edge(end, target, &before, &slope_before) } else { end };
-        (self.split(low.min(high), high, &before), late)
+        (self.split(low.min(high), high, &before), late, top)
     }
 
     /// Cuts a range into panels in each of which the integrand is nearly a polynomial.
@@ -135,13 +146,13 @@ impl Gap {
         if self.unseen <= 0.0 {
             return (f64::NEG_INFINITY, 0.0);
         }
-        let (before, after) = self.panels();
-        let front = self.ln_front();
-        let part = |panels: &Panels, ln_f: &dyn Fn(f64) -> f64| {
-            let values: Vec<f64> = nodes(panels).map(|(v, width)| ln_f(v) + ln(width)).collect();
-            front + ln_sum_exp(values.iter().copied())
-        };
-        (part(&before, &|v| self.ln_before(v)), part(&after, &|v| self.ln_after(v)))
+        let (before, after, top) = self.panels();
+        let front = self.ln_front() + top;
+        let of = |v: f64| exp(self.ln_after(v) - top);
+        let seen = |v: f64| -exp_m1(-self.hazard(v));
+        let early: f64 = nodes(&before).map(|(v, width)| width * of(v) * seen(v)).sum();
+        let late: f64 = nodes(&after).map(|(v, width)| width * of(v)).sum();
+        (front + ln(early), front + ln(late))
     }
 
     /// ln R(k) / S(t_x): that no purchase was seen after t_x.
@@ -150,59 +161,55 @@ impl Gap {
         ln_sum_exp([before, after].into_iter())
     }
 
-    /// The same, and the derivatives by (r, α, s, β) of the logarithm of
-    /// Γ(r) / (Γ(r + …) α^r) times it and B^−A.
+    /// The same, and the derivatives by (r, α, s, β) of the logarithm of it
+    /// over B^A, the gamma functions of r aside.
     pub(super) fn moments(&self) -> (f64, Parts) {
         let mut moments = Moments::<4>::default();
+        let mut hessian = [[0.0; 4]; 4];
+        // C^−shape, C = B + kw.
+        let of_c = |shape: f64, ln_c: f64, inverse: f64, hessian: &mut [[f64; 4]; 4]| {
+            hessian[0][1] = -inverse;
+            hessian[1][1] = shape * inverse * inverse;
+            [-ln_c, -shape * inverse, 0.0, 0.0]
+        };
         if self.unseen <= 0.0 {
-            self.add(&mut moments, 1.0, self.tail, self.ln_scale, None);
+            let gradient = of_c(self.tail, self.ln_scale, 1.0 / self.scale, &mut hessian);
+            moments.add(1.0, &gradient, &hessian);
             return (0.0, moments.into());
         }
-        let (before, after) = self.panels();
+        let (before, after, top) = self.panels();
         let shape = self.tail + self.k;
-        let mut early: Vec<(f64, f64, f64)> =
-            nodes(&before).map(|(v, width)| (v, width, self.ln_before(v))).collect();
-        let seen = early.len();
-        early.extend(nodes(&after).map(|(v, width)| (v, width, self.ln_after(v))));
-        let top = early.iter().fold(f64::NEG_INFINITY, |m, n| m.max(n.2));
-        for (i, (v, width, ln_f)) in early.into_iter().enumerate() {
-            let weight = width * exp(ln_f - top);
-            if weight > 0.0 {
-                self.add(
-                    &mut moments,
-                    weight,
-                    shape,
-                    self.ln_scale + self.ln_grown(v),
-                    (i < seen).then_some(v),
-                );
-            }
+        for (v, width) in nodes(&after) {
+            let (w, grown) = self.grown(v);
+            let weight = width * exp(self.k * v - shape * grown - top);
+            let gradient = of_c(shape, self.ln_scale + grown, 1.0 / (self.scale + self.k * w), &mut hessian);
+            moments.add(weight, &gradient, &hessian);
         }
-        (ln(moments.mass) + top + self.ln_front(), moments.into())
-    }
-
-    /// One node: C^−shape, and D of a purchase before T.
-    fn add(&self, moments: &mut Moments<4>, weight: f64, shape: f64, ln_c: f64, before: Option<f64>) {
-        let inverse = exp(-ln_c);
-        let mut gradient = [-ln_c, -shape * inverse, 0.0, 0.0];
-        let mut hessian = [[0.0; 4]; 4];
-        hessian[0][1] = -inverse;
-        hessian[1][1] = shape * inverse * inverse;
-        if let Some(v) = before {
-            // ln D = ln(1 − e^−y), y = s l, l = ln((β + t_x + w) / (β + t_x)).
-            let w = exp(v);
-            let l = ln_1p(w / self.recent);
-            let (now, then) = (1.0 / self.recent, 1.0 / (self.recent + w));
-            let (l_beta, l_bent) = (then - now, now * now - then * then);
-            let first = 1.0 / exp_m1(self.s * l);
-            let second = -first * (1.0 + first);
+        let now = 1.0 / self.recent;
+        for (v, width) in nodes(&before) {
+            let (w, grown) = self.grown(v);
+            // D = 1 − e^−y, y = s l, l = ln((β + t_x + w) / (β + t_x)).
+            let l = ln_1p(w * now);
+            let seen = -exp_m1(-self.s * l);
+            let weight = width * seen * exp(self.k * v - shape * grown - top);
+            if weight == 0.0 {
+                continue;
+            }
+            let mut gradient =
+                of_c(shape, self.ln_scale + grown, 1.0 / (self.scale + self.k * w), &mut hessian);
+            let then = 1.0 / (self.recent + w);
+            let (l_beta, l_bent) = (-w * now * then, now * now - then * then);
+            let first = (1.0 - seen) / seen;
+            let second = -first / seen;
             let y_beta = self.s * l_beta;
             gradient[2] = first * l;
             gradient[3] = first * y_beta;
             hessian[2][2] = second * l * l;
             hessian[2][3] = second * l * y_beta + first * l_beta;
             hessian[3][3] = second * y_beta * y_beta + first * self.s * l_bent;
+            moments.add(weight, &gradient, &hessian);
         }
-        moments.add(weight, &gradient, &hessian);
+        (ln(moments.mass) + top + self.ln_front(), moments.into())
     }
 }
 

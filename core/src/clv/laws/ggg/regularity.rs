@@ -125,6 +125,6 @@ impl Regularity {
         mut rest: impl FnMut(f64) -> f64,
     ) -> Vec<(f64, f64)> {
         let (centre, width) = self.mode(ln_rest);
-        over_line(centre, width, 0.08, |y| self.ln(y) + rest(exp(y)))
+        over_line(centre, width, 0.1, |y| self.ln(y) + rest(exp(y)))
     }
 }
