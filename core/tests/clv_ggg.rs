@@ -2,8 +2,8 @@
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 
 use headwater::clv::{
-    History, ParetoGgg, ParetoGggModel, ParetoNbd, ParetoNbdModel, PurchaseOptions, Purchases, Quantity,
-    RfmSlices, SummarizeOptions, fit_purchases, purchases_from_bytes, summarize,
+    BetaGeoCnbd, History, ParetoGgg, ParetoGggModel, ParetoNbd, ParetoNbdModel, PurchaseOptions, Purchases,
+    Quantity, RfmSlices, SummarizeOptions, fit_purchases, likelihood_ratio, purchases_from_bytes, summarize,
 };
 use headwater::column::Columns;
 use headwater::{Error, Run};
@@ -401,9 +401,9 @@ fn a_fit_finds_the_law_that_customers_were_drawn_from() {
     let e = fitted.estimates();
     println!("{:?} {} steps, gradient {:e}", started.elapsed(), e.iterations, e.gradient_norm);
     println!("{:?} ± {:?}", e.values, e.standard_errors());
-    for i in 0..6 {
+    for (i, truth) in truth.iter().enumerate() {
         let deviation = e.covariance[i][i].sqrt();
-        let apart = (e.values[i] / truth[i]).ln() / deviation;
+        let apart = (e.values[i] / truth).ln() / deviation;
         assert!(deviation < 0.5 && apart.abs() < 3.0, "{}: {apart} at {deviation}", e.names[i]);
     }
     // The gradient is that of the likelihood, and vanishes.
@@ -467,4 +467,32 @@ fn cdnow_is_more_than_pareto_nbd() {
     let h = history(&[3.0, 4.0], 30.0);
     let asked = Quantity::Purchases { periods: 39.0 };
     assert_eq!(again.quantity(h, asked), ggg.quantity(h, asked));
+}
+
+#[test]
+fn laws_are_tested_against_those_that_contain_them() {
+    let truth = [4.0, 1.3, 1.4, 6.0, 0.8, 20.0];
+    let drawn = draw(truth, 250);
+    let run = Run::new();
+    let slices = drawn.slices();
+    let pareto = ParetoNbd::new().fit(&slices, &run).unwrap();
+    let ggg = ParetoGgg::new().fit(&slices, &run).unwrap();
+    // Regular purchases are told from random ones, on three degrees of freedom less one at the edge.
+    let test = likelihood_ratio(&pareto, &ggg).unwrap();
+    assert_eq!(test.statistic, 2.0 * (ggg.estimates().log_likelihood - pareto.estimates().log_likelihood));
+    assert_eq!((test.degrees_of_freedom, &test.mixture[..]), (2, &[(1, 0.5), (2, 0.5)][..]));
+    assert!(test.p_value < 1e-6, "{test:?}");
+    let refused = |a: &dyn Purchases, b: &dyn Purchases, why: &str| {
+        let error = likelihood_ratio(a, b).unwrap_err();
+        assert!(matches!(&error, Error::Option { .. }) && error.to_string().contains(why), "{error}");
+    };
+    refused(&ggg, &pareto, "does not contain");
+    refused(&pareto, &pareto, "and more");
+    let random = BetaGeoCnbd::new().k(1).penalty(0.01).fit(&slices, &run).unwrap();
+    let regular = BetaGeoCnbd::new().k(2).penalty(0.01).fit(&slices, &run).unwrap();
+    refused(&random, &regular, "whole number");
+    let fewer = draw(truth, 249);
+    refused(&ParetoNbd::new().fit(&fewer.slices(), &run).unwrap(), &ggg, "same rows");
+    let heavy = ParetoGgg::new().penalty(10.0).fit(&slices, &run).unwrap();
+    refused(&pareto, &heavy, "without a penalty");
 }

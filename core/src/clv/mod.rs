@@ -52,6 +52,7 @@ mod frames;
 mod gamma_gamma;
 mod laws;
 mod lifetime;
+mod nested;
 pub mod posterior;
 mod rows;
 mod summarize;
@@ -78,6 +79,7 @@ pub use laws::{
     Purchases, Quantity, predict,
 };
 pub use lifetime::{Lifetime, LifetimeOptions, lifetime_value};
+pub use nested::{LikelihoodRatio, likelihood_ratio};
 pub use rows::RfmSlices;
 pub use summarize::{Accounting, Holdout, Refunds, Rfm, SummarizeOptions, When, summarize, summarize_slices};
 pub use tracking::{

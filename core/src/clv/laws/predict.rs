@@ -140,9 +140,10 @@ pub fn predict(
         age: &options.age,
         weight: None,
         along: None,
-        intervals: match model.reads_intervals() {
-            true => intervals_of(options.log_intervals.as_deref(), frame, true),
-            false => None,
+        intervals: if model.reads_intervals() {
+            intervals_of(options.log_intervals.as_deref(), frame, true)
+        } else {
+            None
         },
     };
     let rows = Rows::read(frame, roles, options.on_invalid, run)?;

@@ -51,12 +51,11 @@ impl Regularity {
         if self.x == 0.0 {
             return prior;
         }
-        let regular = match self.log_intervals {
-            Some(sum) => x * (k - ln_gamma_excess(k)) + (k - 1.0) * sum,
-            None => {
-                let spread = k * x * (1.0 - ln(x)) - ln_gamma_excess(k * x) + ln_gamma(x);
-                spread + (k - 1.0) * x * ln(self.recency)
-            }
+        let regular = if let Some(sum) = self.log_intervals {
+            x * (k - ln_gamma_excess(k)) + (k - 1.0) * sum
+        } else {
+            let spread = k * x * (1.0 - ln(x)) - ln_gamma_excess(k * x) + ln_gamma(x);
+            spread + (k - 1.0) * x * ln(self.recency)
         };
         let grown = k * self.recency;
         prior + regular + ln_gamma_rise(self.r, k * x)
@@ -72,12 +71,11 @@ impl Regularity {
             return prior;
         }
         let (shape, scale) = (self.r + k * x, self.alpha + k * self.recency);
-        let regular = match self.log_intervals {
-            Some(sum) => (x * (1.0 + y - digamma(k)) + sum, x * (1.0 / k - trigamma(k))),
-            None => {
-                let kx = k * x;
-                (x * (1.0 + y - digamma(kx) + ln(self.recency)), x * (1.0 / k - x * trigamma(kx)))
-            }
+        let regular = if let Some(sum) = self.log_intervals {
+            (x * (1.0 + y - digamma(k)) + sum, x * (1.0 / k - trigamma(k)))
+        } else {
+            let kx = k * x;
+            (x * (1.0 + y - digamma(kx) + ln(self.recency)), x * (1.0 / k - x * trigamma(kx)))
         };
         let share = self.recency / scale;
         let first = regular.0 + x * (digamma(shape) - ln(scale)) - shape * share;
