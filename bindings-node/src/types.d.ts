@@ -1954,6 +1954,18 @@ export declare namespace clv {
     margin?: number
   }
 
+  /** What `clv.likelihoodRatio` finds. */
+  export interface LikelihoodRatio {
+    /** Twice the gain in log-likelihood. */
+    statistic: number
+    /** How many parameters the richer law has more. */
+    degreesOfFreedom: number
+    /** The probability of a statistic as great or greater, if the restricted law is true. */
+    p: number
+    /** The statistic's distribution then, such as `"0.5 chi2(0) + 0.5 chi2(1)"` (Self & Liang 1987). */
+    distribution: string
+  }
+
   /** Columns of `clv.forecastErrors`. */
   export interface ForecastOptions {
     /** Column of what happened. Default `"actual"`. */

@@ -59,6 +59,16 @@ test('ParetoGGG learns regularity from the times between purchases', async () =>
   await assert.rejects(new hw.clv.ParetoGGG().fit(await hw.clv.summarize(orders, how)), { code: 'HW_COLUMN' })
 })
 
+test('laws are tested against those that contain them', async () => {
+  const rfm = await hw.clv.summarize(orders, { period: '7d', calibrationEnd: '1997-09-30' })
+  const pareto = await new hw.clv.ParetoNBD().fit(rfm)
+  const gompertz = await new hw.clv.GGompertzNBD().fit(rfm)
+  const found = hw.clv.likelihoodRatio(pareto, gompertz)
+  assert.strictEqual(found.distribution, '0.5 chi2(0) + 0.5 chi2(1)')
+  assert.ok(found.p >= 0 && found.p <= 1)
+  assert.throws(() => hw.clv.likelihoodRatio(gompertz, pareto), { code: 'HW_OPTION' })
+})
+
 test('models are compared and tested over origins', async () => {
   const rfm = await hw.clv.summarize(orders, { period: '7d', calibrationEnd: '1997-09-30' })
   const table = await hw.clv.compare(rfm)

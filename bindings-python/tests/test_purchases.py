@@ -82,6 +82,15 @@ def test_regularity_is_learnt_from_the_times_between_purchases(orders, rfm, tmp_
         hw.clv.ParetoGGG().fit(rfm)
 
 
+def test_laws_are_tested_against_those_that_contain_them(rfm):
+    pareto, gompertz = hw.clv.ParetoNBD().fit(rfm), hw.clv.GGompertzNBD().fit(rfm)
+    found = hw.clv.likelihood_ratio(pareto, gompertz)
+    assert found["distribution"] == "0.5 chi2(0) + 0.5 chi2(1)"
+    assert 0 <= found["p"] <= 1
+    with pytest.raises(hw.errors.OptionError, match="does not contain"):
+        hw.clv.likelihood_ratio(gompertz, pareto)
+
+
 def test_opportunities_are_whole_and_hold_one_purchase():
     frame = {
         "customer": ["a", "b", "c", "d"],

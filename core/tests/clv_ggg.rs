@@ -243,6 +243,7 @@ fn of_equal_regularity_one_it_is_pareto_nbd() {
             Quantity::Purchases { periods: 20.0 },
             Quantity::WhileAlive { periods: 3.0 },
             Quantity::Residual { rate: 0.02 },
+            Quantity::WhileAlive { periods: 4000.0 },
             Quantity::Rate,
         ] {
             let (got, want) = (ggg.quantity(h, quantity), pareto.quantity(h, quantity));
@@ -302,6 +303,14 @@ fn extremes_give_numbers() {
         let (value, gradient) = model.evaluate(&rows, &run).unwrap();
         assert!(value.is_finite() && gradient.iter().all(|g| g.is_finite()), "{p:?} {value} {gradient:?}");
     }
+    // Many purchases to come, of which the first few are sure to have come long before.
+    let faithful = model([400.0, 40.0, 2.0, 8.0, 1e-3, 1e4]);
+    let often = history(&(0..90).map(|i| 0.45 + 0.01 * f64::from(i % 11)).collect::<Vec<_>>(), 46.0);
+    for periods in [1.0, 50.0, 500.0, 5000.0] {
+        let count = faithful.quantity(often, Quantity::WhileAlive { periods });
+        let usual = faithful.quantity(often, Quantity::Rate) * periods;
+        assert!((count / usual - 1.0).abs() < 0.3 / periods + 1e-3, "{periods}: {count} {usual}");
+    }
     // The first purchases of a new customer have no mean number where E 1/k is infinite.
     let clumpy = model([0.9, 0.5, 1.0, 3.0, 0.5, 4.0]);
     assert_eq!(clumpy.expected_purchases(0.0, 0.0, 0.0, 1.0).unwrap(), f64::INFINITY);
@@ -328,6 +337,10 @@ fn rows_that_cannot_be_are_named() {
     let error =
         ParetoGgg::new().fit(&RfmSlices { log_intervals: Some(&sums[..2]), ..rows }, &run).unwrap_err();
     assert!(matches!(&error, Error::Column { .. }), "{error}");
+    let at_once = RfmSlices { recency: &[0.0, 0.0, 8.0], log_intervals: Some(&sums), ..rows };
+    assert!(matches!(ParetoGgg::new().fit(&at_once, &run), Err(Error::Row { .. })));
+    let error = model(PAPER).p_alive(2.0, 0.0, 5.0, 0.0).unwrap_err();
+    assert!(matches!(&error, Error::Row { column, .. } if column == "recency"), "{error}");
     // Other laws pass them by.
     assert!(ParetoNbd::new().penalty(0.1).fit(&RfmSlices { log_intervals: None, ..rows }, &run).is_ok());
 }

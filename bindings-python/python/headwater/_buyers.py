@@ -592,9 +592,9 @@ class GGompertzNBD(Purchases):
 class ParetoGGG(Purchases):
     """The Pareto/GGG model: purchases as regular as each customer has them (Platzer & Reutterer 2016).
 
-    `ParetoNBD` where times between purchases are Gamma(k, k λ), and k, 1 for purchases at random, differs from
-    customer to customer. It learns k from the column that ``summarize(log_intervals=True)`` gives. Fitted by
-    maximum likelihood, without draws.
+    `ParetoNBD` where times between purchases are Gamma(k, k λ), and k, 1 for purchases at random, differs
+    from customer to customer. It learns k from the column that ``summarize(log_intervals=True)`` gives.
+    Fitted by maximum likelihood, without draws.
 
     Parameters
     ----------

@@ -56,6 +56,7 @@ __all__ = [
     "kaplan_meier",
     "laplace",
     "lifetime_value",
+    "likelihood_ratio",
     "markov_from_orders",
     "markov_value",
     "nelson_aalen",
@@ -105,6 +106,7 @@ def compare(
     threads: int | None = None,
     progress: _call.Progress = None,
 ) -> Any: ...
+def likelihood_ratio(restricted: Purchases, full: Purchases) -> dict[str, Any]: ...
 def backtest(
     orders: Any,
     model: str = "BetaGeo",

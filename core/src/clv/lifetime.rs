@@ -122,6 +122,9 @@ pub fn lifetime_value(
     if model.is_discrete() {
         super::laws::opportunities(&rows)?;
     }
+    if model.reads_intervals() {
+        rows.check_times()?;
+    }
     run.stage("valuing customers", unique.len() as u64)?;
     let valued = run.map_items(unique.len(), |row| {
         run.check()?;

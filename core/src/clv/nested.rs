@@ -6,6 +6,7 @@ use super::laws::{
     Purchases,
 };
 use crate::clv::estimates::Verdict;
+use crate::column::{Table, Values};
 use crate::math::chi_squared_tail;
 use crate::model::Model;
 use crate::{Error, Result};
@@ -23,6 +24,25 @@ pub struct LikelihoodRatio {
     pub mixture: Vec<(u32, f64)>,
     /// The probability of a statistic as great or greater under that distribution.
     pub p_value: f64,
+}
+
+impl LikelihoodRatio {
+    /// The distribution in words, such as "0.5 chi2(0) + 0.5 chi2(1)".
+    pub fn distribution(&self) -> String {
+        let part = |(free, weight): &(u32, f64)| {
+            if *weight == 1.0 { format!("chi2({free})") } else { format!("{weight} chi2({free})") }
+        };
+        self.mixture.iter().map(part).collect::<Vec<_>>().join(" + ")
+    }
+
+    /// A frame of one row: statistic, degrees_of_freedom, p, distribution.
+    pub fn table(&self) -> Table {
+        Table::new()
+            .with("statistic", Values::F64(vec![self.statistic]))
+            .with("degrees_of_freedom", Values::I64(vec![i64::from(self.degrees_of_freedom)]))
+            .with("p", Values::F64(vec![self.p_value]))
+            .with("distribution", Values::Text([self.distribution()].into_iter().collect()))
+    }
 }
 
 /// Tests a fitted law against a richer one that contains it, both fitted to the

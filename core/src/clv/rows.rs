@@ -61,6 +61,20 @@ impl RfmSlices<'_> {
         })
     }
 
+    /// What laws of the times between purchases ask for: that some time has passed.
+    pub(crate) fn check_times(&self) -> Result<()> {
+        let none = |row: &usize| self.frequency[*row] > 0.0 && self.recency[*row] <= 0.0;
+        let mut faulty = (0..self.len()).filter(none);
+        let Some(row) = faulty.next() else { return Ok(()) };
+        Err(Error::Row {
+            column: "recency".to_owned(),
+            row: row as u64,
+            reason: "is 0 though frequency is not: purchases at the time of the first are one with it"
+                .to_owned(),
+            count: 1 + faulty.count() as u64,
+        })
+    }
+
     /// The lengths agree, and every row can be: finite, none negative, recency at most T.
     pub fn check(&self) -> Result<()> {
         let n = self.len();
@@ -99,7 +113,7 @@ pub(crate) const IMPOSSIBLE_INTERVALS: &str = "is no sum of logarithms of the ti
 
 /// Whether there are x times that add up to t_x with this sum of logarithms.
 pub(crate) fn possible_intervals(x: f64, recency: f64, sum: f64) -> bool {
-    x == 0.0 || sum.is_finite() && sum <= regular(x, recency) + 1e-6 * (1.0 + x)
+    x == 0.0 || sum.is_finite() && sum >= -750.0 * x && sum <= regular(x, recency) + 1e-6 * (1.0 + x)
 }
 
 /// The greatest sum of logarithms of x times that add up to t_x: that of equal ones.

@@ -151,6 +151,9 @@ pub fn predict(
     if model.is_discrete() {
         super::fit::opportunities(&slices)?;
     }
+    if model.reads_intervals() {
+        slices.check_times()?;
+    }
     let unique = Unique::with_intervals(&slices, run)?;
     let n = unique.len();
     run.stage("predicting", n as u64)?;

@@ -100,6 +100,18 @@ pub(crate) fn full(kind: &str) -> String {
     if kind.contains('.') { kind.to_owned() } else { format!("clv.{kind}") }
 }
 
+/// Whether there is a kernel of this kind, before anything is fitted.
+pub(crate) fn sampled(kind: &str) -> Result<()> {
+    if kind == ParetoGggLaw::KIND { Err(unsampled()) } else { Ok(()) }
+}
+
+fn unsampled() -> Error {
+    Error::option(
+        "model",
+        "ParetoGGG is fitted by maximum likelihood alone: its posterior is not sampled here",
+    )
+}
+
 /// Finds the kernel of this kind.
 pub(crate) fn with_kernel<V: Visit>(kind: &str, k: u32, visit: V) -> Result<V::Out> {
     fn law<L: Law<N>, V: Visit, const N: usize>(k: u32, visit: V) -> Result<V::Out> {
@@ -114,10 +126,7 @@ pub(crate) fn with_kernel<V: Visit>(kind: &str, k: u32, visit: V) -> Result<V::O
         ParetoLaw::KIND => law::<ParetoLaw, V, 4>(k, visit),
         GGompertzLaw::KIND => law::<GGompertzLaw, V, 5>(k, visit),
         BetaBinomialLaw::KIND => law::<BetaBinomialLaw, V, 4>(k, visit),
-        ParetoGggLaw::KIND => Err(Error::option(
-            "model",
-            "ParetoGGG is fitted by maximum likelihood alone: its posterior is not sampled here",
-        )),
+        ParetoGggLaw::KIND => Err(unsampled()),
         _ => Err(Error::option("model", format!("`{kind}` is no model of purchases"))),
     }
 }

@@ -20,6 +20,8 @@ use super::regularity::Regularity;
 
 /// Purchases to come that are summed one by one before they are integrated over.
 const SINGLE: usize = 24;
+/// The same of customers who buy one by one.
+const MANY: usize = 1000;
 /// Fewer ticks than this are many purchases at once, over which sums become integrals.
 const FEW: f64 = 0.25;
 
@@ -68,37 +70,48 @@ impl Renewal {
         density + waited - self.ln_waited
     }
 
+    /// How sharply the time of the n-th purchase is known, relative to it.
+    fn sharpness(&self, n: f64) -> f64 {
+        (1.0 / (n * self.k + 1.0) + 1.0 / self.shape).sqrt()
+    }
+
+    /// Purchases within a time, at the mean rate.
+    fn usual(&self, time: f64) -> f64 {
+        time * self.shape / self.scale
+    }
+
     /// [`Self::ln_arrival`] of all purchases together.
     fn arrivals(&self, y: f64) -> f64 {
         let at = |n: f64| exp(self.ln_arrival(n, y));
+        let usual = self.usual(self.unseen + y);
+        // From here on the n-th and the next differ little.
+        let singly = if self.k < FEW { SINGLE } else { MANY.max(25 * self.k as usize) };
         let mut total = Sum::default();
         let mut before = 0.0;
-        for n in 1..10_000_000_usize {
+        for n in 1..=singly {
             let value = at(n as f64);
             total.add(value);
-            if value <= before && value <= 1e-14 * total.value() || value == 0.0 && n > 10_000 {
+            if value <= before && value <= 1e-14 * total.value() && n as f64 > usual {
                 return total.value();
             }
             before = value;
-            if n == SINGLE && self.k < FEW {
-                break;
-            }
         }
         // Euler and Maclaurin: the rest as an integral over n, and its corrections at the seam.
-        let seam = SINGLE as f64 + 1.0;
+        let seam = singly as f64 + 1.0;
         let slope = at(seam + 0.5) - at(seam - 0.5);
         let third = at(seam + 1.5) - 3.0 * at(seam + 0.5) + 3.0 * at(seam - 0.5) - at(seam - 1.5);
         total.add(0.5 * at(seam) - slope / 12.0 + third * (1.0 / 288.0 + 1.0 / 720.0));
         let mut low = ln(seam);
-        for _ in 0..400 {
+        for _ in 0..4000 {
+            let half = 0.5 * (5.0 * self.sharpness(exp(low))).min(1.5);
             let mut panel = Sum::default();
             for (x, weight) in legendre() {
-                let n = exp(low + 0.75 * (1.0 + x));
-                panel.add(0.75 * weight * n * at(n));
+                let n = exp(low + half * (1.0 + x));
+                panel.add(half * weight * n * at(n));
             }
             total.add(panel.value());
-            low += 1.5;
-            if panel.value() <= 1e-14 * total.value() {
+            low += 2.0 * half;
+            if panel.value() <= 1e-14 * total.value() && low > ln(usual) {
                 break;
             }
         }
@@ -114,11 +127,8 @@ impl Renewal {
         if self.unseen > 0.0 {
             near = near.min(self.unseen);
         }
-        // How sharply the n-th purchase is known, relative to its time; worst at the end.
-        let sharp = |until: f64| {
-            let purchases = until * self.shape / self.scale;
-            (1.0 / (purchases * self.k + 1.0) + 1.0 / self.shape).sqrt()
-        };
+        // Worst at the end.
+        let sharp = |until: f64| self.sharpness(self.usual(until));
         // Close to T all are powers of y: with y = near q^power they are smooth.
         let power: f64 = if self.k < 1.0 { 5.0 } else { 3.0 };
         let panels = (1.0_f64 + power / 8.0).max(0.2 * power / sharp(near)).floor().min(400.0);
@@ -208,11 +218,12 @@ pub(super) fn beyond(p: Parameters, h: History, periods: f64, most: usize) -> Ve
         for (y, width) in renewal.nodes(periods, p[4], p[5] + h.age) {
             let width = weight * width;
             let (mut before, mut top) = (0.0, 0.0_f64);
+            let usual = renewal.usual(renewal.unseen + y);
             for (n, out) in out.iter_mut().enumerate() {
                 let value = exp(renewal.ln_arrival((n + 1) as f64, y));
                 *out += width * value;
                 top = top.max(value);
-                if value <= before && value <= 1e-17 * top || value == 0.0 && n > 10_000 {
+                if value <= before && value <= 1e-17 * top && n as f64 > usual {
                     break;
                 }
                 before = value;
