@@ -2,8 +2,9 @@
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 
 use headwater::clv::{
-    BetaGeoCnbd, History, ParetoGgg, ParetoGggModel, ParetoNbd, ParetoNbdModel, PurchaseOptions, Purchases,
-    Quantity, RfmSlices, SummarizeOptions, fit_purchases, likelihood_ratio, purchases_from_bytes, summarize,
+    BetaGeoCnbd, GGompertzNbd, History, ParetoGgg, ParetoGggModel, ParetoNbd, ParetoNbdModel,
+    PurchaseOptions, Purchases, Quantity, RfmSlices, SummarizeOptions, fit_purchases, likelihood_ratio,
+    purchases_from_bytes, summarize,
 };
 use headwater::column::Columns;
 use headwater::{Error, Run};
@@ -466,15 +467,21 @@ fn cdnow_is_more_than_pareto_nbd() {
     let run = Run::new();
     let rfm = summarize(&frame, &how, &run).unwrap();
     assert_eq!(rfm.len(), 2357);
+    let options = PurchaseOptions { period: rfm.slices().period, ..PurchaseOptions::default() };
     let started = std::time::Instant::now();
-    let (ggg, _) =
-        fit_purchases("clv.ParetoGGG", &rfm.table().into(), &PurchaseOptions::default(), &run).unwrap();
+    let (ggg, _) = fit_purchases("clv.ParetoGGG", &rfm.table().into(), &options, &run).unwrap();
     let e = ggg.estimates();
     println!("{:?}: {} steps, {} rows, {:?}", started.elapsed(), e.iterations, e.distinct, e.verdict);
     println!("{:?} ± {:?}, {}", e.values, e.standard_errors(), e.log_likelihood);
     let pareto = ParetoNbd::new().fit(&rfm.slices(), &run).unwrap();
     println!("{:?}, {}", pareto.estimates().values, pareto.estimates().log_likelihood);
     assert!(e.log_likelihood > pareto.estimates().log_likelihood);
+    let test = likelihood_ratio(&pareto, &*ggg).unwrap();
+    assert!(test.p_value > 0.3 && test.degrees_of_freedom == 2, "{test:?}");
+    let gompertz = GGompertzNbd::new().tolerance(1e-6).fit(&rfm.slices(), &run).unwrap();
+    let test = likelihood_ratio(&pareto, &gompertz).unwrap();
+    println!("{test:?} {:?}", gompertz.estimates().verdict);
+    assert!((0.0..=1.0).contains(&test.p_value));
     // The model travels.
     let again = purchases_from_bytes(&ggg.bytes().unwrap()).unwrap().unwrap();
     let h = history(&[3.0, 4.0], 30.0);

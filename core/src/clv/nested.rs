@@ -76,7 +76,7 @@ impl LikelihoodRatio {
 /// };
 /// let run = Run::new();
 /// let pareto = ParetoNbd::new().fit(&rfm, &run)?;
-/// let gompertz = GGompertzNbd::new().fit(&rfm, &run)?;
+/// let gompertz = GGompertzNbd::new().tolerance(1e-6).fit(&rfm, &run)?;
 /// let test = likelihood_ratio(&pareto, &gompertz)?;
 /// assert_eq!(test.mixture, [(0, 0.5), (1, 0.5)]);
 /// assert!((0.0..=1.0).contains(&test.p_value));
