@@ -1596,7 +1596,10 @@ export declare namespace clv {
     recency?: string
     /** Column of the age at the end of observation. Default `"T"`. */
     T?: string
-    /** Column of `log_intervals`: with it log-likelihoods of different k can be compared. */
+    /**
+     * Column of `log_intervals`: with it log-likelihoods of different k can be compared. `ParetoGGG` needs it, and by
+     * default takes the one of that name.
+     */
     logIntervals?: string
     /** The unit of recency and T, kept with the model and checked later. */
     period?: Duration
@@ -1648,6 +1651,8 @@ export declare namespace clv {
     nextPurchase?: number
     /** Also the purchase rate while alive: purchase_rate. */
     rate?: boolean
+    /** Column of the times between purchases, for `ParetoGGG`. Default `"log_intervals"`, where it is there. */
+    logIntervals?: string
   }
 
   /** Columns and options of `frequencies`. */
@@ -1905,6 +1910,20 @@ export declare namespace clv {
     static fromParameters(params: { r: number; alpha: number; b: number; s: number; beta: number }, period?: Duration): GGompertzNBD
   }
 
+  /**
+   * The Pareto/GGG model: purchases as regular as each customer has them (Platzer & Reutterer 2016). Fitted on what
+   * `summarize` gives with `logIntervals`. Where a method takes no times between
+   * purchases, it averages over what they may have been.
+   */
+  export class ParetoGGG extends PurchaseModel<'t' | 'gamma' | 'r' | 'alpha' | 's' | 'beta'> {
+    constructor(options?: BetaGeoOptions)
+    /** A model with given parameters, for example published ones. */
+    static fromParameters(
+      params: { t: number; gamma: number; r: number; alpha: number; s: number; beta: number },
+      period?: Duration,
+    ): ParetoGGG
+  }
+
   /** The BG/BB model: purchases at discrete opportunities (Fader, Hardie & Shang 2010). */
   export class BetaGeoBetaBinomial extends PurchaseModel<'alpha' | 'beta' | 'gamma' | 'delta'> {
     constructor(options?: BetaGeoOptions)
@@ -1934,6 +1953,18 @@ export declare namespace clv {
     discountRate?: number
     /** Share of the spend that is profit. Default 1. */
     margin?: number
+  }
+
+  /** What `clv.likelihoodRatio` finds. */
+  export interface LikelihoodRatio {
+    /** Twice the gain in log-likelihood. */
+    statistic: number
+    /** How many parameters the richer law has more. */
+    degreesOfFreedom: number
+    /** The probability of a statistic as great or greater, if the restricted law is true. */
+    p: number
+    /** The statistic's distribution then, such as `"0.5 chi2(0) + 0.5 chi2(1)"` (Self & Liang 1987). */
+    distribution: string
   }
 
   /** Columns of `clv.forecastErrors`. */
@@ -2890,6 +2921,12 @@ export declare namespace clv {
    * expected_purchases, p_alive, expected_spend, lifetime_value.
    */
   export function lifetimeValue(model: PurchaseModel, spend: GammaGamma, rfm: FrameInput, options?: LifetimeOptions & RunOptions): Promise<Frame>
+
+  /**
+   * Is the richer law worth it? A law against one that contains it, fitted to
+   * the same customers: statistic, degreesOfFreedom, p, distribution.
+   */
+  export function likelihoodRatio(restricted: PurchaseModel, full: PurchaseModel): LikelihoodRatio
 
   /**
    * How a forecast compares with what happened, customer by customer, in one

@@ -11,6 +11,7 @@ const KINDS = {
   ModifiedBetaGeoCNBD: [NUMBERS, true],
   ParetoNBD: [['r', 'alpha', 's', 'beta']],
   GGompertzNBD: [['r', 'alpha', 'b', 's', 'beta']],
+  ParetoGGG: [['t', 'gamma', 'r', 'alpha', 's', 'beta']],
   BetaGeoBetaBinomial: [['alpha', 'beta', 'gamma', 'delta']],
 }
 

@@ -59,6 +59,27 @@ pub fn lifetime_value<'e>(
     })
 }
 
+/// Is the richer law worth it? A law against one that contains it, fitted to
+/// the same customers: statistic, degreesOfFreedom, p, distribution.
+#[napi(
+    namespace = "clv",
+    ts_args_type = "restricted: PurchaseModel, full: PurchaseModel",
+    ts_return_type = "LikelihoodRatio"
+)]
+pub fn likelihood_ratio<'e>(
+    env: &'e Env,
+    restricted: &PurchaseModel,
+    full: &PurchaseModel,
+) -> Result<Object<'e>> {
+    let found = job::now(env, || core::likelihood_ratio(&**restricted.slot.get()?, &**full.slot.get()?))?;
+    let mut out = Object::new(env)?;
+    out.set("statistic", found.statistic)?;
+    out.set("degreesOfFreedom", found.degrees_of_freedom)?;
+    out.set("p", found.p_value)?;
+    out.set("distribution", found.distribution())?;
+    Ok(out)
+}
+
 /// How a forecast compares with what happened, customer by customer, in one
 /// row: mae, rmse, bias (levels), spearman, gini, gini_normalised (order).
 #[napi(

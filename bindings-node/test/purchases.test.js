@@ -45,6 +45,30 @@ for (const [name, options] of [
   })
 }
 
+test('ParetoGGG learns regularity from the times between purchases', async () => {
+  const how = { period: '7d', calibrationEnd: '1997-09-30' }
+  const rfm = await hw.clv.summarize(orders, { ...how, logIntervals: true })
+  const params = { t: 3, gamma: 2, r: 0.6, alpha: 11, s: 0.7, beta: 12 }
+  const model = hw.clv.ParetoGGG.fromParameters(params, '7d')
+  assert.ok(model instanceof hw.clv.ParetoGGG)
+  assert.deepStrictEqual(model.params, params)
+  const known = await model.predict(rfm, { periods: 4 })
+  const unknown = await model.predict(await hw.clv.summarize(orders, how), { periods: 4 })
+  assert.ok(known.toRows().some((row, i) => row.p_alive !== unknown.toRows()[i].p_alive))
+  assert.strictEqual(model.expectedPurchases(2, 213 / 7, 272 / 7, 4), unknown.toRows()[0].expected_purchases)
+  await assert.rejects(new hw.clv.ParetoGGG().fit(await hw.clv.summarize(orders, how)), { code: 'HW_COLUMN' })
+})
+
+test('laws are tested against those that contain them', async () => {
+  const rfm = await hw.clv.summarize(orders, { period: '7d', calibrationEnd: '1997-09-30' })
+  const pareto = await new hw.clv.ParetoNBD().fit(rfm)
+  const gompertz = await new hw.clv.GGompertzNBD({ tolerance: 1e-6 }).fit(rfm)
+  const found = hw.clv.likelihoodRatio(pareto, gompertz)
+  assert.strictEqual(found.distribution, '0.5 chi2(0) + 0.5 chi2(1)')
+  assert.ok(found.p >= 0 && found.p <= 1)
+  assert.throws(() => hw.clv.likelihoodRatio(gompertz, pareto), { code: 'HW_OPTION' })
+})
+
 test('models are compared and tested over origins', async () => {
   const rfm = await hw.clv.summarize(orders, { period: '7d', calibrationEnd: '1997-09-30' })
   const table = await hw.clv.compare(rfm)

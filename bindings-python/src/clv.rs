@@ -180,6 +180,13 @@ pub(crate) fn clv_backtest(
     run.call(py, |run| frames(clv::backtest(&orders, &options, run)?))
 }
 
+/// A law against a richer one that contains it, in one row.
+#[pyfunction]
+pub(crate) fn clv_likelihood_ratio(restricted: &Model, full: &Model) -> Outcome<Frame> {
+    let (restricted, full) = (restricted.buyers()?, full.buyers()?);
+    direct(|| Frame::new(clv::likelihood_ratio(restricted, full)?.table()))
+}
+
 /// (expected purchases, probability of being alive) of one customer.
 #[pyfunction]
 #[allow(non_snake_case)] // the literature's name, and the keyword's

@@ -63,6 +63,34 @@ def test_every_model_fits_predicts_and_travels(model, rfm, tmp_path):
     assert pickle.loads(pickle.dumps(model)).log_likelihood_ == model.log_likelihood_
 
 
+def test_regularity_is_learnt_from_the_times_between_purchases(orders, rfm, tmp_path):
+    few = orders[orders["customer"] % 8 == 0]
+    how = {"period": "7d", "calibration_end": "1997-09-30", "observation_end": "1998-06-30"}
+    regular = hw.clv.summarize(few, log_intervals=True, **how, **COLUMNS)
+    model = hw.clv.ParetoGGG().fit(regular, period="7d")
+    assert set(model.params_) == {"t", "gamma", "r", "alpha", "s", "beta"}
+    known = model.predict(regular.tail(40), periods=39)
+    unknown = model.predict(regular.drop(columns="log_intervals").tail(40), periods=39)
+    often = (regular.tail(40)["frequency"] > 1).to_numpy()
+    assert (known["expected_purchases"] != unknown["expected_purchases"]).to_numpy()[often].all()
+    assert (known["p_alive"] == unknown["p_alive"]).to_numpy()[~often].all()
+    model.save(tmp_path / "model.json")
+    again = hw.load(tmp_path / "model.json")
+    assert type(again) is hw.clv.ParetoGGG
+    assert again.params_ == model.params_
+    with pytest.raises(hw.errors.ColumnError, match="log_intervals"):
+        hw.clv.ParetoGGG().fit(rfm)
+
+
+def test_laws_are_tested_against_those_that_contain_them(rfm):
+    pareto, gompertz = hw.clv.ParetoNBD().fit(rfm), hw.clv.GGompertzNBD(tolerance=1e-6).fit(rfm)
+    found = hw.clv.likelihood_ratio(pareto, gompertz)
+    assert found["distribution"] == "0.5 chi2(0) + 0.5 chi2(1)"
+    assert 0 <= found["p"] <= 1
+    with pytest.raises(hw.errors.OptionError, match="does not contain"):
+        hw.clv.likelihood_ratio(gompertz, pareto)
+
+
 def test_opportunities_are_whole_and_hold_one_purchase():
     frame = {
         "customer": ["a", "b", "c", "d"],

@@ -95,7 +95,8 @@ fn fits_are_those_of_twenty_digits() {
         donations.iter().filter(|r| r["params"] == "mle").map(|r| r[name].parse().unwrap()).collect()
     };
     let (x, t_x, n, weight) = (column("x"), column("t_x"), column("n"), column("weight"));
-    let rows = RfmSlices { frequency: &x, recency: &t_x, age: &n, weight: Some(&weight), period: None };
+    let rows =
+        RfmSlices { frequency: &x, recency: &t_x, age: &n, weight: Some(&weight), ..RfmSlices::default() };
     let bgbb = BetaGeoBetaBinomial::new().fit(&rows, &run).unwrap();
     check_fit(&bgbb, &fits["bgbb_donations"], 1e-9);
 }
@@ -123,7 +124,8 @@ fn gradients_away_from_the_maximum() {
     let t_x: Vec<f64> = groups.iter().map(|g| g.0.1 as f64 / 7.0).collect();
     let t: Vec<f64> = groups.iter().map(|g| g.0.2 as f64 / 7.0).collect();
     let weight: Vec<f64> = groups.iter().map(|g| g.1).collect();
-    let slices = RfmSlices { frequency: &x, recency: &t_x, age: &t, weight: Some(&weight), period: None };
+    let slices =
+        RfmSlices { frequency: &x, recency: &t_x, age: &t, weight: Some(&weight), ..RfmSlices::default() };
     let pareto = ParetoNbdModel::from_parameters(p("pnbd"), 1, None).unwrap();
     check(pareto.evaluate(&slices, &run).unwrap(), &want["pnbd"]);
 }
@@ -154,7 +156,7 @@ fn every_quantity_of_named_customers() {
         for (name, model) in models {
             let what = |q: &str| format!("{name} {q} of {}", row["sample_id"]);
             let ll = model.quantity(
-                headwater::clv::History { frequency: x as u32, recency: t_x, age: t },
+                headwater::clv::History { frequency: x as u32, recency: t_x, age: t, ..Default::default() },
                 headwater::clv::Quantity::LogLikelihood,
             );
             close(ll, get(&format!("{name}_ll")), 1e-12, &what("likelihood"));
@@ -220,7 +222,8 @@ fn torture_cases() {
         let model = ParetoNbdModel::from_parameters([get("r"), get("alpha"), get("s"), get("beta")], 1, None)
             .unwrap();
         let (x, t_x, t) = (get("x"), get("t_x"), get("T"));
-        let history = headwater::clv::History { frequency: x as u32, recency: t_x, age: t };
+        let history =
+            headwater::clv::History { frequency: x as u32, recency: t_x, age: t, ..Default::default() };
         let what = |q: &str| format!("Pareto/NBD {q}, {}", row["case"]);
         close(
             model.quantity(history, headwater::clv::Quantity::LogLikelihood),
@@ -242,7 +245,8 @@ fn torture_cases() {
             ("mbg", Box::new(ModifiedBetaGeoModel::from_parameters(p, 1, None).unwrap())),
         ];
         for (name, model) in models {
-            let history = headwater::clv::History { frequency: x as u32, recency: t_x, age: t };
+            let history =
+                headwater::clv::History { frequency: x as u32, recency: t_x, age: t, ..Default::default() };
             let what = |q: &str| format!("{name} {q}, {}", row["case"]);
             let ll = model.quantity(history, headwater::clv::Quantity::LogLikelihood);
             close(ll, get(&format!("{name}_ll")), 1e-10, &what("ll"));
@@ -261,7 +265,8 @@ fn torture_cases() {
         let p = [get("alpha"), get("beta"), get("gamma"), get("delta")];
         let model = BetaGeoBetaBinomialModel::from_parameters(p, 1, None).unwrap();
         let (x, t_x, n) = (get("x"), get("t_x"), get("n"));
-        let history = headwater::clv::History { frequency: x as u32, recency: t_x, age: n };
+        let history =
+            headwater::clv::History { frequency: x as u32, recency: t_x, age: n, ..Default::default() };
         let what = |q: &str| format!("BG/BB {q}, {}", row["case"]);
         close(
             model.quantity(history, headwater::clv::Quantity::LogLikelihood),
@@ -514,8 +519,12 @@ fn the_likelihood_of_regular_purchases_is_an_integral() {
     let (r, alpha, k) = (1.3_f64, 2.0_f64, 3);
     let model = BetaGeoCnbdModel::from_parameters([r, alpha, 1e-9, 1e3], k, None).unwrap();
     let (first, second, rest) = (2.5_f64, 4.0_f64, 3.0_f64);
-    let history =
-        headwater::clv::History { frequency: 2, recency: first + second, age: first + second + rest };
+    let history = headwater::clv::History {
+        frequency: 2,
+        recency: first + second,
+        age: first + second + rest,
+        ..Default::default()
+    };
     let law = model.quantity(history, headwater::clv::Quantity::LogLikelihood);
     let litt = first.ln() + second.ln();
     let got = law + 2.0 * litt - 2.0 * 2.0_f64.ln(); // x ln Γ(3)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import MutableMapping, Sequence
-from typing import Any, Literal, Self, TypedDict
+from typing import Any, ClassVar, Literal, Self, TypedDict
 
 from . import _call, _core, _frames
 from ._likelihood import _Likelihood
@@ -35,6 +35,8 @@ class Purchases(_Likelihood):
 
     #: The columns of covariates.
     covariates_: Sequence[str] = ()
+    #: The column of the times between purchases that the model reads, where no other is named.
+    _intervals: ClassVar[str | None] = None
 
     def __init__(self, penalty: float = 0.0, max_iterations: int = 200, tolerance: float = 1e-9) -> None:
         self.penalty = penalty
@@ -73,7 +75,8 @@ class Purchases(_Likelihood):
             The column of how many customers a row stands for.
         log_intervals : str, optional
             The column that ``summarize(log_intervals=True)`` gives: with it the log-likelihoods of regular
-            models are complete, and those of different k can be compared.
+            models are complete, and those of different k can be compared. `ParetoGGG` needs it, and by
+            default takes ``"log_intervals"``.
         covariates : dict, optional
             What explains purchases and dropout: ``purchase`` and ``dropout`` name columns of ``rfm`` (numbers,
             truth values or names), ``equal`` those that have one coefficient for both, ``references`` the
@@ -105,7 +108,7 @@ class Purchases(_Likelihood):
             "period": period,
             "on_invalid": on_invalid,
         }
-        columns = [frequency, recency, T, weight, log_intervals, *_named(covariates)]
+        columns = [frequency, recency, T, weight, log_intervals or self._intervals, *_named(covariates)]
         self._fit(rfm, columns, options, _call.run(0, threads, progress))
         self._restore(self._body())
         return self
@@ -153,6 +156,7 @@ class Purchases(_Likelihood):
         frequency: str = "frequency",
         recency: str = "recency",
         T: str = "T",
+        log_intervals: str | None = None,
         period: _call.Span | None = None,
         on_invalid: _OnInvalid = "error",
         report: MutableMapping[str, Any] | None = None,
@@ -181,6 +185,9 @@ class Purchases(_Likelihood):
             Also the purchase rate while alive.
         customer, frequency, recency, T : str
             Columns.
+        log_intervals : str, optional
+            The column of the times between purchases, for `ParetoGGG`, which by default takes
+            ``"log_intervals"`` where it is there, and knows less of its customers where it is not.
         period : str, timedelta or number of days, optional
             The unit of recency and T; where given, it must be the model's.
         on_invalid, report, threads, progress
@@ -205,10 +212,11 @@ class Purchases(_Likelihood):
             "discount_rate": discount_rate,
             "next_purchase": next_purchase,
             "rate": rate or None,
+            "log_intervals": log_intervals,
             "period": period,
             "on_invalid": on_invalid,
         }
-        columns: list[str | None] = [customer, frequency, recency, T]
+        columns: list[str | None] = [customer, frequency, recency, T, log_intervals or self._intervals]
         found, make = self._tables("predict", options, rfm, columns, _call.run(0, threads, progress))
         _frames.tell(report, make, dropped=found["dropped"])
         return make(found["predict"])
@@ -311,6 +319,7 @@ class Purchases(_Likelihood):
             "on_invalid": on_invalid,
         }
         columns: list[str | None] = [frequency, recency, T, frequency_holdout, duration_holdout]
+        columns.append(self._intervals)
         found, make = self._tables("check", options, rfm, columns, _call.run(0, threads, progress))
         _frames.tell(report, make, **{name: table for name, table in found.items() if name != "check"})
         return make(found["check"])
@@ -554,6 +563,62 @@ class GGompertzNBD(Purchases):
     ) -> Self:
         """A model with given parameters, for example published ones."""
         return cls._given([r, alpha, b, s, beta], period)
+
+
+class ParetoGGG(Purchases):
+    """The Pareto/GGG model: purchases as regular as each customer has them (Platzer & Reutterer 2016).
+
+    `ParetoNBD` where times between purchases are Gamma(k, k λ), and k, 1 for purchases at random, differs
+    from customer to customer. It learns k from the column that ``summarize(log_intervals=True)`` gives.
+    Fitted by maximum likelihood, without draws.
+
+    Parameters
+    ----------
+    penalty : float, default 0
+        Weight of an L2 penalty, per customer, on the logarithms of the parameters.
+    max_iterations : int, default 200
+        Most Newton steps, where ten are usual.
+    tolerance : float, default 1e-9
+        Converged when no entry of the gradient, per customer, exceeds this.
+
+    Attributes
+    ----------
+    params_, standard_errors_ : dict
+        t, gamma (regularity: k has the mean t / gamma), r, alpha (purchases), s, beta (dropout); alpha and
+        beta are in periods.
+    log_likelihood_ : float
+        That of the times between purchases too: `ParetoNBD` is within it, and their likelihoods compare.
+    verdict_ : str
+    dropped_ : frame
+
+    Notes
+    -----
+    `score` and `probabilities` take no times between purchases and average over what they may have been.
+    Where t is 1 or less, the expected purchases of a new customer are infinite.
+
+    Examples
+    --------
+    >>> rfm = hw.clv.summarize(orders, period="7d", log_intervals=True)
+    >>> model = hw.clv.ParetoGGG().fit(rfm)
+    >>> model.predict(rfm, periods=39)
+    """
+
+    _kind = "clv.ParetoGGG"
+    _intervals = "log_intervals"
+
+    @classmethod
+    def from_params(
+        cls,
+        t: float,
+        gamma: float,
+        r: float,
+        alpha: float,
+        s: float,
+        beta: float,
+        period: _call.Span | None = None,
+    ) -> Self:
+        """A model with given parameters, for example published ones."""
+        return cls._given([t, gamma, r, alpha, s, beta], period)
 
 
 class BetaGeoBetaBinomial(Purchases):

@@ -54,6 +54,7 @@ class Purchases(_Likelihood):
         frequency: str = "frequency",
         recency: str = "recency",
         T: str = "T",
+        log_intervals: str | None = None,
         period: _call.Span | None = None,
         on_invalid: _OnInvalid = "error",
         report: MutableMapping[str, Any] | None = None,
@@ -139,6 +140,19 @@ class GGompertzNBD(Purchases):
     @classmethod
     def from_params(
         cls, r: float, alpha: float, b: float, s: float, beta: float, period: _call.Span | None = None
+    ) -> Self: ...
+
+class ParetoGGG(Purchases):
+    @classmethod
+    def from_params(
+        cls,
+        t: float,
+        gamma: float,
+        r: float,
+        alpha: float,
+        s: float,
+        beta: float,
+        period: _call.Span | None = None,
     ) -> Self: ...
 
 class BetaGeoBetaBinomial(Purchases):

@@ -17,6 +17,7 @@ from ._buyers import (
     GGompertzNBD,
     ModifiedBetaGeo,
     ModifiedBetaGeoCNBD,
+    ParetoGGG,
     ParetoNBD,
     Purchases,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "GammaGamma",
     "ModifiedBetaGeo",
     "ModifiedBetaGeoCNBD",
+    "ParetoGGG",
     "ParetoNBD",
     "Posterior",
     "ShiftedBetaGeo",
@@ -64,6 +66,7 @@ __all__ = [
     "kaplan_meier",
     "laplace",
     "lifetime_value",
+    "likelihood_ratio",
     "markov_from_orders",
     "markov_value",
     "nelson_aalen",
@@ -226,6 +229,32 @@ def compare(
     return make(found["compare"])
 
 
+def likelihood_ratio(restricted: Purchases, full: Purchases) -> dict[str, Any]:
+    """Is the richer law worth it? A law against one that contains it, fitted to the same customers.
+
+    `ParetoNBD` lies within `GGompertzNBD` (b = 0) and within `ParetoGGG` (t / gamma = 1, 1 / t = 0), at the
+    edge of their parameters' space, so that the statistic is a mixture of chi-squared variables (Self & Liang
+    1987). Fit both without a penalty.
+
+    Parameters
+    ----------
+    restricted, full : ParetoNBD, GGompertzNBD, ParetoGGG, …
+
+    Returns
+    -------
+    dict
+        statistic (twice the gain in log-likelihood), degrees_of_freedom, p, distribution (in words).
+
+    Raises
+    ------
+    OptionError
+        Where neither contains the other, such as laws of different k; where they were fitted to different
+        customers; where the restricted law's own parameters ran off.
+    """
+    table = _frames.Frame(_core.clv_likelihood_ratio(restricted._fitted, full._fitted))
+    return {name: values[0] for name, values in table.to_dict().items()}
+
+
 def backtest(
     orders: Any,
     model: str = "BetaGeo",
@@ -347,7 +376,7 @@ def lifetime_value(
         "period": period,
         "on_invalid": on_invalid,
     }
-    data, make = _frames.take(rfm, [customer, frequency, recency, T, monetary_value])
+    data, make = _frames.take(rfm, [customer, frequency, recency, T, monetary_value, model._intervals])
     run = _call.run(0, threads, progress)
     found, dropped = _core.clv_lifetime_value(model._fitted, spend._fitted, data, _call.options(options), run)
     _frames.tell(report, make, dropped=dropped)

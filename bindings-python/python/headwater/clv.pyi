@@ -9,6 +9,7 @@ from ._buyers import (
     GGompertzNBD,
     ModifiedBetaGeo,
     ModifiedBetaGeoCNBD,
+    ParetoGGG,
     ParetoNBD,
     Purchases,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "GammaGamma",
     "ModifiedBetaGeo",
     "ModifiedBetaGeoCNBD",
+    "ParetoGGG",
     "ParetoNBD",
     "Posterior",
     "ShiftedBetaGeo",
@@ -56,6 +58,7 @@ __all__ = [
     "kaplan_meier",
     "laplace",
     "lifetime_value",
+    "likelihood_ratio",
     "markov_from_orders",
     "markov_value",
     "nelson_aalen",
@@ -105,6 +108,7 @@ def compare(
     threads: int | None = None,
     progress: _call.Progress = None,
 ) -> Any: ...
+def likelihood_ratio(restricted: Purchases, full: Purchases) -> dict[str, Any]: ...
 def backtest(
     orders: Any,
     model: str = "BetaGeo",

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::covariates::{each_law, reader};
 use super::door::PurchaseOptions;
-use super::frames::{History as Rows, Roles};
-use super::laws::{Purchases, expected_purchases, opportunities, same_unit};
+use super::frames::{History as Rows, Roles, intervals_of};
+use super::laws::{Law, ParetoGggLaw, Purchases, expected_purchases, opportunities, same_unit};
 use super::summarize::{SummarizeOptions, When, summarize};
 use super::tracking::{ForecastErrors, forecast_errors};
 use crate::column::{Columns, Duration, Intake, OnInvalid, Sign, Table, Tables, Text, Values};
@@ -111,6 +111,7 @@ pub(super) fn check(
         age,
         weight: None,
         along: None,
+        intervals: intervals_of(None, frame, model.reads_intervals()),
         covariates: reader(model),
     };
     let rows = Rows::read(frame, roles, options.on_invalid, run)?;
@@ -124,6 +125,9 @@ pub(super) fn check(
     same_unit(model.period(), options.period)?;
     if model.is_discrete() {
         opportunities(&rows.slices())?;
+    }
+    if model.reads_intervals() {
+        rows.slices().check_times()?;
     }
     let expected =
         each_law(model, &rows, run, |model, rows| expected_purchases(model, rows, periods, run))?.map(|e| *e);
@@ -310,6 +314,7 @@ pub fn backtest(orders: &Columns, options: &BacktestOptions, run: &Run) -> Resul
         let how = SummarizeOptions {
             calibration_end: Some(origin.clone()),
             observation_end: Some(When::Micros(end)),
+            log_intervals: given.log_intervals || kind == ParetoGggLaw::KIND,
             ..given.clone()
         };
         let rfm = summarize(orders, &how, run)?;

@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 use super::checking::holdout;
 use super::design::Reader;
 use super::door::{PurchaseOptions, regularity, row_likelihoods};
-use super::frames::{History as Rows, Roles};
+use super::frames::{History as Rows, Roles, intervals_of};
 use super::laws::{PredictOptions, predict};
 use super::rows::{RfmSlices, Unique};
 use super::tracking::forecast_errors;
-use crate::column::{Columns, Duration, OnInvalid, Sign, Table, Tables, Text, Values};
+use crate::column::{Columns, Duration, OnInvalid, Table, Tables, Text, Values};
 use crate::math::{ln, normal_cdf, sum};
 use crate::{Error, Result, Run};
 
@@ -91,16 +91,15 @@ pub fn compare_purchases(frame: &Columns, options: &CompareOptions, run: &Run) -
     if options.models.is_empty() {
         return Err(Error::option("models", "must be one model or more"));
     }
-    let usual = "log_intervals";
-    let litt = options.log_intervals.clone().or_else(|| frame.has(usual).then(|| usual.to_owned()));
     let roles = Roles {
         customer: None,
         frequency: &options.frequency,
         recency: &options.recency,
         age: &options.age,
         weight: None,
-        along: litt.as_deref().map(|name| (name, Sign::Any)),
+        along: None,
         covariates: Reader::None,
+        intervals: intervals_of(options.log_intervals.as_deref(), frame, true),
     };
     let rows = Rows::read(frame, roles, options.on_invalid, run)?;
     let slices = RfmSlices { period: options.period, ..rows.slices() };
@@ -119,10 +118,15 @@ pub fn compare_purchases(frame: &Columns, options: &CompareOptions, run: &Run) -
             Candidate::Regular { model, k } => (model, *k),
         };
         let fit = PurchaseOptions { k, penalty: options.penalty, ..PurchaseOptions::default() };
-        let constants = rows.along.as_deref().map(|litt| regularity(k, slices.frequency, litt));
+        let constants = slices.log_intervals.map(|litt| regularity(k, slices.frequency, litt));
         let constant = constants.as_deref().map_or(0.0, |each| sum(each.iter().copied()));
         let model = fit.fit_kind(&format!("clv.{name}"), &slices, &[], constant, run)?;
-        let mut likelihoods = unique.spread(&row_likelihoods(&*model, &unique, run)?);
+        let mut likelihoods = if model.reads_intervals() {
+            let unique = Unique::with_intervals(&slices, run)?;
+            unique.spread(&row_likelihoods(&*model, &unique, run)?)
+        } else {
+            unique.spread(&row_likelihoods(&*model, &unique, run)?)
+        };
         for (likelihood, constant) in likelihoods.iter_mut().zip(constants.into_iter().flatten()) {
             *likelihood += constant;
         }
@@ -133,6 +137,7 @@ pub fn compare_purchases(frame: &Columns, options: &CompareOptions, run: &Run) -
                     frequency: options.frequency.clone(),
                     recency: options.recency.clone(),
                     age: options.age.clone(),
+                    log_intervals: options.log_intervals.clone(),
                     periods: *periods,
                     on_invalid: options.on_invalid,
                     ..PredictOptions::default()
@@ -145,7 +150,7 @@ pub fn compare_purchases(frame: &Columns, options: &CompareOptions, run: &Run) -
         let label = if k == 1 { name.clone() } else { format!("{name} (k = {k})") };
         found.push(Judged { label, k, model, likelihoods, errors });
     }
-    let vuong = vuong(&found, rows.along.is_some());
+    let vuong = vuong(&found, slices.log_intervals.is_some());
     found.sort_by(|a, b| a.bic().total_cmp(&b.bic()));
     let column = |f: &dyn Fn(&Judged) -> f64| Values::F64(found.iter().map(f).collect());
     let text = |f: &dyn Fn(&Judged) -> String| Values::Text(found.iter().map(f).collect::<Text>());

@@ -5,14 +5,14 @@ use serde::{Deserialize, Serialize};
 use super::beta_geo::{BetaGeo, BetaGeoModel};
 use super::covariates::{self, Ask, Covariates, Effects, Patterns, reader};
 use super::design::{Given, Reader};
-use super::frames::{History as Rows, Roles};
+use super::frames::{History as Rows, Roles, intervals_of};
 use super::laws::{Fit, History, Law, PurchaseModel, Purchases, Quantity, predict};
 use super::rows::{RfmSlices, Unique};
 use super::{
     BetaBinomialLaw, BetaGeoCnbdLaw, BetaGeoLaw, GGompertzLaw, ModifiedBetaGeoCnbdLaw, ModifiedBetaGeoLaw,
-    ParetoLaw,
+    ParetoGggLaw, ParetoLaw,
 };
-use crate::column::{Columns, Dropped, Duration, OnInvalid, Sign, Table, Tables, Values};
+use crate::column::{Columns, Dropped, Duration, OnInvalid, Table, Tables, Values};
 use crate::math::{ln_gamma, sum};
 use crate::model::{self, Model};
 use crate::options::parse;
@@ -80,7 +80,8 @@ impl PurchaseOptions {
             recency: &self.recency,
             age: &self.age,
             weight: self.weight.as_deref(),
-            along: self.log_intervals.as_deref().map(|name| (name, Sign::Any)),
+            along: None,
+            intervals: self.log_intervals.as_deref(),
             covariates: if covariates.is_empty() { Reader::None } else { Reader::Fit(covariates) },
         }
     }
@@ -134,6 +135,7 @@ impl PurchaseOptions {
             ModifiedBetaGeoCnbdLaw::KIND => self.fit::<ModifiedBetaGeoCnbdLaw, 4>(rows, given, constant, run),
             ParetoLaw::KIND => self.fit::<ParetoLaw, 4>(rows, given, constant, run),
             GGompertzLaw::KIND => self.fit::<GGompertzLaw, 5>(rows, given, constant, run),
+            ParetoGggLaw::KIND => self.fit::<ParetoGggLaw, 6>(rows, given, 0.0, run),
             BetaBinomialLaw::KIND => self.fit::<BetaBinomialLaw, 4>(rows, given, constant, run),
             _ => Err(Error::option("model", format!("`{kind}` is no model of purchases"))),
         }
@@ -151,9 +153,10 @@ pub fn fit_purchases(
     run: &Run,
 ) -> Result<(Box<dyn Purchases>, Dropped)> {
     let covariates = options.covariates.as_ref().map_or(Ok(Vec::new()), Covariates::columns)?;
-    let rows = Rows::read(frame, options.roles(&covariates), options.on_invalid, run)?;
+    let intervals = intervals_of(options.log_intervals.as_deref(), frame, kind == ParetoGggLaw::KIND);
+    let rows = Rows::read(frame, Roles { intervals, ..options.roles(&covariates) }, options.on_invalid, run)?;
     let slices = RfmSlices { period: options.period, ..rows.slices() };
-    let constant = rows.along.as_deref().map_or(0.0, |litt| {
+    let constant = slices.log_intervals.map_or(0.0, |litt| {
         let each = regularity(options.k, slices.frequency, litt);
         sum(each.iter().enumerate().map(|(row, c)| slices.weight.map_or(1.0, |w| w[row]) * c))
     });
@@ -190,6 +193,7 @@ pub fn purchases_with(
         ModifiedBetaGeoCnbdLaw::KIND => with::<ModifiedBetaGeoCnbdLaw, 4>(values, k, period),
         ParetoLaw::KIND => with::<ParetoLaw, 4>(values, k, period),
         GGompertzLaw::KIND => with::<GGompertzLaw, 5>(values, k, period),
+        ParetoGggLaw::KIND => with::<ParetoGggLaw, 6>(values, k, period),
         BetaBinomialLaw::KIND => with::<BetaBinomialLaw, 4>(values, k, period),
         _ => Err(Error::option("model", format!("`{kind}` is no model of purchases"))),
     }
@@ -208,6 +212,7 @@ pub fn purchases_from_bytes(bytes: &[u8]) -> Result<Option<Box<dyn Purchases>>> 
         ModifiedBetaGeoCnbdLaw::KIND => read::<PurchaseModel<ModifiedBetaGeoCnbdLaw, 4>>(bytes),
         ParetoLaw::KIND => read::<PurchaseModel<ParetoLaw, 4>>(bytes),
         GGompertzLaw::KIND => read::<PurchaseModel<GGompertzLaw, 5>>(bytes),
+        ParetoGggLaw::KIND => read::<PurchaseModel<ParetoGggLaw, 6>>(bytes),
         BetaBinomialLaw::KIND => read::<PurchaseModel<BetaBinomialLaw, 4>>(bytes),
         _ => Ok(None),
     }
@@ -337,6 +342,7 @@ fn frequencies(
         weight: options.weight.as_deref(),
         along: None,
         covariates: reader(model),
+        intervals: None,
     };
     let rows = Rows::read(frame, roles, options.on_invalid, run)?;
     let slices = rows.slices();
@@ -408,9 +414,5 @@ pub(super) fn regularity(k: u32, frequency: &[f64], log_intervals: &[f64]) -> Ve
 
 /// The log-likelihood of each distinct row.
 pub(super) fn row_likelihoods(model: &dyn Purchases, rows: &Unique, run: &Run) -> Result<Vec<f64>> {
-    run.map_items(rows.len(), |row| {
-        let history =
-            History { frequency: rows.frequency[row], recency: rows.recency[row], age: rows.age[row] };
-        Ok(model.quantity(history, Quantity::LogLikelihood))
-    })
+    run.map_items(rows.len(), |row| Ok(model.quantity(rows.history(row), Quantity::LogLikelihood)))
 }

@@ -30,6 +30,8 @@ pub enum Verdict {
     ConstantHazard,
     /// All customers buy at one rate (r, α → ∞ in proportion).
     EqualRates,
+    /// All customers buy equally regularly (t, γ → ∞ in proportion).
+    EqualRegularity,
     /// All customers spend alike (q, v → ∞ in proportion), or each always the same (p → ∞).
     EqualSpend,
     /// The likelihood rises for ever along some coefficients: they tell who has the
@@ -50,6 +52,7 @@ impl Verdict {
             Self::PolarisedDropout => "polarised_dropout",
             Self::ConstantHazard => "constant_hazard",
             Self::EqualRates => "equal_rates",
+            Self::EqualRegularity => "equal_regularity",
             Self::EqualSpend => "equal_spend",
             Self::MonotoneLikelihood => "monotone_likelihood",
             Self::Boundary => "boundary",

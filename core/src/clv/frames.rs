@@ -9,7 +9,7 @@ use super::design::{Given, Reader};
 use super::estimates::Estimates;
 use super::gamma_gamma::{GammaGamma, GammaGammaModel, SpendSlices};
 use super::laws::{CustomerPrediction, PredictOptions, predict};
-use super::rows::{Fault, RfmSlices, fault, sound};
+use super::rows::{Fault, IMPOSSIBLE_INTERVALS, RfmSlices, fault, possible_intervals, sound};
 use crate::column::{Columns, Dropped, Duration, Intake, Names, OnInvalid, Sign, Table, Values};
 use crate::{Result, Run};
 
@@ -67,6 +67,7 @@ pub fn beta_geo(frame: &Columns, options: &BetaGeoOptions, run: &Run) -> Result<
         weight: options.weight.as_deref(),
         along: None,
         covariates: Reader::None,
+        intervals: None,
     };
     let history = History::read(frame, roles, options.on_invalid, run)?;
     let config = BetaGeo {
@@ -235,6 +236,15 @@ pub(crate) struct Roles<'a> {
     pub along: Option<(&'a str, Sign)>,
     /// The columns of covariates.
     pub covariates: Reader<'a>,
+    /// Column of the sums of the logarithms of the times between purchases.
+    pub intervals: Option<&'a str>,
+}
+
+/// The column of log intervals: the one that is named, or where none is and
+/// they are wanted, that of the usual name.
+pub(crate) fn intervals_of<'a>(named: Option<&'a str>, frame: &Columns, wanted: bool) -> Option<&'a str> {
+    const USUAL: &str = "log_intervals";
+    named.or_else(|| (wanted && frame.has(USUAL)).then_some(USUAL))
 }
 
 /// Checked columns of purchase histories.
@@ -247,6 +257,7 @@ pub(crate) struct History<'a> {
     pub weight: Option<Cow<'a, [f64]>>,
     pub along: Option<Cow<'a, [f64]>>,
     pub covariates: Vec<Given<'a>>,
+    pub intervals: Option<Cow<'a, [f64]>>,
     pub dropped: Dropped,
 }
 
@@ -265,6 +276,7 @@ impl<'a> History<'a> {
         let weight = roles.weight.map(|w| intake.amounts(w, Sign::NonNegative)).transpose()?;
         let along = roles.along.map(|(name, sign)| intake.amounts(name, sign)).transpose()?;
         let covariates = roles.covariates.read(&mut intake)?;
+        let intervals = roles.intervals.map(|name| intake.amounts(name, Sign::Any)).transpose()?;
         // What single columns cannot tell; rows that they refused are skipped.
         let single =
             |row: usize| [frequency[row], recency[row], age[row]].iter().all(|v| v.is_finite() && *v >= 0.0);
@@ -280,6 +292,14 @@ impl<'a> History<'a> {
                 faults.iter().filter(|(_, f)| *f == kind).map(|(row, _)| *row),
             );
         }
+        if let (Some(name), Some(sums)) = (roles.intervals, &intervals) {
+            let faults = (0..sums.len()).filter(|row| {
+                single(*row)
+                    && sums[*row].is_finite()
+                    && !possible_intervals(frequency[*row], recency[*row], sums[*row])
+            });
+            intake.reject(name, IMPOSSIBLE_INTERVALS, faults);
+        }
         let kept = intake.finish()?;
         Ok(Self {
             customer: customer.map(|c| kept.names(c)),
@@ -289,6 +309,7 @@ impl<'a> History<'a> {
             weight: weight.map(|w| kept.values(w)),
             along: along.map(|a| kept.values(a)),
             covariates: covariates.into_iter().map(|c| c.cut(&kept)).collect(),
+            intervals: intervals.map(|i| kept.values(i)),
             dropped: kept.into_dropped(),
         })
     }
@@ -300,6 +321,7 @@ impl<'a> History<'a> {
             age: &self.age,
             weight: self.weight.as_deref(),
             period: None,
+            log_intervals: self.intervals.as_deref(),
         }
     }
 }

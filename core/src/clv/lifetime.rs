@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::beta_geo::discount_weights;
 use super::covariates::{Shared, each_law, reader};
-use super::frames::{History, Roles};
+use super::frames::{History, Roles, intervals_of};
 use super::gamma_gamma::GammaGammaModel;
 use super::laws::{Purchases, Quantity, same_unit};
 use super::rows::{RfmSlices, Unique};
@@ -115,6 +115,7 @@ pub fn lifetime_value(
         weight: None,
         along: Some((&options.monetary_value, Sign::NonNegative)),
         covariates: reader(model),
+        intervals: intervals_of(None, frame, model.reads_intervals()),
     };
     let history = History::read(frame, roles, options.on_invalid, run)?;
     let rows = RfmSlices { period: options.period, ..history.slices() };
@@ -122,9 +123,12 @@ pub fn lifetime_value(
     if model.is_discrete() {
         super::laws::opportunities(&rows)?;
     }
+    if model.reads_intervals() {
+        rows.check_times()?;
+    }
     run.stage("valuing customers", rows.len() as u64)?;
     let valued = each_law(model, &history, run, |model, rows| {
-        let unique = Unique::of(rows, run)?;
+        let unique = Unique::with_intervals(rows, run)?;
         let valued = run.map_items(unique.len(), |row| {
             run.check()?;
             let history = unique.history(row);

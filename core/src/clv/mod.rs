@@ -32,7 +32,7 @@
 //!     recency: &[0.0, 4.0, 24.0, 9.0, 30.0, 13.0, 36.0],
 //!     age: &[35.0, 38.0, 38.0, 39.0, 39.0, 38.0, 38.0],
 //!     weight: Some(&[1400.0, 300.0, 200.0, 100.0, 100.0, 10.0, 90.0]),
-//!     period: None,
+//!     ..RfmSlices::default()
 //! };
 //! let model = BetaGeo::new().fit(&rfm, &Run::new())?;
 //! let regular = model.expected_purchases(6.0, 36.0, 38.0, 39.0)?;
@@ -57,6 +57,7 @@ mod gamma_gamma;
 mod laws;
 pub mod learned;
 mod lifetime;
+mod nested;
 pub mod posterior;
 mod regression;
 mod rows;
@@ -81,10 +82,11 @@ pub use frames::{
 pub use gamma_gamma::{GammaGamma, GammaGammaModel, SpendSlices};
 pub use laws::{
     BetaBinomialLaw, BetaGeoCnbdLaw, BetaGeoLaw, CustomerPrediction, Fit, GGompertzLaw, History, Law,
-    ModifiedBetaGeoCnbdLaw, ModifiedBetaGeoLaw, ParetoLaw, PredictOptions, PurchaseModel, Purchases,
-    Quantity, predict,
+    ModifiedBetaGeoCnbdLaw, ModifiedBetaGeoLaw, ParetoGggLaw, ParetoLaw, PredictOptions, PurchaseModel,
+    Purchases, Quantity, predict,
 };
 pub use lifetime::{Lifetime, LifetimeOptions, lifetime_value};
+pub use nested::{LikelihoodRatio, likelihood_ratio};
 pub use rows::RfmSlices;
 pub use summarize::{Accounting, Holdout, Refunds, Rfm, SummarizeOptions, When, summarize, summarize_slices};
 pub use tracking::{
@@ -108,6 +110,10 @@ pub type ModifiedBetaGeoCnbdModel = PurchaseModel<ModifiedBetaGeoCnbdLaw, 4>;
 pub type ParetoNbd = Fit<ParetoLaw, 4>;
 /// A fitted [`ParetoNbd`].
 pub type ParetoNbdModel = PurchaseModel<ParetoLaw, 4>;
+/// Pareto/GGG (Platzer & Reutterer 2016).
+pub type ParetoGgg = Fit<ParetoGggLaw, 6>;
+/// A fitted [`ParetoGgg`].
+pub type ParetoGggModel = PurchaseModel<ParetoGggLaw, 6>;
 /// GGompertz/NBD (Bemmaor & Glady 2012).
 pub type GGompertzNbd = Fit<GGompertzLaw, 5>;
 /// A fitted [`GGompertzNbd`].

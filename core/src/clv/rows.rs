@@ -4,6 +4,7 @@ use hashbrown::HashMap;
 
 use super::laws::History;
 use crate::column::Duration;
+use crate::math::ln;
 use crate::{Error, Result, Run};
 
 /// Repeat purchases are counted in whole numbers up to here.
@@ -25,6 +26,10 @@ pub struct RfmSlices<'a> {
     pub weight: Option<&'a [f64]>,
     /// The unit of the times, where it is known.
     pub period: Option<Duration>,
+    /// Σ ln Δ over the times between a customer's purchases
+    /// ([`Rfm::log_intervals`](super::Rfm::log_intervals)), for laws that learn
+    /// from them how regularly each customer buys; others pass it by.
+    pub log_intervals: Option<&'a [f64]>,
 }
 
 impl RfmSlices<'_> {
@@ -36,6 +41,38 @@ impl RfmSlices<'_> {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.frequency.is_empty()
+    }
+
+    /// The sums of logarithms are those of times that add up to the recency.
+    pub(crate) fn check_intervals(&self) -> Result<()> {
+        let Some(sums) = self.log_intervals else { return Ok(()) };
+        if sums.len() != self.len() {
+            let reason = format!("has {} rows, and `frequency` has {}", sums.len(), self.len());
+            return Err(Error::column("log_intervals", reason));
+        }
+        let possible = |row: usize| possible_intervals(self.frequency[row], self.recency[row], sums[row]);
+        let mut faulty = (0..self.len()).filter(|row| !possible(*row));
+        let Some(row) = faulty.next() else { return Ok(()) };
+        Err(Error::Row {
+            column: "log_intervals".to_owned(),
+            row: row as u64,
+            reason: IMPOSSIBLE_INTERVALS.to_owned(),
+            count: 1 + faulty.count() as u64,
+        })
+    }
+
+    /// What laws of the times between purchases ask for: that some time has passed.
+    pub(crate) fn check_times(&self) -> Result<()> {
+        let none = |row: &usize| self.frequency[*row] > 0.0 && self.recency[*row] <= 0.0;
+        let mut faulty = (0..self.len()).filter(none);
+        let Some(row) = faulty.next() else { return Ok(()) };
+        Err(Error::Row {
+            column: "recency".to_owned(),
+            row: row as u64,
+            reason: "is 0 though frequency is not: purchases at the time of the first are one with it"
+                .to_owned(),
+            count: 1 + faulty.count() as u64,
+        })
     }
 
     /// The lengths agree, and every row can be: finite, none negative, recency at most T.
@@ -69,6 +106,19 @@ impl RfmSlices<'_> {
             Some((row, fault)) => Err(fault.error(row as u64, count)),
         }
     }
+}
+
+pub(crate) const IMPOSSIBLE_INTERVALS: &str = "is no sum of logarithms of the times between purchases, which is \
+     finite and at most x ln(recency / x): take it from summarize(log_intervals=True) with the same period";
+
+/// Whether there are x times that add up to t_x with this sum of logarithms.
+pub(crate) fn possible_intervals(x: f64, recency: f64, sum: f64) -> bool {
+    x == 0.0 || sum.is_finite() && sum >= -750.0 * x && sum <= regular(x, recency) + 1e-6 * (1.0 + x)
+}
+
+/// The greatest sum of logarithms of x times that add up to t_x: that of equal ones.
+fn regular(x: f64, recency: f64) -> f64 {
+    x * ln(recency / x)
 }
 
 /// What is wrong with a row.
@@ -147,21 +197,36 @@ pub(crate) struct Unique {
     pub recency: Vec<f64>,
     pub age: Vec<f64>,
     pub weight: Vec<f64>,
+    /// Empty where it is not told apart.
+    pub log_intervals: Vec<f64>,
     /// For each input row, its distinct row.
     pub group: Vec<u32>,
 }
 
 impl Unique {
-    /// Collapses checked rows.
+    /// Collapses rows by x, t_x and T.
     pub(crate) fn of(rows: &RfmSlices<'_>, run: &Run) -> Result<Self> {
+        Self::collapse(&RfmSlices { log_intervals: None, ..*rows }, run)
+    }
+
+    /// Collapses rows by x, t_x, T and, where it is given, the sum of the
+    /// logarithms of the times between purchases.
+    pub(crate) fn with_intervals(rows: &RfmSlices<'_>, run: &Run) -> Result<Self> {
+        Self::collapse(rows, run)
+    }
+
+    fn collapse(rows: &RfmSlices<'_>, run: &Run) -> Result<Self> {
         rows.check()?;
+        rows.check_intervals()?;
         run.stage("collapsing equal customers", rows.len() as u64)?;
-        if let Some(grid) = Grid::of(rows) {
+        if rows.log_intervals.is_none()
+            && let Some(grid) = Grid::of(rows)
+        {
             return grid.collapse(rows, run);
         }
-        let mut seen: HashMap<(u32, u64, u64), u32, foldhash::fast::FixedState> =
+        let mut seen: HashMap<(u32, u64, u64, u64), u32, foldhash::fast::FixedState> =
             HashMap::with_hasher(foldhash::fast::FixedState::default());
-        let mut keys: Vec<(u32, u64, u64)> = Vec::new();
+        let mut keys: Vec<(u32, u64, u64, u64)> = Vec::new();
         let mut weight: Vec<f64> = Vec::new();
         let mut group = Vec::with_capacity(rows.len());
         for row in 0..rows.len() {
@@ -173,6 +238,7 @@ impl Unique {
                 rows.frequency[row] as u32,
                 (rows.recency[row] + 0.0).to_bits(),
                 (rows.age[row] + 0.0).to_bits(),
+                rows.log_intervals.map_or(0, |sums| ordered(intervals(rows, sums, row))),
             );
             let next = keys.len() as u32;
             let id = *seen.entry(key).or_insert_with(|| {
@@ -199,16 +265,26 @@ impl Unique {
             recency: order.iter().map(|id| f64::from_bits(key(id).1)).collect(),
             age: order.iter().map(|id| f64::from_bits(key(id).2)).collect(),
             weight: order.iter().map(|id| weight[*id as usize]).collect(),
+            log_intervals: match rows.log_intervals {
+                Some(_) => order.iter().map(|id| of_ordered(key(id).3)).collect(),
+                None => Vec::new(),
+            },
             group,
         })
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.frequency.len()
+    /// What is known of the customers of a distinct row.
+    pub(crate) fn history(&self, row: usize) -> History {
+        History {
+            frequency: self.frequency[row],
+            recency: self.recency[row],
+            age: self.age[row],
+            log_intervals: self.log_intervals.get(row).copied(),
+        }
     }
 
-    pub(crate) fn history(&self, row: usize) -> History {
-        History { frequency: self.frequency[row], recency: self.recency[row], age: self.age[row] }
+    pub(crate) fn len(&self) -> usize {
+        self.frequency.len()
     }
 
     /// The distinct x in ascending order, and for each row the index of its x.
@@ -263,6 +339,22 @@ impl Unique {
     pub(crate) fn spread<T: Copy>(&self, values: &[T]) -> Vec<T> {
         self.group.iter().map(|id| values[*id as usize]).collect()
     }
+}
+
+/// Rounding may lift the sum above that of equal times; without a purchase it is 0.
+fn intervals(rows: &RfmSlices<'_>, sums: &[f64], row: usize) -> f64 {
+    let x = rows.frequency[row];
+    if x == 0.0 { 0.0 } else { sums[row].min(regular(x, rows.recency[row])) + 0.0 }
+}
+
+/// Bits in the order of finite numbers, and back.
+fn ordered(v: f64) -> u64 {
+    let bits = v.to_bits();
+    if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
+}
+
+fn of_ordered(bits: u64) -> f64 {
+    f64::from_bits(if bits >> 63 == 1 { bits & !(1 << 63) } else { !bits })
 }
 
 /// Histories whose times are whole multiples of one step, such as days in
@@ -375,7 +467,7 @@ mod tests {
                 recency: &recency,
                 age: &age,
                 weight: Some(&weight),
-                period: None,
+                ..RfmSlices::default()
             };
             assert!(Grid::of(&rows).is_some());
             let grid = Unique::of(&rows, &run).unwrap();
@@ -389,7 +481,7 @@ mod tests {
                 recency: &off.1,
                 age: &off.0,
                 weight: Some(&off.3),
-                period: None,
+                ..RfmSlices::default()
             };
             assert!(Grid::of(&rows).is_none());
             let any = Unique::of(&rows, &run).unwrap();

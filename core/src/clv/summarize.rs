@@ -221,6 +221,7 @@ impl Rfm {
             age: &self.age,
             weight: None,
             period: Some(self.period),
+            log_intervals: self.log_intervals.as_deref(),
         }
     }
 

@@ -1,6 +1,6 @@
-//! The upper tail of the chi-squared distribution.
+//! The upper tails of the chi-squared and the gamma distributions.
 
-use super::{exp, ln, ln_gamma};
+use super::{exp, ln, ln_1p, ln_gamma};
 
 /// P(X > `x`) of a chi-squared variable with `df` degrees of freedom: the
 /// regularised upper incomplete gamma function Q(df/2, x/2), by its series
@@ -13,8 +13,31 @@ pub(crate) fn chi_squared_tail(x: f64, df: f64) -> f64 {
     if x == f64::INFINITY {
         return 0.0;
     }
-    let (a, x) = (0.5 * df, 0.5 * x);
-    let front = exp(a * ln(x) - x - ln_gamma(a));
+    match tail(0.5 * df, 0.5 * x) {
+        Tail::Lower(ln_front, series) => (1.0 - exp(ln_front) * series).max(0.0),
+        Tail::Upper(ln_front, fraction) => (exp(ln_front) * fraction).min(1.0),
+    }
+}
+
+/// ln Q(`a`, `x`), the regularised upper incomplete gamma function, for `a` > 0 and `x` ≥ 0.
+pub(crate) fn ln_gamma_tail(a: f64, x: f64) -> f64 {
+    if x <= 0.0 {
+        return 0.0;
+    }
+    match tail(a, x) {
+        Tail::Lower(ln_front, series) => ln_1p(-(exp(ln_front) * series).min(1.0)),
+        Tail::Upper(ln_front, fraction) => (ln_front + ln(fraction)).min(0.0),
+    }
+}
+
+/// ln x^a e^−x / Γ(a), and what P or Q is of it.
+enum Tail {
+    Lower(f64, f64),
+    Upper(f64, f64),
+}
+
+fn tail(a: f64, x: f64) -> Tail {
+    let ln_front = a * ln(x) - x - ln_gamma(a);
     if x < a + 1.0 {
         let (mut term, mut total, mut n) = (1.0 / a, 1.0 / a, a);
         while term > 1e-17 * total {
@@ -22,7 +45,7 @@ pub(crate) fn chi_squared_tail(x: f64, df: f64) -> f64 {
             term *= x / n;
             total += term;
         }
-        return (1.0 - front * total).max(0.0);
+        return Tail::Lower(ln_front, total);
     }
     // Lentz's method; every partial denominator is positive here.
     let mut b = x + 1.0 - a;
@@ -39,7 +62,7 @@ pub(crate) fn chi_squared_tail(x: f64, df: f64) -> f64 {
             break;
         }
     }
-    (front * h).min(1.0)
+    Tail::Upper(ln_front, h)
 }
 
 #[cfg(test)]

@@ -12,6 +12,12 @@ pub fn ln_gamma(z: f64) -> f64 {
     libm::lgamma(z)
 }
 
+/// ln Γ(`z`) − (z ln z − z) for `z` > 0, without the cancellation of great `z`.
+pub(crate) fn ln_gamma_excess(z: f64) -> f64 {
+    const HALF_LN_TAU: f64 = 0.918_938_533_204_672_8;
+    if z < STIRLING { ln_gamma(z) - z * (ln(z) - 1.0) } else { HALF_LN_TAU - 0.5 * ln(z) + stirling(z) }
+}
+
 /// From here on the Stirling series below are exact to the last bit.
 const STIRLING: f64 = 12.0;
 

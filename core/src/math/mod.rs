@@ -6,6 +6,7 @@
 //! oracle; the accuracy stated at each is what was measured there.
 
 pub(crate) mod ascent;
+mod beta;
 mod chi_squared;
 pub(crate) mod dual;
 mod exact;
@@ -21,9 +22,11 @@ mod stats;
 mod sum;
 pub(crate) mod survival;
 
-pub(crate) use chi_squared::chi_squared_tail;
+pub(crate) use beta::ln_incomplete_beta;
+pub(crate) use chi_squared::{chi_squared_tail, ln_gamma_tail};
 pub(crate) use exact::merge_sums;
 pub use exact::{ExactSum, exact_sum};
+pub(crate) use gamma::ln_gamma_excess;
 pub use gamma::{digamma, digamma_rise, ln_beta, ln_gamma, ln_gamma_rise, trigamma, trigamma_rise};
 pub use hyper::hyp2f1;
 pub use libm::{exp, exp2, expm1 as exp_m1, log as ln, log1p as ln_1p, log2, log10, pow};

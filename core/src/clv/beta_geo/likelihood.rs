@@ -269,7 +269,7 @@ mod tests {
             recency: &[0.0, 3.0, 20.0, 38.0, 12.0, 33.0],
             age: &[30.0, 39.0, 35.0, 38.5, 39.0, 36.0],
             weight: Some(&[5.0, 2.0, 1.0, 1.5, 3.0, 0.5]),
-            period: None,
+            ..RfmSlices::default()
         };
         let unique = Unique::of(&rows, &run).unwrap();
         let likelihood = Likelihood::new(&unique);

@@ -36,7 +36,7 @@ const PIECE: usize = 256;
 ///     recency: &[0.0, 4.0, 24.0, 9.0, 30.0, 13.0, 36.0],
 ///     age: &[35.0, 38.0, 38.0, 39.0, 39.0, 38.0, 38.0],
 ///     weight: Some(&[1400.0, 300.0, 200.0, 100.0, 100.0, 10.0, 90.0]),
-///     period: None,
+///     ..RfmSlices::default()
 /// };
 /// let model = BetaGeo::new().fit(&rfm, &Run::new())?;
 /// assert!(model.p_alive(1.0, 2.0, 38.0)? < model.p_alive(1.0, 30.0, 38.0)?);

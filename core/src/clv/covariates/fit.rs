@@ -39,7 +39,8 @@ impl Rows {
         let weight = |row: usize| rows.weight.map_or(1.0, |w| w[row]);
         let bits = |row: u32| {
             let row = row as usize;
-            let history = [rows.frequency[row], rows.recency[row] + 0.0, rows.age[row] + 0.0];
+            let sum = rows.log_intervals.map_or(0.0, |sums| sums[row] + 0.0);
+            let history = [rows.frequency[row], rows.recency[row] + 0.0, rows.age[row] + 0.0, sum];
             matrix.row(row).iter().copied().chain(history).map(f64::to_bits)
         };
         let mut order: Vec<u32> = (0..rows.len() as u32).collect();
@@ -56,6 +57,7 @@ impl Rows {
                 frequency: rows.frequency[row] as u32,
                 recency: rows.recency[row] + 0.0,
                 age: rows.age[row] + 0.0,
+                log_intervals: rows.log_intervals.map(|sums| sums[row]),
             });
             out.weight.push(sum(equal.iter().map(|row| weight(*row as usize))));
             firsts.push(equal[0]);

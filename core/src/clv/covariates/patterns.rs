@@ -102,8 +102,15 @@ pub(in crate::clv) fn each_law<T: Send>(
             let (members, covariates) = patterns.get(pattern);
             let take = |values: &[f64]| members.iter().map(|row| values[*row as usize]).collect::<Vec<f64>>();
             let (frequency, recency, age) = (take(slices.frequency), take(slices.recency), take(slices.age));
-            let some =
-                RfmSlices { frequency: &frequency, recency: &recency, age: &age, weight: None, ..slices };
+            let log_intervals = slices.log_intervals.map(take);
+            let some = RfmSlices {
+                frequency: &frequency,
+                recency: &recency,
+                age: &age,
+                weight: None,
+                log_intervals: log_intervals.as_deref(),
+                ..slices
+            };
             out.push(work(&*model.with_covariates(covariates)?, &some)?);
         }
         Ok(out)

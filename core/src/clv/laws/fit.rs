@@ -6,11 +6,11 @@ use std::marker::PhantomData;
 use serde::{Deserialize, Serialize};
 
 use super::model::PurchaseModel;
-use super::{History, Law};
+use super::{Law, ParetoLaw};
 use crate::clv::estimates::{Estimates, Verdict};
 use crate::clv::rows::{RfmSlices, Unique};
 use crate::math::newton::{Local, Optimum, Stop, covariance, maximise};
-use crate::math::{exp, ln, sum};
+use crate::math::{digamma, exp, ln, sum};
 use crate::{Error, Result, Run};
 
 /// A parameter this far from 1 (times: from mean T) is as good as 0 or infinite.
@@ -31,7 +31,7 @@ const PIECE: usize = 256;
 ///     recency: &[0.0, 4.0, 24.0, 9.0, 30.0, 13.0, 36.0],
 ///     age: &[35.0, 38.0, 38.0, 39.0, 39.0, 38.0, 38.0],
 ///     weight: Some(&[1400.0, 300.0, 200.0, 100.0, 100.0, 10.0, 90.0]),
-///     period: None,
+///     ..RfmSlices::default()
 /// };
 /// let model = ParetoNbd::new().fit(&rfm, &Run::new())?;
 /// assert!(model.p_alive(1.0, 2.0, 38.0, 0.0)? < model.p_alive(1.0, 30.0, 38.0, 0.0)?);
@@ -98,7 +98,8 @@ impl<L: Law<N>, const N: usize> Fit<L, N> {
     /// Fits the law.
     ///
     /// Errors: [`Error::Row`] for a row that cannot be, such as a recency
-    /// greater than T; [`Error::NotEnoughData`] without repeat purchases;
+    /// greater than T; [`Error::Column`] where [`RfmSlices::log_intervals`] is
+    /// missing and the law learns from it; [`Error::NotEnoughData`] without repeat purchases;
     /// [`Error::NotConverged`]. Where the data ask for a simpler law, the
     /// estimates' verdict says so.
     pub fn fit(&self, rows: &RfmSlices<'_>, run: &Run) -> Result<PurchaseModel<L, N>> {
@@ -107,7 +108,17 @@ impl<L: Law<N>, const N: usize> Fit<L, N> {
         if L::DISCRETE {
             opportunities(rows)?;
         }
-        let unique = Unique::of(rows, run)?;
+        if L::INTERVALS && rows.log_intervals.is_none() {
+            return Err(Error::column(
+                "log_intervals",
+                format!(
+                    "is missing: {} learns from the times between purchases how regularly each customer buys; \
+                     summarize(log_intervals=True) gives it",
+                    L::NAME
+                ),
+            ));
+        }
+        let unique = distinct::<L, N>(rows, run)?;
         let estimates = self.estimate(law, &unique, run)?;
         Ok(PurchaseModel::fitted(law, estimates, self.penalty, rows.period))
     }
@@ -160,10 +171,13 @@ impl<L: Law<N>, const N: usize> Fit<L, N> {
         let edge = ln(EDGE);
         let bounds: [(f64, f64); N] = std::array::from_fn(|i| (centre[i] - edge, centre[i] + edge));
         let stop = Stop { max_iterations: self.max_iterations, gradient: self.tolerance * n };
-        let first = law.start(purchases / exposure, mean_age);
+        let first = match Self::regular_start(law, rows, run)? {
+            Some(first) => first,
+            None => law.start(purchases / exposure, mean_age),
+        };
         let mut start: [f64; N] = std::array::from_fn(|i| ln(first[i]).clamp(bounds[i].0, bounds[i].1));
         // Most of the way is found on rows that are nearly these, and fewer.
-        if !L::DISCRETE && rows.len() >= MANY_ROWS {
+        if !L::DISCRETE && !L::INTERVALS && rows.len() >= MANY_ROWS {
             let coarse = rows.coarse();
             let nearly = Stop { gradient: 1e-6 * n, ..stop };
             let near = maximise(start, &bounds, nearly, |log| penalised(&coarse, log))?;
@@ -184,6 +198,21 @@ impl<L: Law<N>, const N: usize> Fit<L, N> {
             });
         }
         self.estimates(law, rows, (&found, centre, n), run)
+    }
+
+    /// Where a law that learns from the times between purchases starts from.
+    fn regular_start(law: L, rows: &Unique, run: &Run) -> Result<Option<[f64; N]>> {
+        if !L::INTERVALS {
+            return Ok(None);
+        }
+        match Fit::<ParetoLaw, 4>::new().estimate(ParetoLaw, rows, run) {
+            Ok(found) => {
+                let values = std::array::from_fn(|i| found.values.get(i).copied().unwrap_or(1.0));
+                Ok(law.start_near(values, regularity(rows)))
+            }
+            Err(Error::NotConverged { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     fn estimates(
@@ -217,6 +246,35 @@ impl<L: Law<N>, const N: usize> Fit<L, N> {
             verdict,
         })
     }
+}
+
+/// The distinct rows, as the law tells them apart.
+pub(super) fn distinct<L: Law<N>, const N: usize>(rows: &RfmSlices<'_>, run: &Run) -> Result<Unique> {
+    if L::INTERVALS { Unique::with_intervals(rows, run) } else { Unique::of(rows, run) }
+}
+
+/// The k of Gamma(k) times between purchases, all customers taken together:
+/// that of which ln of the mean less the mean of ln is expected as it is.
+fn regularity(rows: &Unique) -> f64 {
+    let of = |row: usize, k: f64| {
+        let x = f64::from(rows.frequency[row]);
+        x * ((ln(k) - digamma(k)) - (ln(k * x) - digamma(k * x)))
+    };
+    let several = || (0..rows.log_intervals.len()).filter(|row| rows.frequency[*row] > 1);
+    let seen = sum(several().map(|row| {
+        let x = f64::from(rows.frequency[row]);
+        rows.weight[row] * (x * ln(rows.recency[row] / x) - rows.log_intervals[row])
+    }));
+    let (mut low, mut high) = (ln(0.1), ln(50.0));
+    if several().next().is_none() {
+        return 1.0;
+    }
+    for _ in 0..20 {
+        let middle = f64::midpoint(low, high);
+        let expected = sum(several().map(|row| rows.weight[row] * of(row, exp(middle))));
+        if expected > seen { low = middle } else { high = middle }
+    }
+    exp(low)
 }
 
 pub(in crate::clv) fn no_k<L: Law<N>, const N: usize>(k: u32) -> Error {
@@ -272,9 +330,8 @@ pub(in crate::clv) fn evaluate<L: Law<N>, const N: usize>(
             let frequency = rows.frequency[row];
             let mut weight = 0.0;
             while row < end && rows.frequency[row] == frequency {
-                let history = History { frequency, recency: rows.recency[row], age: rows.age[row] };
                 weight += rows.weight[row];
-                add(rows.weight[row], law.own(theta, history));
+                add(rows.weight[row], law.own(theta, rows.history(row)));
                 row += 1;
             }
             add(weight, law.shared(theta, frequency));
@@ -310,9 +367,8 @@ pub(in crate::clv) fn slope<L: Law<N>, const N: usize>(
         let frequency = rows.frequency[row];
         let mut weight = 0.0;
         while row < rows.len() && rows.frequency[row] == frequency {
-            let history = History { frequency, recency: rows.recency[row], age: rows.age[row] };
             weight += rows.weight[row];
-            add(rows.weight[row], law.own_slope(theta, history));
+            add(rows.weight[row], law.own_slope(theta, rows.history(row)));
             row += 1;
         }
         add(weight, law.shared_slope(theta, frequency));

@@ -185,7 +185,7 @@ fn probabilities<const N: usize, L: Lifetimes<N>>(p: [f64; N], h: History, t: f6
     out
 }
 
-fn verdict<const N: usize>(at: [f64; N], held: [bool; N], s: usize, beta: usize) -> Verdict {
+pub(super) fn verdict<const N: usize>(at: [f64; N], held: [bool; N], s: usize, beta: usize) -> Verdict {
     let high = |i: usize| held[i] && at[i] > 0.0;
     if high(0) || high(1) {
         Verdict::EqualRates
@@ -436,7 +436,7 @@ mod tests {
         let p = [0.6, 11.0, 0.7, 9.0];
         for (frequency, recency, age) in [(0, 0.0, 39.0), (3, 20.0, 39.0), (40, 38.9, 39.0), (300, 2.0, 80.0)]
         {
-            let h = History { frequency, recency, age };
+            let h = History { frequency, recency, age, ..History::default() };
             let moments = ParetoLaw::dead_moments(p, h);
             let jets = ln_dead::<4, ParetoLaw, Jet<4>>(Jet::variables(p), h);
             assert!((moments.value - jets.value).abs() < 1e-12 * jets.value.abs());
@@ -458,7 +458,7 @@ mod tests {
         let b = 1e-9;
         let (pareto, gompertz) = ([0.6, 11.0, 0.7, 9.0], [0.6, 11.0, b, 0.7, 9.0 * b]);
         for (frequency, recency, age) in [(0, 0.0, 39.0), (3, 20.0, 39.0), (7, 39.0, 39.0)] {
-            let h = History { frequency, recency, age };
+            let h = History { frequency, recency, age, ..History::default() };
             let close = |a: f64, b: f64| (a / b - 1.0).abs() < 1e-6;
             assert!(close(ParetoLaw.ln_likelihood(pareto, h), GGompertzLaw.ln_likelihood(gompertz, h)));
             assert!(close(

@@ -6,6 +6,7 @@
 mod beta_binomial;
 mod beta_geo;
 mod fit;
+mod ggg;
 mod lifetimes;
 mod model;
 mod predict;
@@ -18,6 +19,7 @@ pub(crate) use beta_geo::BetaGeometric;
 pub use beta_geo::{BetaGeoCnbdLaw, BetaGeoLaw, ModifiedBetaGeoCnbdLaw, ModifiedBetaGeoLaw};
 pub use fit::Fit;
 pub(super) use fit::{evaluate, no_k, opportunities, slope};
+pub use ggg::ParetoGggLaw;
 pub use lifetimes::{GGompertzLaw, ParetoLaw};
 pub use model::PurchaseModel;
 pub use predict::{CustomerPrediction, PredictOptions, predict};
@@ -30,6 +32,13 @@ use crate::math::dual::Dual;
 use crate::math::jet::{Jet, Real};
 
 /// One customer's purchases so far: x, t_x and T; all 0 for a new customer.
+///
+/// ```
+/// use headwater::clv::History;
+///
+/// let history = History { frequency: 2, recency: 9.0, age: 30.0, ..History::default() };
+/// assert_eq!(history.log_intervals, None);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct History {
     /// Repeat purchases.
@@ -38,6 +47,9 @@ pub struct History {
     pub recency: f64,
     /// Age at the end of observation.
     pub age: f64,
+    /// Σ ln Δ over the times between purchases, for laws that learn from it
+    /// ([`Law::INTERVALS`]); where it is `None`, they know x, t_x and T alone.
+    pub log_intervals: Option<f64>,
 }
 
 /// A law of purchases and dropout with `N` positive parameters.
@@ -52,6 +64,8 @@ pub trait Law<const N: usize>: Copy + Debug + PartialEq + Send + Sync + 'static 
     const TIME: [f64; N];
     /// Whether times are whole numbers of opportunities.
     const DISCRETE: bool = false;
+    /// Whether the law learns from the times between purchases.
+    const INTERVALS: bool = false;
 
     /// The law with so many ticks between purchases; `None` where it cannot have them.
     fn with_k(k: u32) -> Option<Self>;
@@ -66,6 +80,11 @@ pub trait Law<const N: usize>: Copy + Debug + PartialEq + Send + Sync + 'static 
 
     /// A point to start from, given the pooled purchase rate and the mean age.
     fn start(&self, rate: f64, mean_age: f64) -> [f64; N];
+    /// A better point, given a fitted Pareto/NBD and how regular purchases are:
+    /// the k of Gamma(k) times between them.
+    fn start_near(&self, _pareto: [f64; 4], _regularity: f64) -> Option<[f64; N]> {
+        None
+    }
     /// Which simpler law the data ask for, where parameters ran off: their
     /// logarithms about the centre of the search, and which are held at an edge.
     fn verdict(&self, at: [f64; N], held: [bool; N]) -> Verdict;

@@ -7,7 +7,7 @@ use super::purchases::{Purchases, Quantity, without_covariates};
 use super::{History, Law};
 use crate::clv::covariates::Effects;
 use crate::clv::estimates::{Estimates, Verdict};
-use crate::clv::rows::{RfmSlices, Unique};
+use crate::clv::rows::RfmSlices;
 use crate::column::Duration;
 use crate::math::ln;
 use crate::model::Model;
@@ -125,7 +125,7 @@ impl<L: Law<N>, const N: usize> PurchaseModel<L, N> {
         if L::DISCRETE {
             super::fit::opportunities(rows)?;
         }
-        let unique = Unique::of(rows, run)?;
+        let unique = super::fit::distinct::<L, N>(rows, run)?;
         let local = evaluate(self.law, &unique, self.params().map(ln), run)?;
         Ok((local.value, local.gradient))
     }
@@ -158,6 +158,9 @@ impl<L: Law<N>, const N: usize> Purchases for PurchaseModel<L, N> {
         let Some(effects) = &self.effects else { return Err(without_covariates(L::NAME)) };
         let estimates = effects.estimates::<L, N>(&self.estimates, row);
         Ok(Box::new(Self { estimates, effects: None, ..self.clone() }))
+    }
+    fn reads_intervals(&self) -> bool {
+        L::INTERVALS
     }
     fn quantity_at(&self, values: &[f64], history: History, quantity: Quantity) -> f64 {
         let p = parameters(values);

@@ -6,7 +6,7 @@ use super::History;
 use super::purchases::{MOST, Purchases, Quantity, slope, span};
 use crate::clv::covariates::{Shared, each_law, reader};
 use crate::clv::estimates::interval_quantile;
-use crate::clv::frames::{History as Rows, Roles};
+use crate::clv::frames::{History as Rows, Roles, intervals_of};
 use crate::clv::rows::{RfmSlices, Unique};
 use crate::column::{Columns, Dropped, Duration, Names, OnInvalid, Table, Values};
 use crate::math::{exp, ln_1p};
@@ -44,6 +44,11 @@ pub struct PredictOptions {
     pub rate: bool,
     /// The unit of recency and T, where it is known; it must then be the model's.
     pub period: Option<Duration>,
+    /// Column of the sum of the logarithms of the times between purchases, for
+    /// a model that learns from them (`ParetoGGG`): `log_intervals` by default
+    /// where the frame has it. Without it such a model knows of a customer
+    /// what the others do: how often, when last and for how long.
+    pub log_intervals: Option<String>,
     /// What happens to rows that cannot be.
     pub on_invalid: OnInvalid,
 }
@@ -63,6 +68,7 @@ impl Default for PredictOptions {
             next_purchase: None,
             rate: false,
             period: None,
+            log_intervals: None,
             on_invalid: OnInvalid::Error,
         }
     }
@@ -140,15 +146,23 @@ pub fn predict(
         weight: None,
         along: None,
         covariates: reader(model),
+        intervals: if model.reads_intervals() {
+            intervals_of(options.log_intervals.as_deref(), frame, true)
+        } else {
+            None
+        },
     };
     let rows = Rows::read(frame, roles, options.on_invalid, run)?;
     let slices = rows.slices();
     if model.is_discrete() {
         super::fit::opportunities(&slices)?;
     }
+    if model.reads_intervals() {
+        slices.check_times()?;
+    }
     run.stage("predicting", slices.len() as u64)?;
     let answers = each_law(model, &rows, run, |model, slices| {
-        let unique = Unique::of(slices, run)?;
+        let unique = Unique::with_intervals(slices, run)?;
         let n = unique.len();
         let living = Living::of(model, &unique, options.periods, z.is_some(), run)?;
         let parts = run.map_items(n.div_ceil(PIECE), |piece| {
@@ -190,7 +204,7 @@ pub(crate) fn expected_purchases(
     periods: f64,
     run: &Run,
 ) -> Result<Shared<f64>> {
-    let unique = Unique::of(rows, run)?;
+    let unique = Unique::with_intervals(rows, run)?;
     let living = Living::of(model, &unique, periods, false, run)?;
     let alive = Quantity::Alive { ahead: 0.0 };
     let expected = run.map_items(unique.len(), |row| {
@@ -218,7 +232,7 @@ impl Living {
         let key = |row: usize| (rows.frequency[row], rows.age[row].to_bits());
         let mut order: Vec<u32> = (0..rows.len() as u32).collect();
         let mut of: Vec<u32> = (0..rows.len() as u32).collect();
-        if model.ticks() == 1 {
+        if model.ticks() == 1 && !model.reads_intervals() {
             order.sort_by_key(|row| key(*row as usize));
             for (course, same) in order.chunk_by(|a, b| key(*a as usize) == key(*b as usize)).enumerate() {
                 same.iter().for_each(|row| of[*row as usize] = course as u32);
@@ -228,10 +242,8 @@ impl Living {
         let parts = run.map_items(order.len().div_ceil(PIECE), |piece| {
             let end = order.len().min((piece + 1) * PIECE);
             run.check()?;
-            let one = |row: &u32| {
-                // The last purchase matters to those who buy at every k-th tick.
-                course(model, rows.history(*row as usize), periods, slopes)
-            };
+            // The last purchase matters to those who buy at every k-th tick, or regularly.
+            let one = |row: &u32| course(model, rows.history(*row as usize), periods, slopes);
             Ok(order[piece * PIECE..end].iter().map(one).collect::<Vec<_>>())
         })?;
         Ok(Self { courses: parts.into_iter().flatten().collect(), of })

@@ -70,6 +70,11 @@ pub trait Purchases: Send + Sync {
     fn ticks(&self) -> u32 {
         1
     }
+    /// Whether the law learns from the times between purchases
+    /// ([`History::log_intervals`]).
+    fn reads_intervals(&self) -> bool {
+        false
+    }
     /// A quantity of a history that can be, at given parameters.
     fn quantity_at(&self, parameters: &[f64], history: History, quantity: Quantity) -> f64;
     /// P(n purchases), n = 0 … `most`, of a history that can be.
@@ -89,20 +94,20 @@ pub trait Purchases: Send + Sync {
 
     /// P(alive `ahead` periods after T) of one customer.
     fn p_alive(&self, frequency: f64, recency: f64, age: f64, ahead: f64) -> Result<f64> {
-        let history = history(self.is_discrete(), frequency, recency, age)?;
+        let history = history(self, frequency, recency, age)?;
         Ok(self.quantity(history, Quantity::Alive { ahead: span("ahead", ahead)? }))
     }
 
     /// Expected purchases of one customer in the `periods` after T.
     fn expected_purchases(&self, frequency: f64, recency: f64, age: f64, periods: f64) -> Result<f64> {
-        let history = history(self.is_discrete(), frequency, recency, age)?;
+        let history = history(self, frequency, recency, age)?;
         Ok(self.quantity(history, Quantity::Purchases { periods: span("periods", periods)? }))
     }
 
     /// Expected purchases of one customer after T for ever, discounted by
     /// 1 + `discount_rate` a period: DERT, DECT (Fader, Hardie & Lee 2005).
     fn residual_purchases(&self, frequency: f64, recency: f64, age: f64, discount_rate: f64) -> Result<f64> {
-        let history = history(self.is_discrete(), frequency, recency, age)?;
+        let history = history(self, frequency, recency, age)?;
         Ok(self.quantity(history, Quantity::Residual { rate: slope(discount_rate)? }))
     }
 
@@ -115,7 +120,7 @@ pub trait Purchases: Send + Sync {
         periods: f64,
         most: usize,
     ) -> Result<Vec<f64>> {
-        let history = history(self.is_discrete(), frequency, recency, age)?;
+        let history = history(self, frequency, recency, age)?;
         if most > MOST {
             return Err(Error::option("most", "must be 100,000 or less"));
         }
@@ -124,13 +129,13 @@ pub trait Purchases: Send + Sync {
 
     /// The posterior mean of one customer's purchase rate, while alive.
     fn purchase_rate(&self, frequency: f64, recency: f64, age: f64) -> Result<f64> {
-        Ok(self.quantity(history(self.is_discrete(), frequency, recency, age)?, Quantity::Rate))
+        Ok(self.quantity(history(self, frequency, recency, age)?, Quantity::Rate))
     }
 
     /// The time after T by which one customer has bought again with
     /// probability `level`; `None` where that never is (in ten million periods).
     fn next_purchase(&self, frequency: f64, recency: f64, age: f64, level: f64) -> Result<Option<f64>> {
-        let history = history(self.is_discrete(), frequency, recency, age)?;
+        let history = history(self, frequency, recency, age)?;
         if !(level > 0.0 && level < 1.0) {
             return Err(Error::option("level", "must lie between 0 and 1, such as 0.5 for the median"));
         }
@@ -171,16 +176,19 @@ pub(super) fn without_covariates(name: &str) -> Error {
     Error::option("covariates", format!("this {name} was fitted without covariates"))
 }
 
-fn history(discrete: bool, frequency: f64, recency: f64, age: f64) -> Result<History> {
+fn history<M: Purchases + ?Sized>(model: &M, frequency: f64, recency: f64, age: f64) -> Result<History> {
     if let Some(fault) = fault(frequency, recency, age, 1.0) {
         return Err(fault.error(0, 1));
     }
-    if discrete {
-        let rows =
-            RfmSlices { frequency: &[frequency], recency: &[recency], age: &[age], ..RfmSlices::default() };
+    let rows =
+        RfmSlices { frequency: &[frequency], recency: &[recency], age: &[age], ..RfmSlices::default() };
+    if model.is_discrete() {
         super::fit::opportunities(&rows)?;
     }
-    Ok(History { frequency: frequency as u32, recency, age })
+    if model.reads_intervals() {
+        rows.check_times()?;
+    }
+    Ok(History { frequency: frequency as u32, recency, age, log_intervals: None })
 }
 
 pub(super) fn span(name: &'static str, periods: f64) -> Result<f64> {

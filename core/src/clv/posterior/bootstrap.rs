@@ -1,6 +1,6 @@
 //! Refits on customers drawn again.
 
-use super::kernel::{Kernel, Visit, full, with_kernel};
+use super::kernel::{Kernel, Visit, full, sampled, with_kernel};
 use super::sample::{pooled, reweighted, unique};
 use super::{BootstrapOptions, Chain, Method, Posterior};
 use crate::clv::frames::History as Rows;
@@ -51,6 +51,7 @@ pub fn bootstrap(
         return Err(Error::option("replicates", "must be a number from 2 to 1,000,000; the default is 1000"));
     }
     let kind = full(kind);
+    sampled(&kind)?;
     let roles = options.purchases();
     let rows = Rows::read(frame, roles.roles(&[]), options.on_invalid, run)?;
     let slices = RfmSlices { period: options.period, ..rows.slices() };

@@ -188,6 +188,7 @@ fn together(uniques: &[Unique]) -> Unique {
         recency: order.iter().map(|i| all.recency[*i]).collect(),
         age: order.iter().map(|i| all.age[*i]).collect(),
         weight: order.iter().map(|i| all.weight[*i]).collect(),
+        log_intervals: Vec::new(),
         group: Vec::new(),
     }
 }

@@ -6,7 +6,8 @@ use crate::clv::beta_geo::{BetaGeoModel, NAMES};
 use crate::clv::laws::{Law, evaluate, no_k, slope};
 use crate::clv::rows::Unique;
 use crate::clv::{
-    BetaBinomialLaw, BetaGeoCnbdLaw, GGompertzLaw, ModifiedBetaGeoCnbdLaw, ModifiedBetaGeoLaw, ParetoLaw,
+    BetaBinomialLaw, BetaGeoCnbdLaw, GGompertzLaw, ModifiedBetaGeoCnbdLaw, ModifiedBetaGeoLaw, ParetoGggLaw,
+    ParetoLaw,
 };
 use crate::math::exp;
 use crate::math::newton::Local;
@@ -99,6 +100,18 @@ pub(crate) fn full(kind: &str) -> String {
     if kind.contains('.') { kind.to_owned() } else { format!("clv.{kind}") }
 }
 
+/// Whether there is a kernel of this kind, before anything is fitted.
+pub(crate) fn sampled(kind: &str) -> Result<()> {
+    if kind == ParetoGggLaw::KIND { Err(unsampled()) } else { Ok(()) }
+}
+
+fn unsampled() -> Error {
+    Error::option(
+        "model",
+        "ParetoGGG is fitted by maximum likelihood alone: its posterior is not sampled here",
+    )
+}
+
 /// Finds the kernel of this kind.
 pub(crate) fn with_kernel<V: Visit>(kind: &str, k: u32, visit: V) -> Result<V::Out> {
     fn law<L: Law<N>, V: Visit, const N: usize>(k: u32, visit: V) -> Result<V::Out> {
@@ -113,6 +126,7 @@ pub(crate) fn with_kernel<V: Visit>(kind: &str, k: u32, visit: V) -> Result<V::O
         ParetoLaw::KIND => law::<ParetoLaw, V, 4>(k, visit),
         GGompertzLaw::KIND => law::<GGompertzLaw, V, 5>(k, visit),
         BetaBinomialLaw::KIND => law::<BetaBinomialLaw, V, 4>(k, visit),
+        ParetoGggLaw::KIND => Err(unsampled()),
         _ => Err(Error::option("model", format!("`{kind}` is no model of purchases"))),
     }
 }
@@ -146,7 +160,7 @@ mod tests {
             recency: &[0.0, 3.0, 4.0, 8.0, 9.0],
             age: &[7.0, 9.0, 9.0, 8.0, 10.0],
             weight: Some(&[50.0, 8.0, 4.0, 1.0, 2.0]),
-            period: None,
+            ..RfmSlices::default()
         };
         let unique = Unique::of(&rows, &Run::new()).unwrap();
         for (kind, k) in [

@@ -139,6 +139,7 @@ impl Posterior {
             weight: None,
             along: None,
             covariates: Reader::None,
+            intervals: None,
         };
         let rows = Rows::read(frame, roles, options.on_invalid, run)?;
         let slices = rows.slices();
@@ -152,12 +153,7 @@ impl Posterior {
             let mut out = Vec::with_capacity(PIECE);
             for row in piece * PIECE..n.min((piece + 1) * PIECE) {
                 run.check()?;
-                let history = History {
-                    frequency: unique.frequency[row],
-                    recency: unique.recency[row],
-                    age: unique.age[row],
-                };
-                out.push(answers(&models, history, options));
+                out.push(answers(&models, unique.history(row), options));
             }
             run.advance(out.len() as u64)?;
             Ok(out)

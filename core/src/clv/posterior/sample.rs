@@ -105,6 +105,7 @@ pub(super) fn reweighted(rows: &Unique, weight: &[f64]) -> Unique {
         recency: kept().map(|row| rows.recency[row]).collect(),
         age: kept().map(|row| rows.age[row]).collect(),
         weight: kept().map(|row| weight[row]).collect(),
+        log_intervals: kept().filter_map(|row| rows.log_intervals.get(row).copied()).collect(),
         group: Vec::new(),
     }
 }
