@@ -7,7 +7,7 @@
 //!
 //! | step | here | source |
 //! | --- | --- | --- |
-//! | transactions → x, t_x, T, z̄ | [`summarize`] → [`Rfm`] | Fader & Hardie 2005 |
+//! | transactions → x, t_x, T, z̄ | [`summarize`] → [`Rfm`]; in parts: [`RfmBuilder`] | Fader & Hardie 2005 |
 //! | purchases and dropout | [`BetaGeo`] → [`BetaGeoModel`] | Fader, Hardie & Lee 2005, BG/NBD |
 //! | spend per purchase | [`GammaGamma`] → [`GammaGammaModel`] | Fader & Hardie 2013, note 025 |
 //! | value | [`lifetime_value`] | the two together, discounted |
@@ -41,6 +41,7 @@
 //! ```
 
 mod beta_geo;
+mod builder;
 mod checking;
 mod compare;
 pub mod contract;
@@ -52,6 +53,7 @@ mod frames;
 mod gamma_gamma;
 mod laws;
 mod lifetime;
+mod pieces;
 pub mod posterior;
 mod rows;
 mod summarize;
@@ -60,6 +62,7 @@ mod tracking;
 mod visits;
 
 pub use beta_geo::{BetaGeo, BetaGeoModel, Prediction};
+pub use builder::RfmBuilder;
 pub use checking::{BacktestOptions, CheckOptions, backtest};
 pub use compare::{Candidate, CompareOptions, compare_purchases};
 pub use contractual::{Contractual, report};
