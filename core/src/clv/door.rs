@@ -6,10 +6,11 @@ use super::beta_geo::{BetaGeo, BetaGeoModel};
 use super::frames::{History as Rows, Roles};
 use super::laws::{Fit, History, Law, PurchaseModel, Purchases, Quantity, predict};
 use super::rows::{RfmSlices, Unique};
+use super::unit::Unit;
 use super::{
     BetaBinomialLaw, BetaGeoCnbdLaw, GGompertzLaw, ModifiedBetaGeoCnbdLaw, ModifiedBetaGeoLaw, ParetoLaw,
 };
-use crate::column::{Columns, Dropped, Duration, OnInvalid, Sign, Table, Tables, Values};
+use crate::column::{Columns, Dropped, OnInvalid, Sign, Table, Tables, Values};
 use crate::math::{ln_gamma, sum};
 use crate::model::{self, Model};
 use crate::options::parse;
@@ -34,7 +35,7 @@ pub struct PurchaseOptions {
     /// can be compared. None by default.
     pub log_intervals: Option<String>,
     /// The unit of recency and T, to be kept with the model and checked later.
-    pub period: Option<Duration>,
+    pub period: Option<Unit>,
     /// What happens to rows that cannot be.
     pub on_invalid: OnInvalid,
     /// See [`Fit::k`].
@@ -146,12 +147,12 @@ pub fn purchases_with(
     kind: &str,
     values: &[f64],
     k: u32,
-    period: Option<Duration>,
+    period: Option<Unit>,
 ) -> Result<Box<dyn Purchases>> {
     fn with<L: Law<N>, const N: usize>(
         values: &[f64],
         k: u32,
-        period: Option<Duration>,
+        period: Option<Unit>,
     ) -> Result<Box<dyn Purchases>> {
         let values = values.try_into().map_err(|_| {
             Error::option("params", format!("must be {N} numbers: {}", L::PARAMETERS.join(", ")))

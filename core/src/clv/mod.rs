@@ -59,6 +59,7 @@ mod rows;
 mod summarize;
 pub mod survival;
 mod tracking;
+mod unit;
 mod visits;
 
 pub use beta_geo::{BetaGeo, BetaGeoModel, Prediction};
@@ -84,9 +85,10 @@ pub use lifetime::{Lifetime, LifetimeOptions, lifetime_value};
 pub use rows::RfmSlices;
 pub use summarize::{Accounting, Holdout, Refunds, Rfm, SummarizeOptions, When, summarize, summarize_slices};
 pub use tracking::{
-    ForecastErrors, ForecastOptions, Tracking, TrackingOptions, forecast_errors, forecast_errors_columns,
-    tracking,
+    CohortTracking, ForecastErrors, ForecastOptions, Tracking, TrackingOptions, forecast_errors,
+    forecast_errors_columns, tracking,
 };
+pub use unit::Unit;
 
 /// MBG/NBD (Batislam, Denizel & Filiztekin 2007).
 pub type ModifiedBetaGeo = Fit<ModifiedBetaGeoLaw, 4>;

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use super::finance::Period;
 use super::summarize::{Accounting, Holdout, Rfm, SummarizeOptions};
+use super::unit::Unit;
 use super::visits::Visits;
-use crate::column::{Dropped, Labels, Names};
+use crate::column::{DAY, Dropped, Labels, Names};
 use crate::math::ln;
 use crate::{Error, Result};
 
@@ -48,13 +50,32 @@ impl<'a> Plan<'a> {
         Ok(Self { options, grain, end, split })
     }
 
-    /// Grains in periods.
-    fn age(&self, grains: i64) -> f64 {
+    /// Periods from one grain to another.
+    fn between(&self, from: i64, to: i64) -> f64 {
+        let Unit::Span(period) = self.options.period else {
+            return self
+                .options
+                .period
+                .between(from.saturating_mul(self.grain), to.saturating_mul(self.grain));
+        };
         // Whole grains times micros stay exact; one division rounds once.
-        let period = self.options.period.micros();
+        let (grains, period) = (to.saturating_sub(from), period.micros() as f64);
         match grains.checked_mul(self.grain) {
-            Some(micros) => micros as f64 / period as f64,
-            None => grains as f64 * (self.grain as f64 / period as f64),
+            Some(micros) => micros as f64 / period,
+            None => grains as f64 * (self.grain as f64 / period),
+        }
+    }
+
+    /// Σ ln Δ over the times Δ between purchases.
+    fn log_intervals(&self, visits: &[(i64, f64)]) -> f64 {
+        let pairs = visits.windows(2).map(|pair| (pair[0].0, pair[1].0));
+        match self.options.period {
+            Unit::Span(period) => {
+                let sum = pairs.map(|(a, b)| ln(b.saturating_sub(a) as f64)).fold(0.0, |sum, x| sum + x);
+                let repeats = visits.len().saturating_sub(1) as f64;
+                sum + repeats * ln(self.grain as f64 / period.micros() as f64)
+            }
+            _ => pairs.map(|(a, b)| ln(self.between(a, b))).fold(0.0, |sum, x| sum + x),
         }
     }
 
@@ -70,19 +91,16 @@ impl<'a> Plan<'a> {
         let mut codes = Vec::with_capacity(total);
         let (mut frequency, mut recency, mut t, mut money) =
             (Vec::with_capacity(total), Vec::with_capacity(total), Vec::with_capacity(total), Vec::new());
-        let (mut log_intervals, mut holdout_frequency, mut holdout_money) =
-            (Vec::new(), Vec::new(), Vec::new());
-        let log_unit = ln(self.grain as f64 / self.options.period.micros() as f64);
+        let (mut log_intervals, mut cohort) = (Vec::new(), Vec::new());
+        let (mut holdout_frequency, mut holdout_money) = (Vec::new(), Vec::new());
         for piece in pieces {
             codes.extend(piece.code);
             frequency.extend(piece.repeats.iter().map(|x| f64::from(*x)));
-            recency.extend(piece.recency.iter().map(|g| self.age(*g)));
-            t.extend(piece.age.iter().map(|g| self.age(*g)));
+            recency.extend(piece.recency);
+            t.extend(piece.age);
             money.extend(piece.money);
-            let repeats = piece.repeats.iter();
-            let intervals =
-                piece.log_intervals.iter().zip(repeats).map(|(sum, x)| sum + f64::from(*x) * log_unit);
-            log_intervals.extend(intervals);
+            log_intervals.extend(piece.log_intervals);
+            cohort.extend(piece.cohort);
             holdout_frequency.extend(piece.holdout.iter().map(|x| f64::from(*x)));
             holdout_money.extend(piece.holdout_money);
             accounting.merged += piece.accounting.merged;
@@ -103,10 +121,11 @@ impl<'a> Plan<'a> {
             age: t,
             monetary_value: valued.then_some(money),
             log_intervals: self.options.log_intervals.then_some(log_intervals),
+            cohort: self.options.cohort.map(|_| cohort),
             holdout: self.split.map(|split| Holdout {
                 frequency: holdout_frequency,
                 monetary_value: valued.then_some(holdout_money),
-                duration: self.age(self.end - split),
+                duration: self.between(split, self.end),
             }),
             period: self.options.period,
             accounting,
@@ -115,16 +134,22 @@ impl<'a> Plan<'a> {
     }
 }
 
+/// The first moment of the period that holds a moment.
+pub(super) fn cohort(period: Period, micros: i64) -> i64 {
+    let first = period.first_day(period.of_day(micros.div_euclid(DAY)));
+    first.saturating_mul(DAY)
+}
+
 /// What a piece of the customers gives.
 #[derive(Default)]
 pub(super) struct Piece {
     code: Vec<u32>,
     repeats: Vec<u32>,
-    recency: Vec<i64>,
-    age: Vec<i64>,
+    recency: Vec<f64>,
+    age: Vec<f64>,
     money: Vec<f64>,
-    /// In grains.
     log_intervals: Vec<f64>,
+    cohort: Vec<i64>,
     holdout: Vec<u32>,
     holdout_money: Vec<f64>,
     accounting: Accounting,
@@ -162,12 +187,14 @@ impl Piece {
         };
         self.code.push(code);
         self.repeats.push(seen.len() as u32 - 1);
-        self.recency.push(seen.last().map_or(0, |v| v.0.saturating_sub(first.0)));
-        self.age.push(end.saturating_sub(first.0));
+        self.recency.push(seen.last().map_or(0.0, |last| plan.between(first.0, last.0)));
+        self.age.push(plan.between(first.0, end));
         self.money.push(mean(&seen[usize::from(!plan.options.include_first)..])?);
         if plan.options.log_intervals {
-            let intervals = seen.windows(2).map(|pair| ln(pair[1].0.saturating_sub(pair[0].0) as f64));
-            self.log_intervals.push(intervals.fold(0.0, |sum, x| sum + x));
+            self.log_intervals.push(plan.log_intervals(seen));
+        }
+        if let Some(period) = plan.options.cohort {
+            self.cohort.push(cohort(period, first.0.saturating_mul(plan.grain)));
         }
         self.holdout.push(later.len() as u32);
         self.holdout_money.push(mean(later)?);

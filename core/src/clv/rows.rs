@@ -2,7 +2,7 @@
 
 use hashbrown::HashMap;
 
-use crate::column::Duration;
+use super::unit::Unit;
 use crate::{Error, Result, Run};
 
 /// Repeat purchases are counted in whole numbers up to here.
@@ -23,7 +23,7 @@ pub struct RfmSlices<'a> {
     /// How many customers a row stands for; one each when `None`.
     pub weight: Option<&'a [f64]>,
     /// The unit of the times, where it is known.
-    pub period: Option<Duration>,
+    pub period: Option<Unit>,
 }
 
 impl RfmSlices<'_> {

@@ -8,8 +8,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::finance::Period;
 use super::pieces::{PIECE, Piece, Plan};
 use super::rows::RfmSlices;
+use super::unit::Unit;
 use super::visits::{Events, Visits};
 use crate::column::{
     Columns, DropReason, Dropped, Duration, Intake, Names, OnInvalid, Sign, Table, TimeUnit, Values,
@@ -80,8 +82,9 @@ pub struct SummarizeOptions {
     pub time: String,
     /// Column of amounts; without one there is no `monetary_value`.
     pub value: Option<String>,
-    /// The unit of recency and T; `"1d"` by default.
-    pub period: Duration,
+    /// The unit of recency and T: a span, or calendar months, quarters or
+    /// years; `"1d"` by default.
+    pub period: Unit,
     /// Orders of one customer within one grain are one purchase, and ages are
     /// counted from grain to grain; `"1d"` (calendar days, UTC) by default.
     pub grain: Duration,
@@ -94,6 +97,9 @@ pub struct SummarizeOptions {
     pub include_first: bool,
     /// Whether to give [`Rfm::log_intervals`]; no by default.
     pub log_intervals: bool,
+    /// Whether to give [`Rfm::cohort`], and how long cohorts are: `"month"`,
+    /// `"quarter"`, `"year"`, `"week"`, or a span of days such as `"30d"`. None by default.
+    pub cohort: Option<Period>,
     /// What becomes of negative amounts.
     pub refunds: Refunds,
     /// The unit of times that are plain numbers.
@@ -108,12 +114,13 @@ impl Default for SummarizeOptions {
             customer: "customer".to_owned(),
             time: "time".to_owned(),
             value: Some("value".to_owned()),
-            period: Duration::from_days(1),
+            period: Unit::default(),
             grain: Duration::from_days(1),
             observation_end: None,
             calibration_end: None,
             include_first: false,
             log_intervals: false,
+            cohort: None,
             refunds: Refunds::Error,
             time_unit: None,
             on_invalid: OnInvalid::Error,
@@ -124,10 +131,9 @@ impl Default for SummarizeOptions {
 impl SummarizeOptions {
     /// Spans that are no spans are an [`Error::Option`].
     pub fn check(&self) -> Result<()> {
-        for (name, span) in [("period", self.period), ("grain", self.grain)] {
-            if span.micros() == 0 {
-                return Err(Error::option(name, "must be longer than 0"));
-            }
+        self.period.check()?;
+        if self.grain.micros() == 0 {
+            return Err(Error::option("grain", "must be longer than 0"));
         }
         Ok(())
     }
@@ -179,18 +185,21 @@ pub struct Rfm {
     /// Σ ln Δ over the times Δ between purchases, in periods: how regularly a
     /// customer buys, which the laws of k ticks need; where it was asked for.
     pub log_intervals: Option<Vec<f64>>,
+    /// The first moment, in microseconds, of the calendar period in which the
+    /// customer's first purchase lies; where it was asked for.
+    pub cohort: Option<Vec<i64>>,
     /// The holdout, where `calibration_end` was given.
     pub holdout: Option<Holdout>,
     /// The unit of recency and T.
-    pub period: Duration,
+    pub period: Unit,
     /// Orders and customers that are in no row, or not in one of their own.
     pub accounting: Accounting,
     pub(super) dropped: Dropped,
 }
 
 impl Rfm {
-    /// A frame: customer, frequency, recency, T, monetary_value, log_intervals
-    /// (the last two where there are any); with a holdout also frequency_holdout, monetary_value_holdout, duration_holdout.
+    /// A frame: customer, frequency, recency, T, monetary_value, log_intervals, cohort
+    /// (the last three where there are any); with a holdout also frequency_holdout, monetary_value_holdout, duration_holdout.
     pub fn table(&self) -> Table {
         let whole = |v: &[f64]| Values::I64(v.iter().map(|x| *x as i64).collect());
         let mut table = Table::new()
@@ -203,6 +212,9 @@ impl Rfm {
         }
         if let Some(log_intervals) = &self.log_intervals {
             table = table.with("log_intervals", Values::F64(log_intervals.clone()));
+        }
+        if let Some(cohort) = &self.cohort {
+            table = table.with("cohort", Values::Time(cohort.clone()));
         }
         if let Some(holdout) = &self.holdout {
             table = table.with("frequency_holdout", whole(&holdout.frequency));

@@ -7,7 +7,8 @@ use super::purchases::{MOST, Purchases, Quantity, slope, span};
 use crate::clv::estimates::interval_quantile;
 use crate::clv::frames::{History as Rows, Roles};
 use crate::clv::rows::Unique;
-use crate::column::{Columns, Dropped, Duration, Names, OnInvalid, Table, Values};
+use crate::clv::unit::Unit;
+use crate::column::{Columns, Dropped, Names, OnInvalid, Table, Values};
 use crate::math::{exp, ln_1p};
 use crate::{Error, Result, Run};
 
@@ -42,7 +43,7 @@ pub struct PredictOptions {
     /// Also the purchase rate while alive.
     pub rate: bool,
     /// The unit of recency and T, where it is known; it must then be the model's.
-    pub period: Option<Duration>,
+    pub period: Option<Unit>,
     /// What happens to rows that cannot be.
     pub on_invalid: OnInvalid,
 }
@@ -358,7 +359,7 @@ fn edges(
     [expected * exp(-se), expected * exp(se), shifted(-se_alive), shifted(se_alive)]
 }
 
-pub(crate) fn same_unit(model: Option<Duration>, rows: Option<Duration>) -> Result<()> {
+pub(crate) fn same_unit(model: Option<Unit>, rows: Option<Unit>) -> Result<()> {
     match (model, rows) {
         (Some(model), Some(rows)) if model != rows => Err(Error::option(
             "period",
