@@ -13,6 +13,7 @@ from ._buyers import (
     ParetoNBD,
     Purchases,
 )
+from ._clock import SeasonalClock
 from ._contract import BetaDiscreteWeibull, ShiftedBetaGeo
 from ._finance import (
     chain_ladder,
@@ -25,6 +26,7 @@ from ._finance import (
     simple_value,
 )
 from ._posterior import Posterior, bootstrap, laplace, sample_posterior
+from ._rfm import RfmBuilder
 from ._survival import Aft, Cox, DiscreteHazard, kaplan_meier, nelson_aalen, survival_scores
 
 __all__ = [
@@ -41,6 +43,8 @@ __all__ = [
     "ModifiedBetaGeoCNBD",
     "ParetoNBD",
     "Posterior",
+    "RfmBuilder",
+    "SeasonalClock",
     "ShiftedBetaGeo",
     "backtest",
     "bootstrap",
@@ -79,6 +83,8 @@ def summarize(
     calibration_end: _call.Moment | None = None,
     include_first: bool = False,
     log_intervals: bool = False,
+    cohort: str | None = None,
+    clock: SeasonalClock | None = None,
     refunds: _Refunds = "error",
     on_invalid: _OnInvalid = "error",
     time_unit: _TimeUnit | None = None,
@@ -116,6 +122,7 @@ def backtest(
     value: str | None = None,
     period: _call.Span = "1d",
     grain: _call.Span = "1d",
+    clock: SeasonalClock | None = None,
     refunds: _Refunds = "error",
     on_invalid: _OnInvalid = "error",
     time_unit: _TimeUnit | None = None,
@@ -151,6 +158,8 @@ def tracking(
     period: _call.Span | None = None,
     grain: _call.Span = "1d",
     observation_end: _call.Moment | None = None,
+    cohort: str | None = None,
+    clock: SeasonalClock | None = None,
     refunds: _Refunds = "error",
     on_invalid: _OnInvalid = "error",
     time_unit: _TimeUnit | None = None,

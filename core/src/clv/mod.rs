@@ -8,6 +8,7 @@
 //! | step | here | source |
 //! | --- | --- | --- |
 //! | transactions → x, t_x, T, z̄ | [`summarize`] → [`Rfm`]; in parts: [`RfmBuilder`] | Fader & Hardie 2005 |
+//! | seasons | [`SeasonalClock`] | a clock that runs faster in some of them |
 //! | purchases and dropout | [`BetaGeo`] → [`BetaGeoModel`] | Fader, Hardie & Lee 2005, BG/NBD |
 //! | spend per purchase | [`GammaGamma`] → [`GammaGammaModel`] | Fader & Hardie 2013, note 025 |
 //! | value | [`lifetime_value`] | the two together, discounted |
@@ -43,6 +44,7 @@
 mod beta_geo;
 mod builder;
 mod checking;
+mod clock;
 mod compare;
 pub mod contract;
 mod contractual;
@@ -65,6 +67,7 @@ mod visits;
 pub use beta_geo::{BetaGeo, BetaGeoModel, Prediction};
 pub use builder::RfmBuilder;
 pub use checking::{BacktestOptions, CheckOptions, backtest};
+pub use clock::{ClockFit, ClockOptions, SeasonalClock, Seasons, SpeedOptions, Window};
 pub use compare::{Candidate, CompareOptions, compare_purchases};
 pub use contractual::{Contractual, report};
 pub use door::{

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::clock::Line;
 use super::finance::Period;
 use super::summarize::{Accounting, Holdout, Rfm, SummarizeOptions};
 use super::unit::Unit;
@@ -22,11 +23,13 @@ pub(super) struct Plan<'a> {
     pub end: i64,
     /// The last grain of calibration.
     pub split: Option<i64>,
+    /// The clock over the time observed.
+    line: Option<Line>,
 }
 
 impl<'a> Plan<'a> {
-    /// `last` is the latest order.
-    pub(super) fn new(options: &'a SummarizeOptions, last: Option<i64>) -> Result<Self> {
+    /// `first` and `last` are the moments of the first and the latest order.
+    pub(super) fn new(options: &'a SummarizeOptions, first: Option<i64>, last: Option<i64>) -> Result<Self> {
         options.check()?;
         let grain = options.grain.micros();
         let end = match &options.observation_end {
@@ -47,11 +50,16 @@ impl<'a> Plan<'a> {
                 Some(split)
             }
         };
-        Ok(Self { options, grain, end, split })
+        let from = first.map_or(end, |first| first.div_euclid(grain).min(end));
+        let line = options.clock.as_ref().map(|clock| clock.line(from, end));
+        Ok(Self { options, grain, end, split, line })
     }
 
     /// Periods from one grain to another.
     fn between(&self, from: i64, to: i64) -> f64 {
+        if let Some(line) = &self.line {
+            return line.between(from, to);
+        }
         let Unit::Span(period) = self.options.period else {
             return self
                 .options
@@ -70,7 +78,7 @@ impl<'a> Plan<'a> {
     fn log_intervals(&self, visits: &[(i64, f64)]) -> f64 {
         let pairs = visits.windows(2).map(|pair| (pair[0].0, pair[1].0));
         match self.options.period {
-            Unit::Span(period) => {
+            Unit::Span(period) if self.line.is_none() => {
                 let sum = pairs.map(|(a, b)| ln(b.saturating_sub(a) as f64)).fold(0.0, |sum, x| sum + x);
                 let repeats = visits.len().saturating_sub(1) as f64;
                 sum + repeats * ln(self.grain as f64 / period.micros() as f64)

@@ -8,6 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::clock::SeasonalClock;
 use super::finance::Period;
 use super::pieces::{PIECE, Piece, Plan};
 use super::rows::RfmSlices;
@@ -100,6 +101,10 @@ pub struct SummarizeOptions {
     /// Whether to give [`Rfm::cohort`], and how long cohorts are: `"month"`,
     /// `"quarter"`, `"year"`, `"week"`, or a span of days such as `"30d"`. None by default.
     pub cohort: Option<Period>,
+    /// The clock by which recency, T, the holdout's length and
+    /// [`Rfm::log_intervals`] are counted; plain time by default. Its period and
+    /// grain must be these.
+    pub clock: Option<SeasonalClock>,
     /// What becomes of negative amounts.
     pub refunds: Refunds,
     /// The unit of times that are plain numbers.
@@ -121,6 +126,7 @@ impl Default for SummarizeOptions {
             include_first: false,
             log_intervals: false,
             cohort: None,
+            clock: None,
             refunds: Refunds::Error,
             time_unit: None,
             on_invalid: OnInvalid::Error,
@@ -129,13 +135,13 @@ impl Default for SummarizeOptions {
 }
 
 impl SummarizeOptions {
-    /// Spans that are no spans are an [`Error::Option`].
+    /// Spans of no length, and a clock of other units, are an [`Error::Option`].
     pub fn check(&self) -> Result<()> {
         self.period.check()?;
         if self.grain.micros() == 0 {
             return Err(Error::option("grain", "must be longer than 0"));
         }
-        Ok(())
+        self.clock.as_ref().map_or(Ok(()), |clock| clock.agrees(self.period, Some(self.grain)))
     }
 }
 
@@ -374,7 +380,7 @@ pub fn summarize_slices(
     options: &SummarizeOptions,
     run: &Run,
 ) -> Result<Rfm> {
-    let plan = Plan::new(options, times.iter().copied().max())?;
+    let plan = Plan::new(options, times.iter().copied().min(), times.iter().copied().max())?;
     let events = Events::sort(customer, times, values, plan.grain, plan.end, run)?;
     check_values(values, options)?;
     if events.rows.is_empty() {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::clock::SeasonalClock;
 use super::finance::Period;
 use super::laws::Purchases;
 use super::pieces::cohort;
@@ -31,6 +32,8 @@ pub struct TrackingOptions {
     /// Whether to track cohorts too, and how long they are: `"month"`,
     /// `"quarter"`, `"year"`, `"week"`, or a span of days such as `"30d"`. None by default.
     pub cohort: Option<Period>,
+    /// The clock by which the model's rows were counted; plain time by default.
+    pub clock: Option<SeasonalClock>,
     /// What becomes of negative amounts.
     pub refunds: Refunds,
     /// The unit of times that are plain numbers.
@@ -49,6 +52,7 @@ impl Default for TrackingOptions {
             grain: Duration::from_days(1),
             observation_end: None,
             cohort: None,
+            clock: None,
             refunds: Refunds::Error,
             time_unit: None,
             on_invalid: OnInvalid::Error,
@@ -200,7 +204,21 @@ pub fn tracking(
     }
     run.stage("tracking purchases", periods as u64)?;
     // E[X(t)] at one age serves every cohort that reaches it.
-    let age = |k: i64, first: i64| unit.between(first * grain, step.after(start, k));
+    if let Some(clock) = &options.clock {
+        clock.agrees(unit, Some(options.grain))?;
+    }
+    let line = options.clock.as_ref().map(|clock| {
+        let after = step.after(start, periods).div_euclid(grain);
+        clock.line(origin.saturating_sub(1), after.saturating_add(2))
+    });
+    let age = |k: i64, first: i64| {
+        let until = step.after(start, k);
+        match &line {
+            None => unit.between(first * grain, until),
+            // The day of the first purchase counts, as it does in plain time.
+            Some(line) => line.ahead(first - 1, (until - first * grain).max(0) as f64 / grain as f64),
+        }
+    };
     let mut ages: Vec<f64> = (1..=periods)
         .flat_map(|k| births.iter().map(move |c| age(k, c.0)))
         .filter(|age| *age > 0.0)

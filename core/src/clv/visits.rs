@@ -127,7 +127,7 @@ impl Visits {
             let lines = day.len() as u64 - refunded;
             self.accounting.refunds += refunded;
             self.accounting.merged += lines.saturating_sub(1);
-            let counts = |e: &&Event| refunds == Refunds::Net || !(e.value < 0.0);
+            let counts = |e: &&Event| refunds == Refunds::Net || e.value >= 0.0;
             let day = Day {
                 grain: day[0].grain,
                 total: total(day.iter().filter(counts).map(|e| e.value)),

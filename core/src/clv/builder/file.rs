@@ -59,7 +59,7 @@ impl From<&RfmBuilder> for Saved {
                 Labels::Int(ints) => Customers::Int(ints),
             },
             days,
-            counts: builder.counts.clone(),
+            counts: builder.counts,
             faults: builder.faults.clone(),
         }
     }
@@ -107,6 +107,7 @@ impl TryFrom<Saved> for RfmBuilder {
             || most(faults.rows)
             || counts.first_refund.is_some_and(most)
             || counts.first_after_end.is_some_and(most)
+            || counts.first.is_some_and(far)
             || counts.last.is_some_and(far)
         {
             return wrong("a count or a time is out of range");

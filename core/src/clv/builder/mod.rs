@@ -61,7 +61,7 @@ pub struct RfmBuilder {
 }
 
 /// What no customer's lines tell.
-#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Counts {
     /// Rows that came in.
@@ -72,7 +72,8 @@ struct Counts {
     lines: u64,
     refunds: u64,
     after_end: u64,
-    /// The latest order, in microseconds.
+    /// The first and the latest order, in microseconds.
+    first: Option<i64>,
     last: Option<i64>,
     /// The first rows of refunds and of orders after the end.
     first_refund: Option<u64>,
@@ -87,7 +88,7 @@ impl RfmBuilder {
     /// A builder without orders.
     pub fn new(options: SummarizeOptions) -> Result<Self> {
         // Ends that are no times are an error now, and not when all is read.
-        Plan::new(&SummarizeOptions { calibration_end: None, ..options.clone() }, None)?;
+        Plan::new(&SummarizeOptions { calibration_end: None, ..options.clone() }, None, None)?;
         if let Some(when) = &options.calibration_end {
             when.micros("calibration_end")?;
         }
@@ -147,6 +148,7 @@ impl RfmBuilder {
             if refund {
                 counts.first_refund.get_or_insert((read.row)(i) as u64);
             }
+            counts.first = counts.first.into_iter().chain([*time]).min();
             counts.last = counts.last.max(Some(*time));
             if *time >= until && options.observation_end.is_some() {
                 counts.after_end += 1;
@@ -188,7 +190,7 @@ impl RfmBuilder {
                 block.push(Line { customer, ..*line }, net);
             }
         }
-        self.count(other.counts.clone(), other.faults.clone());
+        self.count(other.counts, other.faults.clone());
         Ok(())
     }
 
@@ -214,6 +216,7 @@ impl RfmBuilder {
             lines: counts.lines + part.lines,
             refunds: counts.refunds + part.refunds,
             after_end: counts.after_end + part.after_end,
+            first: counts.first.into_iter().chain(part.first).min(),
             last: counts.last.max(part.last),
             first_refund: least(counts.first_refund, after(part.first_refund)),
             first_after_end: least(counts.first_after_end, after(part.first_after_end)),
@@ -228,8 +231,8 @@ impl RfmBuilder {
     ///
     /// Errors: as of [`summarize`](super::summarize).
     pub fn summary(&self, run: &Run) -> Result<Rfm> {
-        let (options, counts) = (&self.options, &self.counts);
-        let plan = Plan::new(options, counts.last)?;
+        let (options, counts) = (&self.options, self.counts);
+        let plan = Plan::new(options, counts.first, counts.last)?;
         if self.lines() == 0 {
             return Err(Error::not_enough_data("there are no orders up to the end of observation"));
         }
@@ -269,7 +272,7 @@ impl RfmBuilder {
 
     /// Orders that were left out so far: invalid ones, dropped refunds, those after the end.
     pub fn dropped(&self) -> Dropped {
-        let (options, counts) = (&self.options, &self.counts);
+        let (options, counts) = (&self.options, self.counts);
         let mut dropped = self.faults.clone();
         let mut left_out = |column: &str, reason: &str, count: u64, first_row: Option<u64>| {
             if let (1.., Some(first_row)) = (count, first_row) {
