@@ -53,7 +53,7 @@ test('months, cohorts and their units', async () => {
   assert.equal(rows[0].T, 3 + 10 / 30)
   assert.equal(rows[0].recency, 1 + 25 / 29)
   assert.equal(rows[2].cohort.toISOString(), '2024-02-01T00:00:00.000Z')
-  const model = hw.clv.BetaGeo.fromParameters({ r: 0.3, alpha: 2, a: 0.8, b: 2.5 }, { period: 'month' })
+  const model = hw.clv.BetaGeo.fromParameters({ r: 0.3, alpha: 2, a: 0.8, b: 2.5 }, 'month')
   await model.predict(rfm, { periods: 2, period: 'month' })
   await assert.rejects(model.predict(rfm, { period: '30d' }), { code: 'HW_OPTION' })
   const check = await model.check(rfm, { cohort: 'cohort' })

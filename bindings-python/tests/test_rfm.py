@@ -10,7 +10,10 @@ import headwater as hw
 
 ORDERS = {
     "customer": ["a", "b", "a", "c", "a", "b", "d", "c", "a"],
-    "time": [f"2024-0{m}-{d:02}" for m, d in [(1, 5), (1, 9), (1, 31), (2, 29), (3, 1), (3, 1), (4, 2), (4, 30), (6, 5)]],
+    "time": [
+        f"2024-0{m}-{d:02}"
+        for m, d in [(1, 5), (1, 9), (1, 31), (2, 29), (3, 1), (3, 1), (4, 2), (4, 30), (6, 5)]
+    ],
     "value": [10.1, 20.0, 0.2, 7.5, 3.3, 1.0, 5.0, 8.0, 2.5],
 }
 
@@ -78,7 +81,7 @@ def test_months_cohorts_and_their_units():
     assert found["recency"][0] == 1 + 25 / 29  # to March 1: of the month from February 5, 25 days of 29
     micros = 86_400_000_000
     assert found["cohort"] == [19723 * micros, 19723 * micros, 19754 * micros, 19814 * micros]
-    model = hw.clv.BetaGeo.from_parameters(r=0.3, alpha=2.0, a=0.8, b=2.5, period="month")
+    model = hw.clv.BetaGeo.from_params(r=0.3, alpha=2.0, a=0.8, b=2.5, period="month")
     model.predict(rfm, periods=2, period="month")
     with pytest.raises(hw.OptionError, match="month"):
         model.predict(rfm, period="30d")

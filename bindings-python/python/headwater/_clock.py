@@ -14,10 +14,10 @@ __all__ = ["SeasonalClock"]
 class SeasonalClock(Fitted):
     """A clock by which customers buy: in each season time runs at a speed of its own.
 
-    Where all customers buy more before Christmas, no law of purchases at a constant rate fits; by a clock that
-    runs faster then, one does. ``summarize(..., clock=clock)`` counts by it, every model fits and predicts on
-    what it gives, and `span` says how long a horizon is by it. The mean speed over a year is 1, and a season
-    of the year that was not seen keeps 1.
+    Where all customers buy more before Christmas, no law of purchases at a constant rate fits; by a clock
+    that runs faster then, one does. ``summarize(..., clock=clock)`` counts by it, every model fits and
+    predicts on what it gives, and `span` says how long a horizon is by it. The mean speed over a year is 1,
+    and a season of the year that was not seen keeps 1.
 
     Parameters
     ----------
@@ -171,9 +171,9 @@ class SeasonalClock(Fitted):
         return _frames.neutral(_core.clv_clock_tables(self._fitted)[0])
 
     def fit_summary(self) -> Any:
-        """One row: model, log_likelihood, log_likelihood_without, statistic, degrees_of_freedom, p, iterations.
+        """One row on the fit: model, log_likelihood, log_likelihood_without, statistic, …
 
-        ``p`` is that of no seasons at all (likelihood ratio).
+        … degrees_of_freedom, p (of no seasons at all, by the likelihood ratio) and iterations.
         """
         return _frames.neutral(_core.clv_clock_tables(self._fitted)[1])
 

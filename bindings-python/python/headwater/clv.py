@@ -429,8 +429,9 @@ def tracking(
     data, make = _frames.take(orders, [customer, time, value])
     run = _call.run(0, threads, progress)
     found, dropped, cohorts = _core.clv_tracking(data, model._fitted, _call.options(options), run)
-    more = {} if cohorts is None else {"by_cohort": cohorts}
-    _frames.tell(report, make, dropped=dropped, **more)
+    _frames.tell(report, make, dropped=dropped)
+    if report is not None and cohorts is not None:
+        report["by_cohort"] = make(cohorts)
     return make(found)
 
 
