@@ -199,7 +199,7 @@ impl PurchaseModel {
         job::start(env, options, prepare, |found| {
             let frame = Frame::new(found.table()).and("dropped", found.dropped().table());
             match found.cohort_table() {
-                Some(cohorts) => frame.and("by_cohort", cohorts),
+                Some(cohorts) => frame.and("byCohort", cohorts),
                 None => frame,
             }
         })

@@ -57,9 +57,9 @@ test('months, cohorts and their units', async () => {
   await model.predict(rfm, { periods: 2, period: 'month' })
   await assert.rejects(model.predict(rfm, { period: '30d' }), { code: 'HW_OPTION' })
   const check = await model.check(rfm, { cohort: 'cohort' })
-  assert.deepEqual(check.extras.by_cohort.toRows().map((row) => row.customers), [2, 1, 1])
+  assert.deepEqual(check.extras.byCohort.toRows().map((row) => row.customers), [2, 1, 1])
   const tracked = await model.tracking(orders, { cohort: 'month' })
-  const actual = tracked.extras.by_cohort.toRows().reduce((sum, row) => sum + row.actual, 0)
+  const actual = tracked.extras.byCohort.toRows().reduce((sum, row) => sum + row.actual, 0)
   assert.equal(actual, tracked.toRows().at(-1).actual_cumulative)
 })
 
