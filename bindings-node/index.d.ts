@@ -1714,7 +1714,7 @@ export declare namespace clv {
     frequencyHoldout?: string
     /** Column of the length of the holdout. Default `"duration_holdout"`. */
     durationHoldout?: string
-    /** Column of cohorts, judged one by one in `extras.by_cohort`; cohorts are bins of T without. */
+    /** Column of cohorts, judged one by one in `extras.byCohort`; cohorts are bins of T without. */
     cohort?: string
     /** The last bin of frequencies is this many purchases or more. Default 7. */
     most?: number
@@ -1867,9 +1867,9 @@ export declare namespace clv {
     fit(rfm: FrameInput, options?: BetaGeoOptions & RunOptions): Promise<this>
     /** What to expect of each customer: customer, expected_purchases, p_alive, and what was asked for. */
     predict(rfm: FrameInput, options?: PredictOptions & RunOptions): Promise<Frame>
-    /** The forecast beside the holdout: level, mae, rmse, bias, …; `extras`: by_frequency, by_recency, by_age, deciles. */
+    /** The forecast beside the holdout: level, mae, rmse, bias, …; `extras`: byFrequency, byRecency, byAge, byCohort, deciles. */
     check(rfm: FrameInput, options?: CheckOptions & RunOptions): Promise<Frame>
-    /** Customers by their number of repeat purchases: purchases, actual, expected, residual; `extras.goodness_of_fit`. */
+    /** Customers by their number of repeat purchases: purchases, actual, expected, residual; `extras.goodnessOfFit`. */
     frequencies(rfm: FrameInput, options?: FrequencyOptions & RunOptions): Promise<Frame>
     /** Of a customer not yet seen: purchases, probability; `extras.course`: periods, expected_purchases, p_alive. */
     newCustomer(options?: NewCustomerOptions & RunOptions): Promise<Frame>
@@ -1996,7 +1996,7 @@ export declare namespace clv {
     grain?: Duration
     /** The last moment tracked; the last order by default. */
     observationEnd?: Date | string
-    /** Track cohorts too, in `extras.by_cohort`: `"month"`, `"quarter"`, `"year"`, `"week"`, or days such as `"30d"`. */
+    /** Track cohorts too, in `extras.byCohort`: `"month"`, `"quarter"`, `"year"`, `"week"`, or days such as `"30d"`. */
     cohort?: string
     /** The clock by which the model's rows were counted. */
     clock?: SeasonalClock

@@ -29,7 +29,7 @@ fn bits(table: &Table) -> String {
         table.f64s(name).map(|v| v.iter().map(|x| x.to_bits()).collect::<Vec<_>>()).unwrap_or_default()
     };
     let columns = table.columns().iter();
-    columns.map(|c| format!("{} {:?} {:?}\n", c.name, c.values, floats(&c.name))).collect()
+    columns.map(|c| format!("{} {:?} {:?}", c.name, c.values, floats(&c.name))).collect::<Vec<_>>().join("\n")
 }
 
 fn told(rfm: &headwater::Result<Rfm>) -> String {
