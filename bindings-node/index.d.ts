@@ -1545,6 +1545,8 @@ export type Model =
   | clv.ShiftedBetaGeo
   | clv.BetaDiscreteWeibull
   | clv.Posterior
+  | clv.RfmBuilder
+  | clv.SeasonalClock
   | segment.KMeans
 
 export declare namespace clv {
@@ -1556,7 +1558,7 @@ export declare namespace clv {
     time?: string
     /** Column of amounts; `null` for none, and then there is no `monetary_value`. Default `"value"`. */
     value?: string | null
-    /** The unit of recency and T. Default `"1d"`. */
+    /** The unit of recency and T: a span, or `"month"`, `"quarter"` or `"year"` of the calendar. Default `"1d"`. */
     period?: Duration
     /** Orders of one customer within one grain are one purchase. Default `"1d"`. */
     grain?: Duration
@@ -1568,12 +1570,47 @@ export declare namespace clv {
     includeFirst?: boolean
     /** Also the column `log_intervals`, how regularly customers buy. Default false. */
     logIntervals?: boolean
+    /** Also the column `cohort`, the start of the calendar period of the first purchase: `"month"`, `"quarter"`, `"year"`, `"week"`, or days such as `"30d"`. */
+    cohort?: string
+    /** Count recency, T and the holdout by this clock. */
+    clock?: SeasonalClock
     /** Negative amounts: invalid (the default), left out, or set against earlier purchases. */
     refunds?: 'error' | 'drop' | 'net'
     /** The unit of times that are plain numbers; without it they are an error. */
     timeUnit?: TimeUnit
     /** Rows that cannot be. Default `"error"`. */
     onInvalid?: OnInvalid
+  }
+
+  /** What speeds of time depend on: seasons of the year, or windows, of which all other time is the season `other`. */
+  export type Seasons = 'month' | 'quarter' | 'week' | { name: string; from: Date | string; until: Date | string }[]
+
+  /** Options of a `SeasonalClock`. */
+  export interface ClockOptions {
+    /** Default `"month"`. */
+    seasons?: Seasons
+    /** The law whose parameters are estimated together with the speeds. Default `"BetaGeo"`. */
+    model?: 'BetaGeo' | 'ModifiedBetaGeo' | 'ParetoNBD' | 'GGompertzNBD'
+    /** Weight of an L2 penalty on the logarithms of speeds about their mean, in purchases. Default 0. */
+    penalty?: number
+    /** Most Newton steps. Default 50. */
+    maxIterations?: number
+    /** The greatest gradient, per repeat purchase, of a fit that has converged. Default 1e-7. */
+    tolerance?: number
+    /** How orders are read; those after `calibrationEnd` are not used, and the period is a span. */
+    summarize?: SummarizeOptions
+  }
+
+  /** Options of `SeasonalClock.withSpeeds`. */
+  export interface SpeedOptions {
+    /** Default `"month"`. */
+    seasons?: Seasons
+    /** One for each season. */
+    speeds: number[]
+    /** The unit of recency and T, a span. Default `"1d"`. */
+    period?: Duration
+    /** Default `"1d"`. */
+    grain?: Duration
   }
 
   /** How a model is fitted. */
@@ -1683,6 +1720,8 @@ export declare namespace clv {
     frequencyHoldout?: string
     /** Column of the length of the holdout. Default `"duration_holdout"`. */
     durationHoldout?: string
+    /** Column of cohorts, judged one by one in `extras.byCohort`; cohorts are bins of T without. */
+    cohort?: string
     /** The last bin of frequencies is this many purchases or more. Default 7. */
     most?: number
     /** How many bins of recency and of T. Default 8. */
@@ -1834,9 +1873,9 @@ export declare namespace clv {
     fit(rfm: FrameInput, options?: BetaGeoOptions & RunOptions): Promise<this>
     /** What to expect of each customer: customer, expected_purchases, p_alive, and what was asked for. */
     predict(rfm: FrameInput, options?: PredictOptions & RunOptions): Promise<Frame>
-    /** The forecast beside the holdout: level, mae, rmse, bias, …; `extras`: by_frequency, by_recency, by_age, deciles. */
+    /** The forecast beside the holdout: level, mae, rmse, bias, …; `extras`: byFrequency, byRecency, byAge, byCohort, deciles. */
     check(rfm: FrameInput, options?: CheckOptions & RunOptions): Promise<Frame>
-    /** Customers by their number of repeat purchases: purchases, actual, expected, residual; `extras.goodness_of_fit`. */
+    /** Customers by their number of repeat purchases: purchases, actual, expected, residual; `extras.goodnessOfFit`. */
     frequencies(rfm: FrameInput, options?: FrequencyOptions & RunOptions): Promise<Frame>
     /** Of a customer not yet seen: purchases, probability; `extras.course`: periods, expected_purchases, p_alive. */
     newCustomer(options?: NewCustomerOptions & RunOptions): Promise<Frame>
@@ -1989,6 +2028,10 @@ export declare namespace clv {
     grain?: Duration
     /** The last moment tracked; the last order by default. */
     observationEnd?: Date | string
+    /** Track cohorts too, in `extras.byCohort`: `"month"`, `"quarter"`, `"year"`, `"week"`, or days such as `"30d"`. */
+    cohort?: string
+    /** The clock by which the model's rows were counted. */
+    clock?: SeasonalClock
     /** Negative amounts. Default `"error"`. */
     refunds?: 'error' | 'drop' | 'net'
     /** The unit of times that are plain numbers; without it they are an error. */
@@ -3013,6 +3056,72 @@ export declare namespace clv {
     /** The draws as the bytes of a model file. */
     toBytes(): Uint8Array
     /** Writes the draws to a file; `load` reads it back. */
+    save(path: string): Promise<void>
+  }
+
+  /**
+   * Summarizes orders that come in parts, in any order. The result is that of
+   * `clv.summarize` on all parts end to end, to the last bit. What is kept for a
+   * customer is one line for each grain (day) with an order: memory grows with
+   * customers and their days, and not with orders.
+   */
+  export class RfmBuilder {
+    /** A builder without orders. */
+    constructor(options?: SummarizeOptions)
+    /** Adds a part; after an error the builder is as before. */
+    extend(orders: FrameInput, options?: RunOptions): Promise<void>
+    /** Adds the orders of another builder, which has the same options, after those of this one. */
+    merge(other: RfmBuilder, options?: RunOptions): Promise<void>
+    /** The summary of all orders so far, as `clv.summarize` gives it. */
+    summary(options?: RunOptions): Promise<Frame>
+    /** How many orders were read so far. */
+    get orders(): number
+    /** How many customers were seen so far. */
+    get customers(): number
+    /** How many lines are kept at the moment; 24 bytes each. */
+    get lines(): number
+    /** The builder as the bytes of a model file. */
+    toBytes(): Uint8Array
+    /** Writes the builder to a file; `load` reads it back. */
+    save(path: string): Promise<void>
+  }
+
+  /**
+   * A clock by which customers buy: in each season time runs at a speed of its
+   * own. `clv.summarize` counts by it as its option `clock`, every model fits and
+   * predicts on what it gives, and `span` says how long a horizon is by it. The
+   * mean speed over a year is 1, and a season of the year that was not seen keeps 1.
+   */
+  export class SeasonalClock {
+    /** A clock that is not fitted yet. */
+    constructor(options?: ClockOptions)
+    /**
+     * A clock of given speeds, one for each season in its order (of windows,
+     * `other` first). Those of seasons of the year are divided by their mean.
+     */
+    static withSpeeds(options: SpeedOptions): SeasonalClock
+    /**
+     * Finds the speeds by maximum likelihood, together with the law's
+     * parameters, and resolves to this clock.
+     */
+    fit(orders: FrameInput, options?: ClockOptions & RunOptions): Promise<this>
+    /**
+     * How much time the clock counts in the coming `periods` after a moment,
+     * its grain included: the horizon to predict for.
+     */
+    span(since: Date | string, periods: number): number
+    /** A row for each season: season, log_speed, speed; of a fit also std_error, purchases. */
+    table(): Frame
+    /**
+     * One row: model, log_likelihood, log_likelihood_without, statistic,
+     * degrees_of_freedom, p (of no seasons at all), iterations.
+     */
+    fitTable(): Frame
+    /** The rows that the fit dropped, and why: column, reason, count, first_row. */
+    dropped(): Frame
+    /** The clock as the bytes of a model file. */
+    toBytes(): Uint8Array
+    /** Writes the clock to a file; `load` reads it back. */
     save(path: string): Promise<void>
   }
 }

@@ -27,11 +27,7 @@ pub fn summarize<'e>(env: &'e Env, orders: Unknown<'e>, options: Unknown<'e>) ->
         let (options, orders) = (call.options::<SummarizeOptions>()?, call.columns(orders)?);
         Ok(move |run: &headwater::Run| core::summarize(&orders.columns()?, &options, run))
     };
-    job::start(env, options, prepare, |rfm| {
-        Frame::new(rfm.table())
-            .and("accounting", rfm.accounting_table())
-            .and("dropped", rfm.dropped().table())
-    })
+    job::start(env, options, prepare, crate::rfm::summary)
 }
 
 /// The discounted value of every customer over the coming periods: customer,
@@ -245,7 +241,11 @@ impl PurchaseModel {
             Ok(move |run: &headwater::Run| core::tracking(&orders.columns()?, &**model, &options, run))
         };
         job::start(env, options, prepare, |found| {
-            Frame::new(found.table()).and("dropped", found.dropped().table())
+            let frame = Frame::new(found.table()).and("dropped", found.dropped().table());
+            match found.cohort_table() {
+                Some(cohorts) => frame.and("byCohort", cohorts),
+                None => frame,
+            }
         })
     }
 

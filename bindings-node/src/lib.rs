@@ -23,5 +23,6 @@ mod job;
 mod journey;
 mod models;
 mod posterior;
+mod rfm;
 mod segment;
 mod simulate;

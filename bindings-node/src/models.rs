@@ -2,14 +2,17 @@
 
 use headwater::attribution::Fitted;
 use headwater::clv::posterior::Posterior as CorePosterior;
-use headwater::clv::{Contractual, GammaGammaModel, Purchases, purchases_from_bytes};
+use headwater::clv::{
+    Contractual, GammaGammaModel, Purchases, RfmBuilder as CoreRfm, SeasonalClock as CoreClock,
+    purchases_from_bytes,
+};
 use headwater::identity::IdentityGraph as CoreGraph;
 use headwater::journey::{
     ChannelRules as CoreRules, JourneyBuilder as CoreBuilder, PathCounts as CoreCounts,
 };
 use headwater::segment::KMeansModel;
 use headwater::{Error as CoreError, Result as CoreResult, model};
-use napi::bindgen_prelude::{Either, Either10, Uint8ArraySlice, Unknown};
+use napi::bindgen_prelude::{Either, Either12, Uint8ArraySlice, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
 
@@ -21,6 +24,7 @@ use crate::identity::IdentityGraph;
 use crate::job::{self, Call};
 use crate::journey::{JourneyBuilder, PathCounts};
 use crate::posterior::Posterior;
+use crate::rfm::{RfmBuilder, SeasonalClock};
 use crate::segment::KMeans;
 
 /// Whatever a model file may hold. There is one at a time: its size does not matter.
@@ -30,6 +34,8 @@ enum Loaded {
     Attribution(Fitted),
     Counts(CoreCounts),
     Builder(CoreBuilder),
+    Rfm(CoreRfm),
+    Clock(CoreClock),
     Rules(CoreRules),
     Purchases(Box<dyn Purchases>),
     Contractual(Contractual),
@@ -54,6 +60,8 @@ fn open(bytes: &[u8]) -> CoreResult<Loaded> {
         "journey.JourneyBuilder" => Loaded::Builder(model::from_bytes(bytes)?),
         "journey.PathCounts" => Loaded::Counts(model::from_bytes(bytes)?),
         "clv.GammaGamma" => Loaded::GammaGamma(model::from_bytes(bytes)?),
+        "clv.SeasonalClock" => Loaded::Clock(model::from_bytes(bytes)?),
+        "clv.RfmBuilder" => Loaded::Rfm(model::from_bytes(bytes)?),
         "clv.Posterior" => Loaded::Posterior(model::from_bytes(bytes)?),
         "segment.KMeans" => Loaded::KMeans(model::from_bytes(bytes)?),
         other => return Err(CoreError::model_file(format!("holds a `{other}`, which Node cannot use yet"))),
@@ -78,16 +86,18 @@ pub fn read_model<'e>(
         })
     };
     job::start(env, options, prepare, |loaded| match loaded {
-        Loaded::Graph(graph) => Either10::A(IdentityGraph::from(graph)),
-        Loaded::Attribution(fitted) => Either10::B(FittedModel::from(fitted)),
-        Loaded::Purchases(model) => Either10::C(PurchaseModel::from(model)),
-        Loaded::GammaGamma(model) => Either10::D(GammaGamma::from(model)),
-        Loaded::KMeans(model) => Either10::E(KMeans::from(model)),
-        Loaded::Counts(counts) => Either10::F(PathCounts::from(counts)),
-        Loaded::Rules(rules) => Either10::G(ChannelRules::from(rules)),
-        Loaded::Builder(builder) => Either10::H(JourneyBuilder::from(builder)),
-        Loaded::Contractual(model) => Either10::I(ContractualModel::from(model)),
-        Loaded::Posterior(draws) => Either10::J(Posterior::from(draws)),
+        Loaded::Graph(graph) => Either12::A(IdentityGraph::from(graph)),
+        Loaded::Attribution(fitted) => Either12::B(FittedModel::from(fitted)),
+        Loaded::Purchases(model) => Either12::C(PurchaseModel::from(model)),
+        Loaded::GammaGamma(model) => Either12::D(GammaGamma::from(model)),
+        Loaded::KMeans(model) => Either12::E(KMeans::from(model)),
+        Loaded::Counts(counts) => Either12::F(PathCounts::from(counts)),
+        Loaded::Rules(rules) => Either12::G(ChannelRules::from(rules)),
+        Loaded::Builder(builder) => Either12::H(JourneyBuilder::from(builder)),
+        Loaded::Contractual(model) => Either12::I(ContractualModel::from(model)),
+        Loaded::Posterior(draws) => Either12::J(Posterior::from(draws)),
+        Loaded::Rfm(builder) => Either12::K(RfmBuilder::from(builder)),
+        Loaded::Clock(clock) => Either12::L(SeasonalClock::from(clock)),
     })
 }
 

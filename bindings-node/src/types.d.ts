@@ -1545,6 +1545,8 @@ export type Model =
   | clv.ShiftedBetaGeo
   | clv.BetaDiscreteWeibull
   | clv.Posterior
+  | clv.RfmBuilder
+  | clv.SeasonalClock
   | segment.KMeans
 
 export declare namespace clv {
@@ -1556,7 +1558,7 @@ export declare namespace clv {
     time?: string
     /** Column of amounts; `null` for none, and then there is no `monetary_value`. Default `"value"`. */
     value?: string | null
-    /** The unit of recency and T. Default `"1d"`. */
+    /** The unit of recency and T: a span, or `"month"`, `"quarter"` or `"year"` of the calendar. Default `"1d"`. */
     period?: Duration
     /** Orders of one customer within one grain are one purchase. Default `"1d"`. */
     grain?: Duration
@@ -1568,12 +1570,47 @@ export declare namespace clv {
     includeFirst?: boolean
     /** Also the column `log_intervals`, how regularly customers buy. Default false. */
     logIntervals?: boolean
+    /** Also the column `cohort`, the start of the calendar period of the first purchase: `"month"`, `"quarter"`, `"year"`, `"week"`, or days such as `"30d"`. */
+    cohort?: string
+    /** Count recency, T and the holdout by this clock. */
+    clock?: SeasonalClock
     /** Negative amounts: invalid (the default), left out, or set against earlier purchases. */
     refunds?: 'error' | 'drop' | 'net'
     /** The unit of times that are plain numbers; without it they are an error. */
     timeUnit?: TimeUnit
     /** Rows that cannot be. Default `"error"`. */
     onInvalid?: OnInvalid
+  }
+
+  /** What speeds of time depend on: seasons of the year, or windows, of which all other time is the season `other`. */
+  export type Seasons = 'month' | 'quarter' | 'week' | { name: string; from: Date | string; until: Date | string }[]
+
+  /** Options of a `SeasonalClock`. */
+  export interface ClockOptions {
+    /** Default `"month"`. */
+    seasons?: Seasons
+    /** The law whose parameters are estimated together with the speeds. Default `"BetaGeo"`. */
+    model?: 'BetaGeo' | 'ModifiedBetaGeo' | 'ParetoNBD' | 'GGompertzNBD'
+    /** Weight of an L2 penalty on the logarithms of speeds about their mean, in purchases. Default 0. */
+    penalty?: number
+    /** Most Newton steps. Default 50. */
+    maxIterations?: number
+    /** The greatest gradient, per repeat purchase, of a fit that has converged. Default 1e-7. */
+    tolerance?: number
+    /** How orders are read; those after `calibrationEnd` are not used, and the period is a span. */
+    summarize?: SummarizeOptions
+  }
+
+  /** Options of `SeasonalClock.withSpeeds`. */
+  export interface SpeedOptions {
+    /** Default `"month"`. */
+    seasons?: Seasons
+    /** One for each season. */
+    speeds: number[]
+    /** The unit of recency and T, a span. Default `"1d"`. */
+    period?: Duration
+    /** Default `"1d"`. */
+    grain?: Duration
   }
 
   /** How a model is fitted. */
@@ -1703,6 +1740,8 @@ export declare namespace clv {
     frequencyHoldout?: string
     /** Column of the length of the holdout. Default `"duration_holdout"`. */
     durationHoldout?: string
+    /** Column of cohorts, judged one by one in `extras.byCohort`; cohorts are bins of T without. */
+    cohort?: string
     /** The last bin of frequencies is this many purchases or more. Default 7. */
     most?: number
     /** How many bins of recency and of T. Default 8. */
@@ -1856,9 +1895,9 @@ export declare namespace clv {
     at(covariates: Record<string, string | number | boolean>): this
     /** What to expect of each customer: customer, expected_purchases, p_alive, and what was asked for. */
     predict(rfm: FrameInput, options?: PredictOptions & RunOptions): Promise<Frame>
-    /** The forecast beside the holdout: level, mae, rmse, bias, …; `extras`: by_frequency, by_recency, by_age, deciles. */
+    /** The forecast beside the holdout: level, mae, rmse, bias, …; `extras`: byFrequency, byRecency, byAge, byCohort, deciles. */
     check(rfm: FrameInput, options?: CheckOptions & RunOptions): Promise<Frame>
-    /** Customers by their number of repeat purchases: purchases, actual, expected, residual; `extras.goodness_of_fit`. */
+    /** Customers by their number of repeat purchases: purchases, actual, expected, residual; `extras.goodnessOfFit`. */
     frequencies(rfm: FrameInput, options?: FrequencyOptions & RunOptions): Promise<Frame>
     /** Of a customer not yet seen: purchases, probability; `extras.course`: periods, expected_purchases, p_alive. */
     newCustomer(options?: NewCustomerOptions & RunOptions): Promise<Frame>
@@ -2011,6 +2050,10 @@ export declare namespace clv {
     grain?: Duration
     /** The last moment tracked; the last order by default. */
     observationEnd?: Date | string
+    /** Track cohorts too, in `extras.byCohort`: `"month"`, `"quarter"`, `"year"`, `"week"`, or days such as `"30d"`. */
+    cohort?: string
+    /** The clock by which the model's rows were counted. */
+    clock?: SeasonalClock
     /** Negative amounts. Default `"error"`. */
     refunds?: 'error' | 'drop' | 'net'
     /** The unit of times that are plain numbers; without it they are an error. */

@@ -256,12 +256,13 @@ pub(crate) fn clv_tracking(
     model: &Bound<'_, Model>,
     options: &str,
     run: RunArgs,
-) -> Outcome<(Frame, Frame)> {
+) -> Outcome<(Frame, Frame, Option<Frame>)> {
     let model = model.get().buyers()?;
     let (orders, options) = (columns(orders)?, parse(options)?);
     run.call(py, |run| {
         let found = clv::tracking(&orders, model, &options, run)?;
-        Ok((Frame::new(found.table())?, Frame::new(found.dropped().table())?))
+        let cohorts = found.cohort_table().map(Frame::new).transpose()?;
+        Ok((Frame::new(found.table())?, Frame::new(found.dropped().table())?, cohorts))
     })
 }
 

@@ -12,6 +12,7 @@ mod frame;
 mod identity;
 mod journey;
 mod models;
+mod rfm;
 mod run;
 mod segment;
 mod simulate;
@@ -40,6 +41,8 @@ mod _core {
     use crate::journey::{JourneyBuilder, Journeys, merge_counts, model_report, predict_path, score_path};
     #[pymodule_export]
     use crate::models::{Model, model_kind};
+    #[pymodule_export]
+    use crate::rfm::{RfmBuilder, clv_clock_fit, clv_clock_given, clv_clock_span, clv_clock_tables};
     #[pymodule_export]
     use crate::segment::{kmeans_clusters, kmeans_fit, kmeans_predict, kmeans_score, segment_rfm};
     #[pymodule_export]

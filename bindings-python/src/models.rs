@@ -6,7 +6,7 @@ use std::sync::Arc;
 use headwater::Error;
 use headwater::attribution::Fitted;
 use headwater::clv::posterior::Posterior;
-use headwater::clv::{Contractual, GammaGammaModel, Purchases, purchases_from_bytes};
+use headwater::clv::{Contractual, GammaGammaModel, Purchases, SeasonalClock, purchases_from_bytes};
 use headwater::journey::{ChannelRules, PathCounts};
 use headwater::model::{self, Model as CoreModel};
 use headwater::segment::KMeansModel;
@@ -116,7 +116,7 @@ impl Model {
                 }
             };
         }
-        any_of!(ChannelRules, PathCounts, GammaGammaModel, KMeansModel, Posterior)
+        any_of!(ChannelRules, PathCounts, GammaGammaModel, KMeansModel, Posterior, SeasonalClock)
     }
 }
 

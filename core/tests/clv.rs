@@ -79,7 +79,7 @@ fn cdnow_rfm(period: &str) -> Option<Rfm> {
 
 fn published() -> BetaGeoModel {
     let [r, alpha, a, b] = CDNOW;
-    BetaGeoModel::from_parameters(r, alpha, a, b, Some(Duration::from_days(7))).unwrap()
+    BetaGeoModel::from_parameters(r, alpha, a, b, Some(Duration::from_days(7).into())).unwrap()
 }
 
 #[test]

@@ -279,7 +279,8 @@ fn bad_input_is_one_clear_error() {
 
 #[test]
 fn units_are_guarded() {
-    let model = BetaGeoModel::from_parameters(0.2, 4.0, 0.8, 2.4, Some(Duration::from_days(7))).unwrap();
+    let model =
+        BetaGeoModel::from_parameters(0.2, 4.0, 0.8, 2.4, Some(Duration::from_days(7).into())).unwrap();
     let spend = GammaGammaModel::from_parameters(6.0, 4.0, 15.0).unwrap();
     let frame = Columns::new()
         .with("customer", vec!["a"])
@@ -287,7 +288,8 @@ fn units_are_guarded() {
         .with("recency", vec![5.0])
         .with("T", vec![9.0])
         .with("monetary_value", vec![9.0]);
-    let options = LifetimeOptions { period: Some(Duration::from_days(1)), ..LifetimeOptions::default() };
+    let options =
+        LifetimeOptions { period: Some(Duration::from_days(1).into()), ..LifetimeOptions::default() };
     let error = lifetime_value(&model, &spend, &frame, &options, &Run::new()).unwrap_err();
     assert!(error.to_string().contains("period=\"7d\""), "{error}");
 }

@@ -60,3 +60,26 @@ fn edges_are_answered() {
     assert_eq!(math::sum([1.0, 1e100, 1.0, -1e100]), 2.0);
     assert_eq!(math::sum([f64::INFINITY, 1.0]), f64::INFINITY);
 }
+
+/// A ridge that rises towards a corner, from a point on the bound whose gradient points inwards:
+/// Newton's step leaves the box there, and must not end before it began.
+#[test]
+fn a_ridge_is_followed_along_a_bound() {
+    use math::newton::{Local, Stop, maximise};
+    let ridge = |at: &[f64; 2]| {
+        let [u, v] = *at;
+        let (across, along) = (u - v - 0.5, math::exp(-0.5 * (u + v)));
+        Ok(Local {
+            value: -1e3 * across * across - along,
+            gradient: [-2e3 * across + 0.5 * along, 2e3 * across + 0.5 * along],
+            hessian: [[-2e3 - 0.25 * along, 2e3 - 0.25 * along], [2e3 - 0.25 * along, -2e3 - 0.25 * along]],
+        })
+    };
+    let stop = Stop { max_iterations: 50, gradient: 1e-9 };
+    let found = maximise([1.0, 0.45], &[(-1.0, 1.0); 2], stop, ridge).unwrap();
+    assert!(found.converged, "{found:?}");
+    assert_eq!((found.at[0], found.bound), (1.0, [true, false]));
+    // v where the two slopes cancel: 2000 (1 − v − ½) + ½ math::exp(−(1 + v) / 2) = 0.
+    let slope = 2e3 * (0.5 - found.at[1]) + 0.5 * math::exp(-0.5 * (1.0 + found.at[1]));
+    assert!(slope.abs() < 1e-9, "{slope}");
+}

@@ -62,7 +62,7 @@ fn cdnow(numbers: &mut Numbers, run: &Run) -> Outcome<()> {
     let options = SummarizeOptions {
         time: time.clone(),
         value: value.clone(),
-        period: Duration::from_days(7),
+        period: Duration::from_days(7).into(),
         calibration_end: Some("1997-09-30".into()),
         ..SummarizeOptions::default()
     };
@@ -196,7 +196,7 @@ fn market(size: u64, numbers: &mut Numbers, run: &Run) -> Outcome<()> {
     let effects = world.truth.channels();
     keep(numbers, "market_truth", &effects, &["channel", "incremental_conversions", "incremental_value"]);
 
-    let options = SummarizeOptions { period: Duration::from_days(7), ..SummarizeOptions::default() };
+    let options = SummarizeOptions { period: Duration::from_days(7).into(), ..SummarizeOptions::default() };
     let summary = stage("clv: summarize", orders.rows(), || {
         let summary = summarize(&orders, &options, run)?;
         let said = format!("{} customers", summary.len());
@@ -248,7 +248,7 @@ fn credit(journeys: &Journeys, models: Vec<Model>, run: &Run) -> Outcome<(Table,
 fn fit(frame: &Columns, run: &Run) -> Outcome<((BetaGeoModel, GammaGammaModel), String)> {
     let (model, _) = beta_geo(
         frame,
-        &BetaGeoOptions { period: Some(Duration::from_days(7)), ..BetaGeoOptions::default() },
+        &BetaGeoOptions { period: Some(Duration::from_days(7).into()), ..BetaGeoOptions::default() },
         run,
     )?;
     let (spend, _) = gamma_gamma(frame, &GammaGammaOptions::default(), run)?;

@@ -278,13 +278,14 @@ class Purchases(_Likelihood):
         T: str = "T",
         frequency_holdout: str = "frequency_holdout",
         duration_holdout: str = "duration_holdout",
+        cohort: str | None = None,
         period: _call.Span | None = None,
         on_invalid: _OnInvalid = "error",
         report: MutableMapping[str, Any] | None = None,
         threads: int | None = None,
         progress: _call.Progress = None,
     ) -> Any:
-        """The forecast beside the holdout: each customer, cohorts (bins of T) and the total.
+        """The forecast beside the holdout: each customer, cohorts and the total.
 
         Parameters
         ----------
@@ -296,11 +297,14 @@ class Purchases(_Likelihood):
             How many bins of recency and of T.
         frequency, recency, T, frequency_holdout, duration_holdout : str
             Columns.
+        cohort : str, optional
+            The column of cohorts, such as ``summarize(cohort="month")`` gives; cohorts are bins of T without.
         period, on_invalid, threads, progress
             As in `predict`.
         report : dict, optional
             Is given the frames "by_frequency", "by_recency", "by_age" and "deciles" (customers, mean actual
-            and expected purchases of each bin).
+            and expected purchases of each bin), and with ``cohort`` "by_cohort" (customers, all actual and
+            expected purchases, bias, relative_bias, mae, rmse).
 
         Returns
         -------
@@ -313,12 +317,13 @@ class Purchases(_Likelihood):
             "T": T,
             "frequency_holdout": frequency_holdout,
             "duration_holdout": duration_holdout,
+            "cohort": cohort,
             "most": most,
             "bins": bins,
             "period": period,
             "on_invalid": on_invalid,
         }
-        columns: list[str | None] = [frequency, recency, T, frequency_holdout, duration_holdout]
+        columns: list[str | None] = [frequency, recency, T, frequency_holdout, duration_holdout, cohort]
         columns.append(self._intervals)
         found, make = self._tables("check", options, rfm, columns, _call.run(0, threads, progress))
         _frames.tell(report, make, **{name: table for name, table in found.items() if name != "check"})

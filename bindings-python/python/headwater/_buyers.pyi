@@ -92,6 +92,7 @@ class Purchases(_Likelihood):
         T: str = "T",
         frequency_holdout: str = "frequency_holdout",
         duration_holdout: str = "duration_holdout",
+        cohort: str | None = None,
         period: _call.Span | None = None,
         on_invalid: _OnInvalid = "error",
         report: MutableMapping[str, Any] | None = None,

@@ -120,6 +120,7 @@ def load(path: str | os.PathLike[str]) -> Any:
         When it is damaged, or from a newer version.
     """
     from ._builder import JourneyBuilder
+    from ._rfm import RfmBuilder
     from .identity import IdentityGraph
 
     data = read(path)
@@ -128,4 +129,6 @@ def load(path: str | os.PathLike[str]) -> Any:
             return IdentityGraph.from_bytes(data)
         case "journey.JourneyBuilder":
             return JourneyBuilder.from_bytes(data)
+        case "clv.RfmBuilder":
+            return RfmBuilder.from_bytes(data)
     return Fitted.from_bytes(data)

@@ -21,6 +21,7 @@ from ._buyers import (
     ParetoNBD,
     Purchases,
 )
+from ._clock import SeasonalClock
 from ._contract import BetaDiscreteWeibull, ShiftedBetaGeo
 from ._finance import (
     chain_ladder,
@@ -33,6 +34,7 @@ from ._finance import (
     simple_value,
 )
 from ._posterior import Posterior, bootstrap, laplace, sample_posterior
+from ._rfm import RfmBuilder
 from ._spend import GammaGamma
 from ._survival import Aft, Cox, DiscreteHazard, kaplan_meier, nelson_aalen, survival_scores
 from ._value import ZeroInflatedLognormal
@@ -52,6 +54,8 @@ __all__ = [
     "ParetoGGG",
     "ParetoNBD",
     "Posterior",
+    "RfmBuilder",
+    "SeasonalClock",
     "ShiftedBetaGeo",
     "ZeroInflatedLognormal",
     "backtest",
@@ -94,6 +98,8 @@ def summarize(
     calibration_end: _call.Moment | None = None,
     include_first: bool = False,
     log_intervals: bool = False,
+    cohort: str | None = None,
+    clock: SeasonalClock | None = None,
     refunds: _Refunds = "error",
     on_invalid: _OnInvalid = "error",
     time_unit: _TimeUnit | None = None,
@@ -112,7 +118,8 @@ def summarize(
     value : str or None, default "value"
         The column of amounts; None leaves out ``monetary_value``.
     period : str, timedelta or number of days, default "1d"
-        The unit of recency and T.
+        The unit of recency and T: a span, or ``"month"``, ``"quarter"`` or ``"year"`` of the calendar: whole
+        months since the first purchase, and the part of the current month that is over.
     grain : str, timedelta or number of days, default "1d"
         Orders of one customer within one grain are one purchase.
     observation_end : str or datetime, optional
@@ -124,6 +131,10 @@ def summarize(
     log_intervals : bool, default False
         Also the column ``log_intervals``, how regularly customers buy: models of regular purchases need it
         to be compared with others.
+    cohort : {"month", "quarter", "year", "week"} or str, optional
+        Also the column ``cohort``: the start of the calendar period of the first purchase.
+    clock : SeasonalClock, optional
+        Count recency, T and the holdout by this clock.
     refunds : {"error", "drop", "net"}, default "error"
         What becomes of negative amounts: invalid, left out, or set against earlier purchases.
     on_invalid : {"error", "drop"}, default "error"
@@ -154,6 +165,8 @@ def summarize(
             "calibration_end": _call.moment(calibration_end),
             "include_first": include_first,
             "log_intervals": log_intervals or None,
+            "cohort": cohort,
+            "clock": clock,
             "refunds": refunds,
             "on_invalid": on_invalid,
             "time_unit": time_unit,
@@ -268,6 +281,7 @@ def backtest(
     value: str | None = None,
     period: _call.Span = "1d",
     grain: _call.Span = "1d",
+    clock: SeasonalClock | None = None,
     refunds: _Refunds = "error",
     on_invalid: _OnInvalid = "error",
     time_unit: _TimeUnit | None = None,
@@ -287,7 +301,7 @@ def backtest(
         How long each forecast is.
     k, penalty
         As in the models.
-    customer, time, value, period, grain, refunds, on_invalid, time_unit, threads, progress
+    customer, time, value, period, grain, clock, refunds, on_invalid, time_unit, threads, progress
         As in `summarize`; ``value`` is needed only to settle refunds.
 
     Returns
@@ -302,6 +316,7 @@ def backtest(
         "value": value,
         "period": period,
         "grain": grain,
+        "clock": clock,
         "refunds": refunds,
         "on_invalid": on_invalid,
         "time_unit": time_unit,
@@ -393,6 +408,8 @@ def tracking(
     period: _call.Span | None = None,
     grain: _call.Span = "1d",
     observation_end: _call.Moment | None = None,
+    cohort: str | None = None,
+    clock: SeasonalClock | None = None,
     refunds: _Refunds = "error",
     on_invalid: _OnInvalid = "error",
     time_unit: _TimeUnit | None = None,
@@ -414,6 +431,11 @@ def tracking(
         The column of amounts, needed only to settle refunds.
     period : str, timedelta or number of days, optional
         The unit of the model, where it was not given to its `fit`; also the length of a step.
+    cohort : {"month", "quarter", "year", "week"} or str, optional
+        Track cohorts too: ``report`` is given the frame "by_cohort" (cohort, customers, period_end, actual,
+        expected, actual_cumulative, expected_cumulative).
+    clock : SeasonalClock, optional
+        The clock by which the model's rows were counted.
     grain, observation_end, refunds, on_invalid, time_unit, report, threads, progress
         As in `summarize`.
 
@@ -429,14 +451,18 @@ def tracking(
         "period": period,
         "grain": grain,
         "observation_end": _call.moment(observation_end),
+        "cohort": cohort,
+        "clock": clock,
         "refunds": refunds,
         "on_invalid": on_invalid,
         "time_unit": time_unit,
     }
     data, make = _frames.take(orders, [customer, time, value])
     run = _call.run(0, threads, progress)
-    found, dropped = _core.clv_tracking(data, model._fitted, _call.options(options), run)
+    found, dropped, cohorts = _core.clv_tracking(data, model._fitted, _call.options(options), run)
     _frames.tell(report, make, dropped=dropped)
+    if report is not None and cohorts is not None:
+        report["by_cohort"] = make(cohorts)
     return make(found)
 
 

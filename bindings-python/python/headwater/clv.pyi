@@ -13,6 +13,7 @@ from ._buyers import (
     ParetoNBD,
     Purchases,
 )
+from ._clock import SeasonalClock
 from ._contract import BetaDiscreteWeibull, ShiftedBetaGeo
 from ._finance import (
     chain_ladder,
@@ -25,6 +26,7 @@ from ._finance import (
     simple_value,
 )
 from ._posterior import Posterior, bootstrap, laplace, sample_posterior
+from ._rfm import RfmBuilder
 from ._spend import GammaGamma
 from ._survival import Aft, Cox, DiscreteHazard, kaplan_meier, nelson_aalen, survival_scores
 from ._value import ZeroInflatedLognormal
@@ -44,6 +46,8 @@ __all__ = [
     "ParetoGGG",
     "ParetoNBD",
     "Posterior",
+    "RfmBuilder",
+    "SeasonalClock",
     "ShiftedBetaGeo",
     "ZeroInflatedLognormal",
     "backtest",
@@ -84,6 +88,8 @@ def summarize(
     calibration_end: _call.Moment | None = None,
     include_first: bool = False,
     log_intervals: bool = False,
+    cohort: str | None = None,
+    clock: SeasonalClock | None = None,
     refunds: _Refunds = "error",
     on_invalid: _OnInvalid = "error",
     time_unit: _TimeUnit | None = None,
@@ -122,6 +128,7 @@ def backtest(
     value: str | None = None,
     period: _call.Span = "1d",
     grain: _call.Span = "1d",
+    clock: SeasonalClock | None = None,
     refunds: _Refunds = "error",
     on_invalid: _OnInvalid = "error",
     time_unit: _TimeUnit | None = None,
@@ -157,6 +164,8 @@ def tracking(
     period: _call.Span | None = None,
     grain: _call.Span = "1d",
     observation_end: _call.Moment | None = None,
+    cohort: str | None = None,
+    clock: SeasonalClock | None = None,
     refunds: _Refunds = "error",
     on_invalid: _OnInvalid = "error",
     time_unit: _TimeUnit | None = None,

@@ -9,7 +9,8 @@ use super::frames::{History as Rows, Roles, intervals_of};
 use super::laws::{Law, ParetoGggLaw, Purchases, expected_purchases, opportunities, same_unit};
 use super::summarize::{SummarizeOptions, When, summarize};
 use super::tracking::{ForecastErrors, forecast_errors};
-use crate::column::{Columns, Duration, Intake, OnInvalid, Sign, Table, Tables, Text, Values};
+use super::unit::Unit;
+use crate::column::{Columns, Duration, Intake, Kind, Names, OnInvalid, Sign, Table, Tables, Text, Values};
 use crate::math::sum;
 use crate::{Error, Result, Run};
 
@@ -28,12 +29,15 @@ pub struct CheckOptions {
     pub frequency_holdout: String,
     /// Column of the length of the holdout, in periods; one length for all. Default `"duration_holdout"`.
     pub duration_holdout: String,
+    /// Column of cohorts, of names or times, such as [`Rfm::cohort`](super::Rfm::cohort)
+    /// gives; without one, cohorts are the bins of T. None by default.
+    pub cohort: Option<String>,
     /// The last bin of frequencies is this many purchases or more. Default 7.
     pub most: usize,
     /// How many bins of recency and of T. Default 8.
     pub bins: usize,
     /// The unit of recency and T, where it is known; it must then be the model's.
-    pub period: Option<Duration>,
+    pub period: Option<Unit>,
     /// What happens to rows that cannot be.
     pub on_invalid: OnInvalid,
 }
@@ -47,6 +51,7 @@ impl Default for CheckOptions {
             age,
             frequency_holdout: "frequency_holdout".into(),
             duration_holdout: "duration_holdout".into(),
+            cohort: None,
             most: 7,
             bins: 8,
             period: None,
@@ -90,9 +95,10 @@ pub(super) fn holdout(
 /// | --- | --- |
 /// | `check` | level (`customer`, `cohort`, `total`), mae, rmse, bias: of purchases; for customers also spearman, gini, gini_normalised |
 /// | `by_frequency`, `by_recency`, `by_age` | bin, low, high, customers, actual, expected: mean purchases in the holdout |
+/// | `by_cohort` (with a column of cohorts) | cohort, customers, actual, expected: all purchases in the holdout; bias, relative_bias of the sum; mae, rmse of its customers |
 /// | `deciles` | decile (1: the most promising), customers, actual, expected, share: of all actual purchases |
 ///
-/// Cohorts are the bins of T. Deciles have customers of equal prediction
+/// Cohorts are those of the column `cohort`, or else the bins of T. Deciles have customers of equal prediction
 /// in one order only if their prediction differs: ties share alike.
 pub(super) fn check(
     model: &dyn Purchases,
@@ -144,16 +150,98 @@ pub(super) fn check(
         .collect();
     let (by_recency, recency_edges) = equal_widths(slices.recency, options.bins);
     let (by_age, age_edges) = equal_widths(slices.age, options.bins);
-    let cohorts = grouped(&by_age, age_edges.len(), &actual, &expected);
+    let ages = grouped(&by_age, age_edges.len(), &actual, &expected);
+    let named = match &options.cohort {
+        Some(name) => Some(Cohorts::read(frame, options, name, actual.len(), run)?),
+        None => None,
+    };
+    let cohorts = match &named {
+        Some(cohorts) => grouped(&cohorts.of, cohorts.count, &actual, &expected),
+        None => ages.clone(),
+    };
     let errors = forecast_errors(&actual, &expected)?;
-    Ok(vec![
+    let mut tables = vec![
         ("check", levels(&errors, &cohorts, &actual, &expected)),
         ("by_frequency", bins(&grouped(&by_frequency, edges.len(), &actual, &expected), &edges)),
         ("by_recency", bins(&grouped(&by_recency, recency_edges.len(), &actual, &expected), &recency_edges)),
-        ("by_age", bins(&cohorts, &age_edges)),
+        ("by_age", bins(&ages, &age_edges)),
         ("deciles", deciles(&actual, &expected)),
         ("dropped", rows.dropped.table()),
-    ])
+    ];
+    if let Some(named) = named {
+        tables.push(("by_cohort", named.table(&cohorts, &actual, &expected)));
+    }
+    Ok(tables)
+}
+
+/// The cohort of each row, in the order of their labels or times.
+struct Cohorts {
+    of: Vec<usize>,
+    count: usize,
+    labels: Values,
+}
+
+impl Cohorts {
+    fn read(frame: &Columns, options: &CheckOptions, name: &str, rows: usize, run: &Run) -> Result<Self> {
+        let mut intake = Intake::new(frame, options.on_invalid, run);
+        // The same rows are refused as of the histories.
+        for column in [&options.frequency, &options.recency, &options.age] {
+            intake.amounts(column, Sign::NonNegative)?;
+        }
+        for column in [&options.frequency_holdout, &options.duration_holdout] {
+            intake.amounts(column, Sign::NonNegative)?;
+        }
+        let timed = matches!(frame.kind(name), Some(Kind::Time));
+        let (numbers, labels) = if timed {
+            let times = intake.times(name)?;
+            let times = intake.finish()?.values(times);
+            let mut all = times.to_vec();
+            all.sort_unstable();
+            all.dedup();
+            let numbers = times.iter().map(|time| all.binary_search(time).unwrap_or_default()).collect();
+            (numbers, Values::Time(all))
+        } else {
+            let names = intake.names(name)?;
+            let names = intake.finish()?.names(names);
+            let order = names.codes_by_label();
+            let mut place = vec![0; names.labels.len()];
+            for (at, code) in order.iter().enumerate() {
+                place[*code as usize] = at;
+            }
+            let numbers: Vec<usize> = names.codes.iter().map(|code| place[*code as usize]).collect();
+            (numbers, Values::Names(Names { codes: order, labels: names.labels }))
+        };
+        if numbers.len() != rows {
+            return Err(Error::column(
+                name,
+                "cannot be read beside the histories: drop the rows that cannot be first",
+            ));
+        }
+        Ok(Self { of: numbers, count: labels.len(), labels })
+    }
+
+    fn table(self, sums: &[[f64; 3]], actual: &[f64], expected: &[f64]) -> Table {
+        let mut members: Vec<Vec<f64>> = vec![Vec::new(); self.count];
+        for (row, cohort) in self.of.iter().enumerate() {
+            members[*cohort].push(expected[row] - actual[row]);
+        }
+        let column = |f: &dyn Fn(&[f64; 3]) -> f64| Values::F64(sums.iter().map(f).collect());
+        let mean = |f: &dyn Fn(f64) -> f64| -> Vec<f64> {
+            members
+                .iter()
+                .map(|gaps| sum(gaps.iter().map(|gap| f(*gap))) / gaps.len().max(1) as f64)
+                .collect()
+        };
+        Table::new()
+            .with("cohort", self.labels)
+            .with("customers", column(&|s| s[0]))
+            .with("actual", column(&|s| s[1]))
+            .with("expected", column(&|s| s[2]))
+            .with("bias", column(&|s| s[2] - s[1]))
+            .with_optional("relative_bias", sums.iter().map(|s| (s[1] > 0.0).then(|| (s[2] - s[1]) / s[1])))
+            .with("mae", Values::F64(mean(&f64::abs)))
+            .with("rmse", Values::F64(mean(&|gap| gap * gap).into_iter().map(f64::sqrt).collect()))
+    }
 }
 
 /// Customers, actual and expected purchases of each group.

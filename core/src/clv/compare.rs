@@ -9,7 +9,8 @@ use super::frames::{History as Rows, Roles, intervals_of};
 use super::laws::{PredictOptions, predict};
 use super::rows::{RfmSlices, Unique};
 use super::tracking::forecast_errors;
-use crate::column::{Columns, Duration, OnInvalid, Table, Tables, Text, Values};
+use super::unit::Unit;
+use crate::column::{Columns, OnInvalid, Table, Tables, Text, Values};
 use crate::math::{ln, normal_cdf, sum};
 use crate::{Error, Result, Run};
 
@@ -51,7 +52,7 @@ pub struct CompareOptions {
     /// of different k can be compared. Default: `"log_intervals"`, where it is there.
     pub log_intervals: Option<String>,
     /// The unit of recency and T.
-    pub period: Option<Duration>,
+    pub period: Option<Unit>,
     /// See [`Fit::penalty`](super::Fit::penalty).
     pub penalty: f64,
     /// What happens to rows that cannot be.

@@ -8,11 +8,12 @@ use super::design::{Given, Reader};
 use super::frames::{History as Rows, Roles, intervals_of};
 use super::laws::{Fit, History, Law, PurchaseModel, Purchases, Quantity, predict};
 use super::rows::{RfmSlices, Unique};
+use super::unit::Unit;
 use super::{
     BetaBinomialLaw, BetaGeoCnbdLaw, BetaGeoLaw, GGompertzLaw, ModifiedBetaGeoCnbdLaw, ModifiedBetaGeoLaw,
     ParetoGggLaw, ParetoLaw,
 };
-use crate::column::{Columns, Dropped, Duration, OnInvalid, Table, Tables, Values};
+use crate::column::{Columns, Dropped, OnInvalid, Table, Tables, Values};
 use crate::math::{ln_gamma, sum};
 use crate::model::{self, Model};
 use crate::options::parse;
@@ -37,7 +38,7 @@ pub struct PurchaseOptions {
     /// can be compared. None by default.
     pub log_intervals: Option<String>,
     /// The unit of recency and T, to be kept with the model and checked later.
-    pub period: Option<Duration>,
+    pub period: Option<Unit>,
     /// What happens to rows that cannot be.
     pub on_invalid: OnInvalid,
     /// Columns of covariates of customers, and what they may explain. None by default.
@@ -169,12 +170,12 @@ pub fn purchases_with(
     kind: &str,
     values: &[f64],
     k: u32,
-    period: Option<Duration>,
+    period: Option<Unit>,
 ) -> Result<Box<dyn Purchases>> {
     fn with<L: Law<N>, const N: usize>(
         values: &[f64],
         k: u32,
-        period: Option<Duration>,
+        period: Option<Unit>,
     ) -> Result<Box<dyn Purchases>> {
         let values = values.try_into().map_err(|_| {
             Error::option("params", format!("must be {N} numbers: {}", L::PARAMETERS.join(", ")))

@@ -10,7 +10,8 @@ use super::estimates::Estimates;
 use super::gamma_gamma::{GammaGamma, GammaGammaModel, SpendSlices};
 use super::laws::{CustomerPrediction, PredictOptions, predict};
 use super::rows::{Fault, IMPOSSIBLE_INTERVALS, RfmSlices, fault, possible_intervals, sound};
-use crate::column::{Columns, Dropped, Duration, Intake, Names, OnInvalid, Sign, Table, Values};
+use super::unit::Unit;
+use crate::column::{Columns, Dropped, Intake, Names, OnInvalid, Sign, Table, Values};
 use crate::{Result, Run};
 
 /// Roles and options of [`beta_geo`].
@@ -27,7 +28,7 @@ pub struct BetaGeoOptions {
     /// Column of weights: how many customers a row stands for. None by default.
     pub weight: Option<String>,
     /// The unit of recency and T, to be kept with the model and checked later.
-    pub period: Option<Duration>,
+    pub period: Option<Unit>,
     /// What happens to rows that cannot be.
     pub on_invalid: OnInvalid,
     /// See [`BetaGeo::penalty`].

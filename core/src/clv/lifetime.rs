@@ -8,7 +8,8 @@ use super::frames::{History, Roles, intervals_of};
 use super::gamma_gamma::GammaGammaModel;
 use super::laws::{Purchases, Quantity, same_unit};
 use super::rows::{RfmSlices, Unique};
-use crate::column::{Columns, Dropped, Duration, Names, OnInvalid, Sign, Table, Values};
+use super::unit::Unit;
+use crate::column::{Columns, Dropped, Names, OnInvalid, Sign, Table, Values};
 use crate::{Error, Result, Run};
 
 /// Roles and options of [`lifetime_value`].
@@ -33,7 +34,7 @@ pub struct LifetimeOptions {
     /// Share of the spend that is profit, from 0; 1 by default.
     pub margin: f64,
     /// The unit of recency and T, where it is known; it must then be the model's.
-    pub period: Option<Duration>,
+    pub period: Option<Unit>,
     /// What happens to rows that cannot be.
     pub on_invalid: OnInvalid,
 }

@@ -7,7 +7,8 @@
 //!
 //! | step | here | source |
 //! | --- | --- | --- |
-//! | transactions → x, t_x, T, z̄ | [`summarize`] → [`Rfm`] | Fader & Hardie 2005 |
+//! | transactions → x, t_x, T, z̄ | [`summarize`] → [`Rfm`]; in parts: [`RfmBuilder`] | Fader & Hardie 2005 |
+//! | seasons | [`SeasonalClock`] | a clock that runs faster in some of them |
 //! | purchases and dropout | [`BetaGeo`] → [`BetaGeoModel`] | Fader, Hardie & Lee 2005, BG/NBD |
 //! | spend per purchase | [`GammaGamma`] → [`GammaGammaModel`] | Fader & Hardie 2013, note 025 |
 //! | value | [`lifetime_value`] | the two together, discounted |
@@ -42,7 +43,9 @@
 //! ```
 
 mod beta_geo;
+mod builder;
 mod checking;
+mod clock;
 mod compare;
 pub mod contract;
 mod contractual;
@@ -58,16 +61,20 @@ mod laws;
 pub mod learned;
 mod lifetime;
 mod nested;
+mod pieces;
 pub mod posterior;
 mod regression;
 mod rows;
 mod summarize;
 pub mod survival;
 mod tracking;
+mod unit;
 mod visits;
 
 pub use beta_geo::{BetaGeo, BetaGeoModel, Prediction};
+pub use builder::RfmBuilder;
 pub use checking::{BacktestOptions, CheckOptions, backtest};
+pub use clock::{ClockFit, ClockOptions, SeasonalClock, Seasons, SpeedOptions, Window};
 pub use compare::{Candidate, CompareOptions, compare_purchases};
 pub use contractual::{Contractual, report};
 pub use covariates::{Covariates, DropoutOn, Effect, Effects, Process, at};
@@ -90,9 +97,10 @@ pub use nested::{LikelihoodRatio, likelihood_ratio};
 pub use rows::RfmSlices;
 pub use summarize::{Accounting, Holdout, Refunds, Rfm, SummarizeOptions, When, summarize, summarize_slices};
 pub use tracking::{
-    ForecastErrors, ForecastOptions, Tracking, TrackingOptions, forecast_errors, forecast_errors_columns,
-    tracking,
+    CohortTracking, ForecastErrors, ForecastOptions, Tracking, TrackingOptions, forecast_errors,
+    forecast_errors_columns, tracking,
 };
+pub use unit::Unit;
 
 /// MBG/NBD (Batislam, Denizel & Filiztekin 2007).
 pub type ModifiedBetaGeo = Fit<ModifiedBetaGeoLaw, 4>;

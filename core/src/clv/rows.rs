@@ -3,7 +3,7 @@
 use hashbrown::HashMap;
 
 use super::laws::History;
-use crate::column::Duration;
+use super::unit::Unit;
 use crate::math::ln;
 use crate::{Error, Result, Run};
 
@@ -25,7 +25,7 @@ pub struct RfmSlices<'a> {
     /// How many customers a row stands for; one each when `None`.
     pub weight: Option<&'a [f64]>,
     /// The unit of the times, where it is known.
-    pub period: Option<Duration>,
+    pub period: Option<Unit>,
     /// Σ ln Δ over the times between a customer's purchases
     /// ([`Rfm::log_intervals`](super::Rfm::log_intervals)), for laws that learn
     /// from them how regularly each customer buys; others pass it by.

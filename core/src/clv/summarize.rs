@@ -8,17 +8,25 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::clock::SeasonalClock;
+use super::finance::Period;
+use super::pieces::{PIECE, Piece, Plan};
 use super::rows::RfmSlices;
+use super::unit::Unit;
 use super::visits::{Events, Visits};
 use crate::column::{
     Columns, DropReason, Dropped, Duration, Intake, Names, OnInvalid, Sign, Table, TimeUnit, Values,
     parse_time,
 };
-use crate::math::ln;
 use crate::{Error, Result, Run};
 
-/// Customers in one piece of work.
-const PIECE: usize = 16_384;
+/// Why a negative amount is refused.
+pub(super) const NEGATIVE: &str =
+    "the amount is negative; if it is a refund, pass refunds=\"net\" or \"drop\"";
+
+/// Why orders are left out that are no fault.
+pub(super) const REFUND: &str = "refund";
+pub(super) const AFTER_END: &str = "after observation_end";
 
 /// What becomes of negative amounts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,8 +83,9 @@ pub struct SummarizeOptions {
     pub time: String,
     /// Column of amounts; without one there is no `monetary_value`.
     pub value: Option<String>,
-    /// The unit of recency and T; `"1d"` by default.
-    pub period: Duration,
+    /// The unit of recency and T: a span, or calendar months, quarters or
+    /// years; `"1d"` by default.
+    pub period: Unit,
     /// Orders of one customer within one grain are one purchase, and ages are
     /// counted from grain to grain; `"1d"` (calendar days, UTC) by default.
     pub grain: Duration,
@@ -89,6 +98,13 @@ pub struct SummarizeOptions {
     pub include_first: bool,
     /// Whether to give [`Rfm::log_intervals`]; no by default.
     pub log_intervals: bool,
+    /// Whether to give [`Rfm::cohort`], and how long cohorts are: `"month"`,
+    /// `"quarter"`, `"year"`, `"week"`, or a span of days such as `"30d"`. None by default.
+    pub cohort: Option<Period>,
+    /// The clock by which recency, T, the holdout's length and
+    /// [`Rfm::log_intervals`] are counted; plain time by default. Its period and
+    /// grain must be these.
+    pub clock: Option<SeasonalClock>,
     /// What becomes of negative amounts.
     pub refunds: Refunds,
     /// The unit of times that are plain numbers.
@@ -103,16 +119,29 @@ impl Default for SummarizeOptions {
             customer: "customer".to_owned(),
             time: "time".to_owned(),
             value: Some("value".to_owned()),
-            period: Duration::from_days(1),
+            period: Unit::default(),
             grain: Duration::from_days(1),
             observation_end: None,
             calibration_end: None,
             include_first: false,
             log_intervals: false,
+            cohort: None,
+            clock: None,
             refunds: Refunds::Error,
             time_unit: None,
             on_invalid: OnInvalid::Error,
         }
+    }
+}
+
+impl SummarizeOptions {
+    /// Spans of no length, and a clock of other units, are an [`Error::Option`].
+    pub fn check(&self) -> Result<()> {
+        self.period.check()?;
+        if self.grain.micros() == 0 {
+            return Err(Error::option("grain", "must be longer than 0"));
+        }
+        self.clock.as_ref().map_or(Ok(()), |clock| clock.agrees(self.period, Some(self.grain)))
     }
 }
 
@@ -162,18 +191,21 @@ pub struct Rfm {
     /// Σ ln Δ over the times Δ between purchases, in periods: how regularly a
     /// customer buys, which the laws of k ticks need; where it was asked for.
     pub log_intervals: Option<Vec<f64>>,
+    /// The first moment, in microseconds, of the calendar period in which the
+    /// customer's first purchase lies; where it was asked for.
+    pub cohort: Option<Vec<i64>>,
     /// The holdout, where `calibration_end` was given.
     pub holdout: Option<Holdout>,
     /// The unit of recency and T.
-    pub period: Duration,
+    pub period: Unit,
     /// Orders and customers that are in no row, or not in one of their own.
     pub accounting: Accounting,
-    dropped: Dropped,
+    pub(super) dropped: Dropped,
 }
 
 impl Rfm {
-    /// A frame: customer, frequency, recency, T, monetary_value, log_intervals
-    /// (the last two where there are any); with a holdout also frequency_holdout, monetary_value_holdout, duration_holdout.
+    /// A frame: customer, frequency, recency, T, monetary_value, log_intervals, cohort
+    /// (the last three where there are any); with a holdout also frequency_holdout, monetary_value_holdout, duration_holdout.
     pub fn table(&self) -> Table {
         let whole = |v: &[f64]| Values::I64(v.iter().map(|x| *x as i64).collect());
         let mut table = Table::new()
@@ -186,6 +218,9 @@ impl Rfm {
         }
         if let Some(log_intervals) = &self.log_intervals {
             table = table.with("log_intervals", Values::F64(log_intervals.clone()));
+        }
+        if let Some(cohort) = &self.cohort {
+            table = table.with("cohort", Values::Time(cohort.clone()));
         }
         if let Some(holdout) = &self.holdout {
             table = table.with("frequency_holdout", whole(&holdout.frequency));
@@ -285,12 +320,12 @@ pub fn summarize(orders: &Columns, options: &SummarizeOptions, run: &Run) -> Res
     if options.refunds == Refunds::Drop
         && let (Some(name), Some(values)) = (&options.value, &values)
     {
-        left_out(name, "refund", &|i| values[i] < 0.0, rfm.accounting.refunds);
+        left_out(name, REFUND, &|i| values[i] < 0.0, rfm.accounting.refunds);
     }
     if let Some(end) = &options.observation_end {
         let last = end.micros("observation_end")?.div_euclid(options.grain.micros());
         let after = |i: usize| times[i].div_euclid(options.grain.micros()) > last;
-        left_out(&options.time, "after observation_end", &after, rfm.accounting.after_end);
+        left_out(&options.time, AFTER_END, &after, rfm.accounting.after_end);
     }
     rfm.dropped = dropped;
     Ok(rfm)
@@ -322,11 +357,7 @@ impl<'a> Orders<'a> {
         let values = value.map(|v| intake.amounts(v, Sign::Any)).transpose()?;
         if let (Some(name), Some(values), Refunds::Error) = (value, &values, refunds) {
             let negative = (0..values.len()).filter(|i| values[*i] < 0.0);
-            intake.reject(
-                name,
-                "the amount is negative; if it is a refund, pass refunds=\"net\" or \"drop\"",
-                negative,
-            );
+            intake.reject(name, NEGATIVE, negative);
         }
         let kept = intake.finish()?;
         Ok(Self {
@@ -350,31 +381,8 @@ pub fn summarize_slices(
     options: &SummarizeOptions,
     run: &Run,
 ) -> Result<Rfm> {
-    let (period, grain) = (options.period.micros(), options.grain.micros());
-    for (name, micros) in [("period", period), ("grain", grain)] {
-        if micros == 0 {
-            return Err(Error::option(name, "must be longer than 0"));
-        }
-    }
-    let end = match &options.observation_end {
-        Some(when) => when.micros("observation_end")?,
-        None => times.iter().copied().max().unwrap_or_default(),
-    };
-    let end = end.div_euclid(grain);
-    let split = match &options.calibration_end {
-        None => None,
-        Some(when) => {
-            let split = when.micros("calibration_end")?.div_euclid(grain);
-            if split >= end {
-                return Err(Error::option(
-                    "calibration_end",
-                    "must lie before the end of observation, or there is no holdout",
-                ));
-            }
-            Some(split)
-        }
-    };
-    let events = Events::sort(customer, times, values, grain, end, run)?;
+    let plan = Plan::new(options, times.iter().copied().min(), times.iter().copied().max())?;
+    let events = Events::sort(customer, times, values, plan.grain, plan.end, run)?;
     check_values(values, options)?;
     if events.rows.is_empty() {
         return Err(Error::not_enough_data("there are no orders up to the end of observation"));
@@ -388,66 +396,16 @@ pub fn summarize_slices(
         for code in piece * PIECE..groups.min((piece + 1) * PIECE) {
             let events = events.of(code);
             if !events.is_empty() {
-                visits.fill(events, options.refunds, split);
-                out.push(code as u32, &visits, split.unwrap_or(end), options);
+                visits.fill(events, options.refunds, plan.split);
+                out.push(code as u32, &visits, &plan)?;
             }
         }
         run.advance(PIECE as u64)?;
         Ok(out)
     })?;
-
-    let unit = grain as f64 / period as f64;
-    // Whole grains times micros stay exact; one division rounds once.
-    let age = |grains: i64| {
-        let micros = grains.checked_mul(grain);
-        micros.map_or(grains as f64 * unit, |m| m as f64 / period as f64)
-    };
-    let total: usize = pieces.iter().map(|p| p.code.len()).sum();
-    let mut codes = Vec::with_capacity(total);
-    let (mut frequency, mut recency, mut t, mut money) =
-        (Vec::with_capacity(total), Vec::with_capacity(total), Vec::with_capacity(total), Vec::new());
-    let (mut log_intervals, mut holdout_frequency, mut holdout_money) = (Vec::new(), Vec::new(), Vec::new());
-    let mut accounting =
+    let accounting =
         Accounting { orders: times.len() as u64, after_end: events.after_end, ..Accounting::default() };
-    for piece in pieces {
-        codes.extend(piece.code);
-        frequency.extend(piece.repeats.iter().map(|x| f64::from(*x)));
-        recency.extend(piece.recency.iter().map(|g| age(*g)));
-        t.extend(piece.age.iter().map(|g| age(*g)));
-        money.extend(piece.money);
-        let repeats = piece.repeats.iter();
-        let intervals =
-            piece.log_intervals.iter().zip(repeats).map(|(sum, x)| sum + f64::from(*x) * ln(unit));
-        log_intervals.extend(intervals);
-        holdout_frequency.extend(piece.holdout.iter().map(|x| f64::from(*x)));
-        holdout_money.extend(piece.holdout_money);
-        accounting.merged += piece.accounting.merged;
-        accounting.refunds += piece.accounting.refunds;
-        accounting.cancelled += piece.accounting.cancelled;
-        accounting.new_in_holdout += piece.accounting.new_in_holdout;
-        accounting.without_purchase += piece.accounting.without_purchase;
-    }
-    if codes.is_empty() {
-        return Err(Error::not_enough_data(
-            "no customer has a purchase up to the end of calibration or observation",
-        ));
-    }
-    Ok(Rfm {
-        customer: Names { codes, labels: customer.labels.clone() },
-        frequency,
-        recency,
-        age: t,
-        monetary_value: values.map(|_| money),
-        log_intervals: options.log_intervals.then_some(log_intervals),
-        holdout: split.map(|split| Holdout {
-            frequency: holdout_frequency,
-            monetary_value: values.map(|_| holdout_money),
-            duration: age(end - split),
-        }),
-        period: options.period,
-        accounting,
-        dropped: Dropped::default(),
-    })
+    plan.assemble(pieces, customer.labels.clone(), values.is_some(), accounting)
 }
 
 fn check_values(values: Option<&[f64]>, options: &SummarizeOptions) -> Result<()> {
@@ -463,58 +421,5 @@ fn check_values(values: Option<&[f64]>, options: &SummarizeOptions) -> Result<()
                 .to_owned(),
             count: count as u64,
         }),
-    }
-}
-
-/// What a piece of the customers gives.
-#[derive(Default)]
-struct Piece {
-    code: Vec<u32>,
-    repeats: Vec<u32>,
-    recency: Vec<i64>,
-    age: Vec<i64>,
-    money: Vec<f64>,
-    /// In grains.
-    log_intervals: Vec<f64>,
-    holdout: Vec<u32>,
-    holdout_money: Vec<f64>,
-    accounting: Accounting,
-}
-
-impl Piece {
-    /// `end` is the end of calibration, or of observation where there is no holdout.
-    fn push(&mut self, code: u32, visits: &Visits, end: i64, options: &SummarizeOptions) {
-        self.accounting.merged += visits.accounting.merged;
-        self.accounting.refunds += visits.accounting.refunds;
-        self.accounting.cancelled += visits.accounting.cancelled;
-        let visits = &visits.list;
-        let Some(first) = visits.first() else {
-            self.accounting.without_purchase += 1;
-            return;
-        };
-        if first.0 > end {
-            self.accounting.new_in_holdout += 1;
-            return;
-        }
-        let split = visits.partition_point(|v| v.0 <= end);
-        let (seen, later) = visits.split_at(split);
-        let mean = |visits: &[(i64, f64)]| {
-            if visits.is_empty() {
-                0.0
-            } else {
-                visits.iter().map(|v| v.1).sum::<f64>() / visits.len() as f64
-            }
-        };
-        self.code.push(code);
-        self.repeats.push(seen.len() as u32 - 1);
-        self.recency.push(seen.last().map_or(0, |v| v.0) - first.0);
-        self.age.push(end.saturating_sub(first.0));
-        self.money.push(mean(&seen[usize::from(!options.include_first)..]));
-        if options.log_intervals {
-            let intervals = seen.windows(2).map(|pair| ln((pair[1].0 - pair[0].0) as f64));
-            self.log_intervals.push(intervals.fold(0.0, |sum, x| sum + x));
-        }
-        self.holdout.push(later.len() as u32);
-        self.holdout_money.push(mean(later));
     }
 }

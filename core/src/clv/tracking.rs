@@ -2,8 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::clock::SeasonalClock;
+use super::finance::Period;
 use super::laws::Purchases;
+use super::pieces::cohort;
 use super::summarize::{Orders, Refunds, When};
+use super::unit::Unit;
 use super::visits::{Events, Visits};
 use crate::column::{Columns, Dropped, Duration, Intake, OnInvalid, Sign, Table, TimeUnit, Values};
 use crate::math::{Sum, ranks};
@@ -20,11 +24,16 @@ pub struct TrackingOptions {
     /// Column of amounts, needed only to settle refunds; none by default.
     pub value: Option<String>,
     /// Length of a step; the model's own period by default.
-    pub period: Option<Duration>,
+    pub period: Option<Unit>,
     /// As in [`SummarizeOptions`](super::SummarizeOptions); `"1d"` by default.
     pub grain: Duration,
     /// The last moment tracked, its grain included; the last order by default.
     pub observation_end: Option<When>,
+    /// Whether to track cohorts too, and how long they are: `"month"`,
+    /// `"quarter"`, `"year"`, `"week"`, or a span of days such as `"30d"`. None by default.
+    pub cohort: Option<Period>,
+    /// The clock by which the model's rows were counted; plain time by default.
+    pub clock: Option<SeasonalClock>,
     /// What becomes of negative amounts.
     pub refunds: Refunds,
     /// The unit of times that are plain numbers.
@@ -42,6 +51,8 @@ impl Default for TrackingOptions {
             period: None,
             grain: Duration::from_days(1),
             observation_end: None,
+            cohort: None,
+            clock: None,
             refunds: Refunds::Error,
             time_unit: None,
             on_invalid: OnInvalid::Error,
@@ -58,15 +69,30 @@ pub struct Tracking {
     pub actual_cumulative: Vec<f64>,
     /// What the model expects of customers with these first purchases.
     pub expected_cumulative: Vec<f64>,
+    /// The same for each cohort, where that was asked for.
+    pub cohorts: Option<Vec<CohortTracking>>,
     dropped: Dropped,
+}
+
+/// Repeat purchases of the customers whose first purchase lies in one calendar period.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CohortTracking {
+    /// The first moment of that period, in microseconds.
+    pub cohort: i64,
+    /// How many customers there are.
+    pub customers: u64,
+    /// The first step of [`Tracking`] that has one of them.
+    pub from: usize,
+    /// Repeat purchases from there on.
+    pub actual_cumulative: Vec<f64>,
+    /// What the model expects of them.
+    pub expected_cumulative: Vec<f64>,
 }
 
 impl Tracking {
     /// A frame: period_end, actual, expected, actual_cumulative, expected_cumulative.
     pub fn table(&self) -> Table {
-        let steps = |v: &[f64]| {
-            Values::F64(v.iter().enumerate().map(|(i, x)| if i == 0 { *x } else { x - v[i - 1] }).collect())
-        };
+        let steps = |v: &[f64]| Values::F64(steps(v));
         Table::new()
             .with("period_end", Values::Time(self.period_end.clone()))
             .with("actual", steps(&self.actual_cumulative))
@@ -75,10 +101,38 @@ impl Tracking {
             .with("expected_cumulative", Values::F64(self.expected_cumulative.clone()))
     }
 
+    /// A frame with rows for each cohort: cohort, customers, period_end, actual,
+    /// expected, actual_cumulative, expected_cumulative; `None` without cohorts.
+    pub fn cohort_table(&self) -> Option<Table> {
+        let cohorts = self.cohorts.as_ref()?;
+        let rows = |c: &CohortTracking| c.actual_cumulative.len();
+        let each = |of: &dyn Fn(&CohortTracking) -> i64| -> Vec<i64> {
+            cohorts.iter().flat_map(|c| std::iter::repeat_n(of(c), rows(c))).collect()
+        };
+        let all =
+            |of: &dyn Fn(&CohortTracking) -> Vec<f64>| Values::F64(cohorts.iter().flat_map(of).collect());
+        let ends = cohorts.iter().flat_map(|c| self.period_end.iter().skip(c.from).copied());
+        Some(
+            Table::new()
+                .with("cohort", Values::Time(each(&|c| c.cohort)))
+                .with("customers", Values::I64(each(&|c| c.customers as i64)))
+                .with("period_end", Values::Time(ends.collect()))
+                .with("actual", all(&|c| steps(&c.actual_cumulative)))
+                .with("expected", all(&|c| steps(&c.expected_cumulative)))
+                .with("actual_cumulative", all(&|c| c.actual_cumulative.clone()))
+                .with("expected_cumulative", all(&|c| c.expected_cumulative.clone())),
+        )
+    }
+
     /// The orders that were dropped.
     pub fn dropped(&self) -> &Dropped {
         &self.dropped
     }
+}
+
+/// Each value less the one before it.
+fn steps(v: &[f64]) -> Vec<f64> {
+    v.iter().enumerate().map(|(i, x)| if i == 0 { *x } else { x - v[i - 1] }).collect()
 }
 
 /// Actual and expected repeat purchases since the first order of the frame.
@@ -104,10 +158,12 @@ pub fn tracking(
             "has covariates, and orders do not tell them: use `check`, or track one kind of customer by `at`",
         ));
     }
-    let step = options.period.unwrap_or(unit).micros();
+    let step = options.period.unwrap_or(unit);
     let grain = options.grain.micros();
-    if step == 0 || grain == 0 || unit.micros() == 0 {
-        return Err(Error::option("period", "period and grain must be longer than 0"));
+    step.check()?;
+    unit.check()?;
+    if grain == 0 {
+        return Err(Error::option("grain", "must be longer than 0"));
     }
     let read = Orders::read(
         orders,
@@ -124,14 +180,17 @@ pub fn tracking(
     };
     let end = end.div_euclid(grain);
     let events = Events::sort(&read.customer, &read.times, read.values.as_deref(), grain, end, run)?;
-    // Grains of first and of repeat purchases, sorted.
-    let (mut firsts, mut repeats) = (Vec::new(), Vec::new());
+    // Grains of first purchases, and cohorts and grains of repeat purchases, sorted.
+    let (mut firsts, mut repeats) = (Vec::new(), Vec::<(i64, i64)>::new());
     let mut visits = Visits::default();
     for code in 0..events.starts.len() - 1 {
         visits.fill(events.of(code), options.refunds, None);
         let mut days = visits.list.iter().map(|v| v.0);
-        firsts.extend(days.next());
-        repeats.extend(days);
+        if let Some(first) = days.next() {
+            firsts.push(first);
+            let cohort = options.cohort.map_or(0, |period| cohort(period, first.saturating_mul(grain)));
+            repeats.extend(days.map(|day| (cohort, day)));
+        }
         if code % 65_536 == 0 {
             run.check()?;
         }
@@ -141,41 +200,88 @@ pub fn tracking(
     let Some(origin) = firsts.first().copied() else {
         return Err(Error::not_enough_data("there are no orders to track"));
     };
-    let cohorts: Vec<(i64, f64)> = firsts.chunk_by(|a, b| a == b).map(|c| (c[0], c.len() as f64)).collect();
-    let span = end.saturating_sub(origin).saturating_add(1).saturating_mul(grain);
-    let periods = span.div_euclid(step) + i64::from(span % step != 0);
+    // Customers by the day of their first purchase.
+    let births: Vec<(i64, f64)> = firsts.chunk_by(|a, b| a == b).map(|c| (c[0], c.len() as f64)).collect();
+    let start = origin.saturating_mul(grain);
+    let last = end.saturating_add(1).saturating_mul(grain);
+    let periods = step.between(start, last).ceil() as i64;
     if periods > 100_000 {
         return Err(Error::option("period", format!("gives {periods} steps; 100,000 are the most")));
     }
     run.stage("tracking purchases", periods as u64)?;
     // E[X(t)] at one age serves every cohort that reaches it.
-    let start = origin * grain;
-    let age = |k: i64, first: i64| start + k * step - first * grain;
-    let mut ages: Vec<i64> = (1..=periods)
-        .flat_map(|k| cohorts.iter().map(move |c| age(k, c.0)))
-        .filter(|micros| *micros > 0)
+    if let Some(clock) = &options.clock {
+        clock.agrees(unit, Some(options.grain))?;
+    }
+    let line = options.clock.as_ref().map(|clock| {
+        let after = step.after(start, periods).div_euclid(grain);
+        clock.line(origin.saturating_sub(1), after.saturating_add(2))
+    });
+    let age = |k: i64, first: i64| {
+        let until = step.after(start, k);
+        match &line {
+            None => unit.between(first * grain, until),
+            // The day of the first purchase counts, as it does in plain time.
+            Some(line) => line.ahead(first - 1, (until - first * grain).max(0) as f64 / grain as f64),
+        }
+    };
+    let mut ages: Vec<f64> = (1..=periods)
+        .flat_map(|k| births.iter().map(move |c| age(k, c.0)))
+        .filter(|age| *age > 0.0)
         .collect();
-    ages.sort_unstable();
+    ages.sort_unstable_by(f64::total_cmp);
     ages.dedup();
-    let expectations = run.map_items(ages.len(), |i| {
-        model.expected_purchases(0.0, 0.0, 0.0, ages[i] as f64 / unit.micros() as f64)
-    })?;
-    let expected = |micros: i64| ages.binary_search(&micros).map_or(0.0, |i| expectations[i]);
+    let expectations = run.map_items(ages.len(), |i| model.expected_purchases(0.0, 0.0, 0.0, ages[i]))?;
+    let expected = |age: f64| ages.binary_search_by(|a| a.total_cmp(&age)).map_or(0.0, |i| expectations[i]);
     let mut out = Tracking {
         period_end: Vec::new(),
         actual_cumulative: Vec::new(),
         expected_cumulative: Vec::new(),
+        cohorts: None,
         dropped: read.dropped,
     };
-    for k in 1..=periods {
-        let until = start + k * step;
-        out.period_end.push(until);
-        out.actual_cumulative.push(repeats.partition_point(|day| day * grain < until) as f64);
+    let expectation = |births: &[(i64, f64)], k: i64| {
         let mut total = Sum::default();
-        for (first, customers) in cohorts.iter().take_while(|c| age(k, c.0) > 0) {
+        for (first, customers) in births.iter().take_while(|c| age(k, c.0) > 0.0) {
             total.add(customers * expected(age(k, *first)));
         }
-        out.expected_cumulative.push(total.value());
+        total.value()
+    };
+    let until = |k: i64, repeats: &[(i64, i64)]| {
+        let end = step.after(start, k);
+        repeats.partition_point(|(_, day)| day * grain < end) as f64
+    };
+    if let Some(period) = options.cohort {
+        let cohort = |birth: &(i64, f64)| cohort(period, birth.0.saturating_mul(grain));
+        let groups: Vec<&[(i64, f64)]> = births.chunk_by(|a, b| cohort(a) == cohort(b)).collect();
+        if groups.len() as i64 * periods > 1_000_000 {
+            return Err(Error::option(
+                "cohort",
+                "gives more than a million rows: take longer cohorts or periods",
+            ));
+        }
+        let tracked = run.map_items(groups.len(), |i| {
+            let births = groups[i];
+            let of = births.first().map_or(0, cohort);
+            let from = repeats.partition_point(|r| r.0 < of);
+            let repeats = &repeats[from..from + repeats[from..].partition_point(|r| r.0 == of)];
+            let first =
+                (1..=periods).find(|k| births.first().is_some_and(|b| age(*k, b.0) > 0.0)).unwrap_or(1);
+            Ok(CohortTracking {
+                cohort: of,
+                customers: births.iter().map(|b| b.1 as u64).sum(),
+                from: first as usize - 1,
+                actual_cumulative: (first..=periods).map(|k| until(k, repeats)).collect(),
+                expected_cumulative: (first..=periods).map(|k| expectation(births, k)).collect(),
+            })
+        })?;
+        out.cohorts = Some(tracked);
+    }
+    repeats.sort_unstable_by_key(|r| r.1);
+    for k in 1..=periods {
+        out.period_end.push(step.after(start, k));
+        out.actual_cumulative.push(until(k, &repeats));
+        out.expected_cumulative.push(expectation(&births, k));
         run.advance(1)?;
     }
     Ok(out)

@@ -2,6 +2,7 @@
 
 use super::summarize::{Accounting, Refunds};
 use crate::column::{NULL, Names};
+use crate::math::exact_sum;
 use crate::{Error, Result, Run};
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -86,59 +87,91 @@ impl Events {
     }
 }
 
+/// What a customer did within one grain.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Day {
+    pub grain: i64,
+    /// The sum of the amounts, rounded once: it depends on no order.
+    pub total: f64,
+    /// Whether there was an order, and whether there was a refund.
+    pub bought: bool,
+    pub refunded: bool,
+    /// The largest amount, whatever its sign.
+    pub largest: f64,
+}
+
+/// The sum of finite amounts, rounded once.
+pub(crate) fn total(amounts: impl Iterator<Item = f64> + Clone) -> f64 {
+    let mut first = amounts.clone();
+    match (first.next(), first.next(), first.next()) {
+        (a, b, None) => a.unwrap_or(0.0) + b.unwrap_or(0.0),
+        _ => exact_sum(amounts),
+    }
+}
+
 /// One customer's purchases: one per grain, refunds settled.
 #[derive(Default)]
 pub(crate) struct Visits {
     /// Grain and value of each purchase, in time order.
     pub list: Vec<(i64, f64)>,
     pub accounting: Accounting,
+    /// Purchases that no refund touches any more.
+    floor: usize,
 }
 
 impl Visits {
     pub(crate) fn fill(&mut self, events: &[Event], refunds: Refunds, split: Option<i64>) {
-        self.list.clear();
-        self.accounting = Accounting::default();
-        // Refunds in the holdout must not reach back into calibration.
-        let mut floor = 0;
+        self.clear();
         for day in events.chunk_by(|a, b| a.grain == b.grain) {
-            let grain = day[0].grain;
-            if split.is_some_and(|s| grain > s) && floor == 0 {
-                floor = self.list.partition_point(|v| split.is_some_and(|s| v.0 <= s));
-            }
-            let (mut total, mut lines, mut refunded) = (0.0, 0_u64, 0_u64);
-            for event in day {
-                if event.value < 0.0 {
-                    refunded += 1;
-                    if refunds != Refunds::Net {
-                        continue;
-                    }
-                } else {
-                    lines += 1;
-                }
-                total += event.value;
-            }
+            let refunded = day.iter().filter(|e| e.value < 0.0).count() as u64;
+            let lines = day.len() as u64 - refunded;
             self.accounting.refunds += refunded;
             self.accounting.merged += lines.saturating_sub(1);
-            // Cents in binary leave dust when a purchase is taken back to the cent.
-            let dust = 1e-9 * day.iter().fold(0.0_f64, |m, e| m.max(e.value.abs()));
-            if lines > 0 && (refunded == 0 || refunds != Refunds::Net || total > dust) {
-                self.list.push((grain, total));
-                continue;
-            }
-            self.accounting.cancelled += u64::from(lines > 0);
-            let mut owed = -total;
-            while owed > dust
-                && self.list.len() > floor
-                && let Some((_, value)) = self.list.last_mut()
-            {
-                if *value > owed + dust {
-                    *value -= owed;
-                    owed = 0.0;
-                } else {
-                    owed -= *value;
-                    self.list.pop();
-                    self.accounting.cancelled += 1;
-                }
+            let counts = |e: &&Event| refunds == Refunds::Net || e.value >= 0.0;
+            let day = Day {
+                grain: day[0].grain,
+                total: total(day.iter().filter(counts).map(|e| e.value)),
+                bought: lines > 0,
+                refunded: refunded > 0,
+                largest: day.iter().fold(0.0_f64, |m, e| m.max(e.value.abs())),
+            };
+            self.settle(day, refunds, split);
+        }
+    }
+
+    /// Back to a customer without purchases.
+    pub(crate) fn clear(&mut self) {
+        self.list.clear();
+        self.accounting = Accounting::default();
+        self.floor = 0;
+    }
+
+    /// Adds a day, later than those before it.
+    pub(crate) fn settle(&mut self, day: Day, refunds: Refunds, split: Option<i64>) {
+        let Day { grain, total, bought, refunded, largest } = day;
+        // Refunds in the holdout must not reach back into calibration.
+        if split.is_some_and(|s| grain > s) && self.floor == 0 {
+            self.floor = self.list.partition_point(|v| split.is_some_and(|s| v.0 <= s));
+        }
+        // Cents in binary leave dust when a purchase is taken back to the cent.
+        let dust = 1e-9 * largest;
+        if bought && (!refunded || refunds != Refunds::Net || total > dust) {
+            self.list.push((grain, total));
+            return;
+        }
+        self.accounting.cancelled += u64::from(bought);
+        let mut owed = -total;
+        while owed > dust
+            && self.list.len() > self.floor
+            && let Some((_, value)) = self.list.last_mut()
+        {
+            if *value > owed + dust {
+                *value -= owed;
+                owed = 0.0;
+            } else {
+                owed -= *value;
+                self.list.pop();
+                self.accounting.cancelled += 1;
             }
         }
     }

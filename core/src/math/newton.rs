@@ -98,7 +98,19 @@ where
         if iterations >= stop.max_iterations {
             return Ok(done(at, local, iterations, converged));
         }
-        let Some(step) = step(&local, bound) else { return Ok(done(at, local, iterations, converged)) };
+        // An entry on its bound that would leave the box stays, although its gradient points inwards:
+        // or the step, which ends where a bound is in the way, would have no length.
+        let mut stays = bound;
+        let found = loop {
+            let Some(found) = step(&local, stays) else { break None };
+            let leaves = |i: usize| {
+                !stays[i]
+                    && (found[i] > 0.0 && at[i] >= bounds[i].1 || found[i] < 0.0 && at[i] <= bounds[i].0)
+            };
+            let Some(i) = (0..N).find(|i| leaves(*i)) else { break Some(found) };
+            stays[i] = true;
+        };
+        let Some(step) = found else { return Ok(done(at, local, iterations, converged)) };
         if converged {
             let last = clamp(std::array::from_fn(|i| at[i] + step[i]));
             let polished = evaluate(&last)?;

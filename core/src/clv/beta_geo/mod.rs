@@ -17,7 +17,7 @@ use self::expectation::{Future, Lanes};
 use super::estimates::{Estimates, interval_quantile};
 use super::laws::{BetaGeometric, History, Purchases, Quantity, same_unit};
 use super::rows::{RfmSlices, Unique, fault};
-use crate::column::Duration;
+use super::unit::Unit;
 use crate::math::{exp, exp_m1, ln};
 use crate::model::Model;
 use crate::{Error, Result, Run};
@@ -121,7 +121,7 @@ impl BetaGeo {
 pub struct BetaGeoModel {
     estimates: Estimates,
     penalty: f64,
-    period: Option<Duration>,
+    period: Option<Unit>,
 }
 
 pub(crate) const NAMES: [&str; 4] = ["r", "alpha", "a", "b"];
@@ -149,7 +149,7 @@ pub struct Prediction {
 
 impl BetaGeoModel {
     /// A model with given parameters, for example published ones: no fit, no errors.
-    pub fn from_parameters(r: f64, alpha: f64, a: f64, b: f64, period: Option<Duration>) -> Result<Self> {
+    pub fn from_parameters(r: f64, alpha: f64, a: f64, b: f64, period: Option<Unit>) -> Result<Self> {
         let values = vec![r, alpha, a, b];
         for (name, value) in NAMES.iter().zip(&values) {
             if !(value.is_finite() && *value > 0.0) {
@@ -193,7 +193,7 @@ impl BetaGeoModel {
     }
 
     /// The unit of time, where the rows told it.
-    pub fn period(&self) -> Option<Duration> {
+    pub fn period(&self) -> Option<Unit> {
         self.period
     }
 
@@ -325,7 +325,7 @@ impl BetaGeoModel {
     }
 
     /// Rows in another unit than the model's are an error, where both are known.
-    pub(crate) fn same_unit(&self, period: Option<Duration>) -> Result<()> {
+    pub(crate) fn same_unit(&self, period: Option<Unit>) -> Result<()> {
         same_unit(self.period, period)
     }
 }
@@ -337,7 +337,7 @@ impl Purchases for BetaGeoModel {
     fn estimates(&self) -> &Estimates {
         &self.estimates
     }
-    fn period(&self) -> Option<Duration> {
+    fn period(&self) -> Option<Unit> {
         self.period
     }
     fn quantity_at(&self, values: &[f64], history: History, quantity: Quantity) -> f64 {

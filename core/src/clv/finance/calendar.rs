@@ -28,7 +28,7 @@ pub enum Period {
 impl Period {
     /// The number of the period that holds a day since the epoch; the next one
     /// has the next number.
-    pub(super) fn of_day(self, day: i64) -> i64 {
+    pub(crate) fn of_day(self, day: i64) -> i64 {
         let months = |size: i64| {
             let (year, month, _) = civil(day);
             (year * 12 + month - 1).div_euclid(size)
@@ -43,7 +43,7 @@ impl Period {
     }
 
     /// The first day of a period.
-    pub(super) fn first_day(self, number: i64) -> i64 {
+    pub(crate) fn first_day(self, number: i64) -> i64 {
         let months = |size: i64| {
             let month = number * size;
             days(month.div_euclid(12), month.rem_euclid(12) + 1, 1).unwrap_or_default()

@@ -8,7 +8,7 @@ use super::{History, Law};
 use crate::clv::covariates::Effects;
 use crate::clv::estimates::{Estimates, Verdict};
 use crate::clv::rows::RfmSlices;
-use crate::column::Duration;
+use crate::clv::unit::Unit;
 use crate::math::ln;
 use crate::model::Model;
 use crate::{Error, Result, Run};
@@ -20,7 +20,7 @@ pub struct PurchaseModel<L: Law<N>, const N: usize> {
     law: L,
     estimates: Estimates,
     penalty: f64,
-    period: Option<Duration>,
+    period: Option<Unit>,
     effects: Option<Effects>,
 }
 
@@ -31,7 +31,7 @@ struct File {
     k: u32,
     estimates: Estimates,
     penalty: f64,
-    period: Option<Duration>,
+    period: Option<Unit>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     effects: Option<Effects>,
 }
@@ -72,7 +72,7 @@ impl<L: Law<N>, const N: usize> Model for PurchaseModel<L, N> {
 }
 
 impl<L: Law<N>, const N: usize> PurchaseModel<L, N> {
-    pub(super) fn fitted(law: L, estimates: Estimates, penalty: f64, period: Option<Duration>) -> Self {
+    pub(super) fn fitted(law: L, estimates: Estimates, penalty: f64, period: Option<Unit>) -> Self {
         Self { law, estimates, penalty, period, effects: None }
     }
 
@@ -93,7 +93,7 @@ impl<L: Law<N>, const N: usize> PurchaseModel<L, N> {
     }
 
     /// A model with given parameters, for example published ones: no fit, no errors.
-    pub fn from_parameters(values: [f64; N], k: u32, period: Option<Duration>) -> Result<Self> {
+    pub fn from_parameters(values: [f64; N], k: u32, period: Option<Unit>) -> Result<Self> {
         for (name, value) in L::PARAMETERS.iter().zip(values) {
             if !(value.is_finite() && value > 0.0) {
                 return Err(Error::option(*name, "must be a finite number greater than 0"));
@@ -142,7 +142,7 @@ impl<L: Law<N>, const N: usize> Purchases for PurchaseModel<L, N> {
     fn estimates(&self) -> &Estimates {
         &self.estimates
     }
-    fn period(&self) -> Option<Duration> {
+    fn period(&self) -> Option<Unit> {
         self.period
     }
     fn is_discrete(&self) -> bool {

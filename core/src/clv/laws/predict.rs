@@ -8,7 +8,8 @@ use crate::clv::covariates::{Shared, each_law, reader};
 use crate::clv::estimates::interval_quantile;
 use crate::clv::frames::{History as Rows, Roles, intervals_of};
 use crate::clv::rows::{RfmSlices, Unique};
-use crate::column::{Columns, Dropped, Duration, Names, OnInvalid, Table, Values};
+use crate::clv::unit::Unit;
+use crate::column::{Columns, Dropped, Names, OnInvalid, Table, Values};
 use crate::math::{exp, ln_1p};
 use crate::{Error, Result, Run};
 
@@ -43,7 +44,7 @@ pub struct PredictOptions {
     /// Also the purchase rate while alive.
     pub rate: bool,
     /// The unit of recency and T, where it is known; it must then be the model's.
-    pub period: Option<Duration>,
+    pub period: Option<Unit>,
     /// Column of the sum of the logarithms of the times between purchases, for
     /// a model that learns from them (`ParetoGGG`): `log_intervals` by default
     /// where the frame has it. Without it such a model knows of a customer
@@ -382,7 +383,7 @@ fn edges(
     [expected * exp(-se), expected * exp(se), shifted(-se_alive), shifted(se_alive)]
 }
 
-pub(crate) fn same_unit(model: Option<Duration>, rows: Option<Duration>) -> Result<()> {
+pub(crate) fn same_unit(model: Option<Unit>, rows: Option<Unit>) -> Result<()> {
     match (model, rows) {
         (Some(model), Some(rows)) if model != rows => Err(Error::option(
             "period",

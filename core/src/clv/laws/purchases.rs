@@ -4,7 +4,7 @@ use super::History;
 use crate::clv::covariates::Effects;
 use crate::clv::estimates::Estimates;
 use crate::clv::rows::{RfmSlices, fault};
-use crate::column::Duration;
+use crate::clv::unit::Unit;
 use crate::math::ln_1p;
 use crate::{Error, Result};
 
@@ -52,7 +52,7 @@ pub trait Purchases: Send + Sync {
     /// Parameters, standard errors, log-likelihood, verdict.
     fn estimates(&self) -> &Estimates;
     /// The unit of time, where the rows told it.
-    fn period(&self) -> Option<Duration>;
+    fn period(&self) -> Option<Unit>;
     /// Whether times are whole numbers of opportunities.
     fn is_discrete(&self) -> bool {
         false

@@ -37,7 +37,8 @@ pub use report::SummaryOptions;
 pub use sample::{laplace, sample_posterior};
 
 use super::door::{PurchaseOptions, purchases_with};
-use crate::column::{Duration, OnInvalid};
+use super::unit::Unit;
+use crate::column::OnInvalid;
 use crate::model::Model;
 use crate::{Error, Result};
 
@@ -55,7 +56,7 @@ pub struct PosteriorOptions {
     /// Column of weights: how many customers a row stands for. None by default.
     pub weight: Option<String>,
     /// The unit of recency and T, to be kept with the draws and checked later.
-    pub period: Option<Duration>,
+    pub period: Option<Unit>,
     /// What happens to rows that cannot be.
     pub on_invalid: OnInvalid,
     /// Ticks between purchases; see [`Fit::k`](super::Fit::k).
@@ -148,7 +149,7 @@ pub struct BootstrapOptions {
     /// Column of weights: how many customers a row stands for. None by default.
     pub weight: Option<String>,
     /// The unit of recency and T, to be kept with the draws and checked later.
-    pub period: Option<Duration>,
+    pub period: Option<Unit>,
     /// What happens to rows that cannot be.
     pub on_invalid: OnInvalid,
     /// Ticks between purchases; see [`Fit::k`](super::Fit::k).
@@ -258,7 +259,7 @@ pub struct Posterior {
     kind: String,
     k: u32,
     method: Method,
-    period: Option<Duration>,
+    period: Option<Unit>,
     parameters: Vec<String>,
     /// The greatest posterior density on log parameters, or the maximum-likelihood estimate.
     estimate: Vec<f64>,

@@ -10,7 +10,8 @@ use crate::clv::door::purchases_with;
 use crate::clv::frames::{History as Rows, Roles};
 use crate::clv::laws::{History, Purchases, Quantity, opportunities, same_unit};
 use crate::clv::rows::Unique;
-use crate::column::{Columns, Dropped, Duration, Names, OnInvalid, Table, Values};
+use crate::clv::unit::Unit;
+use crate::column::{Columns, Dropped, Names, OnInvalid, Table, Values};
 use crate::math::sum;
 use crate::{Error, Result, Run};
 
@@ -42,7 +43,7 @@ pub struct DrawPredictOptions {
     /// at most.
     pub most_draws: usize,
     /// The unit of recency and T, where it is known; it must then be the draws'.
-    pub period: Option<Duration>,
+    pub period: Option<Unit>,
     /// What happens to rows that cannot be.
     pub on_invalid: OnInvalid,
 }
