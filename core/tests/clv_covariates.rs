@@ -125,7 +125,7 @@ fn by_hand(model: &dyn Purchases, customers: &Customers, at: [f64; 7]) -> f64 {
         let z = customers.income[i] - income;
         let own = [r, alpha - of_income * z - of_web * (web[i] - share), s, beta - dropout * z].map(f64::exp);
         let (x, recency, age) = (customers.frequency[i] as u32, customers.recency[i], customers.age[i]);
-        model.quantity_at(&own, History { frequency: x, recency, age }, Quantity::LogLikelihood)
+        model.quantity_at(&own, History { frequency: x, recency, age, ..History::default() }, Quantity::LogLikelihood)
     };
     (0..customers.age.len()).map(one).sum()
 }

@@ -166,7 +166,7 @@ fn draws_depend_on_the_seed_alone() -> Result<()> {
     let options = HierarchyOptions {
         group: "channel".into(),
         spread: 0.5,
-        sampling: PosteriorOptions { tune: 60, ..sampling(20) },
+        sampling: PosteriorOptions { tune: 60, max_depth: 4, ..sampling(20) },
     };
     let sample = |threads: usize, seed: u64| {
         sample_hierarchy("ParetoNBD", &customers.frame(), &options, &Run::new().threads(threads).seed(seed))

@@ -242,11 +242,12 @@ impl Visit for Pool<'_> {
                 }
                 Ok(local)
             })?;
-            // The group's own information, without the tie.
+            // The group's own information, without the tie. Where groups may be alike, τ near 0 and
+            // coordinates of their own make a funnel: they are for groups that tell far more than τ.
             let mut bent = found.local.hessian;
             (0..N).for_each(|i| bent[i][i] += tie);
             let own = covariance(&bent, [false; N]);
-            let tells = own.is_some_and(|c| (0..N).all(|i| c[i][i] < options.spread * options.spread));
+            let tells = own.is_some_and(|c| (0..N).all(|i| 16.0 * c[i][i] < options.spread * options.spread));
             let factor = covariance(&found.local.hessian, [false; N]).and_then(|c| cholesky(&c));
             frames.push(match factor {
                 Some(factor) if tells => Frame::Own { mode: found.at, factor },
