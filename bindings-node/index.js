@@ -3,6 +3,7 @@ const native = require('./face/native.js')
 const errors = require('./face/error.js')
 const { buyers } = require('./face/buyers.js')
 const { contractual, reports } = require('./face/contractual.js')
+const { dynamic } = require('./face/dynamic.js')
 const { dress } = require('./face/frame.js')
 const { frame } = require('./face/intake.js')
 const { follower } = require('./face/follow.js')
@@ -11,12 +12,12 @@ const { segmented, validate } = require('./face/learned.js')
 const { models } = require('./face/models.js')
 const { json, options } = require('./face/options.js')
 const { assign } = require('./face/people.js')
-const { posteriors } = require('./face/posterior.js')
+const { hierarchies, posteriors } = require('./face/posterior.js')
 const { rules } = require('./face/rules.js')
 const { simulate } = require('./face/simulate.js')
 const trust = require('./face/trust.js')
 
-const { registerFace, cancelJob, jobProgress, scoreRule, checkModel, readModel, drillDownCredits, JourneyParts, PurchaseModel, ContractualModel, clvPosterior, clvReport, ...face } = native
+const { registerFace, cancelJob, jobProgress, scoreRule, checkModel, readModel, drillDownCredits, JourneyParts, PurchaseModel, ContractualModel, DynamicModel, clvHierarchy, clvPosterior, clvReport, ...face } = native
 const { Frame, Journeys, People } = native
 registerFace({
   error: errors.error,
@@ -29,14 +30,14 @@ dress(Frame)
 Object.defineProperty(People.prototype, 'assign', { value: assign(Frame), configurable: true, writable: true })
 dressJourneys(Journeys)
 
-const customers = { ...buyers(PurchaseModel), ...contractual(ContractualModel) }
+const customers = { ...buyers(PurchaseModel), ...contractual(ContractualModel), ...dynamic(DynamicModel) }
 const { modelClass, ...fittable } = models(native, customers)
 
 module.exports = {
   ...face,
   ...rules(scoreRule),
   ...fittable,
-  clv: { ...native.clv, ...customers, ...reports(clvReport), ...posteriors(clvPosterior) },
+  clv: { ...native.clv, ...customers, ...reports(clvReport), ...posteriors(clvPosterior), ...hierarchies(clvHierarchy) },
   drillDown: drillDown(drillDownCredits),
   chooseOrder,
   ...trust,

@@ -3,7 +3,7 @@
 const { learned } = require('./learned.js')
 const { json } = require('./options.js')
 
-function models({ ContractualModel, FittedModel, PurchaseModel, checkModel, readModel, scoreRule }, customers) {
+function models({ ContractualModel, DynamicModel, FittedModel, PurchaseModel, checkModel, readModel, scoreRule }, customers) {
   /** A model with its parameters, and once `fit` is done its native half. */
   class Fittable extends FittedModel {
     #spec
@@ -122,7 +122,7 @@ function models({ ContractualModel, FittedModel, PurchaseModel, checkModel, read
   /** `load`: a model of attribution or of customers comes as its class, holding the native half that was read. */
   async function load(file, options) {
     const found = await readModel(file, options)
-    if (found instanceof PurchaseModel || found instanceof ContractualModel) {
+    if ([PurchaseModel, ContractualModel, DynamicModel].some((Native) => found instanceof Native)) {
       const out = new customers[found.kind.replace('clv.', '')]()
       out.adopt(found)
       return out

@@ -13,4 +13,18 @@ const posteriors = (clvPosterior) => {
   return Object.fromEntries(Object.entries(METHODS).map(([name, method]) => [name, draw(method)]))
 }
 
-module.exports = { posteriors }
+const RUN = ['signal', 'onProgress', 'seed', 'threads']
+
+/** Groups have options of their own, and those of one posterior. */
+const hierarchies = (clvHierarchy) => ({
+  sampleHierarchy: async (rfm, given) => {
+    const { model = 'BetaGeo', group, spread, ...rest } = given ?? {}
+    if (typeof model !== 'string') throw optionError('model', 'must be the name of a model of purchases')
+    const run = Object.fromEntries(RUN.filter((name) => name in rest).map((name) => [name, rest[name]]))
+    const sampling = Object.fromEntries(Object.entries(rest).filter(([name]) => !RUN.includes(name)))
+    // What a hierarchy has otherwise than one posterior.
+    return clvHierarchy(model, rfm, { group, spread, sampling: { tune: 500, targetAccept: 0.95, ...sampling }, ...run })
+  },
+})
+
+module.exports = { hierarchies, posteriors }

@@ -96,7 +96,7 @@ fn params<'e>(env: &'e Env, estimates: &Estimates) -> Result<Object<'e>> {
 }
 
 /// A column of a parameter table by the parameters' names.
-fn by_name<'e>(env: &'e Env, model: &dyn Purchases, column: &str) -> Result<Object<'e>> {
+fn by_name<'e>(env: &'e Env, model: &(dyn Purchases + 'static), column: &str) -> Result<Object<'e>> {
     let (table, _) = job::now(env, || model.tables())?;
     let mut out = Object::new(env)?;
     let values = table.f64s(column).unwrap_or_default();
@@ -476,6 +476,13 @@ impl GammaGamma {
     #[napi(getter)]
     pub fn log_likelihood(&self, env: &Env) -> Result<f64> {
         job::now(env, || Ok(self.slot.get()?.log_likelihood()))
+    }
+
+    /// Whether spend is independent of frequency, as the model takes it to be: test, correlation, p.
+    /// Where it is not, `DynamicGammaGamma` with `rate` models it.
+    #[napi]
+    pub fn independence(&self, env: &Env) -> Result<Frame> {
+        job::now(env, || Ok(Frame::new(self.slot.get()?.independence())))
     }
 
     /// The correlation of frequency and monetary value, which the model takes to be none.

@@ -1,7 +1,8 @@
 //! Model files.
 
 use headwater::attribution::Fitted;
-use headwater::clv::posterior::Posterior as CorePosterior;
+use headwater::clv::dynamic::Dynamic;
+use headwater::clv::posterior::{Hierarchy as CoreHierarchy, Posterior as CorePosterior};
 use headwater::clv::{
     Contractual, GammaGammaModel, Purchases, RfmBuilder as CoreRfm, SeasonalClock as CoreClock,
     purchases_from_bytes,
@@ -12,7 +13,7 @@ use headwater::journey::{
 };
 use headwater::segment::KMeansModel;
 use headwater::{Error as CoreError, Result as CoreResult, model};
-use napi::bindgen_prelude::{Either, Either12, Uint8ArraySlice, Unknown};
+use napi::bindgen_prelude::{Either, Either14, Uint8ArraySlice, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
 
@@ -20,6 +21,8 @@ use crate::attribution::FittedModel;
 use crate::channels::ChannelRules;
 use crate::clv::{GammaGamma, PurchaseModel};
 use crate::contractual::ContractualModel;
+use crate::dynamic::DynamicModel;
+use crate::hierarchy::Hierarchy;
 use crate::identity::IdentityGraph;
 use crate::job::{self, Call};
 use crate::journey::{JourneyBuilder, PathCounts};
@@ -42,6 +45,8 @@ enum Loaded {
     GammaGamma(GammaGammaModel),
     KMeans(KMeansModel),
     Posterior(CorePosterior),
+    Dynamic(Dynamic),
+    Hierarchy(CoreHierarchy),
 }
 
 fn open(bytes: &[u8]) -> CoreResult<Loaded> {
@@ -54,6 +59,9 @@ fn open(bytes: &[u8]) -> CoreResult<Loaded> {
     if let Some(fitted) = Contractual::from_bytes(bytes)? {
         return Ok(Loaded::Contractual(fitted));
     }
+    if let Some(fitted) = Dynamic::from_bytes(bytes)? {
+        return Ok(Loaded::Dynamic(fitted));
+    }
     Ok(match model::kind(bytes)?.as_str() {
         "identity.IdentityGraph" => Loaded::Graph(model::from_bytes(bytes)?),
         "journey.ChannelRules" => Loaded::Rules(model::from_bytes(bytes)?),
@@ -62,6 +70,7 @@ fn open(bytes: &[u8]) -> CoreResult<Loaded> {
         "clv.GammaGamma" => Loaded::GammaGamma(model::from_bytes(bytes)?),
         "clv.SeasonalClock" => Loaded::Clock(model::from_bytes(bytes)?),
         "clv.RfmBuilder" => Loaded::Rfm(model::from_bytes(bytes)?),
+        "clv.Hierarchy" => Loaded::Hierarchy(model::from_bytes(bytes)?),
         "clv.Posterior" => Loaded::Posterior(model::from_bytes(bytes)?),
         "segment.KMeans" => Loaded::KMeans(model::from_bytes(bytes)?),
         other => return Err(CoreError::model_file(format!("holds a `{other}`, which Node cannot use yet"))),
@@ -86,18 +95,20 @@ pub fn read_model<'e>(
         })
     };
     job::start(env, options, prepare, |loaded| match loaded {
-        Loaded::Graph(graph) => Either12::A(IdentityGraph::from(graph)),
-        Loaded::Attribution(fitted) => Either12::B(FittedModel::from(fitted)),
-        Loaded::Purchases(model) => Either12::C(PurchaseModel::from(model)),
-        Loaded::GammaGamma(model) => Either12::D(GammaGamma::from(model)),
-        Loaded::KMeans(model) => Either12::E(KMeans::from(model)),
-        Loaded::Counts(counts) => Either12::F(PathCounts::from(counts)),
-        Loaded::Rules(rules) => Either12::G(ChannelRules::from(rules)),
-        Loaded::Builder(builder) => Either12::H(JourneyBuilder::from(builder)),
-        Loaded::Contractual(model) => Either12::I(ContractualModel::from(model)),
-        Loaded::Posterior(draws) => Either12::J(Posterior::from(draws)),
-        Loaded::Rfm(builder) => Either12::K(RfmBuilder::from(builder)),
-        Loaded::Clock(clock) => Either12::L(SeasonalClock::from(clock)),
+        Loaded::Graph(graph) => Either14::A(IdentityGraph::from(graph)),
+        Loaded::Attribution(fitted) => Either14::B(FittedModel::from(fitted)),
+        Loaded::Purchases(model) => Either14::C(PurchaseModel::from(model)),
+        Loaded::GammaGamma(model) => Either14::D(GammaGamma::from(model)),
+        Loaded::KMeans(model) => Either14::E(KMeans::from(model)),
+        Loaded::Counts(counts) => Either14::F(PathCounts::from(counts)),
+        Loaded::Rules(rules) => Either14::G(ChannelRules::from(rules)),
+        Loaded::Builder(builder) => Either14::H(JourneyBuilder::from(builder)),
+        Loaded::Contractual(model) => Either14::I(ContractualModel::from(model)),
+        Loaded::Posterior(draws) => Either14::J(Posterior::from(draws)),
+        Loaded::Rfm(builder) => Either14::K(RfmBuilder::from(builder)),
+        Loaded::Clock(clock) => Either14::L(SeasonalClock::from(clock)),
+        Loaded::Dynamic(model) => Either14::M(DynamicModel::from(model)),
+        Loaded::Hierarchy(draws) => Either14::N(Hierarchy::from(draws)),
     })
 }
 

@@ -1577,7 +1577,7 @@ export declare namespace clv {
     /** Negative amounts: invalid (the default), left out, or set against earlier purchases. */
     refunds?: 'error' | 'drop' | 'net'
     /** The unit of times that are plain numbers; without it they are an error. */
-    timeUnit?: TimeUnit
+    timeUnit?: 's' | 'ms' | 'us' | 'ns'
     /** Rows that cannot be. Default `"error"`. */
     onInvalid?: OnInvalid
   }
@@ -1887,6 +1887,114 @@ export declare namespace clv {
   /** Uncertainty without priors: refits on customers drawn again. */
   export function bootstrap(rfm: FrameInput, options?: RefitOptions & RunOptions): Promise<Posterior>
 
+  /** Columns and options of `sampleHierarchy`. */
+  export interface HierarchyOptions extends PosteriorOptions {
+    /** Column of groups: segments, acquisition channels. Default `"group"`. */
+    group?: string
+    /** How far groups may lie apart: the scale of the prior of the deviation of log parameters. Default 0.5. */
+    spread?: number
+  }
+
+  /** The parameters of groups together: small groups borrow from the others (partial pooling). */
+  export function sampleHierarchy(rfm: FrameInput, options?: HierarchyOptions & RunOptions): Promise<Hierarchy>
+
+  /** How orders and covariates along time are read. */
+  export interface Sources {
+    /** Column of customers, of both frames. Default `"customer"`. */
+    customer?: string
+    /** Column of the time of an order, and of that from which a row of covariates holds. Default `"time"`. */
+    time?: string
+    /** Column of the orders' amounts. Default `"value"`, where there is one. */
+    value?: string
+    /** What becomes of negative amounts. Default `"error"`. */
+    refunds?: 'error' | 'drop' | 'net'
+    /** Purchases within one of these are one. Default `"1d"`. */
+    grain?: Duration
+    /** The last moment observed. Default: the last order. */
+    observationEnd?: Date | string
+    /** The unit of times that are plain numbers. */
+    timeUnit?: 's' | 'ms' | 'us' | 'ns'
+    /** Rows that cannot be. Default `"error"`. */
+    onInvalid?: OnInvalid
+  }
+
+  /** Options of `DynamicParetoNBD`. */
+  export interface DynamicOptions {
+    /** Which columns explain what. */
+    covariates?: Covariates
+    /** The unit of time. Default `"1d"`. */
+    period?: Duration
+    /** How the frames are read. */
+    sources?: Sources
+    /** Weight of an L2 penalty on log parameters. Default 0. */
+    penalty?: number
+    /** Most Newton steps. Default 200. */
+    maxIterations?: number
+    /** The gradient per customer that counts as zero. Default 1e-9. */
+    tolerance?: number
+  }
+
+  /** Options of `DynamicGammaGamma`. */
+  export interface DynamicSpendFitOptions extends Omit<DynamicOptions, 'covariates'> {
+    /** Columns that explain spend. */
+    covariates?: string[]
+    /** Reference levels of columns of names. */
+    references?: Record<string, string>
+    /** Whether the purchase rate explains spend too. Default false. */
+    rate?: boolean
+  }
+
+  /** Options of the predictions of `DynamicParetoNBD`. */
+  export interface DynamicPredictOptions {
+    /** How many periods after the end of observation. Default 1. */
+    periods?: number
+    /** Level of an interval for the uncertainty of the parameters. */
+    interval?: number
+    /** Also these purchases discounted by this rate per period (DECT). */
+    discountRate?: number
+    /** How the frames are read. */
+    sources?: Sources
+  }
+
+  /** What models along covariates share; a row of covariates holds from its time to the customer's next one. */
+  abstract class DynamicModel<FitOptions> {
+    constructor(options?: FitOptions & RunOptions)
+    /** Estimates the parameters by maximum likelihood, and resolves to this model. */
+    fit(orders: FrameInput, along: FrameInput, options?: FitOptions & RunOptions): Promise<this>
+    /** The parameters and coefficients by their names. */
+    get params(): Record<string, number>
+    /** Their standard errors; `null` where the data do not identify one. */
+    get standardErrors(): Record<string, number | null>
+    /** The maximised log-likelihood. */
+    get logLikelihood(): number
+    /** `"interior"` for an ordinary maximum; else what the data ask for. */
+    get verdict(): string
+    /** The rows that the fit dropped, and why: column, reason, count, first_row. */
+    dropped(): { orders: Frame; covariates: Frame }
+    /** One row for each parameter: parameter, estimate, standard_error, low, high (of spend also z, p). */
+    table(): Frame
+    /** One row on the fit. */
+    fitTable(): Frame
+    /** The model as the bytes of a model file. */
+    toBytes(): Uint8Array
+    /** Writes the model to a file; `load` reads it back. */
+    save(path: string): Promise<void>
+  }
+
+  /** Pareto/NBD with covariates that change: seasons, campaigns, prices (Bachmann, Meierer & Näf 2021). */
+  export class DynamicParetoNBD extends DynamicModel<DynamicOptions> {
+    /** Purchases in the coming periods, by what `along` says of then: customer, expected_purchases, p_alive, …. */
+    predict(orders: FrameInput, along: FrameInput, options?: DynamicPredictOptions & RunOptions): Promise<Frame>
+    /** The same of customers who are new at the time of their first row of `along`. */
+    newCustomers(along: FrameInput, options?: DynamicPredictOptions & RunOptions): Promise<Frame>
+  }
+
+  /** Gamma–Gamma whose purchases are worth more or less by what holds at their time, and by the purchase rate. */
+  export class DynamicGammaGamma extends DynamicModel<DynamicSpendFitOptions> {
+    /** The expected value of a purchase in the coming periods: customer, expected_spend. */
+    predict(orders: FrameInput, along: FrameInput, options?: { periods?: number; sources?: Sources } & RunOptions): Promise<Frame>
+  }
+
   /** What all models of purchases and dropout share; times are in the model's periods. */
   abstract class PurchaseModel<Name extends string = string> {
     /** Estimates the parameters by maximum likelihood, and resolves to this model. */
@@ -2057,7 +2165,7 @@ export declare namespace clv {
     /** Negative amounts. Default `"error"`. */
     refunds?: 'error' | 'drop' | 'net'
     /** The unit of times that are plain numbers; without it they are an error. */
-    timeUnit?: TimeUnit
+    timeUnit?: 's' | 'ms' | 'us' | 'ns'
     /** Rows that cannot be. Default `"error"`. */
     onInvalid?: OnInvalid
   }
@@ -2540,7 +2648,7 @@ export declare namespace clv {
     /** Negative amounts. Default `"error"`. */
     refunds?: 'error' | 'drop' | 'net'
     /** The unit of times that are plain numbers; without it they are an error. */
-    timeUnit?: TimeUnit
+    timeUnit?: 's' | 'ms' | 'us' | 'ns'
     /** Rows that cannot be. Default `"error"`. */
     onInvalid?: OnInvalid
   }
@@ -2657,7 +2765,7 @@ export declare namespace segment {
     /** Invalid rows. Default `"error"`. */
     onInvalid?: OnInvalid
     /** The unit of times that are plain numbers; without it they are an error. */
-    timeUnit?: TimeUnit
+    timeUnit?: 's' | 'ms' | 'us' | 'ns'
   }
 
   /** The options of `KMeans`, at its making or at `fit`. */

@@ -1,6 +1,7 @@
 //! What are they worth?
 
-use headwater::clv::posterior::Posterior;
+use headwater::clv::dynamic::Dynamic;
+use headwater::clv::posterior::{Hierarchy, Posterior, sample_hierarchy};
 use headwater::clv::{self, Contractual, GammaGammaModel, purchases_with};
 use headwater::options::parse;
 use pyo3::prelude::*;
@@ -71,6 +72,10 @@ pub(crate) fn clv_posterior(
 ) -> Outcome<(Model, Frame)> {
     let frame = columns(frame)?;
     run.call(py, |run| {
+        if method == "hierarchy" {
+            let (hierarchy, dropped) = sample_hierarchy(kind, &frame, &parse(options)?, run)?;
+            return Ok((Model::new(hierarchy), Frame::new(dropped.table())?));
+        }
         let (posterior, dropped) = Posterior::fit(method, kind, &frame, options, run)?;
         Ok((Model::new(posterior), Frame::new(dropped.table())?))
     })
@@ -110,9 +115,51 @@ pub(crate) fn clv_tables(model: &Model) -> Outcome<(Frame, Frame)> {
             let (parameters, fit) = model.tables()?;
             return Ok((Frame::new(parameters)?, Frame::new(fit)?));
         }
+        if let Ok(model) = model.along() {
+            let (parameters, fit) = model.tables()?;
+            return Ok((Frame::new(parameters)?, Frame::new(fit)?));
+        }
         let estimates = model.get::<GammaGammaModel>()?.estimates();
         Ok((Frame::new(estimates.table(0.95)?)?, Frame::new(estimates.fit_table())?))
     })
+}
+
+/// Whether spend is independent of frequency.
+#[pyfunction]
+pub(crate) fn clv_independence(model: &Model) -> Outcome<Frame> {
+    direct(|| Frame::new(model.get::<GammaGammaModel>()?.independence()))
+}
+
+/// A model along covariates, and the rows that were dropped of orders and of covariates.
+#[pyfunction]
+pub(crate) fn clv_dynamic_fit(
+    py: Python<'_>,
+    kind: &str,
+    orders: &Bound<'_, PyAny>,
+    covariates: &Bound<'_, PyAny>,
+    options: &str,
+    run: RunArgs,
+) -> Outcome<(Model, Frame, Frame)> {
+    let (orders, covariates) = (columns(orders)?, columns(covariates)?);
+    run.call(py, |run| {
+        let (model, [of_orders, of_covariates]) = Dynamic::fit(kind, &orders, &covariates, options, run)?;
+        Ok((Model::dynamic(model), Frame::new(of_orders.table())?, Frame::new(of_covariates.table())?))
+    })
+}
+
+/// A report by name of a model along covariates.
+#[pyfunction]
+pub(crate) fn clv_dynamic_report(
+    py: Python<'_>,
+    model: &Bound<'_, Model>,
+    name: &str,
+    orders: Option<&Bound<'_, PyAny>>,
+    covariates: &Bound<'_, PyAny>,
+    options: &str,
+    run: RunArgs,
+) -> Outcome<Frames> {
+    let (model, orders, covariates) = (model.get(), orders.map(columns).transpose()?, columns(covariates)?);
+    run.call(py, |run| frames(model.along()?.report(name, orders.as_ref(), &covariates, options, run)?))
 }
 
 /// Expected spend, and the rows that were dropped.
@@ -148,9 +195,10 @@ pub(crate) fn clv_report(
         frames(match (model, model.and_then(Model::leavers)) {
             (None, _) => clv::report(name, frame.as_ref(), options, run),
             (_, Some(model)) => model.report(name, frame.as_ref(), options, run),
-            (Some(model), None) => match model.get::<Posterior>() {
-                Ok(draws) => draws.report(name, frame.as_ref(), options, run),
-                Err(_) => model.buyers()?.report(name, frame.as_ref(), options, run),
+            (Some(model), None) => match (model.get::<Posterior>(), model.get::<Hierarchy>()) {
+                (Ok(draws), _) => draws.report(name, frame.as_ref(), options, run),
+                (_, Ok(groups)) => groups.report(name, frame.as_ref(), options, run),
+                _ => model.buyers()?.report(name, frame.as_ref(), options, run),
             },
         }?)
     })

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use headwater::Error;
 use headwater::attribution::Fitted;
-use headwater::clv::posterior::Posterior;
+use headwater::clv::dynamic::Dynamic;
+use headwater::clv::posterior::{Hierarchy, Posterior};
 use headwater::clv::{Contractual, GammaGammaModel, Purchases, SeasonalClock, purchases_from_bytes};
 use headwater::journey::{ChannelRules, PathCounts};
 use headwater::model::{self, Model as CoreModel};
@@ -70,6 +71,21 @@ impl Model {
         self.inner.downcast_ref()
     }
 
+    /// A fitted model along covariates.
+    pub(crate) fn dynamic(fitted: Dynamic) -> Self {
+        let write = |model: &dyn Any| match model.downcast_ref::<Dynamic>() {
+            Some(fitted) => fitted.to_bytes(),
+            None => Err(Error::model_file("holds another kind of model")),
+        };
+        Self { kind: fitted.kind(), inner: Arc::new(fitted), write }
+    }
+
+    /// The core's model along covariates, if it is one.
+    pub(crate) fn along(&self) -> headwater::Result<&Dynamic> {
+        let wrong = || Error::option("model", format!("is a `{}`, not a model along covariates", self.kind));
+        self.inner.downcast_ref().ok_or_else(wrong)
+    }
+
     /// The core's model of attribution, if it is one.
     pub(crate) fn fitted(&self) -> headwater::Result<&Fitted> {
         let wrong = || Error::option("model", format!("is a `{}`, not a model of attribution", self.kind));
@@ -108,6 +124,9 @@ impl Model {
         if let Some(fitted) = Contractual::from_bytes(bytes)? {
             return Ok(Self::contractual(fitted));
         }
+        if let Some(fitted) = Dynamic::from_bytes(bytes)? {
+            return Ok(Self::dynamic(fitted));
+        }
         macro_rules! any_of {
             ($($model:ty),*) => {
                 match model::kind(bytes)?.as_str() {
@@ -116,7 +135,7 @@ impl Model {
                 }
             };
         }
-        any_of!(ChannelRules, PathCounts, GammaGammaModel, KMeansModel, Posterior, SeasonalClock)
+        any_of!(ChannelRules, PathCounts, GammaGammaModel, Hierarchy, KMeansModel, Posterior, SeasonalClock)
     }
 }
 

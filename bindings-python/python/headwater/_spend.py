@@ -84,6 +84,18 @@ class GammaGamma(_Likelihood):
         """Pearson's correlation of frequency and mean value in the rows fitted; beyond ±0.3 beware."""
         return float(self._body()["correlation"])
 
+    def independence(self) -> Any:
+        """Whether spend is independent of frequency, as the model takes it to be.
+
+        Where it is not, `DynamicGammaGamma` with ``rate=True`` models it.
+
+        Returns
+        -------
+        frame
+            test (``"pearson_log"``, ``"spearman"``), correlation, p.
+        """
+        return _frames.neutral(_core.clv_independence(self._fitted))
+
     @property
     def mean_spend_(self) -> float | None:
         """Mean spend per purchase over all customers; None where the model has no mean."""

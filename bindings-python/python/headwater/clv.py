@@ -23,6 +23,7 @@ from ._buyers import (
 )
 from ._clock import SeasonalClock
 from ._contract import BetaDiscreteWeibull, ShiftedBetaGeo
+from ._dynamic import DynamicGammaGamma, DynamicParetoNBD
 from ._finance import (
     chain_ladder,
     chain_ladder_orders,
@@ -33,6 +34,7 @@ from ._finance import (
     markov_value,
     simple_value,
 )
+from ._hierarchy import Hierarchy, sample_hierarchy
 from ._posterior import Posterior, bootstrap, laplace, sample_posterior
 from ._rfm import RfmBuilder
 from ._spend import GammaGamma
@@ -47,8 +49,11 @@ __all__ = [
     "BetaGeoCNBD",
     "Cox",
     "DiscreteHazard",
+    "DynamicGammaGamma",
+    "DynamicParetoNBD",
     "GGompertzNBD",
     "GammaGamma",
+    "Hierarchy",
     "ModifiedBetaGeo",
     "ModifiedBetaGeoCNBD",
     "ParetoGGG",
@@ -74,6 +79,7 @@ __all__ = [
     "markov_from_orders",
     "markov_value",
     "nelson_aalen",
+    "sample_hierarchy",
     "sample_posterior",
     "simple_value",
     "summarize",

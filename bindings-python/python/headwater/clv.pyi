@@ -15,6 +15,7 @@ from ._buyers import (
 )
 from ._clock import SeasonalClock
 from ._contract import BetaDiscreteWeibull, ShiftedBetaGeo
+from ._dynamic import DynamicGammaGamma, DynamicParetoNBD
 from ._finance import (
     chain_ladder,
     chain_ladder_orders,
@@ -25,6 +26,7 @@ from ._finance import (
     markov_value,
     simple_value,
 )
+from ._hierarchy import Hierarchy, sample_hierarchy
 from ._posterior import Posterior, bootstrap, laplace, sample_posterior
 from ._rfm import RfmBuilder
 from ._spend import GammaGamma
@@ -39,8 +41,11 @@ __all__ = [
     "BetaGeoCNBD",
     "Cox",
     "DiscreteHazard",
+    "DynamicGammaGamma",
+    "DynamicParetoNBD",
     "GGompertzNBD",
     "GammaGamma",
+    "Hierarchy",
     "ModifiedBetaGeo",
     "ModifiedBetaGeoCNBD",
     "ParetoGGG",
@@ -66,6 +71,7 @@ __all__ = [
     "markov_from_orders",
     "markov_value",
     "nelson_aalen",
+    "sample_hierarchy",
     "sample_posterior",
     "simple_value",
     "summarize",

@@ -1,0 +1,61 @@
+'use strict'
+// Covariates that change while customers live: a class for each kind of model.
+
+/** Their methods, and whether these take orders. */
+const KINDS = {
+  DynamicParetoNBD: { predict: true, newCustomers: false },
+  DynamicGammaGamma: { predict: true },
+}
+
+const REPORTS = { predict: 'predict', newCustomers: 'new_customers' }
+
+const byName = (model, column) =>
+  Object.fromEntries(model.table().toRows().map((row) => [row.parameter, row[column]]))
+
+/** The classes by their names; each is made of the native `DynamicModel`. */
+function dynamic(DynamicModel) {
+  const classes = {}
+  for (const [name, methods] of Object.entries(KINDS)) {
+    const Class = {
+      [name]: class extends DynamicModel {
+        constructor(options) {
+          super(`clv.${name}`, options)
+        }
+
+        get params() {
+          return byName(this, 'estimate')
+        }
+
+        get standardErrors() {
+          return byName(this, 'standard_error')
+        }
+
+        get logLikelihood() {
+          return this.fitTable().column('log_likelihood')[0]
+        }
+
+        get verdict() {
+          return this.fitTable().column('verdict')[0]
+        }
+
+        dropped() {
+          return { orders: this.droppedOf(false), covariates: this.droppedOf(true) }
+        }
+      },
+    }[name]
+    for (const [method, orders] of Object.entries(methods)) {
+      const value = orders
+        ? function (of, along, options) {
+          return this.report(REPORTS[method], of, along, options)
+        }
+        : function (along, options) {
+          return this.report(REPORTS[method], undefined, along, options)
+        }
+      Object.defineProperty(Class.prototype, method, { value, configurable: true, writable: true })
+    }
+    classes[name] = Class
+  }
+  return classes
+}
+
+module.exports = { dynamic }

@@ -1,0 +1,89 @@
+'use strict'
+const assert = require('node:assert/strict')
+const { test } = require('node:test')
+const hw = require('..')
+
+const DAY = 86_400_000
+
+/** A generator of its own: the tests must not depend on another's stream. */
+function draws(seed) {
+  let state = seed
+  const uniform = () => ((state = (state * 16807) % 2147483647) - 0.5) / 2147483647
+  return { uniform, exponential: () => -Math.log(uniform()) }
+}
+
+function customers() {
+  const { uniform, exponential } = draws(7)
+  const rows = []
+  for (let i = 0; i < 240; i++) {
+    const income = (i % 9) / 4 - 1
+    const [T, rate, life] = [30 + (i % 9), 0.05 * (exponential() + exponential()) * Math.exp(0.6 * income), exponential() * 40]
+    let [frequency, recency, t] = [0, 0, exponential() / rate]
+    for (; t < Math.min(T, life); t += exponential() / rate) [frequency, recency] = [frequency + 1, t]
+    rows.push({ customer: `c${i}`, frequency, recency, T, income, channel: uniform() < 0.4 ? 'web' : 'shop' })
+  }
+  return rows
+}
+
+test('covariates are fitted, kept and asked of a kind of customer', async () => {
+  const rfm = customers()
+  const covariates = { purchase: ['income', 'channel'], dropout: ['income'], references: { channel: 'web' } }
+  const model = await new hw.clv.ParetoNBD().fit(rfm, { covariates })
+  assert.deepEqual(Object.keys(model.params).slice(4), ['purchase:income', 'purchase:channel[shop]', 'dropout:income'])
+  assert.ok(model.params['purchase:income'] > 0.2)
+  const back = await hw.load(model.toBytes())
+  const told = (await back.predict(rfm, { periods: 10 })).column('expected_purchases')
+  const { income, channel, frequency, recency, T } = rfm[7]
+  const own = model.at({ income, channel })
+  assert.ok(Math.abs(own.expectedPurchases(frequency, recency, T, 10) / told[7] - 1) < 1e-12)
+  await assert.rejects(back.predict(rfm.map(({ income, ...rest }) => rest)), { code: 'HW_COLUMN' })
+  const plain = await new hw.clv.ParetoNBD().fit(rfm)
+  assert.ok(hw.clv.likelihoodRatio(plain, model).column('p')[0] < 1e-3)
+})
+
+test('covariates along time explain purchases and spend', async () => {
+  const { exponential } = draws(11)
+  const [orders, along] = [[], []]
+  for (let customer = 0; customer < 150; customer++) {
+    for (let month = 0; month < 14; month++) along.push({ customer, time: new Date(month * 30 * DAY), season: month % 4 === 3 })
+    const rate = (exponential() + exponential()) / 120
+    for (let t = customer % 30; t < 360;) {
+      const high = Math.floor(t / 30) % 4 === 3
+      const value = (5 + exponential() + exponential()) * (high ? 2 : 1)
+      orders.push({ customer, time: new Date(Math.floor(t) * DAY), value })
+      t += 1 + exponential() / (rate * (high ? 3 : 1))
+    }
+  }
+  const fit = { covariates: { purchase: ['season'] }, period: '7d' }
+  const model = await new hw.clv.DynamicParetoNBD(fit).fit(orders, along)
+  assert.ok(model.params['purchase:season'] > 0.3)
+  assert.equal(model.dropped().orders.numRows, 0)
+  const back = await hw.load(model.toBytes())
+  assert.ok(back instanceof hw.clv.DynamicParetoNBD)
+  const found = await back.predict(orders, along, { periods: 4, interval: 0.9 })
+  assert.equal(found.numRows, 150)
+  assert.deepEqual(found.column('p_alive'), (await model.predict(orders, along, { periods: 4 })).column('p_alive'))
+  assert.equal((await back.newCustomers(along, { periods: 4 })).numRows, 150)
+  const spend = await new hw.clv.DynamicGammaGamma({ covariates: ['season'], rate: true }).fit(orders, along)
+  assert.ok(Math.abs(spend.params['spend:season'] - Math.LN2) < 0.1)
+  assert.ok((await spend.predict(orders, along)).column('expected_spend').every((value) => value > 0))
+})
+
+test('independence of spend is tested', async () => {
+  const rows = Array.from({ length: 120 }, (_, i) => ({ frequency: 1 + (i % 6), monetary_value: [1, 2, 3, 5, 4, 7][i % 6] }))
+  const model = await new hw.clv.GammaGamma().fit(rows)
+  assert.ok(model.independence().column('p').every((p) => p < 1e-6))
+})
+
+test('groups are pooled', async () => {
+  const rfm = customers()
+  const found = await hw.clv.sampleHierarchy(rfm, { group: 'channel', chains: 2, draws: 40, tune: 60, seed: 3 })
+  assert.deepEqual(found.groups, ['shop', 'web'])
+  assert.equal((await found.summary()).numRows, 8)
+  const back = await hw.load(found.toBytes())
+  const ask = [{ ...rfm[0], channel: 'radio' }, rfm[1]]
+  assert.deepEqual(
+    (await back.predict(ask, { periods: 10 })).column('expected_purchases'),
+    (await found.predict(ask, { periods: 10 })).column('expected_purchases'),
+  )
+})

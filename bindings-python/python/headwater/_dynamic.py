@@ -1,0 +1,336 @@
+"""Covariates that change while customers live: purchases, dropout and spend along them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import Any, Literal, Self, TypedDict, Unpack
+
+from . import _call, _core, _frames
+from ._buyers import Covariates, _named
+from ._likelihood import _Likelihood
+
+
+class Sources(TypedDict, total=False):
+    """How orders and covariates are read.
+
+    ``customer`` and ``time`` name columns of both frames (``"customer"``, ``"time"``; a row of covariates holds
+    from its time to the customer's next one), ``value`` the orders' amounts, ``grain`` merges purchases (1 day),
+    ``observation_end`` is the last moment observed (the last order); ``refunds``, ``time_unit`` and
+    ``on_invalid`` are as in `summarize`.
+    """
+
+    customer: str
+    time: str
+    value: str | None
+    refunds: Literal["error", "drop", "net"]
+    grain: _call.Span
+    observation_end: _call.Moment | None
+    time_unit: Literal["s", "ms", "us", "ns"] | None
+    on_invalid: Literal["error", "drop"]
+
+
+def _sources(given: Mapping[str, Any]) -> dict[str, Any]:
+    out = {name: value for name, value in given.items() if value is not None}
+    if "observation_end" in out:
+        out["observation_end"] = _call.moment(out["observation_end"])
+    return out
+
+
+class _Dynamic(_Likelihood):
+    """A model along covariates."""
+
+    #: The rows dropped of covariates by ``on_invalid="drop"``.
+    dropped_covariates_: Any = None
+    #: The columns of covariates.
+    covariates_: Sequence[str] = ()
+
+    def _columns(self, sources: Mapping[str, Any]) -> tuple[list[str | None], list[str | None]]:
+        """Those that are read of orders and of covariates."""
+        customer, time = sources.get("customer", "customer"), sources.get("time", "time")
+        return [customer, time, sources.get("value") or "value"], [customer, time, *self.covariates_]
+
+    def _fit_along(
+        self, orders: Any, covariates: Any, options: dict[str, Any], sources: Sources, run: _call.Run
+    ) -> Self:
+        given = _sources(sources)
+        of_orders, of_covariates = self._columns(given)
+        data, make = _frames.take(orders, _there(orders, of_orders))
+        along, make_along = _frames.take(covariates, _there(covariates, of_covariates))
+        options = self._params() | options | {"sources": given}
+        found = _core.clv_dynamic_fit(self._kind, data, along, _call.options(options), run)
+        self._native, self.dropped_, self.dropped_covariates_ = found[0], make(found[1]), make_along(found[2])
+        return self
+
+    def _ask(
+        self,
+        name: str,
+        orders: Any,
+        covariates: Any,
+        options: dict[str, Any],
+        sources: Sources,
+        report: MutableMapping[str, Any] | None,
+        run: _call.Run,
+    ) -> Any:
+        given = _sources(sources)
+        of_orders, of_covariates = self._columns(given)
+        data, make = (None, None) if orders is None else _frames.take(orders, _there(orders, of_orders))
+        along, make_along = _frames.take(covariates, _there(covariates, of_covariates))
+        text = _call.options(options | {"sources": given})
+        found = dict(_core.clv_dynamic_report(self._fitted, name, data, along, text, run))
+        _frames.tell(report, make or make_along, dropped=found["dropped"], level=4)
+        return (make or make_along)(found["predict"])
+
+
+def _there(frame: Any, columns: list[str | None]) -> list[str | None]:
+    """Of the columns that may be missing, those that are there."""
+    names = getattr(frame, "columns", None)
+    if names is None or callable(names):
+        return columns
+    known = {str(name) for name in getattr(frame, "column_names", names)}
+    return [name for name in columns if name in known or name not in ("time", "value")]
+
+
+class DynamicParetoNBD(_Dynamic):
+    """Pareto/NBD with covariates that change: seasons, campaigns, prices (Bachmann, Meierer & Näf 2021).
+
+    Parameters
+    ----------
+    penalty : float, default 0
+        Weight of an L2 penalty, per customer, on the logarithms of the parameters.
+    max_iterations : int, default 200
+        Most Newton steps.
+    tolerance : float, default 1e-9
+        Converged when no entry of the gradient, per customer, exceeds this.
+
+    Attributes
+    ----------
+    params_, standard_errors_ : dict
+        r, alpha, s, beta (of a customer whose covariates are at their means), and the coefficients
+        ``purchase:…``, ``dropout:…``, ``equal:…``.
+    log_likelihood_ : float
+    verdict_ : str
+    dropped_, dropped_covariates_ : frame
+
+    Examples
+    --------
+    >>> model = hw.clv.DynamicParetoNBD().fit(orders, weeks, covariates={"purchase": ["season"]}, period="7d")
+    >>> model.predict(orders, weeks, periods=13)
+    """
+
+    _kind = "clv.DynamicParetoNBD"
+
+    def __init__(self, penalty: float = 0.0, max_iterations: int = 200, tolerance: float = 1e-9) -> None:
+        self.penalty = penalty
+        self.max_iterations = max_iterations
+        self.tolerance = tolerance
+
+    def _restore(self, body: dict[str, Any]) -> None:
+        self.penalty = body["penalty"]
+        terms = body["effects"]["terms"]
+        self.covariates_ = [term["name"] for covariate in terms for term in covariate.values()]
+
+    def fit(
+        self,
+        orders: Any,
+        along: Any,
+        *,
+        covariates: Covariates,
+        period: _call.Span = "1d",
+        threads: int | None = None,
+        progress: _call.Progress = None,
+        **sources: Unpack[Sources],
+    ) -> Self:
+        """Fits the model by maximum likelihood.
+
+        Parameters
+        ----------
+        orders : frame
+            One row an order: customer, time.
+        along : frame
+            Covariates: customer, time, and their columns. A row holds from its time to the customer's next
+            row, the last one for ever; without ``time`` it holds always.
+        covariates : dict
+            Which columns explain what, as in the ``fit`` of models of purchases.
+        period : str, timedelta or number of days, default "1d"
+            The unit of time of the model.
+        threads, progress
+            As in `summarize`.
+        **sources
+            How both frames are read: customer, time, value, refunds, grain, observation_end, time_unit,
+            on_invalid.
+
+        Returns
+        -------
+        self
+        """
+        self.covariates_ = _named(covariates)
+        options = {"covariates": covariates, "period": period}
+        return self._fit_along(orders, along, options, sources, _call.run(0, threads, progress))
+
+    def predict(
+        self,
+        orders: Any,
+        along: Any,
+        periods: float = 1.0,
+        *,
+        interval: float | None = None,
+        discount_rate: float | None = None,
+        report: MutableMapping[str, Any] | None = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+        **sources: Unpack[Sources],
+    ) -> Any:
+        """Purchases expected in the coming periods, by what ``along`` says of then.
+
+        Parameters
+        ----------
+        orders, along : frame
+            As in `fit`; ``along`` with rows for the time to come.
+        periods : float, default 1
+            How many periods after the end of observation.
+        interval : float, optional
+            The level of an interval for the uncertainty of the parameters, such as 0.95.
+        discount_rate : float, optional
+            Also these purchases discounted by this rate per period (DECT).
+        report, threads, progress, **sources
+            As in `summarize` and `fit`.
+
+        Returns
+        -------
+        frame
+            customer, expected_purchases, p_alive, with ``interval`` their ``_low`` and ``_high``, with
+            ``discount_rate`` discounted_purchases.
+        """
+        options = {"periods": periods, "interval": interval, "discount_rate": discount_rate}
+        run = _call.run(0, threads, progress)
+        return self._ask("predict", orders, along, options, sources, report, run)
+
+    def new_customers(
+        self,
+        along: Any,
+        periods: float = 1.0,
+        *,
+        interval: float | None = None,
+        discount_rate: float | None = None,
+        report: MutableMapping[str, Any] | None = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+        **sources: Unpack[Sources],
+    ) -> Any:
+        """The same of customers who are new at the time of their first row of ``along``.
+
+        Returns
+        -------
+        frame
+            customer, expected_purchases, p_alive (at the end of the periods), and what was asked for.
+        """
+        options = {"periods": periods, "interval": interval, "discount_rate": discount_rate}
+        run = _call.run(0, threads, progress)
+        return self._ask("new_customers", None, along, options, sources, report, run)
+
+
+class DynamicGammaGamma(_Dynamic):
+    """Gamma–Gamma whose purchases are worth more or less by what holds at their time.
+
+    With ``rate`` the customer's purchase rate explains spend too: whether those who buy often spend more at a
+    time is tested by its coefficient, ``spend:rate``, and taken into account where it is so.
+
+    Parameters
+    ----------
+    rate : bool, default False
+        Whether the purchase rate explains spend.
+    penalty : float, default 0
+        λ of −½ λ δ² per customer on standardised covariates.
+    max_iterations : int, default 200
+        Most Newton steps.
+    tolerance : float, default 1e-9
+        Converged when no entry of the gradient, per customer, exceeds this.
+
+    Attributes
+    ----------
+    params_, standard_errors_ : dict
+        p, q, v (at the means of the covariates over purchases), and the coefficients ``spend:…``.
+    log_likelihood_ : float
+    verdict_ : str
+    dropped_, dropped_covariates_ : frame
+
+    Examples
+    --------
+    >>> spend = hw.clv.DynamicGammaGamma(rate=True).fit(orders, weeks, covariates=["season"])
+    >>> spend.summary()  # with z and p of each coefficient
+    """
+
+    _kind = "clv.DynamicGammaGamma"
+
+    def __init__(
+        self,
+        rate: bool = False,
+        penalty: float = 0.0,
+        max_iterations: int = 200,
+        tolerance: float = 1e-9,
+    ) -> None:
+        self.rate = rate
+        self.penalty = penalty
+        self.max_iterations = max_iterations
+        self.tolerance = tolerance
+
+    def _restore(self, body: dict[str, Any]) -> None:
+        self.rate = body["slopes"]["rate"] is not None
+        terms = body["slopes"]["terms"]
+        self.covariates_ = [term["name"] for covariate in terms for term in covariate.values()]
+
+    def fit(
+        self,
+        orders: Any,
+        along: Any,
+        *,
+        covariates: Sequence[str] = (),
+        references: Mapping[str, str] | None = None,
+        period: _call.Span = "1d",
+        threads: int | None = None,
+        progress: _call.Progress = None,
+        **sources: Unpack[Sources],
+    ) -> Self:
+        """Fits the model by maximum likelihood to single purchases, the first ones left out.
+
+        Parameters
+        ----------
+        orders : frame
+            One row an order: customer, time, value.
+        along : frame
+            Covariates: customer, time, and their columns, as in `DynamicParetoNBD`.
+        covariates : sequence of str
+            The columns that explain spend.
+        references : dict, optional
+            Reference levels of columns of names; the first in order by default.
+        period, threads, progress, **sources
+            As in `DynamicParetoNBD`.
+
+        Returns
+        -------
+        self
+        """
+        self.covariates_ = list(covariates)
+        options = {"covariates": list(covariates), "references": references, "period": period}
+        return self._fit_along(orders, along, options, sources, _call.run(0, threads, progress))
+
+    def predict(
+        self,
+        orders: Any,
+        along: Any,
+        periods: float = 0.0,
+        *,
+        report: MutableMapping[str, Any] | None = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+        **sources: Unpack[Sources],
+    ) -> Any:
+        """The expected value of a purchase in the coming periods (0: at the end of observation).
+
+        Returns
+        -------
+        frame
+            customer, expected_spend (missing where the model has no mean).
+        """
+        run = _call.run(0, threads, progress)
+        return self._ask("predict", orders, along, {"periods": periods}, sources, report, run)

@@ -1,0 +1,100 @@
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import Any, Literal, Self, TypedDict, Unpack
+
+from . import _call
+from ._buyers import Covariates
+from ._likelihood import _Likelihood
+
+class Sources(TypedDict, total=False):
+    customer: str
+    time: str
+    value: str | None
+    refunds: Literal["error", "drop", "net"]
+    grain: _call.Span
+    observation_end: _call.Moment | None
+    time_unit: Literal["s", "ms", "us", "ns"] | None
+    on_invalid: Literal["error", "drop"]
+
+class _Dynamic(_Likelihood):
+    dropped_covariates_: Any
+    covariates_: Sequence[str]
+
+class DynamicParetoNBD(_Dynamic):
+    penalty: float
+    max_iterations: int
+    tolerance: float
+
+    def __init__(self, penalty: float = 0.0, max_iterations: int = 200, tolerance: float = 1e-09) -> None: ...
+    def fit(
+        self,
+        orders: Any,
+        along: Any,
+        *,
+        covariates: Covariates,
+        period: _call.Span = "1d",
+        threads: int | None = None,
+        progress: _call.Progress = None,
+        **sources: Unpack[Sources],
+    ) -> Self: ...
+    def predict(
+        self,
+        orders: Any,
+        along: Any,
+        periods: float = 1.0,
+        *,
+        interval: float | None = None,
+        discount_rate: float | None = None,
+        report: MutableMapping[str, Any] | None = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+        **sources: Unpack[Sources],
+    ) -> Any: ...
+    def new_customers(
+        self,
+        along: Any,
+        periods: float = 1.0,
+        *,
+        interval: float | None = None,
+        discount_rate: float | None = None,
+        report: MutableMapping[str, Any] | None = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+        **sources: Unpack[Sources],
+    ) -> Any: ...
+
+class DynamicGammaGamma(_Dynamic):
+    rate: bool
+    penalty: float
+    max_iterations: int
+    tolerance: float
+
+    def __init__(
+        self,
+        rate: bool = False,
+        penalty: float = 0.0,
+        max_iterations: int = 200,
+        tolerance: float = 1e-09,
+    ) -> None: ...
+    def fit(
+        self,
+        orders: Any,
+        along: Any,
+        *,
+        covariates: Sequence[str] = (),
+        references: Mapping[str, str] | None = None,
+        period: _call.Span = "1d",
+        threads: int | None = None,
+        progress: _call.Progress = None,
+        **sources: Unpack[Sources],
+    ) -> Self: ...
+    def predict(
+        self,
+        orders: Any,
+        along: Any,
+        periods: float = 0.0,
+        *,
+        report: MutableMapping[str, Any] | None = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+        **sources: Unpack[Sources],
+    ) -> Any: ...

@@ -1,0 +1,103 @@
+"""Covariates of customers, along time, of spend; and groups that are pooled."""
+
+import random
+
+import pytest
+
+import headwater as hw
+
+DAY = 86_400
+
+
+def customers():
+    rng = random.Random(4)
+    rows = {name: [] for name in ("customer", "frequency", "recency", "T", "income", "channel")}
+    for i in range(240):
+        income, channel, age = round(rng.gauss(0, 1), 2), "web" if i % 3 else "shop", 30.0 + i % 9
+        rate = rng.gammavariate(1.5, 1 / 9) * 2.718 ** (0.5 * income)
+        life = rng.expovariate(rng.gammavariate(1.5, 1 / 25))
+        x, last, t = 0, 0.0, 0.0
+        while (t := t + rng.expovariate(rate)) < min(age, life):
+            x, last = x + 1, t
+        for name, value in zip(rows, (f"c{i}", x, last, age, income, channel), strict=True):
+            rows[name].append(value)
+    return rows
+
+
+def test_covariates_are_fitted_read_and_kept():
+    rfm = customers()
+    plain = hw.clv.ParetoNBD().fit(rfm)
+    model = hw.clv.ParetoNBD().fit(rfm, covariates={"purchase": ["income", "channel"], "dropout": ["income"]})
+    assert list(model.params_)[4:] == ["purchase:income", "purchase:channel[web]", "dropout:income"]
+    assert model.params_["purchase:income"] > 0.2
+    assert model.log_likelihood_ > plain.log_likelihood_ + 5
+    assert model.covariates_ == ["income", "channel"]
+    again = hw.clv.ParetoNBD.from_bytes(model.to_bytes())
+    told = dict(zip(*[hw.Frame(model.predict(rfm, 10))[c] for c in ("customer", "expected_purchases")], strict=True))
+    back = dict(zip(*[hw.Frame(again.predict(rfm, 10))[c] for c in ("customer", "expected_purchases")], strict=True))
+    assert told == back
+    own = model.at(income=rfm["income"][7], channel=rfm["channel"][7])
+    assert own.score(rfm["frequency"][7], rfm["recency"][7], rfm["T"][7], 10)[0] == pytest.approx(told["c7"], rel=1e-12)
+    ratio = hw.clv.likelihood_ratio(plain, model)
+    assert hw.Frame(ratio)["p"][0] < 1e-3
+    with pytest.raises(hw.errors.ColumnError, match="income"):
+        model.predict({name: rfm[name] for name in ("customer", "frequency", "recency", "T", "channel")})
+
+
+def along():
+    rng = random.Random(9)
+    orders = {"customer": [], "time": [], "value": []}
+    seasons = {"customer": [], "time": [], "season": []}
+    for i in range(150):
+        for month in range(14):
+            seasons["customer"].append(i)
+            seasons["time"].append(month * 30 * DAY)
+            seasons["season"].append(month % 4 == 3)
+        rate, t = rng.gammavariate(1.6, 1 / 60), float(rng.randrange(30))
+        while t < 360:
+            high = int(t // 30) % 4 == 3
+            orders["customer"].append(i)
+            orders["time"].append(int(t) * DAY)
+            orders["value"].append(rng.gammavariate(6, 2) * (2 if high else 1))
+            t += 1 + rng.expovariate(rate * (3 if high else 1))
+    return orders, seasons
+
+
+def test_covariates_along_time():
+    orders, seasons = along()
+    given = {"time_unit": "s"}
+    model = hw.clv.DynamicParetoNBD().fit(orders, seasons, covariates={"purchase": ["season"]}, period="7d", **given)
+    assert model.params_["purchase:season"] > 0.3
+    model = hw.load_bytes(model.to_bytes()) if hasattr(hw, "load_bytes") else type(model).from_bytes(model.to_bytes())
+    ahead = hw.Frame(model.predict(orders, seasons, 4, interval=0.9, discount_rate=0.01, **given))
+    assert len(ahead["customer"]) == 150
+    for low, mid, high in zip(
+        *(ahead[f"expected_purchases{end}"] for end in ("_low", "", "_high")), strict=True
+    ):
+        assert low <= mid <= high
+    new = hw.Frame(model.new_customers(seasons, 4, **given))
+    assert len(set(new["expected_purchases"])) == 1
+    spend = hw.clv.DynamicGammaGamma(rate=True).fit(orders, seasons, covariates=["season"], **given)
+    assert spend.params_["spend:season"] == pytest.approx(0.69, abs=0.15)
+    assert hw.Frame(spend.summary())["p"][4] > 0.001
+    assert all(value > 0 for value in hw.Frame(spend.predict(orders, seasons, **given))["expected_spend"])
+
+
+def test_independence_of_spend_is_tested():
+    frame = {"frequency": [1, 2, 3, 4, 5, 6] * 20, "monetary_value": [1.0, 2, 3, 5, 4, 7] * 20}
+    found = hw.Frame(hw.clv.GammaGamma().fit(frame).independence())
+    assert found["test"] == ["pearson_log", "spearman"]
+    assert max(found["p"]) < 1e-6
+
+
+def test_groups_are_pooled():
+    rfm = customers()
+    found = hw.clv.sample_hierarchy(rfm, group="channel", chains=2, draws=40, tune=60, seed=3)
+    assert found.groups == ["shop", "web"]
+    assert len(hw.Frame(found.summary())["group"]) == 8
+    assert set(hw.Frame(found.population())["what"]) == {"centre", "deviation"}
+    again = hw.clv.Hierarchy.from_bytes(found.to_bytes())
+    rfm["channel"][0] = "radio"
+    told = hw.Frame(again.predict(rfm, 10))
+    assert told["group"][0] == "radio"
+    assert told["expected_purchases"] == hw.Frame(found.predict(rfm, 10))["expected_purchases"]
