@@ -194,6 +194,15 @@ const calls = {
   'clv.forecast_errors': async ({ frames, options }) => ({ errors: await hw.clv.forecastErrors(frames.frame, options) }),
   'clv.purchases': async ({ frames: { rfm }, options: { kind, fit, predict } }) =>
     fitted(hw.clv[kind.replace('clv.', '')])({ frames: { rfm }, options: { fit, predict } }),
+  'clv.dynamic': async ({ frames: { orders, along }, options: { kind, fit, predict } }) => {
+    const Model = hw.clv[kind.replace('clv.', '')]
+    const model = await hw.load((await new Model(fit).fit(orders, along)).toBytes())
+    assert.ok(model instanceof Model)
+    return { parameters: model.table(), fit: model.fitTable(), predict: await model.predict(orders, along, predict) }
+  },
+  'clv.independence': async ({ frames: { rfm } }) => ({
+    independence: (await new hw.clv.GammaGamma().fit(rfm)).independence(),
+  }),
   'clv.report': async ({ frames: { frame }, options: { name, options } }, expected) => {
     const ask = hw.clv[camel(name)]
     return tables(await (name === 'simple_value' ? ask({ cases: frame, ...options }) : ask(frame, options)), expected)

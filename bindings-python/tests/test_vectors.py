@@ -255,6 +255,14 @@ def clv(
             model = fit(kind(options), frames["rfm"], options["fit"])
             tables = {"parameters": model.summary, "fit": model.fit_summary}
             return tables | {"predictions": model.predict(frames["rfm"], report={}, **options["predict"])}
+        case "clv.dynamic":
+            model = along(kind(options), frames, options)
+            tables = {"parameters": model.summary, "fit": model.fit_summary}
+            given = dict(options["predict"])
+            sources = given.pop("sources", {})
+            return tables | {"predict": model.predict(*frames.values(), **given, **sources)}
+        case "clv.independence":
+            return {"independence": hw.clv.GammaGamma().fit(frames["rfm"]).independence()}
         case "clv.report":
             ask, given = getattr(hw.clv, options["name"]), options["options"]
             return named(ask(*frames.values(), report=report, **given), report, set(expected))
@@ -267,6 +275,14 @@ def clv(
             tables = {"posterior": drawn.summary, "draws": drawn.draws, "fit": drawn.fit_summary}
             return tables | {"predict": drawn.predict(frames["rfm"], **options["predict"])}
     raise NotImplementedError(call)
+
+
+def along(cls: Any, frames: dict[str, Any], options: dict[str, Any]) -> Any:
+    """A model along covariates: `rate` and `penalty` are of the class, the rest of its fit."""
+    fit = dict(options["fit"])
+    model = cls(**{name: fit.pop(name) for name in ("rate", "penalty") if name in fit})
+    model.fit(*frames.values(), **fit.pop("sources", {}), **fit)
+    return cls.from_bytes(model.to_bytes())
 
 
 def kind(options: dict[str, Any]) -> Any:

@@ -72,6 +72,8 @@ mod pages {
     mod clv_contract {}
     #[doc = include_str!("../../docs/clv_finance.md")]
     mod clv_finance {}
+    #[doc = include_str!("../../docs/clv_covariates.md")]
+    mod clv_covariates {}
     #[doc = include_str!("../../docs/clv_learned.md")]
     mod clv_learned {}
     #[doc = include_str!("../../docs/clv_posterior.md")]

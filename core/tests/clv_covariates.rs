@@ -125,7 +125,11 @@ fn by_hand(model: &dyn Purchases, customers: &Customers, at: [f64; 7]) -> f64 {
         let z = customers.income[i] - income;
         let own = [r, alpha - of_income * z - of_web * (web[i] - share), s, beta - dropout * z].map(f64::exp);
         let (x, recency, age) = (customers.frequency[i] as u32, customers.recency[i], customers.age[i]);
-        model.quantity_at(&own, History { frequency: x, recency, age, ..History::default() }, Quantity::LogLikelihood)
+        model.quantity_at(
+            &own,
+            History { frequency: x, recency, age, ..History::default() },
+            Quantity::LogLikelihood,
+        )
     };
     (0..customers.age.len()).map(one).sum()
 }
@@ -230,6 +234,28 @@ fn constraints_and_penalties_do_what_they_say() -> Result<()> {
     for nested in [&odds, &alike] {
         assert!(nested.estimates().log_likelihood <= each.estimates().log_likelihood + 1e-9);
     }
+    Ok(())
+}
+
+#[test]
+fn covariates_are_tested_by_the_likelihood_ratio() -> Result<()> {
+    let frame = simulate(1_500, 6, true).frame();
+    let kind = "clv.ParetoNBD";
+    let (plain, _) = fit_purchases(kind, &frame, &PurchaseOptions::default(), &Run::new())?;
+    let income = fit(kind, &frame, Covariates::new(["income"], ["income"]))?;
+    let equal = Covariates { equal: vec!["income".into()], ..Covariates::new(["income"], ["income"]) };
+    let tied = fit(kind, &frame, equal)?;
+    let all = fit(kind, &frame, both())?;
+    let test = clv::likelihood_ratio(&*plain, &*income)?;
+    assert_eq!(test.mixture, [(2, 1.0)]);
+    assert!(test.p_value < 1e-10);
+    let gain = 2.0 * (income.estimates().log_likelihood - plain.estimates().log_likelihood);
+    assert_eq!(test.statistic, gain);
+    // Purchases and dropout go opposite ways with income: one coefficient does not do.
+    assert_eq!(clv::likelihood_ratio(&*tied, &*income)?.mixture, [(1, 1.0)]);
+    assert!(clv::likelihood_ratio(&*tied, &*all)?.p_value < 1e-6);
+    assert!(clv::likelihood_ratio(&*all, &*income).is_err());
+    assert!(clv::likelihood_ratio(&*income, &*income).is_err());
     Ok(())
 }
 

@@ -15,12 +15,16 @@
 //! - `clv.model`: frame `frame`, and for reports that take one `new`, or `frame` again; options
 //!   `{"kind": …, "fit": {…}, "reports": [[name, {…}], …]}`; tables `parameters`, `fit`, and those of
 //!   each report as `report.table`.
+//! - `clv.dynamic`: frames `orders`, `along`; options `{"kind": …, "fit": {…}, "predict": {…}}`; tables `parameters`,
+//!   `fit`, `predict`.
+//! - `clv.independence`: frame `rfm`; no options; table `independence`.
 //! - `clv.posterior`: frame `rfm`; options `{"method": …, "kind": …, "draw": {…}, "predict": {…}}`; tables
 //!   `posterior`, `draws`, `fit`, `predict`. Not of NUTS, whose draws may differ between processors.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
 
+use headwater::clv::dynamic::Dynamic;
 use headwater::clv::posterior::Posterior;
 use headwater::clv::{
     Contractual, beta_geo, fit_purchases, forecast_errors_columns, gamma_gamma, lifetime_value,
@@ -100,6 +104,19 @@ fn call(call: &str, frames: &Frames, options: &str, run: &Run) -> Result<Vec<(&'
                 ("fit", model.tables()?.1),
                 ("predictions", tables.swap_remove(0).1),
             ])
+        }
+        "clv.dynamic" => {
+            let kind = whole["kind"].as_str().unwrap();
+            let (orders, along) = (&frames["orders"], &frames["along"]);
+            let (model, _) = Dynamic::fit(kind, orders, along, &part("fit"), run)?;
+            let model = Dynamic::from_bytes(&model.to_bytes()?)?.unwrap();
+            let (parameters, fit) = model.tables()?;
+            let mut found = model.report("predict", Some(orders), along, &part("predict"), run)?;
+            Ok(vec![("parameters", parameters), ("fit", fit), ("predict", found.swap_remove(0).1)])
+        }
+        "clv.independence" => {
+            let (model, _) = gamma_gamma(&frames["rfm"], &parse(options)?, run)?;
+            Ok(vec![("independence", model.independence())])
         }
         "clv.report" => report(whole["name"].as_str().unwrap(), frames.get("frame"), &part("options"), run),
         "clv.model" => {

@@ -1,6 +1,7 @@
 //! Is the richer law worth it? Likelihood-ratio tests of laws within laws.
 
 use super::beta_geo::BetaGeoModel;
+use super::covariates::Effects;
 use super::laws::{
     BetaGeoCnbdLaw, GGompertzLaw, Law, ModifiedBetaGeoCnbdLaw, ModifiedBetaGeoLaw, ParetoGggLaw, ParetoLaw,
     Purchases,
@@ -52,7 +53,7 @@ impl LikelihoodRatio {
 /// | --- | --- | --- | --- |
 /// | ParetoNBD | GGompertzNBD | b = 0: the hazard does not grow | ½ χ²₀ + ½ χ²₁ |
 /// | ParetoNBD | ParetoGGG | t/γ = 1 and 1/t = 0: all buy at random | ½ χ²₁ + ½ χ²₂ |
-/// | any law | the same law with more parameters | those are 0 | χ² of their number |
+/// | any law | the same law with more covariates, or with coefficients of both processes that are not `equal` | those do nothing, or are equal | χ² of the difference |
 ///
 /// A parameter that the restricted law puts at the edge of its space can be
 /// estimated on one side of it only, so half of the time it gains nothing:
@@ -134,8 +135,12 @@ fn beyond(statistic: f64, free: u32) -> f64 {
     }
 }
 
+/// The names of the coefficients of covariates.
+fn coefficients(model: &dyn Purchases) -> Vec<String> {
+    model.effects().map_or_else(Vec::new, Effects::names)
+}
+
 fn mixture(restricted: &dyn Purchases, full: &dyn Purchases) -> Result<Vec<(u32, f64)>> {
-    let (few, many) = (restricted.estimates(), full.estimates());
     let chosen = || {
         Error::option(
             "full",
@@ -147,15 +152,25 @@ fn mixture(restricted: &dyn Purchases, full: &dyn Purchases) -> Result<Vec<(u32,
         (BetaGeoModel::KIND, BetaGeoCnbdLaw::KIND)
         | (ModifiedBetaGeoLaw::KIND, ModifiedBetaGeoCnbdLaw::KIND) => Err(chosen()),
         _ if restricted.ticks() != full.ticks() => Err(chosen()),
+        (one, other) if one != other && coefficients(restricted) != coefficients(full) => {
+            Err(Error::option("full", "has other covariates: change the law or the covariates, not both"))
+        }
         (ParetoLaw::KIND, GGompertzLaw::KIND) => Ok(vec![(0, 0.5), (1, 0.5)]),
         (ParetoLaw::KIND, ParetoGggLaw::KIND) => Ok(vec![(1, 0.5), (2, 0.5)]),
         (one, other) if one == other => {
-            let within = few.names.iter().all(|name| many.names.contains(name));
-            let more = many.names.len().saturating_sub(few.names.len());
-            if !within || more == 0 {
+            let (few, many) = (coefficients(restricted), coefficients(full));
+            let there = |name: &String| {
+                let both = name.strip_prefix("equal:").is_some_and(|column| {
+                    let has = |process: &str| many.contains(&format!("{process}:{column}"));
+                    has("purchase") && has("dropout")
+                });
+                both || many.contains(name)
+            };
+            let more = many.len().saturating_sub(few.len());
+            if !few.iter().all(there) || more == 0 {
                 return Err(Error::option(
                     "full",
-                    "must have the parameters of the restricted model, and more",
+                    "must have the covariates of the restricted model, and more: the same law is no richer",
                 ));
             }
             Ok(vec![(u32::try_from(more).unwrap_or(u32::MAX), 1.0)])

@@ -26,6 +26,8 @@ pub(in crate::clv) struct Maximum {
 /// Where the gradient has vanished, Newton's step at an ordinary maximum is as
 /// small; along a likelihood that only rises it stays about 1.
 const STILL_MOVING: f64 = 0.02;
+/// A gradient per event, and a gain in log-likelihood, that are next to nothing.
+const NEARLY: f64 = 1e-6;
 /// A step so small, in standard deviations, is no step.
 const WITHIN_NOISE: f64 = 1e-7;
 
@@ -69,7 +71,10 @@ where
     };
     // Of a sum over many rows the last digits are noise, and the search may stop within it.
     let stalled = found.iterations < max_iterations && step.iter().all(|s| s.abs() < WITHIN_NOISE);
-    if !found.converged && !stalled {
+    // On a ridge a step is long and gains nothing that the likelihood's rounding does not hide.
+    let gain: f64 = 0.5 * step.iter().zip(&found.local.gradient).map(|(s, g)| s * g).sum::<f64>();
+    let flat = gain.abs() < NEARLY && found.gradient_norm < NEARLY * size;
+    if !found.converged && !stalled && !flat {
         return Err(not_converged());
     }
     let mut at = found.at.clone();

@@ -15,6 +15,10 @@ use crate::{Error, Result, Run};
 
 /// A parameter this far from 1 (times: from mean T) is as good as 0 or infinite.
 const EDGE: f64 = 1e6;
+/// ln of how far from its centre a parameter on a ridge has run off.
+const FAR: f64 = 6.0;
+/// A gradient per customer, and a gain in log-likelihood, that are next to nothing.
+const NEARLY: f64 = 1e-6;
 /// From this number of distinct rows on, the search begins on coarser ones.
 const MANY_ROWS: usize = 512;
 /// Distinct rows in one piece of work.
@@ -189,7 +193,7 @@ impl<L: Law<N>, const N: usize> Fit<L, N> {
             }
         }
         let found = maximise(start, &bounds, stop, |log| penalised(rows, log))?;
-        if !found.converged {
+        if !found.converged && !flat(&found, n) {
             return Err(Error::NotConverged {
                 model: L::NAME,
                 iterations: found.iterations,
@@ -223,6 +227,12 @@ impl<L: Law<N>, const N: usize> Fit<L, N> {
         run: &Run,
     ) -> Result<Estimates> {
         let mut fixed = found.bound;
+        if !found.converged {
+            // On a ridge: what has run far along it is what the data do not identify.
+            for (fixed, (at, centre)) in fixed.iter_mut().zip(found.at.iter().zip(centre)) {
+                *fixed |= (at - centre).abs() > FAR;
+            }
+        }
         let covariance = covariance(&found.local.hessian, fixed).unwrap_or_else(|| {
             // Flat to working accuracy: nothing can be said of the errors.
             fixed = [true; N];
@@ -275,6 +285,17 @@ fn regularity(rows: &Unique) -> f64 {
         if expected > seen { low = middle } else { high = middle }
     }
     exp(low)
+}
+
+/// Whether the search has ended on a ridge, along which parameters run off in proportion: what
+/// a step could still gain is below the rounding of the likelihood there.
+fn flat<const N: usize>(found: &Optimum<N>, customers: f64) -> bool {
+    let local = &found.local;
+    let gain = covariance(&local.hessian, found.bound).map_or(0.0, |inverse| {
+        let free = |i: usize| if found.bound[i] { 0.0 } else { local.gradient[i] };
+        0.5 * (0..N).map(|i| free(i) * (0..N).map(|j| inverse[i][j] * free(j)).sum::<f64>()).sum::<f64>()
+    });
+    found.gradient_norm < NEARLY * customers && gain.abs() < NEARLY
 }
 
 pub(in crate::clv) fn no_k<L: Law<N>, const N: usize>(k: u32) -> Error {
