@@ -1964,6 +1964,8 @@ export declare namespace clv {
     timeUnit?: TimeUnit
     /** Rows that cannot be. Default `"error"`. */
     onInvalid?: OnInvalid
+    /** Level of bounds within which actual purchases lie if the model is right, such as 0.9. */
+    interval?: number
   }
 
   /** Where the survival models and reports find their customers, one a row. */

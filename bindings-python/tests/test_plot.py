@@ -60,6 +60,9 @@ CHARTS = {
     "tracking": lambda **o: hw.plot.tracking(
         hw.clv.tracking(ORDERS, hw.clv.BetaGeo.from_params(1, 10, 1, 3), period="1d"), **o
     ),
+    "tracking with bounds": lambda **o: hw.plot.tracking(
+        hw.clv.tracking(ORDERS, hw.clv.BetaGeo.from_params(1, 10, 1, 3), period="1d", interval=0.9), **o
+    ),
     "frequencies": lambda **o: hw.plot.frequencies(
         {"purchases": [0, 1, 2], "actual": [5.0, 3.0, 1.0], "expected": [4.5, 3.0, 1.5]}, **o
     ),

@@ -61,6 +61,7 @@ mod rows;
 mod summarize;
 pub mod survival;
 mod tracking;
+mod tracking_interval;
 mod visits;
 
 pub use beta_geo::{BetaGeo, BetaGeoModel, Prediction};
