@@ -72,6 +72,17 @@ CHARTS = {
     "deciles": lambda **o: hw.plot.deciles(
         {"decile": [1, 2], "actual": [2.0, 0.5], "expected": [1.8, 0.6]}, **o
     ),
+    "posterior_check": lambda **o: hw.plot.posterior_check(
+        {
+            "statistic": ["share_0", "share_1_or_more", "mean", "variance"],
+            "observed": [0.6, 0.4, 0.9, 2.0],
+            "expected": [0.62, 0.38, 0.8, 1.5],
+            "low": [0.61, 0.37, 0.7, 1.2],
+            "high": [0.64, 0.41, 0.95, 1.8],
+            "p": [0.99, 0.2, 0.4, 0.01],
+        },
+        **o,
+    ),
     "lifetime_value": lambda **o: hw.plot.lifetime_value(values(), **o),
     "rfm_map": lambda **o: hw.plot.rfm_map(hw.segment.rfm(ORDERS), **o),
 }

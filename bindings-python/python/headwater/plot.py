@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ._charts import axes as _axes
 from ._charts import columns as _columns
 from ._charts import names as _names
-from ._plot_forecast import conditional, deciles, frequencies
+from ._plot_forecast import conditional, deciles, frequencies, posterior_check
 from ._plot_journeys import (
     funnel,
     journey_flow,
@@ -43,6 +43,7 @@ __all__ = [
     "lifetime_value",
     "money",
     "overlap",
+    "posterior_check",
     "rfm_map",
     "sankey",
     "step_matrix",
