@@ -45,7 +45,9 @@ def test_customers_beside_those_that_the_model_makes(drawn):
     assert found["statistic"] == [*shares, "mean", "variance", "bought_lately"]
     assert found["observed"][:4] == pytest.approx([1400 / 2200, 500 / 2200, 200 / 2200, 100 / 2200])
     assert all(low <= high for low, high in zip(found["low"], found["high"], strict=True))
-    assert columns(drawn.check(RFM, threads=1, **given)) == found != columns(drawn.check(RFM, seed=1, **given))
+    assert (
+        columns(drawn.check(RFM, threads=1, **given)) == found != columns(drawn.check(RFM, seed=1, **given))
+    )
     with pytest.raises(hw.HeadwaterError, match="whole number of customers"):
         drawn.check({**RFM, "many": [0.5] * 7}, weight="many")
 
