@@ -110,6 +110,18 @@ impl Posterior {
         self.report(env, "predict", Some(rfm), options)
     }
 
+    /// Whether the model produces customers like these (posterior predictive checks): statistic (`share_0`, …
+    /// `share_7_or_more`, `mean`, `variance`, and of laws of purchases at random `bought_lately`), observed,
+    /// expected, low, high, and `p`, the share of replicates above what was observed: near 0 or 1 it tells of a
+    /// trait that the model does not have.
+    #[napi(
+        ts_args_type = "rfm: FrameInput, options?: PosteriorCheckOptions & RunOptions",
+        ts_return_type = "Promise<Frame>"
+    )]
+    pub fn check<'e>(&self, env: &'e Env, rfm: Unknown<'e>, options: Unknown<'e>) -> Result<Unknown<'e>> {
+        self.report(env, "check", Some(rfm), options)
+    }
+
     /// The rows that were dropped before drawing, and why.
     #[napi]
     pub fn dropped(&self, env: &Env) -> Result<Frame> {

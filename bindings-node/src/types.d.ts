@@ -1880,6 +1880,28 @@ export declare namespace clv {
     onInvalid?: OnInvalid
   }
 
+  /** Columns and options of `Posterior.check`. */
+  export interface PosteriorCheckOptions {
+    /** Column of repeat purchases. Default `"frequency"`. */
+    frequency?: string
+    /** Column of the age at the last purchase. Default `"recency"`. */
+    recency?: string
+    /** Column of the age at the end of observation. Default `"T"`. */
+    T?: string
+    /** Column of weights: how many customers a row stands for, a whole number. */
+    weight?: string
+    /** Customers of so many repeat purchases or more are one class. Default 7. */
+    most?: number
+    /** Level of the interval from low to high. Default 0.9. */
+    level?: number
+    /** Replicate by at most so many draws, evenly spaced. Default 400. */
+    mostDraws?: number
+    /** The unit of recency and T, where it is known; it must then be the draws'. */
+    period?: Duration
+    /** Rows that cannot be. Default `"error"`. */
+    onInvalid?: OnInvalid
+  }
+
   /** The full posterior of the parameters, by the no-U-turn sampler (Hoffman & Gelman 2014). */
   export function samplePosterior(rfm: FrameInput, options?: PosteriorOptions & RunOptions): Promise<Posterior>
   /** Nearly the same at once: a normal about the greatest posterior density, on log parameters. */
@@ -2168,6 +2190,8 @@ export declare namespace clv {
     timeUnit?: 's' | 'ms' | 'us' | 'ns'
     /** Rows that cannot be. Default `"error"`. */
     onInvalid?: OnInvalid
+    /** Level of bounds within which actual purchases lie if the model is right, such as 0.9. */
+    interval?: number
   }
 
   /** Where the survival models and reports find their customers, one a row. */

@@ -32,6 +32,17 @@ test('chains agree, and the draws travel', async () => {
   assert.deepStrictEqual((await again.predict(rfm, options)).toRows(), ahead)
 })
 
+test('customers beside those that the model makes', async () => {
+  const drawn = await hw.clv.laplace(rfm, { weight: 'many', draws: 100, seed: 1 })
+  const found = await drawn.check(rfm, { weight: 'many', most: 3, mostDraws: 100 })
+  assert.deepStrictEqual(
+    found.toRows().map((row) => row.statistic),
+    ['share_0', 'share_1', 'share_2', 'share_3_or_more', 'mean', 'variance', 'bought_lately'],
+  )
+  assert.ok(found.toRows().every((row) => row.low <= row.high && row.p >= 0 && row.p <= 1))
+  await assert.rejects(drawn.check({ ...rfm, many: Array(7).fill(0.5) }, { weight: 'many' }), /whole number of customers/)
+})
+
 test('options that cannot be', async () => {
   for (const [options, named] of [
     [{ chains: 0 }, /chains/],

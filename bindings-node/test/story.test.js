@@ -37,7 +37,9 @@ test('events to customers, journeys, credits, values and segments', async () => 
   assert.deepEqual(predicted.column('p_alive'), values.column('p_alive'))
   const [frequency, recency, T] = ['frequency', 'recency', 'T'].map((name) => rfm.column(name)[0])
   assert.equal(model.pAlive(frequency, recency, T), predicted.column('p_alive')[0])
-  assert.ok((await model.tracking(orders)).rows > 10)
+  const tracked = await model.tracking(orders, { interval: 0.9 })
+  assert.ok(tracked.rows > 10)
+  assert.ok(tracked.toRows().every((row) => row.expected_low < row.expected_high))
   await assert.rejects(model.predict(rfm, { period: '1d' }), { code: 'HW_OPTION' })
 
   const segments = await hw.segment.rfm(orders)

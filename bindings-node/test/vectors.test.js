@@ -222,12 +222,13 @@ const calls = {
     }
     return out
   },
-  'clv.posterior': async ({ frames: { rfm }, options: { method, kind, draw, predict } }) => {
+  'clv.posterior': async ({ frames: { rfm }, options: { method, kind, draw, predict, check } }) => {
     const drawn = await hw.load((await hw.clv[method](rfm, { model: kind, ...draw })).toBytes())
     assert.ok(drawn instanceof hw.clv.Posterior)
     assert.strictEqual(drawn.method, method)
     const [posterior, draws] = [await drawn.summary(), await drawn.draws()]
-    return { posterior, draws, fit: drawn.fitTable(), predict: await drawn.predict(rfm, predict) }
+    const [ahead, made] = [await drawn.predict(rfm, predict), await drawn.check(rfm, check)]
+    return { posterior, draws, fit: drawn.fitTable(), predict: ahead, check: made }
   },
   'segment.rfm': async ({ frames, options }) => {
     const table = await hw.segment.rfm(frames.orders, options)

@@ -119,6 +119,11 @@ def test_published_parameters_can_be_used():
         hw.clv.BetaGeo.from_params(1, -1, 1, 1)
     tracked = columns(hw.clv.tracking(ORDERS, model, period="1d"))
     assert tracked["actual_cumulative"][-1] == 0.0
+    bounded = columns(hw.clv.tracking(ORDERS, model, period="1d", interval=0.9))
+    assert bounded["expected_cumulative"] == tracked["expected_cumulative"]
+    assert bounded["expected_cumulative_high"][-1] > bounded["expected_cumulative"][-1] > 0.0
+    with pytest.raises(hw.OptionError, match="interval"):
+        hw.clv.tracking(ORDERS, model, period="1d", interval=90)
 
 
 def test_forecast_errors():

@@ -60,6 +60,9 @@ CHARTS = {
     "tracking": lambda **o: hw.plot.tracking(
         hw.clv.tracking(ORDERS, hw.clv.BetaGeo.from_params(1, 10, 1, 3), period="1d"), **o
     ),
+    "tracking with bounds": lambda **o: hw.plot.tracking(
+        hw.clv.tracking(ORDERS, hw.clv.BetaGeo.from_params(1, 10, 1, 3), period="1d", interval=0.9), **o
+    ),
     "frequencies": lambda **o: hw.plot.frequencies(
         {"purchases": [0, 1, 2], "actual": [5.0, 3.0, 1.0], "expected": [4.5, 3.0, 1.5]}, **o
     ),
@@ -68,6 +71,17 @@ CHARTS = {
     ),
     "deciles": lambda **o: hw.plot.deciles(
         {"decile": [1, 2], "actual": [2.0, 0.5], "expected": [1.8, 0.6]}, **o
+    ),
+    "posterior_check": lambda **o: hw.plot.posterior_check(
+        {
+            "statistic": ["share_0", "share_1_or_more", "mean", "variance"],
+            "observed": [0.6, 0.4, 0.9, 2.0],
+            "expected": [0.62, 0.38, 0.8, 1.5],
+            "low": [0.61, 0.37, 0.7, 1.2],
+            "high": [0.64, 0.41, 0.95, 1.8],
+            "p": [0.99, 0.2, 0.4, 0.01],
+        },
+        **o,
     ),
     "lifetime_value": lambda **o: hw.plot.lifetime_value(values(), **o),
     "rfm_map": lambda **o: hw.plot.rfm_map(hw.segment.rfm(ORDERS), **o),

@@ -38,6 +38,20 @@ def test_chains_agree_and_the_draws_travel(drawn, tmp_path):
     assert "r_hat 1.0" in drawn._repr_html_()
 
 
+def test_customers_beside_those_that_the_model_makes(drawn):
+    given = {"weight": "many", "most": 3, "period": "7d"}
+    found = columns(drawn.check(RFM, **given))
+    shares = ["share_0", "share_1", "share_2", "share_3_or_more"]
+    assert found["statistic"] == [*shares, "mean", "variance", "bought_lately"]
+    assert found["observed"][:4] == pytest.approx([1400 / 2200, 500 / 2200, 200 / 2200, 100 / 2200])
+    assert all(low <= high for low, high in zip(found["low"], found["high"], strict=True))
+    assert (
+        columns(drawn.check(RFM, threads=1, **given)) == found != columns(drawn.check(RFM, seed=1, **given))
+    )
+    with pytest.raises(hw.HeadwaterError, match="whole number of customers"):
+        drawn.check({**RFM, "many": [0.5] * 7}, weight="many")
+
+
 def test_the_seed_alone_decides(drawn):
     given = {"chains": 2, "draws": 300, "weight": "many", "period": "7d"}
     again, other = (hw.clv.sample_posterior(RFM, seed=seed, threads=1, **given) for seed in (1, 2))

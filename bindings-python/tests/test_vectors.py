@@ -273,6 +273,7 @@ def clv(
             drawn = methods[options["method"]](frames["rfm"], options["kind"], **options["draw"])
             drawn = hw.clv.Posterior.from_bytes(drawn.to_bytes())
             tables = {"posterior": drawn.summary, "draws": drawn.draws, "fit": drawn.fit_summary}
+            tables |= {"check": lambda: drawn.check(frames["rfm"], **options.get("check", {}))}
             return tables | {"predict": drawn.predict(frames["rfm"], **options["predict"])}
     raise NotImplementedError(call)
 

@@ -18,8 +18,8 @@
 //! - `clv.dynamic`: frames `orders`, `along`; options `{"kind": …, "fit": {…}, "predict": {…}}`; tables `parameters`,
 //!   `fit`, `predict`.
 //! - `clv.independence`: frame `rfm`; no options; table `independence`.
-//! - `clv.posterior`: frame `rfm`; options `{"method": …, "kind": …, "draw": {…}, "predict": {…}}`; tables
-//!   `posterior`, `draws`, `fit`, `predict`. Not of NUTS, whose draws may differ between processors.
+//! - `clv.posterior`: frame `rfm`; options `{"method": …, "kind": …, "draw": {…}, "predict": {…},
+//!   "check": {…}}`; tables `posterior`, `draws`, `fit`, `predict`, `check`. Not of NUTS, whose draws may differ between processors.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
@@ -140,6 +140,7 @@ fn call(call: &str, frames: &Frames, options: &str, run: &Run) -> Result<Vec<(&'
             let drawn: Posterior = from_bytes(&to_bytes(&drawn)?)?;
             let mut tables = drawn.report("predict", Some(rfm), &part("predict"), run)?;
             tables.truncate(1);
+            tables.extend(drawn.report("check", Some(rfm), &part("check"), run)?.into_iter().take(1));
             for name in ["posterior", "draws", "fit"] {
                 tables.extend(drawn.report(name, None, "{}", run)?);
             }

@@ -62,6 +62,41 @@ def deciles(table: Any, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
+def posterior_check(found: Any, *, ax: Axes | None = None) -> Axes:
+    """Customers by their repeat purchases, beside the interval of those that the model makes.
+
+    The predictive p-values of mean, variance and late purchases stand in the legend; shares outside the
+    interval are red.
+
+    Parameters
+    ----------
+    found : frame
+        What ``check`` of a `headwater.clv.Posterior` gives.
+    ax : matplotlib Axes, optional
+    """
+    names = ("statistic", "observed", "expected", "low", "high", "p")
+    rows = list(zip(*_columns(found, *names), strict=True))
+    shares = [row for row in rows if str(row[0]).startswith("share_")]
+    labels = [str(row[0]).removeprefix("share_").replace("_or_more", "+") for row in shares]
+    ax = _axes(ax)
+    places = range(len(shares))
+    strange = [not low <= observed <= high for _, observed, _, low, high, _ in shares]
+    colors = ["#cc3311" if out else "#4477aa" for out in strange]
+    ax.bar(places, [row[1] for row in shares], color=colors, label="observed")
+    expected, low, high = ([row[at] for row in shares] for at in (2, 3, 4))
+    # A mean of skewed replicates may lie beyond their interval.
+    below = [max(e - edge, 0.0) for e, edge in zip(expected, low, strict=True)]
+    above = [max(edge - e, 0.0) for e, edge in zip(expected, high, strict=True)]
+    ax.errorbar(places, expected, yerr=[below, above], color="C1", marker="o", capsize=3, label="model")
+    for name, *_, p in rows:
+        if not str(name).startswith("share_"):
+            ax.plot([], [], " ", label=f"{str(name).replace('_', ' ')}: p = {p:.3f}")
+    ax.set_xticks(list(places), labels)
+    ax.set(xlabel="repeat purchases", ylabel="share of customers", title="Posterior predictive check")
+    ax.legend()
+    return ax
+
+
 def _pairs(labels: list[str], actual: Any, expected: Any, ax: Axes | None) -> Axes:
     ax = _axes(ax)
     places = range(len(labels))

@@ -133,6 +133,73 @@ class Posterior(Fitted):
         _frames.tell(report, make, dropped=found["dropped"])
         return make(found["predict"])
 
+    def check(
+        self,
+        rfm: Any,
+        *,
+        most: int = 7,
+        level: float = 0.9,
+        most_draws: int = 400,
+        frequency: str = "frequency",
+        recency: str = "recency",
+        T: str = "T",
+        weight: str | None = None,
+        period: _call.Span | None = None,
+        on_invalid: _OnInvalid = "error",
+        seed: int = 0,
+        report: MutableMapping[str, Any] | None = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+    ) -> Any:
+        """Whether the model produces customers like these (posterior predictive checks).
+
+        Each draw of the parameters makes customers of the same ages, and their statistics are set beside
+        those of the customers given (Gelman, Meng & Stern 1996).
+
+        Parameters
+        ----------
+        rfm : frame
+            What `summarize` gives.
+        most : int, default 7
+            Customers of so many repeat purchases or more are one class.
+        level : float, default 0.9
+            The level of the interval of what the model makes.
+        most_draws : int, default 400
+            Replicate by at most so many draws, evenly spaced.
+        frequency, recency, T, weight : str
+            Columns; ``weight`` says how many customers a row stands for, a whole number.
+        period : str, timedelta or number of days, optional
+            The unit of recency and T; where given, it must be the draws'.
+        seed : int, default 0
+            The same seed gives the same replicates.
+        on_invalid, report, threads, progress
+            As in `summarize`.
+
+        Returns
+        -------
+        frame
+            statistic, observed, expected, low, high, p. The statistics are share_0, share_1, …
+            share_7_or_more, mean and variance of repeat purchases, and, of laws of purchases at random,
+            bought_lately, the share who bought in the last quarter of their T. ``p`` is the share of
+            replicates above what was observed: near 0 or 1 it tells of a trait that the model does not have.
+        """
+        options = {
+            "frequency": frequency,
+            "recency": recency,
+            "T": T,
+            "weight": weight,
+            "most": most,
+            "level": level,
+            "most_draws": most_draws,
+            "period": period,
+            "on_invalid": on_invalid,
+        }
+        data, make = _frames.take(rfm, [frequency, recency, T, weight])
+        run = _call.run(seed, threads, progress)
+        found = dict(_core.clv_report(self._fitted, "check", _call.options(options), run, data))
+        _frames.tell(report, make, dropped=found["dropped"])
+        return make(found["check"])
+
     def _facts(self) -> dict[str, Any]:
         table, fit = (_frames.Frame(self._report(name, {})) for name in ("posterior", "fit"))
         columns = (table[name] for name in ("parameter", "mean", "low", "high", "r_hat"))

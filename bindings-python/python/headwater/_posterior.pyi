@@ -33,6 +33,24 @@ class Posterior(Fitted):
         threads: int | None = None,
         progress: _call.Progress = None,
     ) -> Any: ...
+    def check(
+        self,
+        rfm: Any,
+        *,
+        most: int = 7,
+        level: float = 0.9,
+        most_draws: int = 400,
+        frequency: str = "frequency",
+        recency: str = "recency",
+        T: str = "T",
+        weight: str | None = None,
+        period: _call.Span | None = None,
+        on_invalid: _OnInvalid = "error",
+        seed: int = 0,
+        report: MutableMapping[str, Any] | None = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+    ) -> Any: ...
 
 def sample_posterior(
     rfm: Any,

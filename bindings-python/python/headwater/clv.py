@@ -419,6 +419,7 @@ def tracking(
     refunds: _Refunds = "error",
     on_invalid: _OnInvalid = "error",
     time_unit: _TimeUnit | None = None,
+    interval: float | None = None,
     report: MutableMapping[str, Any] | None = None,
     threads: int | None = None,
     progress: _call.Progress = None,
@@ -444,11 +445,16 @@ def tracking(
         The clock by which the model's rows were counted.
     grain, observation_end, refunds, on_invalid, time_unit, report, threads, progress
         As in `summarize`.
+    interval : float, optional
+        The level of bounds within which actual purchases lie if the model is right, such as 0.9: the chance
+        of every customer's purchases and the standard errors of the parameters, the sum over customers taken
+        as normal. Too wide on the customers that the model was fitted to.
 
     Returns
     -------
     frame
-        period_end, actual, expected, actual_cumulative, expected_cumulative.
+        period_end, actual, expected, actual_cumulative, expected_cumulative; with ``interval`` expected_low,
+        expected_high, expected_cumulative_low, expected_cumulative_high.
     """
     options = {
         "customer": customer,
@@ -462,6 +468,7 @@ def tracking(
         "refunds": refunds,
         "on_invalid": on_invalid,
         "time_unit": time_unit,
+        "interval": interval,
     }
     data, make = _frames.take(orders, [customer, time, value])
     run = _call.run(0, threads, progress)

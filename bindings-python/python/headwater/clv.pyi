@@ -175,6 +175,7 @@ def tracking(
     refunds: _Refunds = "error",
     on_invalid: _OnInvalid = "error",
     time_unit: _TimeUnit | None = None,
+    interval: float | None = None,
     report: MutableMapping[str, Any] | None = None,
     threads: int | None = None,
     progress: _call.Progress = None,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ._charts import axes as _axes
 from ._charts import columns as _columns
 from ._charts import names as _names
-from ._plot_forecast import conditional, deciles, frequencies
+from ._plot_forecast import conditional, deciles, frequencies, posterior_check
 from ._plot_journeys import (
     funnel,
     journey_flow,
@@ -43,6 +43,7 @@ __all__ = [
     "lifetime_value",
     "money",
     "overlap",
+    "posterior_check",
     "rfm_map",
     "sankey",
     "step_matrix",
@@ -175,7 +176,7 @@ def money(table: Any, *, model: str | None = None, ax: Axes | None = None) -> Ax
 
 
 def tracking(forecast: Any, *, split: Any = None, ax: Axes | None = None) -> Axes:
-    """Cumulative repeat purchases, forecast beside actual.
+    """Cumulative repeat purchases, forecast beside actual; the band of ``interval`` where the frame has it.
 
     Parameters
     ----------
@@ -190,6 +191,9 @@ def tracking(forecast: Any, *, split: Any = None, ax: Axes | None = None) -> Axe
     ax = _axes(ax)
     ax.plot(ends, actual, color="black", label="actual")
     ax.plot(ends, expected, color="C1", linestyle="--", label="expected")
+    if {"expected_cumulative_low", "expected_cumulative_high"} <= set(_names(forecast)):
+        low, high = _columns(forecast, "expected_cumulative_low", "expected_cumulative_high")
+        ax.fill_between(ends, low, high, color="C1", alpha=0.2, linewidth=0)
     if split is not None:
         ax.axvline(split, color="grey", linewidth=0.8)
     ax.set(ylabel="cumulative repeat purchases", title="Forecast against what came")

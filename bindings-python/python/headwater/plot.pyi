@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 from ._plot_forecast import conditional as conditional
 from ._plot_forecast import deciles as deciles
 from ._plot_forecast import frequencies as frequencies
+from ._plot_forecast import posterior_check as posterior_check
 from ._plot_journeys import funnel as funnel
 from ._plot_journeys import journey_flow as journey_flow
 from ._plot_journeys import lag_curves as lag_curves
@@ -27,6 +28,7 @@ __all__ = [
     "lifetime_value",
     "money",
     "overlap",
+    "posterior_check",
     "rfm_map",
     "sankey",
     "step_matrix",

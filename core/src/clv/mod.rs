@@ -68,6 +68,7 @@ mod rows;
 mod summarize;
 pub mod survival;
 mod tracking;
+mod tracking_interval;
 mod unit;
 mod visits;
 

@@ -3,10 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::clock::SeasonalClock;
+use super::estimates::interval_quantile;
 use super::finance::Period;
 use super::laws::Purchases;
 use super::pieces::cohort;
 use super::summarize::{Orders, Refunds, When};
+use super::tracking_interval::{Bounds, Course};
 use super::unit::Unit;
 use super::visits::{Events, Visits};
 use crate::column::{Columns, Dropped, Duration, Intake, OnInvalid, Sign, Table, TimeUnit, Values};
@@ -40,6 +42,8 @@ pub struct TrackingOptions {
     pub time_unit: Option<TimeUnit>,
     /// What happens to rows that cannot be.
     pub on_invalid: OnInvalid,
+    /// Level of intervals for what is expected, such as 0.9; none by default.
+    pub interval: Option<f64>,
 }
 
 impl Default for TrackingOptions {
@@ -56,6 +60,7 @@ impl Default for TrackingOptions {
             refunds: Refunds::Error,
             time_unit: None,
             on_invalid: OnInvalid::Error,
+            interval: None,
         }
     }
 }
@@ -71,6 +76,8 @@ pub struct Tracking {
     pub expected_cumulative: Vec<f64>,
     /// The same for each cohort, where that was asked for.
     pub cohorts: Option<Vec<CohortTracking>>,
+    /// How far actual purchases may stray from them, where `interval` asks for it.
+    bounds: Option<Bounds>,
     dropped: Dropped,
 }
 
@@ -90,15 +97,21 @@ pub struct CohortTracking {
 }
 
 impl Tracking {
-    /// A frame: period_end, actual, expected, actual_cumulative, expected_cumulative.
+    /// A frame: period_end, actual, expected, actual_cumulative, expected_cumulative;
+    /// with `interval` also expected_low, expected_high, expected_cumulative_low and
+    /// expected_cumulative_high.
     pub fn table(&self) -> Table {
         let steps = |v: &[f64]| Values::F64(steps(v));
-        Table::new()
+        let table = Table::new()
             .with("period_end", Values::Time(self.period_end.clone()))
             .with("actual", steps(&self.actual_cumulative))
             .with("expected", steps(&self.expected_cumulative))
             .with("actual_cumulative", Values::F64(self.actual_cumulative.clone()))
-            .with("expected_cumulative", Values::F64(self.expected_cumulative.clone()))
+            .with("expected_cumulative", Values::F64(self.expected_cumulative.clone()));
+        match &self.bounds {
+            Some(bounds) => bounds.columns(&self.expected_cumulative, table),
+            None => table,
+        }
     }
 
     /// A frame with rows for each cohort: cohort, customers, period_end, actual,
@@ -140,6 +153,16 @@ fn steps(v: &[f64]) -> Vec<f64> {
 /// A customer is expected to make E\[X(t)\] repeat purchases by age t, whatever
 /// happened: the model is judged, not updated. Give it orders beyond those it
 /// was fitted on and the rest is a forecast.
+///
+/// With `interval`, bounds tell how far actual purchases stray from those expected
+/// though the model is right: by the chance of each customer's purchases, and by
+/// the standard errors of the parameters where the model was fitted (delta
+/// method). The variance of purchases is exact where they come at random, from the
+/// density of pairs of them; where they come at every k-th tick, that of the
+/// cumulative column is exact and that of single periods a bound from above.
+/// The sum over customers is taken as normal. On the very customers that the
+/// model was fitted to the bounds are too wide, for there the estimates follow
+/// the purchases.
 pub fn tracking(
     orders: &Columns,
     model: &dyn Purchases,
@@ -152,6 +175,7 @@ pub fn tracking(
             "is needed: the model was fitted on rows whose period was not given",
         ));
     };
+    let z = options.interval.map(interval_quantile).transpose()?;
     if model.effects().is_some() {
         return Err(Error::option(
             "model",
@@ -238,7 +262,12 @@ pub fn tracking(
         actual_cumulative: Vec::new(),
         expected_cumulative: Vec::new(),
         cohorts: None,
+        bounds: z.map(Bounds::new),
         dropped: read.dropped,
+    };
+    let course = match z {
+        Some(_) => Some(Course::of(model, &ages, run)?),
+        None => None,
     };
     let expectation = |births: &[(i64, f64)], k: i64| {
         let mut total = Sum::default();
@@ -282,6 +311,10 @@ pub fn tracking(
         out.period_end.push(step.after(start, k));
         out.actual_cumulative.push(until(k, &repeats));
         out.expected_cumulative.push(expectation(&births, k));
+        if let (Some(course), Some(bounds)) = (&course, &mut out.bounds) {
+            let moves = births.iter().map(|c| (c.1, age(k - 1, c.0), age(k, c.0)));
+            bounds.push(course, moves);
+        }
         run.advance(1)?;
     }
     Ok(out)

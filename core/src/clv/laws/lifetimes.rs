@@ -223,8 +223,10 @@ impl Lifetimes<4> for ParetoLaw {
 }
 
 impl ParetoLaw {
-    /// [`ln_dead`] with its derivatives, which are moments over the time of death.
-    fn dead_moments([r, alpha, s, beta]: [f64; 4], h: History) -> Jet<4> {
+    /// [`ln_dead`] with its derivatives, which are moments over the time of death:
+    /// value and gradient by those of the first order, the Hessian, where `CURVED`,
+    /// by those of the second.
+    fn dead_moments<const CURVED: bool>([r, alpha, s, beta]: [f64; 4], h: History) -> Jet<4> {
         let x = f64::from(h.frequency);
         let shape = r + x;
         let range = Range::of::<4, Self>([r, alpha, s, beta], shape, h.recency, h.age);
@@ -254,6 +256,11 @@ impl ParetoLaw {
             mass += weight;
             for i in 0..4 {
                 first[i] += weight * g[i];
+            }
+            if !CURVED {
+                continue;
+            }
+            for i in 0..4 {
                 for j in i..4 {
                     second[i][j] += weight * g[i] * g[j];
                 }
@@ -266,7 +273,7 @@ impl ParetoLaw {
         let mut out = Jet::from(ln(mass) + top);
         for i in 0..4 {
             out.gradient[i] = first[i] / mass;
-            for j in i..4 {
+            for j in i..if CURVED { 4 } else { i } {
                 out.hessian[i][j] = second[i][j] / mass - (first[i] / mass) * (first[j] / mass);
             }
         }
@@ -335,7 +342,15 @@ impl Law<4> for ParetoLaw {
         if h.age <= h.recency {
             return parts(alive);
         }
-        parts(alive.log_add(Self::dead_moments(p, h)))
+        parts(alive.log_add(Self::dead_moments::<true>(p, h)))
+    }
+    fn own_slope(&self, p: [f64; 4], h: History) -> (f64, [f64; 4]) {
+        let alive = ln_alive::<4, Self, Dual<4>>(Dual::variables(p), h);
+        if h.age <= h.recency {
+            return slope_of(alive);
+        }
+        let Jet { value, gradient, .. } = Self::dead_moments::<false>(p, h);
+        slope_of(alive.log_add(Dual { value, gradient }))
     }
     fn while_alive(&self, p: [f64; 4], h: History, periods: f64) -> f64 {
         let [_, _, s, beta] = p;
@@ -437,7 +452,9 @@ mod tests {
         for (frequency, recency, age) in [(0, 0.0, 39.0), (3, 20.0, 39.0), (40, 38.9, 39.0), (300, 2.0, 80.0)]
         {
             let h = History { frequency, recency, age, ..History::default() };
-            let moments = ParetoLaw::dead_moments(p, h);
+            let moments = ParetoLaw::dead_moments::<true>(p, h);
+            let slopes = ParetoLaw::dead_moments::<false>(p, h);
+            assert_eq!((slopes.value, slopes.gradient), (moments.value, moments.gradient));
             let jets = ln_dead::<4, ParetoLaw, Jet<4>>(Jet::variables(p), h);
             assert!((moments.value - jets.value).abs() < 1e-12 * jets.value.abs());
             for i in 0..4 {

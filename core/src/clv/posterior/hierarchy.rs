@@ -558,7 +558,7 @@ impl Model for Hierarchy {
 
     fn check(&self) -> Result<()> {
         self.posteriors.iter().try_for_each(Model::check)?;
-        self.new_group.check()?;
+        Model::check(&self.new_group)?;
         let whole = |draws: &[Vec<f64>]| {
             draws.len() == self.new_group.parameters.len()
                 && draws.iter().all(|d| d.len() == self.new_group.len() && d.iter().all(|v| v.is_finite()))

@@ -8,7 +8,8 @@
 //! | without priors | [`bootstrap`] | refits on customers drawn again |
 //!
 //! All three give a [`Posterior`]: draws of the parameters that are saved in a
-//! model file, summed up, and predicted with ([`Posterior::predict`]).
+//! model file, summed up, and predicted with ([`Posterior::predict`]); and tell whether
+//! the model produces customers like these ([`Posterior::check`]).
 //!
 //! Priors stand on log parameters, times in mean T, so the unit of time does
 //! not matter. Where the likelihood alone has no maximum (no dropout in the
@@ -16,12 +17,14 @@
 //! far the parameters may run.
 
 mod bootstrap;
+mod check;
 mod diagnostics;
 mod hierarchy;
 mod kernel;
 mod nuts;
 mod predict;
 mod prior;
+mod replicate;
 mod report;
 mod sample;
 
@@ -30,6 +33,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use bootstrap::bootstrap;
+pub use check::{PosteriorCheck, PosteriorCheckOptions};
 pub use hierarchy::{Hierarchy, HierarchyOptions, sample_hierarchy};
 pub use predict::{DrawPredictOptions, DrawPrediction};
 pub use prior::{LogNormal, Prior};

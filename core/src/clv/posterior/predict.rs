@@ -176,7 +176,7 @@ impl Posterior {
     }
 
     /// A model at each of at most so many draws, evenly spaced over all chains.
-    fn models(&self, most: usize) -> Result<Vec<Box<dyn Purchases>>> {
+    pub(super) fn models(&self, most: usize) -> Result<Vec<Box<dyn Purchases>>> {
         let total = self.len();
         let count = most.min(total);
         let draws: Vec<&[f64]> = self.draws().collect();

@@ -57,7 +57,10 @@ impl Posterior {
     /// | `draws` | none | `draws`: chain, draw, the parameters, log_posterior, divergent |
     /// | `fit` | none | `fit`, a row for each chain: chain, method, draws, divergences, step_size, acceptance, gradients, failed, at_edge |
     /// | `predict` | of customers | `predict` ([`Posterior::predict`]) and `dropped` |
+    /// | `check` | of customers | `check` ([`Posterior::check`]) and `dropped` |
     pub fn report(&self, name: &str, frame: Option<&Columns>, options: &str, run: &Run) -> Result<Tables> {
+        let frame =
+            || frame.ok_or_else(|| Error::option("frame", format!("`{name}` needs a frame of customers")));
         match name {
             "posterior" => Ok(vec![("posterior", self.table(&parse(options)?)?)]),
             "draws" => {
@@ -69,10 +72,12 @@ impl Posterior {
                 Ok(vec![("fit", self.fit_table())])
             }
             "predict" => {
-                let frame =
-                    frame.ok_or_else(|| Error::option("frame", "`predict` needs a frame of customers"))?;
-                let found = self.predict(frame, &parse(options)?, run)?;
+                let found = self.predict(frame()?, &parse(options)?, run)?;
                 Ok(vec![("predict", found.table()), ("dropped", found.dropped().table())])
+            }
+            "check" => {
+                let found = self.check(frame()?, &parse(options)?, run)?;
+                Ok(vec![("check", found.table()), ("dropped", found.dropped().table())])
             }
             _ => Err(Error::option("report", format!("there is no report `{name}` of posteriors"))),
         }

@@ -1,0 +1,219 @@
+//! How far actual purchases may stray from those that a right model expects.
+//!
+//! Purchases in (t₁, t₂] of one customer have variance E N + E N(N − 1) − (E N)²,
+//! and E N(N − 1) is twice the integral of m(u, v), the density of purchases at u
+//! and at v, over t₁ < u < v ≤ t₂ (Cox & Isham 1980). Where purchases come at
+//! random while a customer lives, those before v are spread evenly, so that m
+//! depends on v alone: it is the density of a purchase at 0 times what is then
+//! expected at v, which the model tells of a customer with one purchase at 0.
+//!
+//! ```text
+//! E N(N − 1) = 2 { (t₂ − t₁) L(t₂) − ∫_{t₁}^{t₂} L }
+//! L(v) = density of a purchase at 0 × E[purchases up to v | a purchase at 0]
+//! ```
+//!
+//! For opportunities (BG/BB) integrals are sums. Purchases at every k-th tick keep
+//! their distance, so fewer pairs of them fall into a short span than if they were
+//! spread evenly: L is then had from E X(t)(X(t) − 1) by the distribution of X(t),
+//! and the formula is a bound from above.
+
+use super::laws::{History, Purchases, Quantity};
+use crate::column::{Table, Values};
+use crate::math::quadrature::integrate;
+use crate::math::{Sum, exp, sum};
+use crate::{Result, Run};
+
+/// A step of log parameters, as in predictions.
+const STEP: f64 = 1e-6;
+/// No more purchases of one customer than so many are told apart.
+const MOST: usize = 8192;
+
+/// One customer at one age.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct At {
+    age: f64,
+    /// E X.
+    mean: f64,
+    /// Its slopes on log parameters.
+    slopes: Vec<f64>,
+    /// L.
+    later: f64,
+    /// ∫ L from 0.
+    area: f64,
+}
+
+/// A new customer's purchases at given ages.
+pub(super) struct Course {
+    ages: Vec<f64>,
+    at: Vec<At>,
+    covariance: Vec<Vec<f64>>,
+    exact: bool,
+}
+
+impl Course {
+    /// `ages` in periods are sorted, distinct and positive.
+    pub(super) fn of(model: &dyn Purchases, ages: &[f64], run: &Run) -> Result<Self> {
+        let periods = |age: f64| if model.is_discrete() { age.floor() } else { age };
+        let exact = model.ticks() == 1;
+        let times: Vec<f64> = ages.iter().map(|age| periods(*age)).collect();
+        run.stage("variance of purchases", times.len() as u64)?;
+        let parts = run.map_items(times.len(), |i| {
+            run.check()?;
+            let (from, to) = (i.checked_sub(1).map_or(0.0, |before| times[before]), times[i]);
+            run.advance(1)?;
+            Ok((moments(model, to), if exact { paired(model, from, to) } else { regular(model, from, to) }))
+        })?;
+        let mut at: Vec<At> = Vec::with_capacity(parts.len());
+        let mut sofar = Sum::default();
+        for (age, ((mean, slopes), [later, piece])) in times.into_iter().zip(parts) {
+            sofar.add(piece);
+            let area = sofar.value();
+            // By k-th ticks `later` is E X(X − 1) and `area` ∫ E X(X − 1) / v² dv.
+            let (later, area) = match exact {
+                true => (later, area),
+                false if age > 0.0 => (0.5 * (later / age + area), 0.5 * age * area),
+                false => (0.0, 0.0),
+            };
+            at.push(At { age, mean, slopes, later, area });
+        }
+        Ok(Self { ages: ages.to_vec(), at, covariance: model.estimates().covariance.clone(), exact })
+    }
+
+    fn at(&self, age: f64) -> Option<&At> {
+        self.ages.binary_search_by(|a| a.total_cmp(&age)).ok().and_then(|i| self.at.get(i))
+    }
+
+    /// Variance of one customer's purchases after `before`.
+    fn variance(&self, before: &At, now: &At) -> f64 {
+        let span = now.age - before.age;
+        let mean = now.mean - before.mean;
+        let pairs = if !self.exact && 2.0 * before.age < now.age {
+            // Of those up to now, pairs that are not both from before.
+            let all = |at: &At| 2.0 * (at.age * at.later - at.area);
+            all(now) - all(before)
+        } else {
+            2.0 * (span * now.later - (now.area - before.area))
+        };
+        (mean + pairs - mean * mean).max(0.0)
+    }
+
+    /// Standard deviation of the purchases of many customers, between two ages of each.
+    fn deviation(&self, moves: impl Iterator<Item = (f64, f64, f64)>) -> f64 {
+        let none = At { slopes: vec![0.0; self.covariance.len()], ..At::default() };
+        let mut chance = Sum::default();
+        let mut slopes = none.slopes.clone();
+        for (customers, from, to) in moves {
+            let Some(now) = self.at(to) else { continue };
+            let before = self.at(from).unwrap_or(&none);
+            chance.add(customers * self.variance(before, now));
+            for (slope, (a, b)) in slopes.iter_mut().zip(now.slopes.iter().zip(&before.slopes)) {
+                *slope += customers * (a - b);
+            }
+        }
+        let parameters = sum(self
+            .covariance
+            .iter()
+            .zip(&slopes)
+            .flat_map(|(row, a)| row.iter().zip(&slopes).map(move |(c, b)| a * c * b)));
+        (chance.value() + parameters.max(0.0)).sqrt()
+    }
+}
+
+/// E X(t), and its slopes on log parameters.
+fn moments(model: &dyn Purchases, t: f64) -> (f64, Vec<f64>) {
+    let ask =
+        |values: &[f64]| model.quantity_at(values, History::default(), Quantity::Purchases { periods: t });
+    let estimates = model.estimates();
+    let mean = ask(&estimates.values);
+    let mut moved = estimates.values.clone();
+    let slopes = (0..moved.len())
+        .map(|i| {
+            let uncertain = !estimates.fixed.get(i).copied().unwrap_or(true);
+            if !uncertain {
+                return 0.0;
+            }
+            let value = moved[i];
+            moved[i] *= exp(STEP);
+            let slope = (ask(&moved) - mean) / STEP;
+            moved[i] = value;
+            slope
+        })
+        .collect();
+    (mean, slopes)
+}
+
+/// L(to), and ∫ L over `from` … `to`.
+fn paired(model: &dyn Purchases, from: f64, to: f64) -> [f64; 2] {
+    let new = History::default();
+    if model.is_discrete() {
+        let first = model.quantity(new, Quantity::Purchases { periods: 1.0 });
+        let bought = History { frequency: 1, recency: 1.0, age: 1.0, ..History::default() };
+        let later = |t: f64| first * model.quantity(bought, Quantity::Purchases { periods: t.max(0.0) });
+        let area = sum((from as u64..to as u64).map(|t| later(t as f64)));
+        return [later(to - 1.0), area];
+    }
+    let density = model.quantity(new, Quantity::Rate) * model.quantity(new, Quantity::Alive { ahead: 0.0 });
+    let bought = History { frequency: 1, recency: 0.0, age: 0.0, ..History::default() };
+    let later = |t: f64| density * model.quantity(bought, Quantity::Purchases { periods: t });
+    [later(to), integrate(from, to, panels(from, to), later)]
+}
+
+/// E X(X − 1) at `to`, and ∫ E X(X − 1) / v² dv over `from` … `to`.
+fn regular(model: &dyn Purchases, from: f64, to: f64) -> [f64; 2] {
+    let pairs = |t: f64| {
+        let mut most = 64;
+        loop {
+            let mass = model.probabilities_of(History::default(), t, most);
+            let reached = |from: usize| {
+                sum(mass.iter().enumerate().skip(from).map(|(n, p)| n as f64 * (n as f64 - 1.0) * p))
+            };
+            let (all, last) = (reached(0), reached(most / 2));
+            if last <= 1e-9 * all || most >= MOST {
+                return all;
+            }
+            most *= 2;
+        }
+    };
+    [pairs(to), integrate(from, to, 1, |v| pairs(v) / (v * v))]
+}
+
+fn panels(from: f64, to: f64) -> usize {
+    if to > 2.0 * from { 4 } else { 1 }
+}
+
+/// Bounds of both columns of what is expected, period after period.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Bounds {
+    z: f64,
+    periods: Vec<f64>,
+    cumulative: Vec<f64>,
+}
+
+impl Bounds {
+    /// `z`: the quantile of the standard normal that bounds reach to.
+    pub(super) fn new(z: f64) -> Self {
+        Self { z, periods: Vec::new(), cumulative: Vec::new() }
+    }
+
+    /// One more period, in which so many customers go from one age to another.
+    pub(super) fn push(&mut self, course: &Course, moves: impl Iterator<Item = (f64, f64, f64)> + Clone) {
+        self.periods.push(course.deviation(moves.clone()));
+        self.cumulative.push(course.deviation(moves.map(|(customers, _, to)| (customers, 0.0, to))));
+    }
+
+    /// The bounds beside the expected, neither below 0.
+    pub(super) fn columns(&self, cumulative: &[f64], table: Table) -> Table {
+        let at = |means: &[f64], deviations: &[f64], sign: f64| {
+            let edge = |(mean, deviation): (&f64, &f64)| (mean + sign * self.z * deviation).max(0.0);
+            Values::F64(means.iter().zip(deviations).map(edge).collect())
+        };
+        let steps: Vec<f64> = (0..cumulative.len())
+            .map(|i| cumulative[i] - if i == 0 { 0.0 } else { cumulative[i - 1] })
+            .collect();
+        table
+            .with("expected_low", at(&steps, &self.periods, -1.0))
+            .with("expected_high", at(&steps, &self.periods, 1.0))
+            .with("expected_cumulative_low", at(cumulative, &self.cumulative, -1.0))
+            .with("expected_cumulative_high", at(cumulative, &self.cumulative, 1.0))
+    }
+}
