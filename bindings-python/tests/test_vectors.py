@@ -260,7 +260,7 @@ def clv(
             tables = {"parameters": model.summary, "fit": model.fit_summary}
             given = dict(options["predict"])
             sources = given.pop("sources", {})
-            return tables | {"predict": model.predict(*frames.values(), **given, **sources)}
+            return tables | {"predict": model.predict(frames["orders"], frames["along"], **given, **sources)}
         case "clv.independence":
             return {"independence": hw.clv.GammaGamma().fit(frames["rfm"]).independence()}
         case "clv.report":
@@ -282,7 +282,7 @@ def along(cls: Any, frames: dict[str, Any], options: dict[str, Any]) -> Any:
     """A model along covariates: `rate` and `penalty` are of the class, the rest of its fit."""
     fit = dict(options["fit"])
     model = cls(**{name: fit.pop(name) for name in ("rate", "penalty") if name in fit})
-    model.fit(*frames.values(), **fit.pop("sources", {}), **fit)
+    model.fit(frames["orders"], frames["along"], **fit.pop("sources", {}), **fit)
     return cls.from_bytes(model.to_bytes())
 
 

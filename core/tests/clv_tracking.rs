@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods)]
 
 use headwater::clv::{
-    BetaGeo, BetaGeoModel, History, ParetoNbdModel, Purchases, Quantity, RfmSlices, TrackingOptions,
+    BetaGeo, BetaGeoModel, History, ParetoNbdModel, Purchases, Quantity, RfmSlices, TrackingOptions, Unit,
     purchases_with, tracking,
 };
 use headwater::column::{Columns, Duration, TimeUnit};
@@ -11,11 +11,11 @@ use headwater::{Error, Run};
 use rand::{Rng, RngExt};
 use rand_distr::{Beta, Distribution, Exp, Gamma};
 
-const DAY: Option<Duration> = Some(Duration::from_days(1));
+const DAY: Option<Unit> = Some(Unit::Span(Duration::from_days(1)));
 
 fn options(step: u32, end: i64, interval: Option<f64>) -> TrackingOptions {
     TrackingOptions {
-        period: Some(Duration::from_days(step)),
+        period: Some(Duration::from_days(step).into()),
         observation_end: Some(headwater::clv::When::Micros(end * 86_400_000_000 - 1)),
         time_unit: Some(TimeUnit::Microsecond),
         interval,
@@ -85,12 +85,16 @@ fn by_histories(model: &dyn Purchases, t1: f64, t2: f64) -> f64 {
         if model.is_discrete() {
             for last in n..=t1 as u32 {
                 let ways = ln_factorial(last - 1) - ln_factorial(n - 1) - ln_factorial(last - n);
-                add(1.0, ways, History { frequency: n, recency: f64::from(last), age: t1 });
+                add(
+                    1.0,
+                    ways,
+                    History { frequency: n, recency: f64::from(last), age: t1, ..History::default() },
+                );
             }
         } else {
             for (last, width) in nodes(0.0, t1, 3) {
                 let ways = f64::from(k * n - 1) * last.ln() - ln_factorial(k * n - 1);
-                add(width, ways, History { frequency: n, recency: last, age: t1 });
+                add(width, ways, History { frequency: n, recency: last, age: t1, ..History::default() });
             }
         }
     }
@@ -256,7 +260,7 @@ fn a_fitted_model_is_uncertain_of_its_parameters() {
             t_x.push(last - first);
             age.push(40.0 - first);
         }
-        let rows = RfmSlices { frequency: &x, recency: &t_x, age: &age, weight: None, period: DAY };
+        let rows = RfmSlices { frequency: &x, recency: &t_x, age: &age, period: DAY, ..RfmSlices::default() };
         let model = BetaGeo::new().fit(&rows, &Run::new()).unwrap();
         let others = orders(&cohort(seed, 800, 40.0, false));
         let found = tracking(&others, &model, &options, &Run::new()).unwrap();
