@@ -59,11 +59,9 @@ impl Course {
         };
         let exact = model.ticks() == 1;
         let times: Vec<f64> = ages.iter().map(|micros| periods(*micros)).collect();
-        run.stage("variance of purchases", times.len() as u64)?;
         let parts = run.map_items(times.len(), |i| {
             run.check()?;
             let (from, to) = (i.checked_sub(1).map_or(0.0, |before| times[before]), times[i]);
-            run.advance(1)?;
             Ok((moments(model, to), if exact { paired(model, from, to) } else { regular(model, from, to) }))
         })?;
         let mut at: Vec<At> = Vec::with_capacity(parts.len());
