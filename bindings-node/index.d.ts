@@ -1577,7 +1577,7 @@ export declare namespace clv {
     /** Negative amounts: invalid (the default), left out, or set against earlier purchases. */
     refunds?: 'error' | 'drop' | 'net'
     /** The unit of times that are plain numbers; without it they are an error. */
-    timeUnit?: TimeUnit
+    timeUnit?: 's' | 'ms' | 'us' | 'ns'
     /** Rows that cannot be. Default `"error"`. */
     onInvalid?: OnInvalid
   }
@@ -1638,10 +1638,30 @@ export declare namespace clv {
      * default takes the one of that name.
      */
     logIntervals?: string
+    /** What explains purchases and dropout. None by default. */
+    covariates?: Covariates
     /** The unit of recency and T, kept with the model and checked later. */
     period?: Duration
     /** Weight of an L2 penalty on log parameters. Default 0. */
     penalty?: number
+  }
+
+  /** Columns that explain purchases and dropout: numbers, truth values or names. */
+  export interface Covariates {
+    /** Columns that explain the rate of purchases. */
+    purchase?: string[]
+    /** Columns that explain dropout. */
+    dropout?: string[]
+    /** Those of both that have one coefficient for both. */
+    equal?: string[]
+    /** Reference levels of columns of names; the first in order by default. */
+    references?: Record<string, string>
+    /** λ of −½ λ γ² per customer, on standardised covariates of purchase. Default 0. */
+    purchasePenalty?: number
+    /** The same for dropout. */
+    dropoutPenalty?: number
+    /** What dropout's covariates move in the models with dropout after a purchase: the odds (by a), a and b alike (as CLVTools), or each (as pymc-marketing). Default `"odds"`. */
+    dropoutOn?: 'odds' | 'both' | 'separate'
   }
 
   /** The same, of purchases at every k-th tick. */
@@ -1889,10 +1909,120 @@ export declare namespace clv {
   /** Uncertainty without priors: refits on customers drawn again. */
   export function bootstrap(rfm: FrameInput, options?: RefitOptions & RunOptions): Promise<Posterior>
 
+  /** Columns and options of `sampleHierarchy`. */
+  export interface HierarchyOptions extends PosteriorOptions {
+    /** Column of groups: segments, acquisition channels. Default `"group"`. */
+    group?: string
+    /** How far groups may lie apart: the scale of the prior of the deviation of log parameters. Default 0.5. */
+    spread?: number
+  }
+
+  /** The parameters of groups together: small groups borrow from the others (partial pooling). */
+  export function sampleHierarchy(rfm: FrameInput, options?: HierarchyOptions & RunOptions): Promise<Hierarchy>
+
+  /** How orders and covariates along time are read. */
+  export interface Sources {
+    /** Column of customers, of both frames. Default `"customer"`. */
+    customer?: string
+    /** Column of the time of an order, and of that from which a row of covariates holds. Default `"time"`. */
+    time?: string
+    /** Column of the orders' amounts. Default `"value"`, where there is one. */
+    value?: string
+    /** What becomes of negative amounts. Default `"error"`. */
+    refunds?: 'error' | 'drop' | 'net'
+    /** Purchases within one of these are one. Default `"1d"`. */
+    grain?: Duration
+    /** The last moment observed. Default: the last order. */
+    observationEnd?: Date | string
+    /** The unit of times that are plain numbers. */
+    timeUnit?: 's' | 'ms' | 'us' | 'ns'
+    /** Rows that cannot be. Default `"error"`. */
+    onInvalid?: OnInvalid
+  }
+
+  /** Options of `DynamicParetoNBD`. */
+  export interface DynamicOptions {
+    /** Which columns explain what. */
+    covariates?: Covariates
+    /** The unit of time. Default `"1d"`. */
+    period?: Duration
+    /** How the frames are read. */
+    sources?: Sources
+    /** Weight of an L2 penalty on log parameters. Default 0. */
+    penalty?: number
+    /** Most Newton steps. Default 200. */
+    maxIterations?: number
+    /** The gradient per customer that counts as zero. Default 1e-9. */
+    tolerance?: number
+  }
+
+  /** Options of `DynamicGammaGamma`. */
+  export interface DynamicSpendFitOptions extends Omit<DynamicOptions, 'covariates'> {
+    /** Columns that explain spend. */
+    covariates?: string[]
+    /** Reference levels of columns of names. */
+    references?: Record<string, string>
+    /** Whether the purchase rate explains spend too. Default false. */
+    rate?: boolean
+  }
+
+  /** Options of the predictions of `DynamicParetoNBD`. */
+  export interface DynamicPredictOptions {
+    /** How many periods after the end of observation. Default 1. */
+    periods?: number
+    /** Level of an interval for the uncertainty of the parameters. */
+    interval?: number
+    /** Also these purchases discounted by this rate per period (DECT). */
+    discountRate?: number
+    /** How the frames are read. */
+    sources?: Sources
+  }
+
+  /** What models along covariates share; a row of covariates holds from its time to the customer's next one. */
+  abstract class DynamicModel<FitOptions> {
+    constructor(options?: FitOptions & RunOptions)
+    /** Estimates the parameters by maximum likelihood, and resolves to this model. */
+    fit(orders: FrameInput, along: FrameInput, options?: FitOptions & RunOptions): Promise<this>
+    /** The parameters and coefficients by their names. */
+    get params(): Record<string, number>
+    /** Their standard errors; `null` where the data do not identify one. */
+    get standardErrors(): Record<string, number | null>
+    /** The maximised log-likelihood. */
+    get logLikelihood(): number
+    /** `"interior"` for an ordinary maximum; else what the data ask for. */
+    get verdict(): string
+    /** The rows that the fit dropped, and why: column, reason, count, first_row. */
+    dropped(): { orders: Frame; covariates: Frame }
+    /** One row for each parameter: parameter, estimate, standard_error, low, high (of spend also z, p). */
+    table(): Frame
+    /** One row on the fit. */
+    fitTable(): Frame
+    /** The model as the bytes of a model file. */
+    toBytes(): Uint8Array
+    /** Writes the model to a file; `load` reads it back. */
+    save(path: string): Promise<void>
+  }
+
+  /** Pareto/NBD with covariates that change: seasons, campaigns, prices (Bachmann, Meierer & Näf 2021). */
+  export class DynamicParetoNBD extends DynamicModel<DynamicOptions> {
+    /** Purchases in the coming periods, by what `along` says of then: customer, expected_purchases, p_alive, …. */
+    predict(orders: FrameInput, along: FrameInput, options?: DynamicPredictOptions & RunOptions): Promise<Frame>
+    /** The same of customers who are new at the time of their first row of `along`. */
+    newCustomers(along: FrameInput, options?: DynamicPredictOptions & RunOptions): Promise<Frame>
+  }
+
+  /** Gamma–Gamma whose purchases are worth more or less by what holds at their time, and by the purchase rate. */
+  export class DynamicGammaGamma extends DynamicModel<DynamicSpendFitOptions> {
+    /** The expected value of a purchase in the coming periods: customer, expected_spend. */
+    predict(orders: FrameInput, along: FrameInput, options?: { periods?: number; sources?: Sources } & RunOptions): Promise<Frame>
+  }
+
   /** What all models of purchases and dropout share; times are in the model's periods. */
   abstract class PurchaseModel<Name extends string = string> {
     /** Estimates the parameters by maximum likelihood, and resolves to this model. */
     fit(rfm: FrameInput, options?: BetaGeoOptions & RunOptions): Promise<this>
+    /** The model of a kind of customer, by its covariates: what it says is said of customers like that. */
+    at(covariates: Record<string, string | number | boolean>): this
     /** What to expect of each customer: customer, expected_purchases, p_alive, and what was asked for. */
     predict(rfm: FrameInput, options?: PredictOptions & RunOptions): Promise<Frame>
     /** The forecast beside the holdout: level, mae, rmse, bias, …; `extras`: byFrequency, byRecency, byAge, byCohort, deciles. */
@@ -2057,7 +2187,7 @@ export declare namespace clv {
     /** Negative amounts. Default `"error"`. */
     refunds?: 'error' | 'drop' | 'net'
     /** The unit of times that are plain numbers; without it they are an error. */
-    timeUnit?: TimeUnit
+    timeUnit?: 's' | 'ms' | 'us' | 'ns'
     /** Rows that cannot be. Default `"error"`. */
     onInvalid?: OnInvalid
     /** Level of bounds within which actual purchases lie if the model is right, such as 0.9. */
@@ -2542,7 +2672,7 @@ export declare namespace clv {
     /** Negative amounts. Default `"error"`. */
     refunds?: 'error' | 'drop' | 'net'
     /** The unit of times that are plain numbers; without it they are an error. */
-    timeUnit?: TimeUnit
+    timeUnit?: 's' | 'ms' | 'us' | 'ns'
     /** Rows that cannot be. Default `"error"`. */
     onInvalid?: OnInvalid
   }
@@ -2659,7 +2789,7 @@ export declare namespace segment {
     /** Invalid rows. Default `"error"`. */
     onInvalid?: OnInvalid
     /** The unit of times that are plain numbers; without it they are an error. */
-    timeUnit?: TimeUnit
+    timeUnit?: 's' | 'ms' | 'us' | 'ns'
   }
 
   /** The options of `KMeans`, at its making or at `fit`. */
@@ -2750,6 +2880,10 @@ export declare class ChannelRules {
   toBytes(): Uint8Array
   /** Writes the rules to a file; `load` reads them back. */
   save(path: string): Promise<void>
+}
+
+/** A model along covariates; `face/dynamic.js` has a class for each kind. */
+export declare class DynamicModel {
 }
 
 /**
@@ -3032,6 +3166,11 @@ export declare namespace clv {
     get standardErrors(): { p: number | null, q: number | null, v: number | null }
     /** The maximised log-likelihood. */
     get logLikelihood(): number
+    /**
+     * Whether spend is independent of frequency, as the model takes it to be: test, correlation, p.
+     * Where it is not, `DynamicGammaGamma` with `rate` models it.
+     */
+    independence(): Frame
     /** The correlation of frequency and monetary value, which the model takes to be none. */
     get correlation(): number
     /** The rows that the fit dropped, and why: column, reason, count, first_row. */
@@ -3048,6 +3187,32 @@ export declare namespace clv {
     /** The model as the bytes of a model file. */
     toBytes(): Uint8Array
     /** Writes the model to a file; `load` reads it back. */
+    save(path: string): Promise<void>
+  }
+
+  /** Posteriors of groups, drawn together: small groups borrow from the others. `sampleHierarchy` gives it. */
+  export class Hierarchy {
+    /** The groups. */
+    get groups(): Array<string>
+    /**
+     * A row for each group and parameter: group, customers, parameter, mean, sd, low, median, high, r_hat,
+     * ess_bulk, ess_tail, mcse.
+     */
+    summary(options?: { level?: number } & RunOptions): Promise<Frame>
+    /**
+     * What groups have in common, and how far they lie apart: parameter, what (`centre` or `deviation`),
+     * mean, sd, low, median, high, r_hat, ess_bulk.
+     */
+    population(options?: { level?: number } & RunOptions): Promise<Frame>
+    /** How it went, a row for each chain. */
+    fitTable(): Frame
+    /** As of a `Posterior`, each customer by its group's draws, and of unknown groups by those of a new one. */
+    predict(rfm: FrameInput, options?: PosteriorPredictOptions & RunOptions): Promise<Frame>
+    /** The rows that were dropped before drawing, and why. */
+    dropped(): Frame
+    /** The draws as the bytes of a model file. */
+    toBytes(): Uint8Array
+    /** Writes the draws to a file; `load` reads it back. */
     save(path: string): Promise<void>
   }
 

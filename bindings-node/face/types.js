@@ -4,7 +4,7 @@ const { readFileSync } = require('node:fs')
 const { join } = require('node:path')
 
 /** Classes that only the face sees. */
-const HIDDEN = new Set(['ContractualModel', 'JourneyParts', 'PurchaseModel'])
+const HIDDEN = new Set(['ContractualModel', 'DynamicModel', 'JourneyParts', 'PurchaseModel'])
 
 /** The lines of a declaration, indented by its braces. */
 function indent(text, depth) {

@@ -40,7 +40,6 @@ def test_covariates_are_fitted_read_and_kept():
     own = model.at(income=rfm["income"][7], channel=rfm["channel"][7])
     score = own.score(rfm["frequency"][7], rfm["recency"][7], rfm["T"][7], 10)
     assert score[0] == pytest.approx(told["c7"], rel=1e-12)
-    ratio = hw.clv.likelihood_ratio(plain, model)
     assert hw.clv.likelihood_ratio(plain, model)["p"] < 1e-3
     with pytest.raises(hw.errors.ColumnError, match="income"):
         model.predict({name: rfm[name] for name in ("customer", "frequency", "recency", "T", "channel")})

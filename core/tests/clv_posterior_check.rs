@@ -180,6 +180,19 @@ fn every_method_and_law_can_be_checked() {
     }
 }
 
+/// Who came at the last moment has bought nothing yet, and the model knows it.
+#[test]
+fn customers_without_any_time() {
+    let posterior = draws("ParetoNBD", &frame(&simulate(BG, 1, 300, 8)));
+    let new = frame(&[vec![0.0; 9], vec![0.0; 9], vec![0.0; 9]]);
+    let table = check(&posterior, &new);
+    for column in ["observed", "expected", "low", "high"] {
+        let values = table.f64s(column).unwrap();
+        assert!(values[0] == 1.0 && values[1..].iter().all(|v| *v == 0.0), "{column}: {values:?}");
+    }
+    assert!(table.f64s("p").unwrap().iter().all(|p| *p == 0.5));
+}
+
 #[test]
 fn bad_input_is_named() {
     let frame = frame(&simulate(BG, 1, 100, 7));

@@ -78,8 +78,8 @@ class Purchases(_Likelihood):
             models are complete, and those of different k can be compared. `ParetoGGG` needs it, and by
             default takes ``"log_intervals"``.
         covariates : dict, optional
-            What explains purchases and dropout: ``purchase`` and ``dropout`` name columns of ``rfm`` (numbers,
-            truth values or names), ``equal`` those that have one coefficient for both, ``references`` the
+            What explains purchases and dropout: ``purchase`` and ``dropout`` name columns of ``rfm``
+            (numbers, truth values or names), ``equal`` those that have one coefficient for both, ``references`` the
             reference levels of names, ``purchase_penalty`` and ``dropout_penalty`` the λ of −½ λ γ² per
             customer on standardised covariates; ``dropout_on`` is ``"odds"``, ``"both"`` (as CLVTools) or
             ``"separate"`` (as pymc-marketing) for the models with dropout after a purchase. The model's

@@ -13,9 +13,9 @@ from ._likelihood import _Likelihood
 class Sources(TypedDict, total=False):
     """How orders and covariates are read.
 
-    ``customer`` and ``time`` name columns of both frames (``"customer"``, ``"time"``; a row of covariates holds
-    from its time to the customer's next one), ``value`` the orders' amounts, ``grain`` merges purchases (1 day),
-    ``observation_end`` is the last moment observed (the last order); ``refunds``, ``time_unit`` and
+    ``customer`` and ``time`` name columns of both frames (``"customer"``, ``"time"``; a row of covariates
+    holds from its time to the customer's next one), ``value`` the orders' amounts, ``grain`` merges purchases
+    (1 day), ``observation_end`` is the last moment observed (the last order); ``refunds``, ``time_unit`` and
     ``on_invalid`` are as in `summarize`.
     """
 

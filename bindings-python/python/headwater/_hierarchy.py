@@ -58,8 +58,8 @@ class Hierarchy(Fitted):
         Returns
         -------
         frame
-            parameter, what (``"centre"``, or ``"deviation"``: of its logarithm between groups), mean, sd, low,
-            median, high, r_hat, ess_bulk.
+            parameter, what (``"centre"``, or ``"deviation"``: of its logarithm between groups), mean, sd,
+            low, median, high, r_hat, ess_bulk.
         """
         return self._report("population", {"level": level})
 
@@ -85,7 +85,7 @@ class Hierarchy(Fitted):
         threads: int | None = None,
         progress: _call.Progress = None,
     ) -> Any:
-        """As `Posterior.predict`, each customer by its group's draws; of unknown groups, by those of a new one.
+        """As `Posterior.predict`, each customer by its group's draws; unknown groups by a new one's.
 
         Returns
         -------

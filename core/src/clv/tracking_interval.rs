@@ -54,13 +54,11 @@ impl Course {
     /// `ages` in periods are sorted, distinct and positive.
     pub(super) fn of(model: &dyn Purchases, ages: &[f64], run: &Run) -> Result<Self> {
         let periods = |age: f64| if model.is_discrete() { age.floor() } else { age };
-        let exact = model.ticks() == 1;
+        let exact = model.ticks() == 1 && !model.reads_intervals();
         let times: Vec<f64> = ages.iter().map(|age| periods(*age)).collect();
-        run.stage("variance of purchases", times.len() as u64)?;
         let parts = run.map_items(times.len(), |i| {
             run.check()?;
             let (from, to) = (i.checked_sub(1).map_or(0.0, |before| times[before]), times[i]);
-            run.advance(1)?;
             Ok((moments(model, to), if exact { paired(model, from, to) } else { regular(model, from, to) }))
         })?;
         let mut at: Vec<At> = Vec::with_capacity(parts.len());

@@ -223,9 +223,9 @@ impl Lifetimes<4> for ParetoLaw {
 }
 
 impl ParetoLaw {
-    /// [`ln_dead`] with its derivatives, which are moments over the time of death:
-    /// value and gradient by those of the first order, the Hessian, where `CURVED`,
-    /// by those of the second.
+    /// [`ln_dead`] before [`Self::with_front`], with its derivatives, which are moments over
+    /// the time of death: value and gradient by those of the first order, the Hessian,
+    /// where `CURVED`, by those of the second.
     fn dead_moments<const CURVED: bool>([r, alpha, s, beta]: [f64; 4], h: History) -> Jet<4> {
         let x = f64::from(h.frequency);
         let shape = r + x;
@@ -277,8 +277,12 @@ impl ParetoLaw {
                 out.hessian[i][j] = second[i][j] / mass - (first[i] / mass) * (first[j] / mass);
             }
         }
-        let [_, _, s, beta] = Jet::variables([r, alpha, s, beta]);
-        out + s.ln() + s * beta.ln()
+        out
+    }
+
+    /// Adds the ln of what f has before its power of β + t.
+    fn with_front<R: Real>(integral: R, [_, _, s, beta]: [R; 4]) -> R {
+        integral + s.ln() + s * beta.ln()
     }
 }
 
@@ -338,19 +342,21 @@ impl Law<4> for ParetoLaw {
         verdict(at, held, 2, 3)
     }
     fn own(&self, p: [f64; 4], h: History) -> (f64, [f64; 4], [[f64; 4]; 4]) {
-        let alive = ln_alive::<4, Self, Jet<4>>(Jet::variables(p), h);
+        let jets = Jet::variables(p);
+        let alive = ln_alive::<4, Self, Jet<4>>(jets, h);
         if h.age <= h.recency {
             return parts(alive);
         }
-        parts(alive.log_add(Self::dead_moments::<true>(p, h)))
+        parts(alive.log_add(Self::with_front(Self::dead_moments::<true>(p, h), jets)))
     }
     fn own_slope(&self, p: [f64; 4], h: History) -> (f64, [f64; 4]) {
-        let alive = ln_alive::<4, Self, Dual<4>>(Dual::variables(p), h);
+        let duals = Dual::variables(p);
+        let alive = ln_alive::<4, Self, Dual<4>>(duals, h);
         if h.age <= h.recency {
             return slope_of(alive);
         }
         let Jet { value, gradient, .. } = Self::dead_moments::<false>(p, h);
-        slope_of(alive.log_add(Dual { value, gradient }))
+        slope_of(alive.log_add(Self::with_front(Dual { value, gradient }, duals)))
     }
     fn while_alive(&self, p: [f64; 4], h: History, periods: f64) -> f64 {
         let [_, _, s, beta] = p;
@@ -455,6 +461,7 @@ mod tests {
             let moments = ParetoLaw::dead_moments::<true>(p, h);
             let slopes = ParetoLaw::dead_moments::<false>(p, h);
             assert_eq!((slopes.value, slopes.gradient), (moments.value, moments.gradient));
+            let moments = ParetoLaw::with_front(moments, Jet::variables(p));
             let jets = ln_dead::<4, ParetoLaw, Jet<4>>(Jet::variables(p), h);
             assert!((moments.value - jets.value).abs() < 1e-12 * jets.value.abs());
             for i in 0..4 {

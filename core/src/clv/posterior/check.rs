@@ -185,7 +185,7 @@ impl Posterior {
         if ages.customers == 0 {
             return Err(Error::not_enough_data("there are no customers to check the model by"));
         }
-        let random = models.iter().all(|m| m.ticks() == 1);
+        let random = models.iter().all(|m| m.ticks() == 1 && !m.reads_intervals());
         run.stage("replicating customers", models.len() as u64)?;
         let found = run.map_items(models.len(), |draw| {
             let mut replicate = Replicate::new(options.most, run.rng(STREAM + draw as u64));
