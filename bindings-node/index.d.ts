@@ -2882,10 +2882,6 @@ export declare class ChannelRules {
   save(path: string): Promise<void>
 }
 
-/** A model along covariates; `face/dynamic.js` has a class for each kind. */
-export declare class DynamicModel {
-}
-
 /**
  * A result: named columns of equal length.
  *

@@ -67,9 +67,8 @@ pub fn kind(bytes: &[u8]) -> Result<String> {
 
 /// Whether the model in these bytes has a field, for a loader that must choose.
 pub(crate) fn has(bytes: &[u8], field: &str) -> Result<bool> {
-    let fields: std::collections::BTreeMap<String, serde::de::IgnoredAny> =
-        serde_json::from_str(open(bytes)?.model.get()).unwrap_or_default();
-    Ok(fields.contains_key(field))
+    let fields: serde_json::Value = serde_json::from_str(open(bytes)?.model.get()).unwrap_or_default();
+    Ok(fields.get(field).is_some())
 }
 
 /// Reads a model back and checks it.

@@ -1,5 +1,5 @@
 //! Covariates of customers: the likelihood's maximum, what it recovers, and what is predicted with it.
-#![allow(clippy::disallowed_methods)] // a simulation of its own
+#![allow(clippy::disallowed_methods, clippy::expect_used, clippy::panic, clippy::needless_range_loop)]
 
 mod support;
 

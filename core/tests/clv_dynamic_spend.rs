@@ -1,5 +1,5 @@
 //! Spend along covariates: recovery, closed forms, and its tie to the purchase rate.
-#![allow(clippy::disallowed_methods)] // a simulation of its own
+#![allow(clippy::disallowed_methods, clippy::expect_used, clippy::panic, clippy::needless_range_loop)]
 
 mod support;
 

@@ -79,11 +79,11 @@ class Purchases(_Likelihood):
             default takes ``"log_intervals"``.
         covariates : dict, optional
             What explains purchases and dropout: ``purchase`` and ``dropout`` name columns of ``rfm``
-            (numbers, truth values or names), ``equal`` those that have one coefficient for both, ``references`` the
-            reference levels of names, ``purchase_penalty`` and ``dropout_penalty`` the λ of −½ λ γ² per
-            customer on standardised covariates; ``dropout_on`` is ``"odds"``, ``"both"`` (as CLVTools) or
-            ``"separate"`` (as pymc-marketing) for the models with dropout after a purchase. The model's
-            parameters are then those of a customer whose covariates are at their means.
+            (numbers, truth values or names), ``equal`` those that have one coefficient for both,
+            ``references`` the reference levels of names, ``purchase_penalty`` and ``dropout_penalty`` the λ
+            of −½ λ γ² per customer on standardised covariates; ``dropout_on`` is ``"odds"``, ``"both"`` (as
+            CLVTools) or ``"separate"`` (as pymc-marketing) for the models with dropout after a purchase. The
+            model's parameters are then those of a customer whose covariates are at their means.
         period : str, timedelta or number of days, optional
             The unit of recency and T, to be kept with the model and checked later.
         on_invalid : {"error", "drop"}, default "error"

@@ -1,4 +1,5 @@
 //! What covariates were found to do.
+#![allow(clippy::needless_range_loop)] // matrices read best by their indices
 
 use std::borrow::Cow;
 

@@ -144,7 +144,7 @@ impl DynamicParetoNbd {
             covariance: covariance[..LAW].iter().map(|row| row[..LAW].to_vec()).collect(),
             fixed: held.to_vec(),
             log_likelihood,
-            distinct: lives.lives.len() as u64,
+            distinct: lives.each.len() as u64,
             iterations: found.iterations as u64,
             gradient_norm: found.gradient_norm,
             verdict: if held.contains(&true) { ParetoLaw.verdict(at, held) } else { Verdict::Interior },
@@ -158,7 +158,7 @@ impl DynamicParetoNbd {
 
     /// Pareto/NBD without covariates, to start from.
     fn plain(&self, lives: &Lives, run: &Run) -> Result<Estimates> {
-        let take = |f: fn(&super::timeline::Life) -> f64| lives.lives.iter().map(f).collect::<Vec<f64>>();
+        let take = |f: fn(&super::timeline::Life) -> f64| lives.each.iter().map(f).collect::<Vec<f64>>();
         let (x, t_x, t) = (take(|l| f64::from(l.frequency)), take(|l| l.recency), take(|l| l.age));
         let rows = RfmSlices { frequency: &x, recency: &t_x, age: &t, ..RfmSlices::default() };
         let fit = Fit::<ParetoLaw, LAW>::new().penalty(self.penalty);
@@ -174,8 +174,8 @@ impl DynamicParetoNbd {
         plain: &Estimates,
         run: &Run,
     ) -> Result<(crate::clv::regression::Maximum, [f64; LAW])> {
-        let n = lives.lives.len() as f64;
-        let mean_age = sum(lives.lives.iter().map(|l| l.age)) / n;
+        let n = lives.each.len() as f64;
+        let mean_age = sum(lives.each.iter().map(|l| l.age)) / n;
         let centre: [f64; LAW] = std::array::from_fn(|i| ParetoLaw::TIME[i] * ln(mean_age));
         let of = |p: &Process| match p {
             Process::Purchase => self.covariates.purchase_penalty,
@@ -206,11 +206,11 @@ impl DynamicParetoNbd {
 
 /// The log-likelihood of all customers.
 fn whole(lives: &Lives, course: &Course<'_>, at: &[f64], run: &Run) -> Result<Local> {
-    let n = lives.lives.len();
+    let n = lives.each.len();
     let parts = run.map_items(n.div_ceil(PIECE), |piece| {
         run.check()?;
         let mut total = Local::zero(at.len());
-        for life in &lives.lives[piece * PIECE..n.min((piece + 1) * PIECE)] {
+        for life in &lives.each[piece * PIECE..n.min((piece + 1) * PIECE)] {
             let [from, to] = life.purchases;
             add(life, &lives.pieces, &lives.purchases[from..to], course, at, &mut total);
         }

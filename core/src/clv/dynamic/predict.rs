@@ -41,6 +41,9 @@ impl Default for DynamicPredictOptions {
 /// Factors and lengths of the pieces to come.
 type Coming = Vec<(u32, f64)>;
 
+/// An answer, and the edges of its intervals.
+type Told = (Answer, [f64; 4]);
+
 /// One customer's answers.
 #[derive(Clone, Copy)]
 struct Answer {
@@ -66,7 +69,7 @@ impl DynamicParetoNbdModel {
         let ahead = self.ahead(options)?;
         let mut pieces = Vec::new();
         let coming: Vec<Coming> = lives
-            .lives
+            .each
             .iter()
             .map(|life| {
                 pieces.clear();
@@ -74,7 +77,7 @@ impl DynamicParetoNbdModel {
                 pieces.iter().map(|(place, micros)| (*place, *micros as f64 / period)).collect()
             })
             .collect();
-        let table = self.answers(&timeline, &lives.lives, &lives.pieces, &coming, options, run)?;
+        let table = self.answers(&timeline, &lives.each, &lives.pieces, &coming, options, run)?;
         let customer = Table::new().with("customer", Values::Names(lives.customer));
         let table = table.into_iter().fold(customer, |t, (name, v)| t.with(name, Values::F64(v)));
         Ok(CustomerPrediction::new(table, lives.dropped))
@@ -185,20 +188,18 @@ impl DynamicParetoNbdModel {
             run.advance(out.len() as u64)?;
             Ok(out)
         })?;
-        let all: Vec<(Answer, [f64; 4])> = parts.into_iter().flatten().collect();
-        let column = |f: &dyn Fn(&(Answer, [f64; 4])) -> f64| all.iter().map(f).collect::<Vec<f64>>();
-        let mut out = vec![
-            ("expected_purchases", column(&|a| a.0.expected)),
-            ("p_alive", column(&|a| alive(a.0.odds))),
-        ];
+        let all: Vec<Told> = parts.into_iter().flatten().collect();
+        let column = |f: fn(&Told) -> f64| all.iter().map(f).collect::<Vec<f64>>();
+        let mut out =
+            vec![("expected_purchases", column(|a| a.0.expected)), ("p_alive", column(|a| alive(a.0.odds)))];
         if z.is_some() {
-            out.push(("expected_purchases_low", column(&|a| a.1[0])));
-            out.push(("expected_purchases_high", column(&|a| a.1[1])));
-            out.push(("p_alive_low", column(&|a| a.1[2])));
-            out.push(("p_alive_high", column(&|a| a.1[3])));
+            out.push(("expected_purchases_low", column(|a| a.1[0])));
+            out.push(("expected_purchases_high", column(|a| a.1[1])));
+            out.push(("p_alive_low", column(|a| a.1[2])));
+            out.push(("p_alive_high", column(|a| a.1[3])));
         }
         if options.discount_rate.is_some() {
-            out.push(("discounted_purchases", column(&|a| a.0.discounted)));
+            out.push(("discounted_purchases", column(|a| a.0.discounted)));
         }
         Ok(out)
     }

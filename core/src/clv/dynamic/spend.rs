@@ -132,9 +132,9 @@ impl DynamicGammaGamma {
         }
         let timeline = Timeline::read(covariates, Reader::Fit(&self.covariates), &self.sources, run)?;
         let lives = Lives::read(orders, &timeline, &self.sources, self.period.micros() as f64, run)?;
-        let rate = if self.rate { Some(self.rates(&lives, run)?) } else { None };
+        let rate = if self.rate { Some(Self::rates(&lives, run)?) } else { None };
         let spenders: Vec<Spender> = lives
-            .lives
+            .each
             .iter()
             .map(|life| {
                 let [from, to] = life.purchases;
@@ -171,9 +171,9 @@ impl DynamicGammaGamma {
         let limits = (self.max_iterations, self.tolerance);
         let found = search("DynamicGammaGamma", &at, &bounds, limits, n, |at| {
             let mut local = whole(&spenders, &matrix, rates, at, run)?;
-            for i in LAW..size {
-                local.value -= 0.5 * self.penalty * n * at[i] * at[i];
-                local.gradient[i] -= self.penalty * n * at[i];
+            for (i, slope) in at.iter().enumerate().skip(LAW) {
+                local.value -= 0.5 * self.penalty * n * slope * slope;
+                local.gradient[i] -= self.penalty * n * slope;
                 local.hessian[i * size + i] -= self.penalty * n;
             }
             Ok(local)
@@ -209,8 +209,8 @@ impl DynamicGammaGamma {
     }
 
     /// r and α of Pareto/NBD.
-    fn rates(&self, lives: &Lives, run: &Run) -> Result<[f64; 2]> {
-        let take = |f: fn(&super::timeline::Life) -> f64| lives.lives.iter().map(f).collect::<Vec<f64>>();
+    fn rates(lives: &Lives, run: &Run) -> Result<[f64; 2]> {
+        let take = |f: fn(&super::timeline::Life) -> f64| lives.each.iter().map(f).collect::<Vec<f64>>();
         let (x, t_x, t) = (take(|l| f64::from(l.frequency)), take(|l| l.recency), take(|l| l.age));
         let rows = RfmSlices { frequency: &x, recency: &t_x, age: &t, ..RfmSlices::default() };
         let model = Fit::<ParetoLaw, 4>::new().fit(&rows, run)?;

@@ -170,8 +170,8 @@ impl DynamicGammaGammaModel {
         let values = &self.estimates.values;
         let (p, q, v) = (values[0], values[1], values[2]);
         let mut pieces = Vec::new();
-        let mut spend = Vec::with_capacity(lives.lives.len());
-        for life in &lives.lives {
+        let mut spend = Vec::with_capacity(lives.each.len());
+        for life in &lives.each {
             let rate = self.slopes.rate.map_or(0.0, |(law, mean)| {
                 let slope = self.slopes.values.last().copied().unwrap_or_default();
                 slope * (log_rate(law, life.frequency, life.age) - mean)

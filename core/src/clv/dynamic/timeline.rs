@@ -112,7 +112,7 @@ impl<'a> Timeline<'a> {
 /// Lives of customers beside their covariates.
 pub(super) struct Lives {
     pub(super) customer: Names,
-    pub(super) lives: Vec<Life>,
+    pub(super) each: Vec<Life>,
     /// Places and lengths in periods; each life has a stretch of them.
     pub(super) pieces: Vec<(u32, f64)>,
     /// Places of the repeat purchases and their amounts, likewise.
@@ -167,7 +167,7 @@ impl Lives {
         let labels = &read.customer.labels;
         let mut out = Self {
             customer: Names { codes: Vec::new(), labels: read.customer.labels.clone() },
-            lives: Vec::new(),
+            each: Vec::new(),
             pieces: Vec::new(),
             purchases: Vec::new(),
             dropped: read.dropped,
@@ -208,7 +208,7 @@ impl Lives {
             for (visit, value) in visits.list.iter().skip(1) {
                 out.purchases.push((timeline.place_at(places, at(*visit)), *value));
             }
-            out.lives.push(Life {
+            out.each.push(Life {
                 frequency: (visits.list.len() - 1) as u32,
                 pieces: [first_piece, split, stop],
                 purchases: [bought, out.purchases.len()],
@@ -219,7 +219,7 @@ impl Lives {
             });
             kept.push(code as u32);
         }
-        if out.lives.is_empty() {
+        if out.each.is_empty() {
             return Err(Error::not_enough_data("there are no purchases"));
         }
         out.customer.codes = kept;

@@ -440,7 +440,9 @@ impl Hierarchy {
             .collect();
         let parameters: Text = tables
             .iter()
-            .flat_map(|t| (0..t.rows()).filter_map(|row| t.text("parameter", row).map(|p| p.into_owned())))
+            .flat_map(|t| {
+                (0..t.rows()).filter_map(|row| t.text("parameter", row).map(std::borrow::Cow::into_owned))
+            })
             .collect();
         let mut out = Table::new()
             .with("group", Values::Text(rows(&|g| self.groups[g].clone())))

@@ -204,7 +204,10 @@ mod tests {
             for age in [1.0, 8.0, 13.0] {
                 let from = begins(age, model.is_discrete());
                 let likelihood = |frequency: u32, recency: f64| {
-                    model.quantity(History { frequency, recency, age }, Quantity::LogLikelihood)
+                    model.quantity(
+                        History { frequency, recency, age, ..History::default() },
+                        Quantity::LogLikelihood,
+                    )
                 };
                 let mut quiet = likelihood(0, 0.0).exp();
                 for n in 1..=60_u32 {
