@@ -155,7 +155,7 @@ fn the_tie_of_frequency_and_spend_is_tested() -> Result<()> {
         }
         (0..900).for_each(|c| {
             if x[c] > 0.0 {
-                mean[c] /= x[c]
+                mean[c] /= x[c];
             }
         });
         (x, mean)
