@@ -17,6 +17,7 @@ from . import (
     shapley,
     stitching,
     survival,
+    uncertainty,
 )
 
 
@@ -94,6 +95,17 @@ STAGES = {
         "P(alive) and expected purchases with intervals, BG/NBD, 1 million customers",
         "≤ 0.2 s",
         lifetimes.PREDICT,
+    ),
+    "posterior": (
+        "Full posterior of BG/NBD on CDNOW by NUTS, 4 × 1,000 draws",
+        "≤ 0.5 s, R̂ < 1.01",
+        uncertainty.POSTERIOR,
+    ),
+    "refits": ("Bootstrap refits of BG/NBD on CDNOW", "1,000 in ≤ 0.5 s", uncertainty.REFITS),
+    "covariates": (
+        "Pareto/NBD with a covariate of purchase and of dropout, 100,000 simulated customers",
+        "(none stated)",
+        uncertainty.COVARIATES,
     ),
     "summarize": (
         "Recency, frequency, T and mean value from 5 million orders",

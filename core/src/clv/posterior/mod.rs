@@ -20,6 +20,7 @@ mod bootstrap;
 mod check;
 mod diagnostics;
 mod hierarchy;
+mod hierarchy_report;
 mod kernel;
 mod nuts;
 mod predict;
