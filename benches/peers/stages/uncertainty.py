@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from . import lifetimes as laws
 import pyarrow as pa
+
+from . import lifetimes as laws
 
 
 def draws(rfm):
