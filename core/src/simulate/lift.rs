@@ -11,6 +11,7 @@ use super::sample::Sampler;
 use crate::column::{Duration, Table, Text, Values};
 use crate::journey::Moment;
 use crate::math::ExactSum;
+use crate::run::split_mix;
 use crate::{Error, Result, Run};
 
 /// Who is compared with whom.
@@ -69,7 +70,8 @@ pub struct LiftTest {
     pub design: LiftDesign,
     /// `"conversions"` or `"value"`. Default `"conversions"`.
     pub metric: LiftMetric,
-    /// Decides who is held out, apart from the market's own seed. Default 0.
+    /// Decides who is held out, with the market's own seed and the channel: tests of several channels
+    /// are independent of each other. Default 0.
     pub seed: u64,
 }
 
@@ -191,7 +193,11 @@ impl<'a> Test<'a> {
             off: Off { channel: channel as u16, from: day(start), to: day(end) },
             counted: (day(start), day(until)),
             period: (start, end),
-            assignment: Run::new().seed(plan.options.seed ^ spec.seed.rotate_left(32) ^ 0x6c69_6674),
+            // Each channel's test draws its own halves: chance must not err alike in all of them.
+            assignment: Run::new().seed(
+                split_mix(plan.options.seed ^ spec.seed.rotate_left(32) ^ 0x6c69_6674)
+                    ^ split_mix(channel as u64),
+            ),
         })
     }
 
