@@ -26,7 +26,7 @@ pub(in crate::clv) struct Maximum {
 /// Where the gradient has vanished, Newton's step at an ordinary maximum is as
 /// small; along a likelihood that only rises it stays about 1.
 const STILL_MOVING: f64 = 0.02;
-/// A gradient per event, and a gain in log-likelihood, that are next to nothing.
+/// A gain in log-likelihood, and a tenth of a gradient per event, that are next to nothing.
 const NEARLY: f64 = 1e-6;
 /// A step so small, in standard deviations, is no step.
 const WITHIN_NOISE: f64 = 1e-7;
@@ -73,7 +73,7 @@ where
     let stalled = found.iterations < max_iterations && step.iter().all(|s| s.abs() < WITHIN_NOISE);
     // On a ridge a step is long and gains nothing that the likelihood's rounding does not hide.
     let gain: f64 = 0.5 * step.iter().zip(&found.local.gradient).map(|(s, g)| s * g).sum::<f64>();
-    let flat = gain.abs() < NEARLY && found.gradient_norm < NEARLY * size;
+    let flat = gain.abs() < NEARLY && found.gradient_norm < 10.0 * NEARLY * size;
     if !found.converged && !stalled && !flat {
         return Err(not_converged());
     }
