@@ -30,7 +30,7 @@ const STEEPEST: f64 = 30.0;
 /// use headwater::Run;
 /// use headwater::clv::dynamic::{DynamicParetoNbd, DynamicPredictOptions};
 /// use headwater::clv::Covariates;
-/// use headwater::column::{Columns, Duration};
+/// use headwater::column::{Columns, Data, Duration};
 ///
 /// // Sixty customers who buy more in the second quarter, by a calendar that all share.
 /// let (mut customer, mut time) = (Vec::new(), Vec::new());
@@ -42,16 +42,16 @@ const STEEPEST: f64 = 30.0;
 ///         }
 ///     }
 /// }
-/// let orders = Columns::new().with("customer", customer).with("time", time);
+/// let orders = Columns::new().with("customer", customer).with("time", Data::times(time));
 /// let (mut customer, mut time, mut season) = (Vec::new(), Vec::new(), Vec::new());
 /// for i in 0..60 {
-///     for (day, on) in [(0, 0.0), (90, 1.0), (180, 0.0)] {
+///     for (day, on) in [(0_i64, 0.0), (90, 1.0), (180, 0.0)] {
 ///         customer.push(format!("c{i}"));
 ///         time.push(1_700_000_000_000_000 + day * 86_400_000_000);
 ///         season.push(on);
 ///     }
 /// }
-/// let seasons = Columns::new().with("customer", customer).with("time", time).with("season", season);
+/// let seasons = Columns::new().with("customer", customer).with("time", Data::times(time)).with("season", season);
 ///
 /// let fit = DynamicParetoNbd {
 ///     covariates: Covariates::new(["season"], []),
@@ -162,7 +162,7 @@ impl DynamicParetoNbd {
         let (x, t_x, t) = (take(|l| f64::from(l.frequency)), take(|l| l.recency), take(|l| l.age));
         let rows = RfmSlices { frequency: &x, recency: &t_x, age: &t, ..RfmSlices::default() };
         let fit = Fit::<ParetoLaw, LAW>::new().penalty(self.penalty);
-        let model = fit.max_iterations(self.max_iterations).tolerance(self.tolerance).fit(&rows, run)?;
+        let model = fit.max_iterations(self.max_iterations).tolerance(1e-5).fit(&rows, run)?;
         Ok(model.estimates().clone())
     }
 

@@ -213,7 +213,7 @@ impl DynamicGammaGamma {
         let take = |f: fn(&super::timeline::Life) -> f64| lives.each.iter().map(f).collect::<Vec<f64>>();
         let (x, t_x, t) = (take(|l| f64::from(l.frequency)), take(|l| l.recency), take(|l| l.age));
         let rows = RfmSlices { frequency: &x, recency: &t_x, age: &t, ..RfmSlices::default() };
-        let model = Fit::<ParetoLaw, 4>::new().fit(&rows, run)?;
+        let model = Fit::<ParetoLaw, 4>::new().tolerance(1e-7).fit(&rows, run)?;
         let values = &model.estimates().values;
         Ok([values[0], values[1]])
     }
@@ -223,7 +223,7 @@ impl DynamicGammaGamma {
         let x: Vec<f64> = spenders.iter().map(|s| s.bought.len() as f64).collect();
         let mean = spenders.iter().zip(&x).map(|(s, x)| sum(s.bought.iter().map(|b| b.1)) / x);
         let rows = SpendSlices { frequency: &x, monetary_value: &mean.collect::<Vec<f64>>(), weight: None };
-        let fit = GammaGamma { max_iterations: self.max_iterations, tolerance: self.tolerance };
+        let fit = GammaGamma { max_iterations: self.max_iterations, tolerance: 1e-5 };
         Ok(fit.fit(&rows, run)?.estimates().values.clone())
     }
 }
