@@ -13,12 +13,14 @@ use crate::clv::regression::search;
 use crate::clv::rows::RfmSlices;
 use crate::column::{Columns, Dropped, Duration};
 use crate::math::ascent::Local;
-use crate::math::{digamma, exp, ln, ln_gamma, sum, trigamma};
+use crate::math::{
+    digamma, digamma_rise, exp, ln, ln_1p, ln_gamma, ln_gamma_rise, sum, trigamma, trigamma_rise,
+};
 use crate::{Error, Result, Run};
 
 /// Customers in one piece of work.
 const PIECE: usize = 256;
-/// A log parameter stays within ln(10⁶) of where it begins.
+/// A log parameter stays within ln(10⁶) of 0, v of the mean value.
 const EDGE: f64 = 13.815_510_557_964_274;
 /// A standardised coefficient stays within this.
 const STEEPEST: f64 = 30.0;
@@ -163,7 +165,10 @@ impl DynamicGammaGamma {
         let size = LAW + slopes;
         let mut at: Vec<f64> = start.iter().map(|v| ln(*v)).collect();
         at.resize(size, 0.0);
-        let mut bounds: Vec<(f64, f64)> = at[..LAW].iter().map(|v| (v - EDGE, v + EDGE)).collect();
+        let bought = || spenders.iter().flat_map(|s| &s.bought).map(|b| b.1);
+        let mean = sum(bought()) / bought().count() as f64;
+        let centre = [0.0, 0.0, ln(mean)];
+        let mut bounds: Vec<(f64, f64)> = centre.iter().map(|v| (v - EDGE, v + EDGE)).collect();
         bounds.resize(size, (-STEEPEST, STEEPEST));
         let n = spenders.len() as f64;
         let rates = self.rate.then_some(rates);
@@ -297,19 +302,23 @@ fn add(spender: &Spender, matrix: &Matrix, row: &mut [f64], at: &[f64], total: &
         }
     }
     let x = spender.bought.len() as f64;
-    let (c, w) = (p * x + q, v + sums);
-    let ln_w = ln(w);
+    // Differences of near equals are taken whole: where all spend alike, q and v are vast.
+    let (rise, c, w) = (p * x, p * x + q, v + sums);
+    let (ln_w, over) = (ln(w), ln_1p(sums / v));
     let eta: f64 = shifts.iter().zip(&at[LAW..]).map(|(z, c)| z * c).sum();
     total.value +=
-        (p - 1.0) * logs - p * eta + ln_gamma(c) - ln_gamma(q) - x * ln_gamma(p) + q * at[2] - c * ln_w;
+        (p - 1.0) * logs - p * eta + ln_gamma_rise(q, rise) - x * ln_gamma(p) - q * over - rise * ln_w;
     let (psi, bend) = (digamma(c), trigamma(c));
     // In p, q and v, then on their logarithms.
-    let slope =
-        [logs - eta + x * (psi - digamma(p)) - x * ln_w, psi - digamma(q) + at[2] - ln_w, q / v - c / w];
+    let slope = [
+        logs - eta + x * (psi - digamma(p)) - x * ln_w,
+        digamma_rise(q, rise) - over,
+        (q * (sums / v) - rise) / w,
+    ];
     let bent = [
         [x * x * bend - x * trigamma(p), 0.0, 0.0],
-        [x * bend, bend - trigamma(q), 0.0],
-        [-x / w, 1.0 / v - 1.0 / w, c / (w * w) - q / (v * v)],
+        [x * bend, trigamma_rise(q, rise), 0.0],
+        [-x / w, sums / v / w, (rise - q * (sums / v) * (2.0 + sums / v)) / (w * w)],
     ];
     let theta = [p, q, v];
     for i in 0..LAW {
