@@ -42,7 +42,7 @@ def peer_refits(rfm):
         some = frame.iloc[rng.integers(0, len(frame), len(frame))]
         fitter = BetaGeoFitter(penalizer_coef=0.0)
         fitter.fit(some["frequency"], some["recency"], some["T"])
-        found.append([float(v) for v in fitter.params_.values()])
+        found.append([float(v) for _, v in fitter.params_.items()])
     return np.std(found, axis=0)
 
 
