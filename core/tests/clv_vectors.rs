@@ -1,5 +1,5 @@
-//! The shared vectors of lifetime value, `vectors/clv.json`, `vectors/clv_models.json`
-//! and `vectors/clv_learned.json`.
+//! The shared vectors of lifetime value, `vectors/clv.json`, `vectors/clv_models.json`,
+//! `vectors/clv_covariates.json` and `vectors/clv_learned.json`.
 //!
 //! Calls, frames, options and tables:
 //! - `clv.summarize`: frame `orders`; the options of `SummarizeOptions`; tables `rfm`, `accounting`.
@@ -40,6 +40,11 @@ use support::Frames;
 #[test]
 fn shared_vectors() {
     support::run_vectors("clv", call);
+}
+
+#[test]
+fn shared_vectors_of_covariates() {
+    support::run_vectors("clv_covariates", call);
 }
 
 #[test]
