@@ -2144,6 +2144,8 @@ export declare namespace clv {
     discountRate?: number
     /** Share of the spend that is profit. Default 1. */
     margin?: number
+    /** Level of an interval of the value for the uncertainty of the parameters, such as 0.9. */
+    interval?: number
   }
 
   /** What `clv.likelihoodRatio` finds. */

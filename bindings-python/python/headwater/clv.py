@@ -348,6 +348,7 @@ def lifetime_value(
     periods: int = 52,
     discount_rate: float = 0.0,
     margin: float = 1.0,
+    interval: float | None = None,
     customer: str = "customer",
     frequency: str = "frequency",
     recency: str = "recency",
@@ -373,6 +374,8 @@ def lifetime_value(
         Per period; purchases of a period are discounted as if made at its end.
     margin : float, default 1
         The share of the spend that is profit.
+    interval : float, optional
+        The level of an interval of the value for the uncertainty of the parameters, such as 0.9.
     customer, frequency, recency, T, monetary_value : str
         Columns.
     period : str, timedelta or number of days, optional
@@ -394,6 +397,7 @@ def lifetime_value(
         "periods": periods,
         "discount_rate": discount_rate,
         "margin": margin,
+        "interval": interval,
         "period": period,
         "on_invalid": on_invalid,
     }

@@ -149,6 +149,7 @@ def lifetime_value(
     periods: int = 52,
     discount_rate: float = 0.0,
     margin: float = 1.0,
+    interval: float | None = None,
     customer: str = "customer",
     frequency: str = "frequency",
     recency: str = "recency",

@@ -8,6 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::estimates::{Estimates, Verdict};
+use super::laws::deviation;
 use crate::column::{Table, Values};
 use crate::math::newton::{Local, Stop, covariance, maximise};
 use crate::math::{Sum, digamma_rise, erfc, exp, ln, ln_1p, ln_beta, sum, trigamma, trigamma_rise};
@@ -461,6 +462,14 @@ impl GammaGammaModel {
     pub fn predict(&self, rows: &SpendSlices<'_>) -> Result<Vec<Option<f64>>> {
         rows.check()?;
         Ok(rows.frequency.iter().zip(rows.monetary_value).map(|(x, m)| self.spend(*x, *m)).collect())
+    }
+
+    /// The standard deviation of its logarithm, by the uncertainty of the parameters.
+    pub(crate) fn spread(&self, x: f64, m: f64) -> f64 {
+        let [p, q, v] = self.params();
+        let total = if x > 0.0 { x * m } else { 0.0 };
+        let divisor = p * x + (q - 1.0);
+        deviation(&self.estimates, &[1.0 - p * x / divisor, -q / divisor, v / (v + total)])
     }
 
     pub(crate) fn spend(&self, x: f64, m: f64) -> Option<f64> {

@@ -4,12 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use super::beta_geo::discount_weights;
 use super::covariates::{Shared, each_law, reader};
+use super::estimates::interval_quantile;
 use super::frames::{History, Roles, intervals_of};
 use super::gamma_gamma::GammaGammaModel;
-use super::laws::{Purchases, Quantity, same_unit};
+use super::laws::{History as Customer, Purchases, Quantity, deviation, ln_slopes, same_unit};
 use super::rows::{RfmSlices, Unique};
 use super::unit::Unit;
 use crate::column::{Columns, Dropped, Names, OnInvalid, Sign, Table, Values};
+use crate::math::{exp, sum};
 use crate::{Error, Result, Run};
 
 /// Roles and options of [`lifetime_value`].
@@ -33,6 +35,9 @@ pub struct LifetimeOptions {
     pub discount_rate: f64,
     /// Share of the spend that is profit, from 0; 1 by default.
     pub margin: f64,
+    /// Level of an interval of the value for the uncertainty of the parameters, of purchases and of
+    /// spend alike (delta method on the log scale); none by default.
+    pub interval: Option<f64>,
     /// The unit of recency and T, where it is known; it must then be the model's.
     pub period: Option<Unit>,
     /// What happens to rows that cannot be.
@@ -50,6 +55,7 @@ impl Default for LifetimeOptions {
             periods: 52,
             discount_rate: 0.0,
             margin: 1.0,
+            interval: None,
             period: None,
             on_invalid: OnInvalid::Error,
         }
@@ -68,18 +74,27 @@ pub struct Lifetime {
     pub expected_spend: Vec<Option<f64>>,
     /// Discounted margin; `None` where the spend model has no mean.
     pub lifetime_value: Vec<Option<f64>>,
+    /// Interval edges of the value, where they were asked for.
+    edges: Option<[Vec<Option<f64>>; 2]>,
     dropped: Dropped,
 }
 
 impl Lifetime {
-    /// A frame: customer, expected_purchases, p_alive, expected_spend, lifetime_value.
+    /// A frame: customer, expected_purchases, p_alive, expected_spend, lifetime_value, and with `interval`
+    /// lifetime_value_low and lifetime_value_high.
     pub fn table(&self) -> Table {
-        Table::new()
+        let table = Table::new()
             .with("customer", Values::Names(self.customer.clone()))
             .with("expected_purchases", Values::F64(self.expected_purchases.clone()))
             .with("p_alive", Values::F64(self.p_alive.clone()))
             .with_optional("expected_spend", self.expected_spend.iter().copied())
-            .with_optional("lifetime_value", self.lifetime_value.iter().copied())
+            .with_optional("lifetime_value", self.lifetime_value.iter().copied());
+        match &self.edges {
+            None => table,
+            Some([low, high]) => table
+                .with_optional("lifetime_value_low", low.iter().copied())
+                .with_optional("lifetime_value_high", high.iter().copied()),
+        }
     }
 
     /// The rows that were dropped.
@@ -107,6 +122,7 @@ pub fn lifetime_value(
             return Err(Error::option(name, "must be a finite number from 0"));
         }
     }
+    let z = options.interval.map(interval_quantile).transpose()?;
     same_unit(model.period(), options.period)?;
     let roles = Roles {
         customer: Some(&options.customer),
@@ -135,7 +151,9 @@ pub fn lifetime_value(
             let history = unique.history(row);
             let ask = |quantity| model.quantity(history, quantity);
             let all = ask(Quantity::Purchases { periods: weights.len() as f64 });
-            Ok((model.discounted(history, &weights), all, ask(Quantity::Alive { ahead: 0.0 })))
+            let value = model.discounted(history, &weights);
+            let spread = if z.is_some() { spread(model, history, &weights) } else { 0.0 };
+            Ok((value, all, ask(Quantity::Alive { ahead: 0.0 }), spread))
         })?;
         run.advance(rows.len() as u64)?;
         Ok(Shared::new(valued, unique))
@@ -144,16 +162,40 @@ pub fn lifetime_value(
     let money = history.along.as_deref().unwrap_or_default();
     let expected_spend: Vec<Option<f64>> =
         rows.frequency.iter().zip(money).map(|(x, m)| spend.spend(*x, *m)).collect();
+    let lifetime_value: Vec<Option<f64>> = valued
+        .iter()
+        .zip(&expected_spend)
+        .map(|(v, spend)| spend.map(|spend| options.margin * spend * v.0))
+        .collect();
+    let edges = z.map(|z| {
+        let edge = |sign: f64| {
+            let each = lifetime_value.iter().zip(&valued).zip(rows.frequency.iter().zip(money));
+            each.map(|((value, v), (x, m))| {
+                let reach = z * v.3.hypot(spend.spread(*x, *m));
+                value.map(|value| value * exp(sign * reach))
+            })
+            .collect()
+        };
+        [edge(-1.0), edge(1.0)]
+    });
     Ok(Lifetime {
         expected_purchases: valued.iter().map(|v| v.1).collect(),
         p_alive: valued.iter().map(|v| v.2).collect(),
-        lifetime_value: valued
-            .iter()
-            .zip(&expected_spend)
-            .map(|(v, spend)| spend.map(|spend| options.margin * spend * v.0))
-            .collect(),
+        lifetime_value,
+        edges,
         expected_spend,
         customer: history.customer.unwrap_or_else(|| Names::from_iter([""; 0])),
         dropped: history.dropped,
     })
+}
+
+/// The standard deviation of the logarithm of discounted purchases, by the uncertainty of the parameters.
+fn spread(model: &dyn Purchases, history: Customer, weights: &[f64]) -> f64 {
+    let estimates = model.estimates();
+    let value = |values: &[f64]| {
+        let at =
+            |i: usize| model.quantity_at(values, history, Quantity::Purchases { periods: (i + 1) as f64 });
+        sum(weights.iter().enumerate().filter(|(_, w)| **w != 0.0).map(|(i, w)| w * at(i)))
+    };
+    deviation(estimates, &ln_slopes(estimates, value(&estimates.values), value))
 }

@@ -23,7 +23,7 @@ pub use ggg::ParetoGggLaw;
 pub use lifetimes::{GGompertzLaw, ParetoLaw};
 pub use model::PurchaseModel;
 pub use predict::{CustomerPrediction, PredictOptions, predict};
-pub(crate) use predict::{expected_purchases, same_unit};
+pub(crate) use predict::{deviation, expected_purchases, ln_slopes, same_unit};
 pub use purchases::{Purchases, Quantity};
 
 use super::covariates::Process;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::History;
 use super::purchases::{MOST, Purchases, Quantity, slope, span};
 use crate::clv::covariates::{Shared, each_law, reader};
-use crate::clv::estimates::interval_quantile;
+use crate::clv::estimates::{Estimates, interval_quantile};
 use crate::clv::frames::{History as Rows, Roles, intervals_of};
 use crate::clv::rows::{RfmSlices, Unique};
 use crate::clv::unit::Unit;
@@ -111,6 +111,7 @@ struct Answers {
 /// | expected_purchases, p_alive | always | in the coming `periods`, and now |
 /// | …_low, …_high of both | `interval` | the uncertainty of the parameters: delta method on the log and logit scale |
 /// | purchases_low, purchases_high | `purchase_interval` | quantiles of the number of purchases |
+/// | p_alive_ahead, residual_purchases, purchase_rate …_low, …_high | `interval` and what asks for them | the same for these |
 /// | p_alive_ahead | `ahead` | P(alive) `ahead` periods after T |
 /// | residual_purchases | `discount_rate` | for ever, discounted (DERT) |
 /// | next_purchase | `next_purchase` | time until the next purchase; missing where it may never come |
@@ -303,18 +304,78 @@ fn answers(
         columns.extend([("purchases_low", Some(low)), ("purchases_high", Some(high))]);
     }
     if let Some(ahead) = ahead {
-        columns.push(("p_alive_ahead", Some(model.quantity(history, Quantity::Alive { ahead }))));
+        let asked = Quantity::Alive { ahead };
+        let value = model.quantity(history, asked);
+        columns.push(("p_alive_ahead", Some(value)));
+        if let Some(z) = z {
+            let [low, high] = around(model, history, asked, value, z);
+            columns.extend([("p_alive_ahead_low", Some(low)), ("p_alive_ahead_high", Some(high))]);
+        }
     }
     if let Some(rate) = rate {
-        columns.push(("residual_purchases", Some(model.quantity(history, Quantity::Residual { rate }))));
+        let asked = Quantity::Residual { rate };
+        let value = model.quantity(history, asked);
+        columns.push(("residual_purchases", Some(value)));
+        if let Some(z) = z {
+            let [low, high] = around(model, history, asked, value, z);
+            columns.extend([("residual_purchases_low", Some(low)), ("residual_purchases_high", Some(high))]);
+        }
     }
     if let Some(level) = options.next_purchase {
         columns.push(("next_purchase", model.next_purchase_of(history, level)));
     }
     if options.rate {
-        columns.push(("purchase_rate", Some(model.quantity(history, Quantity::Rate))));
+        let value = model.quantity(history, Quantity::Rate);
+        columns.push(("purchase_rate", Some(value)));
+        if let Some(z) = z {
+            let [low, high] = around(model, history, Quantity::Rate, value, z);
+            columns.extend([("purchase_rate_low", Some(low)), ("purchase_rate_high", Some(high))]);
+        }
     }
     Answers { columns }
+}
+
+/// Slopes of the logarithm of something on log parameters, of which `value` is what it is at the estimates.
+pub(crate) fn ln_slopes(estimates: &Estimates, value: f64, f: impl Fn(&[f64]) -> f64) -> Vec<f64> {
+    let mut moved = estimates.values.clone();
+    let mut slopes = vec![0.0; moved.len()];
+    for i in (0..moved.len()).filter(|i| value > 0.0 && !estimates.fixed[*i]) {
+        moved[i] *= exp(STEP);
+        let up = f(&moved);
+        if up > 0.0 {
+            slopes[i] = ln_1p((up - value) / value) / STEP;
+        }
+        moved[i] = estimates.values[i];
+    }
+    slopes
+}
+
+/// The standard deviation of what has these slopes on log parameters.
+pub(crate) fn deviation(estimates: &Estimates, slopes: &[f64]) -> f64 {
+    let mut variance = 0.0;
+    for (a, row) in slopes.iter().zip(&estimates.covariance) {
+        for (b, c) in slopes.iter().zip(row) {
+            variance += a * b * c;
+        }
+    }
+    variance.max(0.0).sqrt()
+}
+
+/// Interval edges of one more quantity: on the logit scale of a probability, else on the log scale.
+fn around(model: &dyn Purchases, history: History, asked: Quantity, value: f64, z: f64) -> [f64; 2] {
+    let estimates = model.estimates();
+    let slopes = ln_slopes(estimates, value, |p| model.quantity_at(p, history, asked));
+    let reach = z * deviation(estimates, &slopes);
+    if !matches!(asked, Quantity::Alive { .. }) {
+        return [value * exp(-reach), value * exp(reach)];
+    }
+    if value <= 0.0 || value >= 1.0 {
+        return [value; 2];
+    }
+    // d logit p = d ln p / (1 − p)
+    let reach = reach / (1.0 - value);
+    let shifted = |s: f64| value / (value + (1.0 - value) * exp(-s));
+    [shifted(-reach), shifted(reach)]
 }
 
 /// The smallest numbers of purchases that are reached with probability (1 ∓ level) / 2.
