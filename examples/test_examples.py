@@ -133,6 +133,7 @@ def test_the_readme_in_node(tmp_path: pathlib.Path) -> None:
     assert "alpha" in run("node", "readme.mjs", cwd=tmp_path)
 
 
+@pytest.mark.timeout(600)  # it compiles the crate
 def test_the_readme_in_rust(tmp_path: pathlib.Path) -> None:
     (code,) = blocks("rust")
     uses, _, body = code.partition("\n\n")
