@@ -1024,11 +1024,15 @@ export declare function difference(
 
 /** Options of `selfControlled`. */
 export interface SelfControlledOptions {
-  /** The ends of the bands of age in which a touch's effect is constant. Default 1, 3, 7, 14, 30 days. */
-  bands?: Duration[]
-  /** Takes the effect in the first band to be that of the second. Default false. */
-  skipFirst?: boolean
-  /** Channels that people touch because they are about to buy: taken to add nothing. */
+  /** Half-lives that an effect may have. Default: 14 from 6 hours to 45 days. */
+  halfLives?: Duration[]
+  /** What each earlier touch may take from a touch. Default: 10 from 0 to 0.7; `[0]` for none. */
+  wear?: number[]
+  /** For how long an earlier touch counts as one. Default 30 days. */
+  wearWindow?: Duration
+  /** How often channels touch is taken as even over so long a time. Default 7 days. */
+  calendar?: Duration
+  /** Channels that people touch because they are about to buy, or that follow such touches: left out. */
   exclude?: string[]
   /** The share of an interval. Default 0.9. */
   confidence?: number
@@ -1038,9 +1042,10 @@ export interface SelfControlledOptions {
 
 /**
  * What each channel added, every customer compared with themselves: channel,
- * touches, per_touch, per_touch_se, conversions, standard_error, low, high,
- * share. `extras.profile` has the effect by age. Holds where the moment of a
- * touch is as good as random for the customer.
+ * touches, per_touch, per_touch_se, half_life (days), wear, conversions,
+ * standard_error, low, high, share, note. `extras.profile` has the effect by age.
+ * When a customer was touched, given how often, is taken as chance; leave out
+ * channels that people touch because they are about to buy.
  */
 export declare function selfControlled(
   journeys: Journeys,
@@ -1055,7 +1060,7 @@ export interface CalibrateOptions {
   selfControlled?: boolean | SelfControlledOptions
   /** What is calibrated. Default `"conversions"`. */
   metric?: 'conversions' | 'value'
-  /** Channels without a test. Default `"shrink"`: a factor from the spread of the tested ones. */
+  /** Channels without a test. Default `"shrink"`: a factor from the spread of the tested ones; estimates of `selfControlled` are joined with the tests by their errors. */
   untested?: 'shrink' | 'proportional' | 'none'
   /** Samples for the error of the credits themselves. Default 0. */
   bootstrap?: number

@@ -60,6 +60,6 @@ test('lifetime value, windows, and what touches add', async () => {
   const chosen = await hw.chooseLookback(made, { candidates: ['1d', '3d'], folds: 2 })
   assert.equal(chosen.column('chosen').filter(Boolean).length, 1)
   assert.equal((await hw.chooseHalfLife(made, { folds: 2 })).column('candidate')[0], '12h')
-  const added = await hw.selfControlled(made, { bands: ['2d'] })
+  const added = await hw.selfControlled(made, { halfLives: ['2d'], wear: [0] })
   assert.ok(added.extras.profile)
 })

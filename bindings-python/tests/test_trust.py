@@ -112,6 +112,6 @@ def test_windows_and_what_touches_add(events):
     assert found["chosen"].sum() == 1
     assert hw.choose_half_life(events, folds=2)["candidate"].to_list()[0] == "12h"
     beside = {}
-    added = hw.self_controlled(events, bands=["2d"], report=beside)
+    added = hw.self_controlled(events, half_lives=["2d"], wear=[0.0], report=beside)
     assert added["conversions"].sum() == pytest.approx(3.0)
     assert "profile" in beside

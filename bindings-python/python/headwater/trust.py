@@ -147,7 +147,8 @@ def calibrate(
     metric : {"conversions", "value"}
     untested : {"shrink", "proportional", "none"}, default "shrink"
         Channels without a test: a factor from the spread of the tested ones with a wide interval; the
-        common factor of the tested; or as they were.
+        common factor of the tested; or as they were. ``self_controlled`` estimates are joined with the
+        tests by their errors under "shrink".
     bootstrap : int, default 0
         Samples for the error of the credits themselves.
     confidence : float, default 0.9
@@ -188,8 +189,10 @@ def calibrate(
 def self_controlled(
     journeys: Journeys,
     *,
-    bands: Sequence[_call.Span] = ("1d", "3d", "7d", "14d", "30d"),
-    skip_first: bool = False,
+    half_lives: Sequence[_call.Span] | None = None,
+    wear: Sequence[float] | None = None,
+    wear_window: _call.Span = "30d",
+    calendar: _call.Span = "7d",
     exclude: Sequence[str] = (),
     confidence: float = 0.9,
     observation_end: _call.Moment | None = None,
@@ -199,39 +202,51 @@ def self_controlled(
 ) -> Any:
     """What each channel added, every customer compared with themselves.
 
-    Holds where the moment of a touch is as good as random for the customer; not where people touch a
-    channel because they are about to buy.
+    When a customer was touched, given how often, is taken as chance; what the customer would have done
+    otherwise may be anything. A touch works at once, dies away with its channel's half-life, and takes a
+    part of what the next one of the channel does (wear). Not so where people touch a channel because they
+    are about to buy: ``exclude`` those, and join experiments by `calibrate`.
 
     Parameters
     ----------
     journeys : Journeys
         From events, with ``open="include"``.
-    bands : sequence of spans
-        The ends of the bands of age in which a touch's effect is constant.
-    skip_first : bool, default False
-        Takes the effect in the first band to be that of the second.
+    half_lives : sequence of spans, optional
+        Half-lives that an effect may have; by default 14 from 6 hours to 45 days.
+    wear : sequence of float, optional
+        What each earlier touch may take from a touch; by default 10 from 0 to 0.7. ``[0]`` for none.
+    wear_window : span, default "30d"
+        For how long an earlier touch counts as one.
+    calendar : span, default "7d"
+        How often channels touch is taken as even over so long a time.
     exclude : sequence of str
-        Channels that people touch because they are about to buy: taken to add nothing.
+        Channels that people touch because they are about to buy, or that follow such touches (branded
+        search, direct, retargeting): left out.
     confidence : float, default 0.9
     observation_end : str or datetime, optional
         By default the last event there is.
     report : dict, optional
-        Is given the frame "profile": the effect by age.
+        Is given the frame "profile": the effect of an average touch by age.
     threads, progress
         As in `headwater.attribute`.
 
     Returns
     -------
     frame
-        channel, touches, per_touch, per_touch_se, conversions, standard_error, low, high, share.
+        channel, touches, per_touch, per_touch_se, half_life (days), wear, conversions, standard_error, low,
+        high, share, note; the last row is ``(baseline)``.
     """
     options = {
-        "bands": list(bands),
-        "skip_first": skip_first,
         "exclude": list(exclude),
         "confidence": confidence,
+        "wear_window": wear_window,
+        "calendar": calendar,
         "observation_end": _call.moment(observation_end),
     }
+    if half_lives is not None:
+        options["half_lives"] = list(half_lives)
+    if wear is not None:
+        options["wear"] = list(wear)
     return _ask(journeys, "self_controlled", options, {"threads": threads, "progress": progress}, report)
 
 

@@ -60,8 +60,10 @@ def calibrate(
 def self_controlled(
     journeys: Journeys,
     *,
-    bands: Sequence[_call.Span] = ("1d", "3d", "7d", "14d", "30d"),
-    skip_first: bool = False,
+    half_lives: Sequence[_call.Span] | None = None,
+    wear: Sequence[float] | None = None,
+    wear_window: _call.Span = "30d",
+    calendar: _call.Span = "7d",
     exclude: Sequence[str] = (),
     confidence: float = 0.9,
     observation_end: _call.Moment | None = None,

@@ -17,6 +17,8 @@ pub(super) struct Life {
     pub(super) conversions: Vec<(f64, f64)>,
     /// Days from the first touch to the end of observation.
     pub(super) days: f64,
+    /// Whether the customer converted before the first touch.
+    pub(super) customer_before: bool,
 }
 
 pub(super) fn days(micros: i64) -> f64 {
@@ -48,6 +50,7 @@ pub(super) fn lives(journeys: &Journeys, end: Option<Moment>) -> Result<Vec<Life
             .filter(|j| journeys.conversions()[*j] > 0.0 && journeys.end[*j] >= first)
             .map(|j| (days(journeys.end[j].saturating_sub(first)), journeys.conversions()[j]))
             .collect();
+        let customer_before = of.clone().any(|j| journeys.conversions()[j] > 0.0 && journeys.end[j] < first);
         conversions.sort_by(|a, b| a.0.total_cmp(&b.0));
         out.push(Life {
             key: journeys.customer_key(journeys.customer[of.start]),
@@ -55,6 +58,7 @@ pub(super) fn lives(journeys: &Journeys, end: Option<Moment>) -> Result<Vec<Life
             first,
             conversions,
             days: days(end.saturating_sub(first)),
+            customer_before,
         });
     }
     out.sort_by_key(|life| life.key);

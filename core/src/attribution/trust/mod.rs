@@ -23,7 +23,6 @@ mod interval;
 mod lives;
 mod money;
 mod resample;
-mod shrink;
 
 pub(super) use bootstrap::{Draws, Spread};
 pub use calibrate::{CalibrateOptions, LiftMetric, Untested, calibrate};

@@ -5,24 +5,26 @@
 //! cargo run --release -p headwater --example market_scores
 //! cargo run --release -p headwater --example market_scores -- --people 50000 --seeds 5 --models FILE
 //! cargo run --release -p headwater --example market_scores -- --coverage 200
+//! cargo run --release -p headwater --example market_scores -- --aim 300000
 //! ```
 //!
 //! `--models` is a file with a JSON array of models, as `attribute` takes them;
-//! by default `MODELS`. Customers are known without error here: what stitching
+//! by default `MODELS`. `--aim` tells how far each channel is off with one lift test
+//! for three channels, in markets of so many people. Customers are known without error here: what stitching
 //! adds to the errors is another question.
 #![allow(clippy::print_stdout)]
+
+mod world;
 
 use std::collections::BTreeMap;
 use std::error::Error;
 
 use headwater::attribution::{AttributeOptions, attribute, calibrate};
-use headwater::column::{Columns, Data, Text, Values};
-use headwater::journey::{EventOptions, Journeys};
-use headwater::simulate::{
-    LiftDesign, LiftOptions, LiftTest, MarketData, MarketOptions, ScoreOptions, Scores, generate, lift_test,
-    presets, score,
-};
+use headwater::column::{Columns, Text, Values};
+use headwater::simulate::{ScoreOptions, Scores, presets, score};
 use headwater::{Run, Table, options};
+
+use world::World;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -34,11 +36,10 @@ const MODELS: &str = r#"["first", "last", "last_non_direct", "linear", "position
 const ESTIMATORS: [(&str, Estimator); 3] = [
     ("lift tests alone, 90 %", lift_intervals),
     ("Markov chain, calibrated by a test for three channels, 90 %", |world, run| {
-        calibrated(world, r#"{"models": [{"model": "markov"}], "bootstrap": 50}"#, run)
+        let tests = world.a_third_of_the_tests(run)?;
+        calibrated(world, tests, r#"{"models": [{"model": "markov"}], "bootstrap": 50}"#, run)
     }),
-    ("customers compared with themselves, calibrated likewise, 90 %", |world, run| {
-        calibrated(world, r#"{"self_controlled": {}}"#, run)
-    }),
+    ("customers compared with themselves, joined with a test for three channels, 90 %", compared),
 ];
 
 /// Gives a frame of channel, conversions, and `conversions_low` and `_high` or `share_low` and `_high`.
@@ -51,11 +52,12 @@ struct Arguments {
     people: u64,
     seeds: u64,
     coverage: u64,
+    aim: u64,
     models: String,
 }
 
 fn main() -> Outcome<()> {
-    let mut given = Arguments { people: 20_000, seeds: 3, coverage: 0, models: MODELS.to_owned() };
+    let mut given = Arguments { people: 20_000, seeds: 3, coverage: 0, aim: 0, models: MODELS.to_owned() };
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
@@ -63,65 +65,16 @@ fn main() -> Outcome<()> {
             "--people" => given.people = value.parse()?,
             "--seeds" => given.seeds = value.parse()?,
             "--coverage" => given.coverage = value.parse()?,
+            "--aim" => given.aim = value.parse()?,
             "--models" => given.models = std::fs::read_to_string(value)?,
-            _ => return Err(format!("{name}: give --people, --seeds, --models or --coverage").into()),
+            _ => return Err(format!("{name}: give --people, --seeds, --models, --coverage or --aim").into()),
         }
     }
     let run = Run::new();
-    if given.coverage > 0 { coverage(given.coverage, &run) } else { errors(&given, &run) }
-}
-
-/// One market, what can be seen of it, and what is true.
-struct World {
-    options: MarketOptions,
-    market: MarketData,
-    journeys: Journeys,
-}
-
-impl World {
-    fn new(preset: &str, people: u64, seed: u64, run: &Run) -> Outcome<Self> {
-        let options = MarketOptions { people, seed, ..MarketOptions::preset(preset)? };
-        let market = generate(&options, run)?;
-        let tables = &market.tables;
-        let column = |table: &Table, name: &str| -> Outcome<Data> {
-            Ok(table.get(name).ok_or_else(|| format!("no column {name}"))?.clone().into())
-        };
-        let touches = Columns::new()
-            .with("customer", column(&tables.truth_events, "person")?)
-            .with("time", column(&tables.events, "time")?)
-            .with("channel", column(&tables.events, "channel")?);
-        let orders = Columns::new()
-            .with("customer", column(&tables.truth_orders, "person")?)
-            .with("time", column(&tables.orders, "time")?);
-        let journeys = Journeys::from_events(&touches, Some(&orders), &EventOptions::default(), run)?;
-        Ok(Self { options, market, journeys })
-    }
-
-    fn truth(&self) -> Columns {
-        self.market.truth.channels().into()
-    }
-
-    /// A test of each channel over all days, of those whom it reaches.
-    fn lift_tests(&self, run: &Run) -> Outcome<Table> {
-        self.lift_tests_of(|_| true, run)
-    }
-
-    /// A test of every third channel, from one that the seed picks.
-    fn a_third_of_the_tests(&self, run: &Run) -> Outcome<Table> {
-        let first = self.options.seed as usize / market_names().len() % 3;
-        self.lift_tests_of(|at| at % 3 == first, run)
-    }
-
-    fn lift_tests_of(&self, wanted: impl Fn(usize) -> bool, run: &Run) -> Outcome<Table> {
-        let channels =
-            self.options.channels.iter().filter(|c| {
-                self.market.truth.by_channel.iter().any(|t| t.channel == c.name && t.touches > 20)
-            });
-        let channels = channels.enumerate().filter(|(at, _)| wanted(*at)).map(|(_, channel)| channel);
-        let tests = channels
-            .map(|c| LiftTest { channel: c.name.clone(), design: LiftDesign::Reached, ..LiftTest::default() })
-            .collect();
-        Ok(lift_test(&LiftOptions { market: self.options.clone(), tests }, run)?)
+    match &given {
+        Arguments { coverage: count, .. } if *count > 0 => coverage(*count, &run),
+        Arguments { aim: people, .. } if *people > 0 => aim(*people, given.seeds, &run),
+        _ => errors(&given, &run),
     }
 }
 
@@ -272,7 +225,7 @@ fn errors(given: &Arguments, run: &Run) -> Outcome<()> {
 }
 
 fn describe(name: &str, world: &World) {
-    let truth = &world.market.truth;
+    let truth = &world.truth;
     let table = truth.channels();
     let shares = table.f64s("lost_share").unwrap_or_default();
     let mut told: Vec<(f64, &str)> =
@@ -290,11 +243,11 @@ fn describe(name: &str, world: &World) {
 
 /// What needs no model: the same to all, by touches, and experiments on every channel.
 fn yardsticks(world: &World, run: &Run) -> Outcome<Vec<(&'static str, Columns)>> {
-    let truth = &world.market.truth.by_channel;
+    let truth = &world.truth.by_channel;
     let names = || truth.iter().map(|c| c.channel.as_str()).collect::<Vec<_>>();
     let credit = |x: Vec<f64>| Columns::new().with("channel", names()).with("conversions", x);
-    let each = world.market.truth.orders as f64 / truth.len() as f64;
-    let touches = world.market.truth.events as f64 / world.market.truth.orders as f64;
+    let each = world.truth.orders as f64 / truth.len() as f64;
+    let touches = world.truth.events as f64 / world.truth.orders as f64;
     let tests = world.lift_tests(run)?;
     let column = |name: &str| tests.get(name).cloned().ok_or("a lift test without its columns");
     let effects = Columns::new().with("channel", column("channel")?).with("conversions", column("effect")?);
@@ -304,28 +257,37 @@ fn yardsticks(world: &World, run: &Run) -> Outcome<Vec<(&'static str, Columns)>>
         ("(a lift test of each channel)", effects),
     ];
     for (label, options) in CALIBRATED {
-        out.push((label, calibrated(world, options, run)?));
+        out.push((label, calibrated(world, world.a_third_of_the_tests(run)?, options, run)?));
     }
+    out.push(("(compared with themselves, joined with tests)", compared(world, run)?));
     Ok(out)
 }
 
 /// Calibrated by a test for three channels.
-const CALIBRATED: [(&str, &str); 4] = [
+const CALIBRATED: [(&str, &str); 3] = [
     ("(Markov, calibrated: shrink)", r#"{"models": [{"model": "markov"}]}"#),
     (
         "(Markov, calibrated: proportional)",
         r#"{"models": [{"model": "markov"}], "untested": "proportional"}"#,
     ),
     ("(Markov, calibrated: none)", r#"{"models": [{"model": "markov"}], "untested": "none"}"#),
-    ("(self-controlled, calibrated: shrink)", r#"{"self_controlled": {}}"#),
 ];
 
-fn calibrated(world: &World, given: &str, run: &Run) -> Outcome<Columns> {
-    let tests = world.a_third_of_the_tests(run)?;
+/// Customers compared with themselves, what follows intent left out, and one test for three channels.
+fn compared(world: &World, run: &Run) -> Outcome<Columns> {
+    let exclude: Vec<String> = world.intent().iter().map(|c| format!("{c:?}")).collect();
+    let given = format!("{{\"self_controlled\": {{\"exclude\": [{}]}}}}", exclude.join(", "));
+    calibrated(world, world.chosen_tests(run)?, &given, run)
+}
+
+fn calibrated(world: &World, tests: Table, given: &str, run: &Run) -> Outcome<Columns> {
     let mut found = calibrate(&world.journeys, &tests.into(), &options::parse(given)?, run)?;
     let (_, table) = found.swap_remove(0);
+    // What is neither compared nor tested is not told.
+    let told = table.get("low").and_then(|c| c.valid.clone());
     let channels: Vec<usize> = (0..table.rows())
         .filter(|row| table.text("channel", *row).as_deref() != Some("(baseline)"))
+        .filter(|row| told.as_ref().is_none_or(|told| told[*row]))
         .collect();
     let names: Text = channels.iter().filter_map(|row| table.text("channel", *row)).collect();
     let numbers = |name: &str| -> Outcome<Vec<f64>> {
@@ -337,6 +299,40 @@ fn calibrated(world: &World, given: &str, run: &Run) -> Outcome<Columns> {
         .with("conversions", numbers("calibrated")?)
         .with("conversions_low", numbers("low")?)
         .with("conversions_high", numbers("high")?))
+}
+
+// --- the aim -----------------------------------------------------------------------------------------------------------
+
+/// How far each channel above 5 % is off, and how often all of a market's are within 10 %.
+fn aim(people: u64, seeds: u64, run: &Run) -> Outcome<()> {
+    println!("{people} people, {seeds} seeds; one test for three channels, of half of the people.\n");
+    println!(
+        "| market | worst of each seed, share in % | the same, amount | true share → estimate (last seed) |"
+    );
+    println!("| --- | --- | --- | --- |");
+    for name in market_names() {
+        let (mut shares, mut amounts, mut shown) = (Vec::new(), Vec::new(), Vec::new());
+        for seed in 1..=seeds {
+            let world = World::new(&name, people, seed, run)?;
+            let found =
+                score(&compared(&world, run)?, &world.truth(), &ScoreOptions::default(), run)?.channels;
+            let column = |name: &str| found.f64s(name).ok_or_else(|| format!("no column {name}"));
+            let (share, true_share) = (column("credit_share")?, column("true_share")?);
+            let (amount, truth) = (column("credit")?, column("truth")?);
+            let large = (0..found.rows()).filter(|row| true_share[*row] >= 0.05);
+            let worst =
+                |a: &[f64], b: &[f64]| large.clone().map(|r| (a[r] / b[r] - 1.0).abs()).fold(0.0, f64::max);
+            shares.push(format!("{:.0}", 100.0 * worst(share, true_share)));
+            amounts.push(format!("{:.0}", 100.0 * worst(amount, truth)));
+            let told = |row: usize| {
+                let channel = found.text("channel", row).unwrap_or_default();
+                format!("{channel} {:.1} → {:.1}", 100.0 * true_share[row], 100.0 * share[row])
+            };
+            shown = large.clone().map(told).collect();
+        }
+        println!("| {name} | {} | {} | {} |", shares.join(", "), amounts.join(", "), shown.join(", "));
+    }
+    Ok(())
 }
 
 // --- coverage ----------------------------------------------------------------------------------------------------------
