@@ -9,7 +9,7 @@
 
 use crate::attribution::trust::lives::{Life, days};
 use crate::journey::Journeys;
-use crate::math::exp;
+use crate::math::{Factor, exp};
 
 /// A channel's feature: the decay a day of what a touch does, and what each
 /// earlier touch takes from it.
@@ -71,6 +71,20 @@ impl Sums {
             days: 0.0,
             conversions: 0.0,
         }
+    }
+
+    /// θ = A⁻¹ v of the picked features, and v.
+    pub(super) fn fit(&self, picked: &[usize]) -> (Vec<f64>, Vec<f64>) {
+        let p = self.moments.len();
+        let square: Vec<f64> =
+            picked.iter().flat_map(|f| picked.iter().map(move |g| self.square[f * p + g])).collect();
+        let moments: Vec<f64> = picked.iter().map(|f| self.moments[*f]).collect();
+        (Factor::new(square, picked.len()).solve(&moments), moments)
+    }
+
+    /// Conversions a day.
+    pub(super) fn rate(&self) -> f64 {
+        if self.days > 0.0 { self.conversions / self.days } else { 0.0 }
     }
 
     pub(super) fn add(&mut self, other: &Self) {

@@ -4,7 +4,7 @@ use super::SelfControlledOptions;
 use super::dealt::{Ask, Deck, Feature, Sums};
 use crate::attribution::trust::lives::{Life, lives};
 use crate::journey::Journeys;
-use crate::math::{Factor, ln};
+use crate::math::{Factor, exp, ln};
 use crate::run::Run;
 use crate::{Error, Result};
 
@@ -50,10 +50,10 @@ const PRODUCTS: usize = 10_000;
 /// Rounds of looking for better shapes nearby.
 const ROUNDS: usize = 12;
 
-/// Priors of shapes: ln of half-lives in days is normal about 4 days with deviation 1,
+/// Priors of shapes: ln of half-lives in days is normal about 4 days with deviation 1.5,
 /// wear exponential with mean 0.1.
 fn ln_prior(half_life: f64, wear: f64) -> f64 {
-    let far = ln(half_life / 4.0);
+    let far = ln(half_life / 4.0) / 1.5;
     -0.5 * far * far - 10.0 * wear
 }
 
@@ -131,7 +131,12 @@ pub(in crate::attribution::trust) fn estimate(
     let told = |f: usize| factor.used()[f];
     let known: Vec<f64> = (0..p).map(|f| if told(f) { sums.exposure[f] } else { 0.0 }).collect();
     wanted.push(factor.solve(&known));
-    let variance = scatter(&deck, &all, &features, &theta, &wanted, run)?;
+    let mut variance = scatter(&deck, &all, &features, &theta, &wanted, run)?;
+    let doubt = doubt(&deck, &lives, &open, &shapes, run)?;
+    for (f, [_, spread]) in doubt.iter().enumerate() {
+        variance[f] += spread;
+        variance[p] += spread;
+    }
     let mut touches = vec![0.0; labels.len()];
     for c in lives.iter().flat_map(|l| l.touches.clone()).map(|i| journeys.steps[i] as usize) {
         touches[c] += 1.0;
@@ -148,14 +153,14 @@ pub(in crate::attribution::trust) fn estimate(
             Channel {
                 touches: touches[c],
                 excluded: excluded[c],
-                incremental: found.map(|f| [theta[f] * sums.exposure[f], variance[f].sqrt()]),
+                incremental: found.map(|f| [theta[f] * sums.exposure[f] + doubt[f][0], variance[f].sqrt()]),
                 half_life: shapes.half_lives[h],
                 wear: shapes.wear[s],
                 whole: found.map_or(1.0, unworn),
             }
         })
         .collect();
-    let sum: f64 = (0..p).map(|f| theta[f] * known[f]).sum();
+    let sum: f64 = (0..p).filter(|f| told(*f)).map(|f| theta[f] * known[f] + doubt[f][0]).sum();
     let error = variance.last().copied().unwrap_or(0.0).sqrt();
     Ok(Controlled { channels, baseline: [journeys.total_conversions() - sum, error] })
 }
@@ -185,7 +190,9 @@ fn add_up(
         run.advance(held.len() as u64)?;
     }
     let times = lives.len() as f64 / lives.len().div_ceil(every) as f64;
-    out.square.iter_mut().for_each(|x| *x *= times);
+    for part in [&mut out.square, &mut out.exposure, &mut out.started] {
+        part.iter_mut().for_each(|x| *x *= times);
+    }
     Ok(out)
 }
 
@@ -238,8 +245,7 @@ fn shapes(
     let half_lives: Vec<f64> = options.half_lives.iter().map(|d| d.days()).collect();
     let middle = half_lives.iter().position(|h| *h >= 4.0).unwrap_or(half_lives.len() - 1);
     let mut shapes = Shapes { half_lives, wear: options.wear.clone(), chosen: vec![(middle, 0); channels] };
-    let some: Vec<&Life> = lives.iter().step_by(lives.len().div_ceil(ENOUGH)).collect();
-    let every = some.len().div_ceil(PRODUCTS).max(1);
+    let (some, every) = sample(lives);
     run.stage("find how fast touches die away", (ROUNDS as u64 + 1) * some.len() as u64)?;
     let mut moving: Vec<usize> = open.to_vec();
     for round in 0..=ROUNDS {
@@ -266,6 +272,62 @@ fn shapes(
     Ok(shapes)
 }
 
+/// How far what each channel added moves, and spreads, over the half-lives that it may have
+/// instead, each as likely as it is.
+fn doubt(
+    deck: &Deck<'_>,
+    lives: &[Life],
+    open: &[usize],
+    shapes: &Shapes,
+    run: &Run,
+) -> Result<Vec<[f64; 2]>> {
+    let candidates: Vec<(usize, (usize, usize))> = open
+        .iter()
+        .flat_map(|c| shapes.candidates(*c, true).into_iter().map(move |shape| (*c, shape)))
+        .collect();
+    if candidates.is_empty() {
+        return Ok(vec![[0.0; 2]; open.len()]);
+    }
+    let (some, every) = sample(lives);
+    let now = open.iter().map(|c| (*c, shapes.chosen[*c]));
+    let features: Vec<Feature> =
+        now.chain(candidates.iter().copied()).map(|(c, shape)| shapes.feature(c, shape)).collect();
+    run.stage("weigh other half-lives", some.len() as u64)?;
+    let sums = add_up(deck, &some, &features, (open.len(), every), run)?;
+    let times = lives.len() as f64 / some.len() as f64;
+    let rate = sums.rate();
+    let core: Vec<usize> = (0..open.len()).collect();
+    let one = |at: usize, feature: usize, shape: (usize, usize)| -> (f64, f64) {
+        let mut picked = core.clone();
+        picked[at] = feature;
+        let (theta, _) = sums.fit(&picked);
+        let explained = if rate > 0.0 { times * explained(&sums, &picked) / (2.0 * rate) } else { 0.0 };
+        (explained + shapes.ln_prior(shape), times * theta[at] * sums.exposure[feature])
+    };
+    let each = open.iter().enumerate().map(|(at, c)| {
+        let own = one(at, at, shapes.chosen[*c]);
+        let others = candidates.iter().enumerate().filter(|(_, (of, _))| of == c);
+        let told: Vec<(f64, f64)> = std::iter::once(own)
+            .chain(others.map(|(k, (_, shape))| one(at, open.len() + k, *shape)))
+            .collect();
+        let top = told.iter().map(|t| t.0).fold(f64::NEG_INFINITY, f64::max);
+        let weights: Vec<f64> = told.iter().map(|t| exp(t.0 - top)).collect();
+        let total: f64 = weights.iter().sum();
+        let mean =
+            |f: &dyn Fn(f64) -> f64| told.iter().zip(&weights).map(|(t, w)| w * f(t.1)).sum::<f64>() / total;
+        let at = mean(&|x| x);
+        [at - own.1, mean(&|x| (x - at) * (x - at))]
+    });
+    Ok(each.collect())
+}
+
+/// The customers among whom shapes are looked for, and of how many products are made.
+fn sample(lives: &[Life]) -> (Vec<&Life>, usize) {
+    let some: Vec<&Life> = lives.iter().step_by(lives.len().div_ceil(ENOUGH).max(1)).collect();
+    let every = some.len().div_ceil(PRODUCTS).max(1);
+    (some, every)
+}
+
 /// Each channel's best candidate, the others being as they are; the channels that changed.
 fn choose(
     shapes: &mut Shapes,
@@ -273,7 +335,7 @@ fn choose(
     candidates: &[(usize, (usize, usize))],
     sums: &Sums,
 ) -> Vec<usize> {
-    let rate = if sums.days > 0.0 { sums.conversions / sums.days } else { 0.0 };
+    let rate = sums.rate();
     let score = |picked: &[usize], shape: (usize, usize)| -> f64 {
         // What is explained, over what it scatters: a conversion's variance is its rate.
         let explained = if rate > 0.0 { explained(sums, picked) / (2.0 * rate) } else { 0.0 };
@@ -303,16 +365,11 @@ fn choose(
 
 /// vᵀA⁻¹v over the picked features; what works backwards explains nothing.
 fn explained(sums: &Sums, picked: &[usize]) -> f64 {
-    let p = sums.moments.len();
     let mut left = picked.to_vec();
     while !left.is_empty() {
-        let n = left.len();
-        let square: Vec<f64> =
-            left.iter().flat_map(|f| left.iter().map(move |g| sums.square[f * p + g])).collect();
-        let moments: Vec<f64> = left.iter().map(|f| sums.moments[*f]).collect();
-        let theta = Factor::new(square, n).solve(&moments);
-        let worst = (0..n).min_by(|a, b| theta[*a].total_cmp(&theta[*b])).filter(|at| theta[*at] < 0.0);
-        match worst {
+        let (theta, moments) = sums.fit(&left);
+        let worst = (0..left.len()).min_by(|a, b| theta[*a].total_cmp(&theta[*b]));
+        match worst.filter(|at| theta[*at] < 0.0) {
             Some(at) => left.remove(at),
             None => return theta.iter().zip(&moments).map(|(t, v)| t * v).sum(),
         };

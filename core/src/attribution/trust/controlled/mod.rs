@@ -20,8 +20,9 @@
 //! (g-estimation of Robins 1992 with the deal of the touches as the propensity; the
 //! comparison within customers is that of the self-controlled case series, Farrington
 //! 1995.) Half-lives and wear are those that explain most (greatest vᵀA⁻¹v), under
-//! weak priors. Standard errors are robust with customers as clusters, and take
-//! half-lives and wear as known. A channel that people touch *because* they are about
+//! weak priors; what a channel added is the mean over its half-lives, each as likely as
+//! it is. Standard errors are robust with customers as clusters, hold the spread over
+//! half-lives, and take wear as known. A channel that people touch *because* they are about
 //! to buy still looks as if it caused the purchase: no comparison within a
 //! customer can tell, an experiment can.
 
