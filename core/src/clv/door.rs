@@ -6,7 +6,7 @@ use super::beta_geo::{BetaGeo, BetaGeoModel};
 use super::covariates::{self, Ask, Covariates, Effects, Patterns, reader};
 use super::design::{Given, Reader};
 use super::frames::{History as Rows, Roles, intervals_of};
-use super::laws::{Fit, History, Law, PurchaseModel, Purchases, Quantity, predict};
+use super::laws::{Fit, History, Law, PurchaseModel, Purchases, Quantity, no_k, predict};
 use super::rows::{RfmSlices, Unique};
 use super::unit::Unit;
 use super::{
@@ -165,6 +165,30 @@ pub fn fit_purchases(
     Ok((model, rows.dropped))
 }
 
+/// What is done with a law once its type is known.
+pub(crate) trait VisitLaw {
+    type Out;
+    fn law<L: Law<N>, const N: usize>(self, law: L) -> Result<Self::Out>;
+}
+
+/// Finds the law of this kind.
+pub(crate) fn with_law<V: VisitLaw>(kind: &str, k: u32, visit: V) -> Result<V::Out> {
+    fn law<L: Law<N>, V: VisitLaw, const N: usize>(k: u32, visit: V) -> Result<V::Out> {
+        visit.law(L::with_k(k).ok_or_else(|| no_k::<L, N>(k))?)
+    }
+    match kind {
+        BetaGeoLaw::KIND => law::<BetaGeoLaw, V, 4>(k, visit),
+        ModifiedBetaGeoLaw::KIND => law::<ModifiedBetaGeoLaw, V, 4>(k, visit),
+        BetaGeoCnbdLaw::KIND => law::<BetaGeoCnbdLaw, V, 4>(k, visit),
+        ModifiedBetaGeoCnbdLaw::KIND => law::<ModifiedBetaGeoCnbdLaw, V, 4>(k, visit),
+        ParetoLaw::KIND => law::<ParetoLaw, V, 4>(k, visit),
+        GGompertzLaw::KIND => law::<GGompertzLaw, V, 5>(k, visit),
+        ParetoGggLaw::KIND => law::<ParetoGggLaw, V, 6>(k, visit),
+        BetaBinomialLaw::KIND => law::<BetaBinomialLaw, V, 4>(k, visit),
+        _ => Err(Error::option("model", format!("`{kind}` is no model of purchases"))),
+    }
+}
+
 /// A model of the given kind with given parameters.
 pub fn purchases_with(
     kind: &str,
@@ -172,31 +196,37 @@ pub fn purchases_with(
     k: u32,
     period: Option<Unit>,
 ) -> Result<Box<dyn Purchases>> {
-    fn with<L: Law<N>, const N: usize>(
-        values: &[f64],
-        k: u32,
-        period: Option<Unit>,
-    ) -> Result<Box<dyn Purchases>> {
-        let values = values.try_into().map_err(|_| {
-            Error::option("params", format!("must be {N} numbers: {}", L::PARAMETERS.join(", ")))
-        })?;
-        Ok(Box::new(PurchaseModel::<L, N>::from_parameters(values, k, period)?))
+    purchases_drawn(kind, values, k, period, None)
+}
+
+/// The same with coefficients of covariates.
+pub(super) fn purchases_drawn(
+    kind: &str,
+    values: &[f64],
+    k: u32,
+    period: Option<Unit>,
+    effects: Option<Effects>,
+) -> Result<Box<dyn Purchases>> {
+    struct With<'a>(&'a [f64], Option<Unit>, Option<Effects>);
+    impl VisitLaw for With<'_> {
+        type Out = Box<dyn Purchases>;
+        fn law<L: Law<N>, const N: usize>(self, law: L) -> Result<Self::Out> {
+            let Self(values, period, effects) = self;
+            let values = values.try_into().map_err(|_| {
+                Error::option("params", format!("must be {N} numbers: {}", L::PARAMETERS.join(", ")))
+            })?;
+            let model = PurchaseModel::<L, N>::from_parameters(values, law.k(), period)?;
+            Ok(Box::new(model.with_drawn(effects)?))
+        }
     }
     match kind {
-        BetaGeoModel::KIND => {
+        BetaGeoModel::KIND if effects.is_none() => {
             let [r, alpha, a, b] = values else {
                 return Err(Error::option("params", "must be 4 numbers: r, alpha, a, b"));
             };
             Ok(Box::new(BetaGeoModel::from_parameters(*r, *alpha, *a, *b, period)?))
         }
-        ModifiedBetaGeoLaw::KIND => with::<ModifiedBetaGeoLaw, 4>(values, k, period),
-        BetaGeoCnbdLaw::KIND => with::<BetaGeoCnbdLaw, 4>(values, k, period),
-        ModifiedBetaGeoCnbdLaw::KIND => with::<ModifiedBetaGeoCnbdLaw, 4>(values, k, period),
-        ParetoLaw::KIND => with::<ParetoLaw, 4>(values, k, period),
-        GGompertzLaw::KIND => with::<GGompertzLaw, 5>(values, k, period),
-        ParetoGggLaw::KIND => with::<ParetoGggLaw, 6>(values, k, period),
-        BetaBinomialLaw::KIND => with::<BetaBinomialLaw, 4>(values, k, period),
-        _ => Err(Error::option("model", format!("`{kind}` is no model of purchases"))),
+        _ => with_law(kind, k, With(values, period, effects)),
     }
 }
 

@@ -13,6 +13,9 @@ use crate::column::{Table, Text, Values};
 use crate::math::exp;
 use crate::{Error, Result};
 
+/// What moves a log parameter further than this makes it 0 or infinite.
+const BEYOND: f64 = 1e4;
+
 /// One coefficient.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -122,6 +125,18 @@ impl Effects {
         Self { terms, coefficients, covariance, verdict }
     }
 
+    /// Coefficients of which draws tell how sure they are: no covariance.
+    pub(in crate::clv) fn drawn(terms: Terms, coefficients: Vec<Effect>) -> Self {
+        Self { terms, coefficients, covariance: Vec::new(), verdict: Verdict::Interior }
+    }
+
+    /// The same with these coefficients.
+    pub(in crate::clv) fn with_values(&self, values: &[f64]) -> Self {
+        let each = self.coefficients.iter().zip(values);
+        let coefficients = each.map(|(c, value)| Effect { value: *value, ..c.clone() }).collect();
+        Self::drawn(self.terms.clone(), coefficients)
+    }
+
     /// The coefficients.
     pub fn coefficients(&self) -> &[Effect] {
         &self.coefficients
@@ -138,6 +153,12 @@ impl Effects {
             format!("{process}:{}", columns.get(effect.column).map_or("", String::as_str))
         };
         self.coefficients.iter().map(name).collect()
+    }
+
+    /// The standard deviation of each coefficient's covariate.
+    pub(in crate::clv) fn scales(&self) -> Vec<f64> {
+        let scales = self.terms.scales();
+        self.coefficients.iter().map(|c| scales.get(c.column).copied().unwrap_or(1.0)).collect()
     }
 
     /// The standard errors; `None` where the data do not identify the coefficient.
@@ -216,7 +237,7 @@ impl Effects {
         let mut moved = [0.0; N];
         for (c, step) in self.coefficients.iter().zip(&steps) {
             for (moved, step) in moved.iter_mut().zip(step) {
-                *moved += c.value * step;
+                *moved += (c.value * step).clamp(-BEYOND, BEYOND);
             }
         }
         // Var(ln θ + Σ γ step): J C Jᵀ with J = [I | steps].
@@ -242,18 +263,26 @@ impl Effects {
 
     /// What a loaded model must satisfy.
     pub(in crate::clv) fn check<L: Law<N>, const N: usize>(&self) -> Result<()> {
-        self.terms.check()?;
         let size = N + self.coefficients.len();
         let sound = self.covariance.len() == size
-            && self.covariance.iter().all(|row| row.len() == size && row.iter().all(|c| c.is_finite()))
-            && self.coefficients.iter().all(|c| {
-                c.value.is_finite() && c.column < self.terms.size() && c.direction::<L, N>().is_some()
-            });
+            && self.covariance.iter().all(|row| row.len() == size && row.iter().all(|c| c.is_finite()));
         if sound {
-            return Ok(());
+            return self.check_coefficients::<L, N>();
         }
-        Err(Error::model_file(
-            "its covariates lack coefficients or their covariance; fit and save the model again",
-        ))
+        Err(unsound())
     }
+
+    /// What loaded draws must satisfy, which have no covariance.
+    pub(in crate::clv) fn check_coefficients<L: Law<N>, const N: usize>(&self) -> Result<()> {
+        self.terms.check()?;
+        let sound = self
+            .coefficients
+            .iter()
+            .all(|c| c.value.is_finite() && c.column < self.terms.size() && c.direction::<L, N>().is_some());
+        if sound { Ok(()) } else { Err(unsound()) }
+    }
+}
+
+fn unsound() -> Error {
+    Error::model_file("its covariates lack coefficients or their covariance; fit and save the model again")
 }

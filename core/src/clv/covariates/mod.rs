@@ -24,9 +24,9 @@ use serde::{Deserialize, Serialize};
 
 pub(super) use effects::coefficients;
 pub use effects::{Effect, Effects};
-pub(super) use fit::{Ask, fit};
+pub(super) use fit::{Ask, Joint, fit};
 pub use patterns::at;
-pub(super) use patterns::{Patterns, Shared, each_law, reader};
+pub(super) use patterns::{Patterns, Shared, each_law, each_pattern, reader};
 
 use crate::{Error, Result};
 

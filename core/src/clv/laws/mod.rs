@@ -18,7 +18,7 @@ pub use beta_binomial::BetaBinomialLaw;
 pub(crate) use beta_geo::BetaGeometric;
 pub use beta_geo::{BetaGeoCnbdLaw, BetaGeoLaw, ModifiedBetaGeoCnbdLaw, ModifiedBetaGeoLaw};
 pub use fit::Fit;
-pub(super) use fit::{evaluate, no_k, opportunities, slope};
+pub(super) use fit::{evaluate, no_k, opportunities, slope, with_intervals};
 pub use ggg::ParetoGggLaw;
 pub use lifetimes::{GGompertzLaw, ParetoLaw};
 pub use model::PurchaseModel;

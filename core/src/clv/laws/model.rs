@@ -82,6 +82,12 @@ impl<L: Law<N>, const N: usize> PurchaseModel<L, N> {
         self
     }
 
+    /// The model with these coefficients, of which nothing is known but their values.
+    pub(in crate::clv) fn with_drawn(self, effects: Option<Effects>) -> Result<Self> {
+        effects.as_ref().map_or(Ok(()), Effects::check_coefficients::<L, N>)?;
+        Ok(Self { effects, ..self })
+    }
+
     pub(in crate::clv) fn law(&self) -> L {
         self.law
     }
@@ -157,7 +163,8 @@ impl<L: Law<N>, const N: usize> Purchases for PurchaseModel<L, N> {
     fn with_covariates(&self, row: &[f64]) -> Result<Box<dyn Purchases>> {
         let Some(effects) = &self.effects else { return Err(without_covariates(L::NAME)) };
         let estimates = effects.estimates::<L, N>(&self.estimates, row);
-        Ok(Box::new(Self { estimates, effects: None, ..self.clone() }))
+        let &Self { law, penalty, period, .. } = self;
+        Ok(Box::new(Self { law, estimates, penalty, period, effects: None }))
     }
     fn reads_intervals(&self) -> bool {
         L::INTERVALS
