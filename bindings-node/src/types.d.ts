@@ -1816,6 +1816,13 @@ export declare namespace clv {
     T?: string
     /** Column of weights: how many customers a row stands for. */
     weight?: string
+    /** Column of `log_intervals`, which `ParetoGGG` needs. Default: the one of that name. */
+    logIntervals?: string
+    /**
+     * What explains purchases and dropout. None by default. `samplePosterior` and `laplace` take no penalties, of
+     * which priors take the place.
+     */
+    covariates?: Covariates
     /** The unit of recency and T, to be kept with the draws and checked later. */
     period?: Duration
     /** Rows that cannot be. Default `"error"`. */
@@ -1830,8 +1837,16 @@ export declare namespace clv {
     draws?: number
     /** The prior of parameters that `priors` does not name. Default `"weak"`. */
     prior?: 'weak' | 'flat'
-    /** Log-normal priors of single parameters; the median of a time is a multiple of mean T. */
+    /**
+     * Log-normal priors of single parameters; the median of a time is a multiple of mean T. Of a coefficient
+     * (`purchase:income`) the prior is of the factor e^coefficient that one more of the covariate makes.
+     */
     priors?: Record<string, { median: number; sd: number }>
+    /**
+     * Standard deviation of the normal prior, about 0, of other coefficients, on standardised covariates. Default 1
+     * with the prior `"weak"`; they are flat with `"flat"`.
+     */
+    coefficientSd?: number
   }
 
   /** Columns and options of `samplePosterior`. */
@@ -1874,6 +1889,8 @@ export declare namespace clv {
     purchaseInterval?: number
     /** Predict with at most so many draws, evenly spaced. Default 400. */
     mostDraws?: number
+    /** Column of `log_intervals`, for draws of `ParetoGGG`. Default: the one of that name, where it is there. */
+    logIntervals?: string
     /** The unit of recency and T, where it is known; it must then be the draws'. */
     period?: Duration
     /** Rows that cannot be. Default `"error"`. */
@@ -1910,7 +1927,7 @@ export declare namespace clv {
   export function bootstrap(rfm: FrameInput, options?: RefitOptions & RunOptions): Promise<Posterior>
 
   /** Columns and options of `sampleHierarchy`. */
-  export interface HierarchyOptions extends PosteriorOptions {
+  export interface HierarchyOptions extends Omit<PosteriorOptions, 'covariates' | 'coefficientSd' | 'logIntervals'> {
     /** Column of groups: segments, acquisition channels. Default `"group"`. */
     group?: string
     /** How far groups may lie apart: the scale of the prior of the deviation of log parameters. Default 0.5. */
