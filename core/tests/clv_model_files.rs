@@ -145,7 +145,7 @@ fn damaged_draws_with_covariates_do_not_panic() -> Result<()> {
             PosteriorOptions { covariates: covariates.clone(), chains: 1, draws: 6, ..Default::default() };
         let (found, _) = laplace(kind, &frame, &options, &run)?;
         let (frame, one) = (&frame, &one);
-        torment(&to_bytes(&found)?, 600, move |bytes| {
+        torment(&to_bytes(&found)?, 200, move |bytes| {
             let found: Posterior = from_bytes(bytes)?;
             let run = Run::new().threads(1);
             for name in ["posterior", "draws", "fit"] {
