@@ -57,6 +57,7 @@ mod estimates;
 pub mod finance;
 mod frames;
 mod gamma_gamma;
+mod joint;
 mod laws;
 pub mod learned;
 mod lifetime;

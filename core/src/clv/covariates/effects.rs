@@ -110,7 +110,7 @@ impl Effects {
     pub(in crate::clv) fn found(
         terms: Terms,
         mut coefficients: Vec<Effect>,
-        values: impl Iterator<Item = f64>,
+        values: Vec<f64>,
         fixed: &[bool],
         covariance: Vec<Vec<f64>>,
     ) -> Self {

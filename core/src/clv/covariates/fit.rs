@@ -1,21 +1,17 @@
 //! Maximising the likelihood of a law and its covariates together.
 #![allow(clippy::needless_range_loop)] // matrices read best by their indices
 
+use super::Covariates;
 use super::effects::{Effects, coefficients};
-use super::{Covariates, Process};
 use crate::clv::design::{Given, Matrix, Terms};
 use crate::clv::estimates::{Estimates, Verdict};
+use crate::clv::joint::{Joined, Joint};
 use crate::clv::laws::{History, Law};
-use crate::clv::regression::search;
 use crate::clv::rows::RfmSlices;
 use crate::math::ascent::Local;
 use crate::math::{exp, ln, sum};
 use crate::{Result, Run};
 
-/// A log parameter of the law stays within ln(10⁶) of its centre, as without covariates.
-const EDGE: f64 = 13.815_510_557_964_274;
-/// A standardised coefficient stays within this: a factor of e³⁰ for one standard deviation.
-const STEEPEST: f64 = 30.0;
 /// Distinct rows in one piece of work.
 const PIECE: usize = 512;
 
@@ -98,62 +94,23 @@ pub(in crate::clv) fn fit<L: Law<N>, const N: usize>(
     }
     let customers = sum(distinct.weight.iter().copied());
     let exposure = sum(distinct.histories.iter().zip(&distinct.weight).map(|(h, w)| w * h.age));
-    let centre: [f64; N] = std::array::from_fn(|i| L::TIME[i] * ln(exposure / customers));
-    let penalties: Vec<f64> = effects
-        .iter()
-        .map(|e| {
-            let of = |p: &Process| match p {
-                Process::Purchase => ask.covariates.purchase_penalty,
-                _ => ask.covariates.dropout_penalty,
-            };
-            customers * e.on.iter().map(of).sum::<f64>()
-        })
-        .collect();
-    let size = N + effects.len();
-    let mut start: Vec<f64> = plain.values.iter().map(|v| ln(*v)).collect();
-    start.resize(size, 0.0);
-    let mut bounds: Vec<(f64, f64)> = centre.iter().map(|c| (c - EDGE, c + EDGE)).collect();
-    bounds.resize(size, (-STEEPEST, STEEPEST));
-    run.stage("fitting covariates", 0)?;
-    let penalised = |at: &[f64]| -> Result<Local> {
-        let mut local = evaluate(law, &distinct, &ways, at, run)?;
-        for i in 0..size {
-            let (penalty, away) = match i.checked_sub(N) {
-                None => (ask.penalty * customers, at[i] - centre[i]),
-                Some(c) => (penalties[c], at[i]),
-            };
-            local.value -= 0.5 * penalty * away * away;
-            local.gradient[i] -= penalty * away;
-            local.hessian[i * size + i] -= penalty;
-        }
-        Ok(local)
-    };
-    let limits = (ask.max_iterations, ask.tolerance);
-    let found = search(L::NAME, &start, &bounds, limits, customers, penalised)?;
-    let log_likelihood = evaluate(law, &distinct, &ways, &found.at, run)?.value;
-    let at: [f64; N] = std::array::from_fn(|i| found.at[i] - centre[i]);
-    let held: [bool; N] = std::array::from_fn(|i| found.fixed[i]);
     let scales = terms.scales();
-    // From standardised covariates to those of the data; log parameters stay.
-    let mut units = vec![1.0; N];
-    units.extend(effects.iter().map(|e| 1.0 / scales[e.column]));
-    let covariance: Vec<Vec<f64>> = (0..size)
-        .map(|i| (0..size).map(|j| found.covariance[i * size + j] * units[i] * units[j]).collect())
-        .collect();
-    let estimates = Estimates {
-        values: found.at[..N].iter().map(|v| exp(*v)).collect(),
-        covariance: covariance[..N].iter().map(|row| row[..N].to_vec()).collect(),
-        fixed: held.to_vec(),
-        log_likelihood,
+    run.stage("fitting covariates", 0)?;
+    let joint = Joint {
+        name: L::NAME,
+        plain,
+        centre: std::array::from_fn(|i| L::TIME[i] * ln(exposure / customers)),
+        penalty: ask.penalty,
+        penalties: effects.iter().map(|e| ask.covariates.penalty(e)).collect(),
+        scales: effects.iter().map(|e| scales[e.column]).collect(),
         customers,
-        distinct: distinct.weight.len() as u64,
-        iterations: found.iterations as u64,
-        gradient_norm: found.gradient_norm,
-        verdict: if held.contains(&true) { law.verdict(at, held) } else { Verdict::Interior },
-        ..plain.clone()
+        limits: (ask.max_iterations, ask.tolerance),
     };
-    let values = found.at[N..].iter().zip(&units[N..]).map(|(v, unit)| v * unit);
-    Ok((estimates, Effects::found(terms, effects, values, &found.fixed[N..], covariance)))
+    let mut found = joint.find(|at| evaluate(law, &distinct, &ways, at, run))?;
+    found.judge(Verdict::Interior, |at, held| law.verdict(at, held));
+    found.estimates.distinct = distinct.weight.len() as u64;
+    let Joined { estimates, values, fixed, covariance, .. } = found;
+    Ok((estimates, Effects::found(terms, effects, values, &fixed, covariance)))
 }
 
 /// The log-likelihood on log parameters and standardised coefficients.

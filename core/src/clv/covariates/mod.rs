@@ -129,6 +129,15 @@ impl Covariates {
         }
     }
 
+    /// λ of a coefficient: of both processes where it moves both.
+    pub(super) fn penalty(&self, effect: &Effect) -> f64 {
+        let of = |process: &Process| match process {
+            Process::Purchase => self.purchase_penalty,
+            _ => self.dropout_penalty,
+        };
+        effect.on.iter().map(of).sum()
+    }
+
     /// All columns, each once.
     pub(super) fn columns(&self) -> Result<Vec<String>> {
         for (option, names) in [("purchase", &self.purchase), ("dropout", &self.dropout)] {
