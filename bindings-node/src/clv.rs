@@ -278,6 +278,18 @@ impl PurchaseModel {
     pub fn table(&self, env: &Env) -> Result<Frame> {
         job::now(env, || Ok(Frame::new(self.slot.get()?.tables()?.0)))
     }
+    /// What kind of maximum the law has.
+    #[napi(getter, skip_typescript)]
+    pub fn verdict(&self, env: &Env) -> Result<&'static str> {
+        job::now(env, || Ok(self.slot.get()?.estimates().verdict.name()))
+    }
+
+    /// And the coefficients of covariates.
+    #[napi(getter, skip_typescript)]
+    pub fn effects_verdict(&self, env: &Env) -> Result<Option<&'static str>> {
+        job::now(env, || Ok(self.slot.get()?.effects().map(|effects| effects.verdict().name())))
+    }
+
 
     /// One row on the fit.
     #[napi(skip_typescript)]

@@ -1993,6 +1993,8 @@ export declare namespace clv {
     get verdict(): string
     /** The rows that the fit dropped, and why: column, reason, count, first_row. */
     dropped(): { orders: Frame; covariates: Frame }
+    /** `"interior"` where all coefficients are finite, `"monotone_likelihood"` where one ran off. */
+    get effectsVerdict(): string
     /** One row for each parameter: parameter, estimate, standard_error, low, high (of spend also z, p). */
     table(): Frame
     /** One row on the fit. */
@@ -2043,7 +2045,11 @@ export declare namespace clv {
     dropped(): Frame
     /** One row for each parameter: parameter, estimate, standard_error, low, high. */
     table(): Frame
-    /** One row on the fit: log_likelihood, customers, iterations, gradient_norm, aic, bic, verdict, …. */
+    /** `"interior"` for an ordinary maximum; else which simpler model the data ask for. */
+    get verdict(): string
+    /** The same of covariates: `"monotone_likelihood"` where a coefficient ran off; `null` without covariates. */
+    get effectsVerdict(): string | null
+    /** One row on the fit: log_likelihood, customers, iterations, gradient_norm, aic, bic, verdict, …; `effects_verdict` with covariates. */
     fitTable(): Frame
     /** The probability that one customer is alive, now or `ahead` periods after T; takes microseconds. */
     pAlive(frequency: number, recency: number, age: number, ahead?: number): number

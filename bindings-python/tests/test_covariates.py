@@ -41,6 +41,7 @@ def test_covariates_are_fitted_read_and_kept():
     score = own.score(rfm["frequency"][7], rfm["recency"][7], rfm["T"][7], 10)
     assert score[0] == pytest.approx(told["c7"], rel=1e-12)
     assert hw.clv.likelihood_ratio(plain, model)["p"] < 1e-3
+    assert (model.verdict_, model.effects_verdict_, plain.effects_verdict_) == ("interior", "interior", None)
     with pytest.raises(hw.errors.ColumnError, match="income"):
         model.predict({name: rfm[name] for name in ("customer", "frequency", "recency", "T", "channel")})
 
@@ -103,3 +104,4 @@ def test_groups_are_pooled():
     told = columns(again.predict(rfm, 10))
     assert told["group"][0] == "radio"
     assert told["expected_purchases"] == columns(found.predict(rfm, 10))["expected_purchases"]
+    assert model.effects_verdict_ == "interior"

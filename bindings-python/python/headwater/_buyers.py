@@ -113,6 +113,15 @@ class Purchases(_Likelihood):
         self._restore(self._body())
         return self
 
+    @property
+    def effects_verdict_(self) -> str | None:
+        """``"interior"`` where all coefficients of covariates are finite; None without covariates.
+
+        ``"monotone_likelihood"`` where one ran off, so that the data do not identify it. ``verdict_`` is the
+        law's alone.
+        """
+        return self._fit_facts().get("effects_verdict")
+
     def at(self, **covariates: Any) -> Self:
         """The model of a kind of customer: ``model.at(channel="web", income=3)``.
 

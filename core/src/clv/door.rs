@@ -264,7 +264,8 @@ impl Default for FrequencyOptions {
 }
 
 impl dyn Purchases {
-    /// The parameters and coefficients with their errors and limits (95 %), and one row on the fit.
+    /// The parameters and coefficients with their errors and limits (95 %), and one row on the fit;
+    /// with covariates that ends with `effects_verdict`, the verdict on their coefficients.
     pub fn tables(&self) -> Result<(Table, Table)> {
         let (table, fit) = (self.estimates().table(0.95)?, self.estimates());
         Ok(match self.effects() {

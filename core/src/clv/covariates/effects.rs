@@ -117,8 +117,7 @@ impl Effects {
         for ((effect, value), fixed) in coefficients.iter_mut().zip(values).zip(fixed) {
             (effect.value, effect.fixed) = (value, *fixed);
         }
-        let ran_off = coefficients.iter().any(|e| e.fixed);
-        let verdict = if ran_off { Verdict::MonotoneLikelihood } else { Verdict::Interior };
+        let verdict = Verdict::of_coefficients(fixed);
         Self { terms, coefficients, covariance, verdict }
     }
 
@@ -160,6 +159,11 @@ impl Effects {
     /// in its estimates.
     pub fn verdict(&self) -> Verdict {
         self.verdict
+    }
+
+    /// One row on the fit of a model with these: what [`Estimates::fit_table`] has, and `effects_verdict`.
+    pub fn fit_table(&self, estimates: &Estimates) -> Table {
+        estimates.fit_table_with(self.free(), self.verdict)
     }
 
     /// How many of them the data identify.
