@@ -2,8 +2,8 @@
 
 use headwater::clv::{
     self as core, BacktestOptions, CompareOptions, Estimates, ForecastOptions, GammaGammaModel,
-    GammaGammaOptions, LifetimeOptions, PurchaseOptions, Purchases, SpendPredictOptions, SummarizeOptions,
-    TrackingOptions,
+    GammaGammaOptions, LifetimeOptions, PurchaseOptions, Purchases, Quantity, SpendPredictOptions,
+    SummarizeOptions, TrackingOptions,
 };
 use headwater::column::Dropped;
 use napi::bindgen_prelude::{Object, This, Uint8Array, Unknown};
@@ -119,6 +119,9 @@ fn named<'e>(
     }
     Ok(out)
 }
+
+/// The level of intervals of single customers.
+const LEVEL: f64 = 0.95;
 
 /// A model of purchases and dropout; `face/buyers.js` has a class for each kind.
 #[napi]
@@ -358,6 +361,82 @@ impl PurchaseModel {
 
     /// Writes the model to a file; `load` reads it back.
     #[napi(skip_typescript)]
+    /// The interval of P(alive) of one customer.
+    #[napi(skip_typescript)]
+    pub fn p_alive_interval(
+        &self,
+        env: &Env,
+        frequency: f64,
+        recency: f64,
+        age: f64,
+        ahead: Option<f64>,
+        level: Option<f64>,
+    ) -> Result<Vec<f64>> {
+        let asked = Quantity::Alive { ahead: ahead.unwrap_or(0.0) };
+        self.interval(env, [frequency, recency, age], asked, level)
+    }
+
+    /// That of the purchases to expect.
+    #[napi(skip_typescript)]
+    pub fn expected_purchases_interval(
+        &self,
+        env: &Env,
+        frequency: f64,
+        recency: f64,
+        age: f64,
+        periods: f64,
+        level: Option<f64>,
+    ) -> Result<Vec<f64>> {
+        self.interval(env, [frequency, recency, age], Quantity::Purchases { periods }, level)
+    }
+
+    /// That of purchases for ever, discounted.
+    #[napi(skip_typescript)]
+    pub fn residual_purchases_interval(
+        &self,
+        env: &Env,
+        frequency: f64,
+        recency: f64,
+        age: f64,
+        discount_rate: f64,
+        level: Option<f64>,
+    ) -> Result<Vec<f64>> {
+        let asked = Quantity::Residual { rate: discount_rate.ln_1p() };
+        self.interval(env, [frequency, recency, age], asked, level)
+    }
+
+    /// Those of probabilities.
+    #[napi(skip_typescript)]
+    #[allow(clippy::too_many_arguments)] // as in JavaScript
+    pub fn probabilities_interval(
+        &self,
+        env: &Env,
+        frequency: f64,
+        recency: f64,
+        age: f64,
+        periods: f64,
+        most: u32,
+        level: Option<f64>,
+    ) -> Result<Vec<Vec<f64>>> {
+        job::now(env, || {
+            let (most, level) = (most as usize, level.unwrap_or(LEVEL));
+            let model = self.slot.get()?;
+            let found = model.probabilities_interval(frequency, recency, age, periods, most, level)?;
+            Ok(found.into_iter().map(|edges| edges.to_vec()).collect())
+        })
+    }
+
+    fn interval(
+        &self,
+        env: &Env,
+        [frequency, recency, age]: [f64; 3],
+        asked: Quantity,
+        level: Option<f64>,
+    ) -> Result<Vec<f64>> {
+        let level = level.unwrap_or(LEVEL);
+        job::now(env, || Ok(self.slot.get()?.interval(frequency, recency, age, asked, level)?.to_vec()))
+    }
+
     pub fn save<'e>(&self, env: &'e Env, path: String) -> Result<Unknown<'e>> {
         let slot = self.slot.clone();
         save(env, path, move || slot.get()?.bytes())

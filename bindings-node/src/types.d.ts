@@ -1776,6 +1776,8 @@ export declare namespace clv {
     most?: number
     /** Horizons of `extras.course`. */
     horizons?: number[]
+    /** Level of intervals for the uncertainty of the parameters, such as 0.95: `_low` and `_high` of each number. */
+    interval?: number
   }
 
   /** Columns and options of `compare`. */
@@ -2061,6 +2063,14 @@ export declare namespace clv {
     probabilities(frequency: number, recency: number, age: number, periods: number, most: number): number[]
     /** The model as the bytes of a model file. */
     toBytes(): Uint8Array
+    /** The interval of `pAlive` for the uncertainty of the parameters; `level` is 0.95 by default. */
+    pAliveInterval(frequency: number, recency: number, age: number, ahead?: number, level?: number): [low: number, high: number]
+    /** The interval of `expectedPurchases`. */
+    expectedPurchasesInterval(frequency: number, recency: number, age: number, periods: number, level?: number): [low: number, high: number]
+    /** The interval of `residualPurchases`. */
+    residualPurchasesInterval(frequency: number, recency: number, age: number, discountRate: number, level?: number): [low: number, high: number]
+    /** The intervals of `probabilities`. */
+    probabilitiesInterval(frequency: number, recency: number, age: number, periods: number, most: number, level?: number): [low: number, high: number][]
     /** Writes the model to a file; `load` reads it back. */
     save(path: string): Promise<void>
   }

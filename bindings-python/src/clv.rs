@@ -2,7 +2,7 @@
 
 use headwater::clv::dynamic::Dynamic;
 use headwater::clv::posterior::{Hierarchy, Posterior, sample_hierarchy};
-use headwater::clv::{self, Contractual, GammaGammaModel, purchases_with};
+use headwater::clv::{self, Contractual, GammaGammaModel, Quantity, purchases_with};
 use headwater::options::parse;
 use pyo3::prelude::*;
 
@@ -251,6 +251,43 @@ pub(crate) fn clv_score(
             model.expected_purchases(frequency, recency, T, periods)?,
             model.p_alive(frequency, recency, T, 0.0)?,
         ))
+    })
+}
+
+/// The intervals of what [`clv_score`] says.
+#[pyfunction]
+#[allow(non_snake_case)]
+pub(crate) fn clv_score_interval(
+    model: &Model,
+    frequency: f64,
+    recency: f64,
+    T: f64,
+    periods: f64,
+    level: f64,
+) -> Outcome<((f64, f64), (f64, f64))> {
+    let model = model.buyers()?;
+    direct(|| {
+        let ask = |quantity| model.interval(frequency, recency, T, quantity, level).map(<(f64, f64)>::from);
+        Ok((ask(Quantity::Purchases { periods })?, ask(Quantity::Alive { ahead: 0.0 })?))
+    })
+}
+
+/// The intervals of what [`clv_probabilities`] says.
+#[pyfunction]
+#[allow(non_snake_case)]
+pub(crate) fn clv_probabilities_interval(
+    model: &Model,
+    frequency: f64,
+    recency: f64,
+    T: f64,
+    periods: f64,
+    most: usize,
+    level: f64,
+) -> Outcome<Vec<(f64, f64)>> {
+    let model = model.buyers()?;
+    direct(|| {
+        let found = model.probabilities_interval(frequency, recency, T, periods, most, level)?;
+        Ok(found.into_iter().map(<(f64, f64)>::from).collect())
     })
 }
 

@@ -17,14 +17,13 @@
 //! spread evenly: L is then had from E X(t)(X(t) − 1) by the distribution of X(t),
 //! and the formula is a bound from above.
 
-use super::laws::{History, Purchases, Quantity};
+use super::covariates::Effects;
+use super::laws::{History, Purchases, Quantity, log_slopes};
 use crate::column::{Table, Values};
 use crate::math::quadrature::integrate;
-use crate::math::{Sum, exp, sum};
+use crate::math::{Sum, sum};
 use crate::{Result, Run};
 
-/// A step of log parameters, as in predictions.
-const STEP: f64 = 1e-6;
 /// No more purchases of one customer than so many are told apart.
 const MOST: usize = 8192;
 
@@ -123,21 +122,7 @@ fn moments(model: &dyn Purchases, t: f64) -> (f64, Vec<f64>) {
         |values: &[f64]| model.quantity_at(values, History::default(), Quantity::Purchases { periods: t });
     let estimates = model.estimates();
     let mean = ask(&estimates.values);
-    let mut moved = estimates.values.clone();
-    let slopes = (0..moved.len())
-        .map(|i| {
-            let uncertain = !estimates.fixed.get(i).copied().unwrap_or(true);
-            if !uncertain {
-                return 0.0;
-            }
-            let value = moved[i];
-            moved[i] *= exp(STEP);
-            let slope = (ask(&moved) - mean) / STEP;
-            moved[i] = value;
-            slope
-        })
-        .collect();
-    (mean, slopes)
+    (mean, log_slopes(estimates, |moved| ask(moved) - mean))
 }
 
 /// L(to), and ∫ L over `from` … `to`.

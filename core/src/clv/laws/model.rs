@@ -176,8 +176,12 @@ impl<L: Law<N>, const N: usize> Purchases for PurchaseModel<L, N> {
             Quantity::LogLikelihood => self.law.ln_likelihood(p, history),
         }
     }
-    fn probabilities_of(&self, history: History, periods: f64, most: usize) -> Vec<f64> {
-        self.law.probabilities(self.params(), history, periods, most)
+    fn probabilities_at(&self, values: &[f64], history: History, periods: f64, most: usize) -> Vec<f64> {
+        self.law.probabilities(parameters(values), history, periods, most)
+    }
+    fn discounted_at(&self, values: &[f64], history: History, weights: &[f64]) -> f64 {
+        let p = parameters(values);
+        self.law.p_alive(p, history, 0.0) * self.law.weighted(p, history, weights)
     }
     fn bytes(&self) -> Result<Vec<u8>> {
         crate::model::to_bytes(self)
