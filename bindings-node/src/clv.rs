@@ -230,18 +230,26 @@ impl PurchaseModel {
         job::start(env, options, prepare, Frame::of)
     }
 
-    /// Actual and expected repeat purchases, period after period.
+    /// Actual and expected repeat purchases, period after period; `customers` tell covariates.
     #[napi(skip_typescript)]
-    pub fn tracking<'e>(
+    pub fn tracking_of<'e>(
         &self,
         env: &'e Env,
         orders: Unknown<'e>,
+        customers: Unknown<'e>,
         options: Unknown<'e>,
     ) -> Result<Unknown<'e>> {
         let prepare = |call: &Call<'e>| {
-            let (options, orders) = (call.options::<TrackingOptions>()?, call.columns(orders)?);
+            let options = call.options::<TrackingOptions>()?;
+            let (orders, customers) = (call.columns(orders)?, call.optional_columns(customers)?);
             let model = job::now(env, || self.slot.get())?;
-            Ok(move |run: &headwater::Run| core::tracking(&orders.columns()?, &**model, &options, run))
+            Ok(move |run: &headwater::Run| {
+                let orders = orders.columns()?;
+                match customers.map(crate::intake::Input::columns).transpose()? {
+                    None => core::tracking(&orders, &**model, &options, run),
+                    Some(customers) => core::tracking_of(&orders, &customers, &**model, &options, run),
+                }
+            })
         };
         job::start(env, options, prepare, |found| {
             let frame = Frame::new(found.table()).and("dropped", found.dropped().table());
@@ -270,17 +278,6 @@ impl PurchaseModel {
         job::now(env, || Ok(self.slot.get()?.estimates().log_likelihood))
     }
 
-    /// The rows that the fit dropped, and why.
-    #[napi(skip_typescript)]
-    pub fn dropped(&self, env: &Env) -> Result<Frame> {
-        job::now(env, || Ok(Frame::new(self.dropped.get()?.table())))
-    }
-
-    /// One row for each parameter.
-    #[napi(skip_typescript)]
-    pub fn table(&self, env: &Env) -> Result<Frame> {
-        job::now(env, || Ok(Frame::new(self.slot.get()?.tables()?.0)))
-    }
     /// What kind of maximum the law has.
     #[napi(getter, skip_typescript)]
     pub fn verdict(&self, env: &Env) -> Result<&'static str> {
@@ -293,6 +290,17 @@ impl PurchaseModel {
         job::now(env, || Ok(self.slot.get()?.effects().map(|effects| effects.verdict().name())))
     }
 
+    /// The rows that the fit dropped, and why.
+    #[napi(skip_typescript)]
+    pub fn dropped(&self, env: &Env) -> Result<Frame> {
+        job::now(env, || Ok(Frame::new(self.dropped.get()?.table())))
+    }
+
+    /// One row for each parameter.
+    #[napi(skip_typescript)]
+    pub fn table(&self, env: &Env) -> Result<Frame> {
+        job::now(env, || Ok(Frame::new(self.slot.get()?.tables()?.0)))
+    }
 
     /// One row on the fit.
     #[napi(skip_typescript)]
@@ -353,14 +361,6 @@ impl PurchaseModel {
         job::now(env, || self.slot.get()?.probabilities(frequency, recency, age, periods, most as usize))
     }
 
-    /// The model as the bytes of a model file.
-    #[napi(skip_typescript)]
-    pub fn to_bytes(&self, env: &Env) -> Result<Uint8Array> {
-        job::now(env, || self.slot.get()?.bytes()).map(Uint8Array::new)
-    }
-
-    /// Writes the model to a file; `load` reads it back.
-    #[napi(skip_typescript)]
     /// The interval of P(alive) of one customer.
     #[napi(skip_typescript)]
     pub fn p_alive_interval(
@@ -437,6 +437,14 @@ impl PurchaseModel {
         job::now(env, || Ok(self.slot.get()?.interval(frequency, recency, age, asked, level)?.to_vec()))
     }
 
+    /// The model as the bytes of a model file.
+    #[napi(skip_typescript)]
+    pub fn to_bytes(&self, env: &Env) -> Result<Uint8Array> {
+        job::now(env, || self.slot.get()?.bytes()).map(Uint8Array::new)
+    }
+
+    /// Writes the model to a file; `load` reads it back.
+    #[napi(skip_typescript)]
     pub fn save<'e>(&self, env: &'e Env, path: String) -> Result<Unknown<'e>> {
         let slot = self.slot.clone();
         save(env, path, move || slot.get()?.bytes())

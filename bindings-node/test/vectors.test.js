@@ -191,6 +191,11 @@ const calls = {
     const model = await new hw.clv.BetaGeo().fit(frames.rfm, options.fit)
     return { tracking: await model.tracking(frames.orders, options.tracking) }
   },
+  'clv.tracking_of': async ({ frames: { rfm, orders }, options: { kind, fit, tracking } }) => {
+    const model = await new hw.clv[kind.replace('clv.', '')](fit).fit(rfm)
+    const tracked = await model.trackingOf(orders, rfm, tracking)
+    return { tracking: tracked, by_cohort: tracked.extras.byCohort }
+  },
   'clv.single': async ({ frames: { rfm }, options: { kind, fit, customer, periods, most, interval } }) => {
     const model = await new hw.clv[kind.replace('clv.', '')]().fit(rfm, fit)
     const score = [model.expectedPurchasesInterval(...customer, periods, interval), model.pAliveInterval(...customer, 0, interval)]

@@ -338,14 +338,19 @@ pub(crate) fn clv_lifetime_value(
 pub(crate) fn clv_tracking(
     py: Python<'_>,
     orders: &Bound<'_, PyAny>,
+    customers: Option<&Bound<'_, PyAny>>,
     model: &Bound<'_, Model>,
     options: &str,
     run: RunArgs,
 ) -> Outcome<(Frame, Frame, Option<Frame>)> {
     let model = model.get().buyers()?;
-    let (orders, options) = (columns(orders)?, parse(options)?);
+    let (orders, customers, options) =
+        (columns(orders)?, customers.map(columns).transpose()?, parse(options)?);
     run.call(py, |run| {
-        let found = clv::tracking(&orders, model, &options, run)?;
+        let found = match &customers {
+            None => clv::tracking(&orders, model, &options, run),
+            Some(customers) => clv::tracking_of(&orders, customers, model, &options, run),
+        }?;
         let cohorts = found.cohort_table().map(Frame::new).transpose()?;
         Ok((Frame::new(found.table())?, Frame::new(found.dropped().table())?, cohorts))
     })

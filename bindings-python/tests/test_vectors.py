@@ -248,6 +248,11 @@ def clv(
         case "clv.tracking":
             model = fit(hw.clv.BetaGeo, frames["rfm"], options.get("fit", {}))
             return {"tracking": hw.clv.tracking(frames["orders"], model, **options.get("tracking", {}))}
+        case "clv.tracking_of":
+            model = fit(kind(options), frames["rfm"], options["fit"])
+            given = {"customers": frames["rfm"], "report": report, **options["tracking"]}
+            tracked = hw.clv.tracking(frames["orders"], model, **given)
+            return {"tracking": tracked, "by_cohort": report["by_cohort"]}
         case "clv.single":
             model = fit(kind(options), frames["rfm"], options["fit"])
             periods, most, level = options["periods"], options["most"], options["interval"]

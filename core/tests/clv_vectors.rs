@@ -8,6 +8,7 @@
 //! - `clv.lifetime_value`: frame `rfm`; options `{"beta_geo": {…}, "gamma_gamma": {…},
 //!   "lifetime_value": {…}}`; table `lifetime_value`.
 //! - `clv.tracking`: frames `rfm`, `orders`; options `{"fit": {…}, "tracking": {…}}`; table `tracking`.
+//! - `clv.tracking_of`: frames `rfm`, `orders`; options `{"kind": …, "fit": {…}, "tracking": {…}}`; tables `tracking`, `by_cohort`.
 //! - `clv.single`: frame `rfm`; options `{"kind": …, "fit": {…}, "customer": [x, t_x, T], "periods": …, "most": …,
 //!   "interval": …}`; tables `score` (of purchases and P(alive)), `probabilities`: low, high.
 //! - `clv.forecast_errors`: frame `frame`; the options of `ForecastOptions`; table `errors`.
@@ -30,7 +31,7 @@ use headwater::clv::dynamic::Dynamic;
 use headwater::clv::posterior::Posterior;
 use headwater::clv::{
     Contractual, Quantity, beta_geo, fit_purchases, forecast_errors_columns, gamma_gamma, lifetime_value,
-    purchases_from_bytes, report, summarize, tracking,
+    purchases_from_bytes, report, summarize, tracking, tracking_of,
 };
 use headwater::column::{Table, Values};
 use headwater::model::{from_bytes, to_bytes};
@@ -96,6 +97,13 @@ fn call(call: &str, frames: &Frames, options: &str, run: &Run) -> Result<Vec<(&'
             let (model, _) = beta_geo(&frames["rfm"], &parse(&part("fit"))?, run)?;
             let tracked = tracking(&frames["orders"], &model, &parse(&part("tracking"))?, run)?;
             Ok(vec![("tracking", tracked.table())])
+        }
+        "clv.tracking_of" => {
+            let (rfm, orders) = (&frames["rfm"], &frames["orders"]);
+            let kind = whole["kind"].as_str().unwrap();
+            let (model, _) = fit_purchases(kind, rfm, &parse(&part("fit"))?, run)?;
+            let tracked = tracking_of(orders, rfm, &*model, &parse(&part("tracking"))?, run)?;
+            Ok(vec![("tracking", tracked.table()), ("by_cohort", tracked.cohort_table().unwrap())])
         }
         "clv.single" => {
             let number = |value: &Value| value.as_f64().unwrap();

@@ -201,22 +201,24 @@ impl Effects {
         Ok(out)
     }
 
+    /// How a unit of each coefficient moves the log parameters of a customer with these covariates.
+    pub(in crate::clv) fn steps<L: Law<N>, const N: usize>(&self, row: &[f64]) -> Vec<[f64; N]> {
+        let means = self.terms.means();
+        let step = |c: &Effect| {
+            let of = |values: &[f64]| values.get(c.column).copied().unwrap_or_default();
+            let z = of(row) - of(&means);
+            c.direction::<L, N>().unwrap_or([0.0; N]).map(|d| d * z)
+        };
+        self.coefficients.iter().map(step).collect()
+    }
+
     /// The law's estimates for a customer with these covariates.
     pub(in crate::clv) fn estimates<L: Law<N>, const N: usize>(
         &self,
         base: &Estimates,
         row: &[f64],
     ) -> Estimates {
-        let means = self.terms.means();
-        let steps: Vec<[f64; N]> = self
-            .coefficients
-            .iter()
-            .map(|c| {
-                let z = row.get(c.column).copied().unwrap_or_default()
-                    - means.get(c.column).copied().unwrap_or_default();
-                c.direction::<L, N>().unwrap_or([0.0; N]).map(|d| d * z)
-            })
-            .collect();
+        let steps = self.steps::<L, N>(row);
         let mut moved = [0.0; N];
         for (c, step) in self.coefficients.iter().zip(&steps) {
             for (moved, step) in moved.iter_mut().zip(step) {

@@ -159,6 +159,10 @@ impl<L: Law<N>, const N: usize> Purchases for PurchaseModel<L, N> {
         let estimates = effects.estimates::<L, N>(&self.estimates, row);
         Ok(Box::new(Self { estimates, effects: None, ..self.clone() }))
     }
+    fn steps(&self, row: &[f64]) -> Vec<Vec<f64>> {
+        let steps = |effects: &Effects| effects.steps::<L, N>(row).iter().map(|s| s.to_vec()).collect();
+        self.effects.as_ref().map_or_else(Vec::new, steps)
+    }
     fn reads_intervals(&self) -> bool {
         L::INTERVALS
     }
