@@ -1776,6 +1776,8 @@ export declare namespace clv {
     most?: number
     /** Horizons of `extras.course`. */
     horizons?: number[]
+    /** Level of intervals for the uncertainty of the parameters, such as 0.95: `_low` and `_high` of each number. */
+    interval?: number
   }
 
   /** Columns and options of `compare`. */
@@ -2008,6 +2010,8 @@ export declare namespace clv {
     get logLikelihood(): number
     /** `"interior"` for an ordinary maximum; else what the data ask for. */
     get verdict(): string
+    /** `"interior"` where all coefficients are finite, `"monotone_likelihood"` where one ran off. */
+    get effectsVerdict(): string
     /** The rows that the fit dropped, and why: column, reason, count, first_row. */
     dropped(): { orders: Frame; covariates: Frame }
     /** One row for each parameter: parameter, estimate, standard_error, low, high (of spend also z, p). */
@@ -2050,17 +2054,23 @@ export declare namespace clv {
     newCustomer(options?: NewCustomerOptions & RunOptions): Promise<Frame>
     /** Actual and expected repeat purchases, period after period. */
     tracking(orders: FrameInput, options?: TrackingOptions & RunOptions): Promise<Frame>
+    /** The same by a model with covariates, which `customers` has, one row a customer; each has a law of its own. */
+    trackingOf(orders: FrameInput, customers: FrameInput, options?: TrackingOptions & RunOptions): Promise<Frame>
     /** The parameters. */
     get params(): Record<Name, number>
     /** Their standard errors; `null` where the data do not identify one. */
     get standardErrors(): Record<Name, number | null>
     /** The maximised log-likelihood. */
     get logLikelihood(): number
+    /** `"interior"` for an ordinary maximum; else which simpler model the data ask for. */
+    get verdict(): string
+    /** The same of covariates: `"monotone_likelihood"` where a coefficient ran off; `null` without covariates. */
+    get effectsVerdict(): string | null
     /** The rows that the fit dropped, and why: column, reason, count, first_row. */
     dropped(): Frame
     /** One row for each parameter: parameter, estimate, standard_error, low, high. */
     table(): Frame
-    /** One row on the fit: log_likelihood, customers, iterations, gradient_norm, aic, bic, verdict, …. */
+    /** One row on the fit: log_likelihood, customers, iterations, gradient_norm, aic, bic, verdict, …; `effects_verdict` with covariates. */
     fitTable(): Frame
     /** The probability that one customer is alive, now or `ahead` periods after T; takes microseconds. */
     pAlive(frequency: number, recency: number, age: number, ahead?: number): number
@@ -2070,6 +2080,14 @@ export declare namespace clv {
     residualPurchases(frequency: number, recency: number, age: number, discountRate: number): number
     /** The probabilities that one customer buys 0, 1, … `most` times in the coming periods. */
     probabilities(frequency: number, recency: number, age: number, periods: number, most: number): number[]
+    /** The interval of `pAlive` for the uncertainty of the parameters; `level` is 0.95 by default. */
+    pAliveInterval(frequency: number, recency: number, age: number, ahead?: number, level?: number): [low: number, high: number]
+    /** The interval of `expectedPurchases`. */
+    expectedPurchasesInterval(frequency: number, recency: number, age: number, periods: number, level?: number): [low: number, high: number]
+    /** The interval of `residualPurchases`. */
+    residualPurchasesInterval(frequency: number, recency: number, age: number, discountRate: number, level?: number): [low: number, high: number]
+    /** The intervals of `probabilities`. */
+    probabilitiesInterval(frequency: number, recency: number, age: number, periods: number, most: number, level?: number): [low: number, high: number][]
     /** The model as the bytes of a model file. */
     toBytes(): Uint8Array
     /** Writes the model to a file; `load` reads it back. */

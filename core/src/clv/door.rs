@@ -259,11 +259,13 @@ pub struct NewCustomerOptions {
     pub most: usize,
     /// Horizons of the table `course`. Default none.
     pub horizons: Vec<f64>,
+    /// Level of intervals for the uncertainty of the parameters, such as 0.95; none by default.
+    pub interval: Option<f64>,
 }
 
 impl Default for NewCustomerOptions {
     fn default() -> Self {
-        Self { periods: 1.0, most: 10, horizons: Vec::new() }
+        Self { periods: 1.0, most: 10, horizons: Vec::new(), interval: None }
     }
 }
 
@@ -294,12 +296,13 @@ impl Default for FrequencyOptions {
 }
 
 impl dyn Purchases {
-    /// The parameters and coefficients with their errors and limits (95 %), and one row on the fit.
+    /// The parameters and coefficients with their errors and limits (95 %), and one row on the fit;
+    /// with covariates that ends with `effects_verdict`, the verdict on their coefficients.
     pub fn tables(&self) -> Result<(Table, Table)> {
         let (table, fit) = (self.estimates().table(0.95)?, self.estimates());
         Ok(match self.effects() {
             None => (table, fit.fit_table()),
-            Some(effects) => (effects.append(&table, 0.95)?, fit.fit_table_with(effects.free())),
+            Some(effects) => (effects.append(&table, 0.95)?, effects.fit_table(fit)),
         })
     }
 
@@ -308,7 +311,7 @@ impl dyn Purchases {
     /// | name | frame | tables |
     /// | --- | --- | --- |
     /// | `predict` | of customers | `predict` ([`predict`]) and `dropped` |
-    /// | `new_customer` | none | `new_customer`: purchases, probability; `course`: periods, expected_purchases, p_alive |
+    /// | `new_customer` | none | `new_customer`: purchases, probability; `course`: periods, expected_purchases, p_alive; with `interval` …_low, …_high of all |
     /// | `frequencies` | of customers | `frequencies`: purchases, actual (customers with so many), expected, residual (standardised); `goodness_of_fit`: chi_squared, degrees_of_freedom, p |
     /// | `check` | with a holdout | `check`, `by_frequency`, `by_recency`, `by_age`, `deciles`: the forecast beside fact |
     /// | `parameters` | none | `parameters`, `fit`: of [`Estimates`](super::Estimates) |
@@ -337,14 +340,29 @@ fn new_customer(model: &dyn Purchases, options: &NewCustomerOptions) -> Result<T
     let mass = model.probabilities(0.0, 0.0, 0.0, options.periods, options.most)?;
     let ask =
         |f: &dyn Fn(f64) -> Result<f64>| options.horizons.iter().map(|t| f(*t)).collect::<Result<Vec<f64>>>();
-    let course = Table::new()
+    let mut course = Table::new()
         .with("periods", Values::F64(options.horizons.clone()))
         .with("expected_purchases", Values::F64(ask(&|t| model.expected_purchases(0.0, 0.0, 0.0, t))?))
         .with("p_alive", Values::F64(ask(&|t| model.p_alive(0.0, 0.0, 0.0, t))?));
-    let table = Table::new()
+    let mut table = Table::new()
         .with("purchases", Values::I64((0..mass.len() as i64).collect()))
         .with("probability", Values::F64(mass));
+    if let Some(level) = options.interval {
+        let ask = |f: &dyn Fn(f64) -> Quantity| -> Result<Vec<[f64; 2]>> {
+            options.horizons.iter().map(|t| model.interval(0.0, 0.0, 0.0, f(*t), level)).collect()
+        };
+        let edges = model.probabilities_interval(0.0, 0.0, 0.0, options.periods, options.most, level)?;
+        table = beside(table, "probability", &edges);
+        course = beside(course, "expected_purchases", &ask(&|periods| Quantity::Purchases { periods })?);
+        course = beside(course, "p_alive", &ask(&|ahead| Quantity::Alive { ahead })?);
+    }
     Ok(vec![("new_customer", table), ("course", course)])
+}
+
+/// With the lower and upper edges of a column.
+fn beside(table: Table, name: &str, edges: &[[f64; 2]]) -> Table {
+    let edge = |i: usize| Values::F64(edges.iter().map(|e| e[i]).collect());
+    table.with(&format!("{name}_low"), edge(0)).with(&format!("{name}_high"), edge(1))
 }
 
 /// Ages and how many have each, who share what is expected of them.

@@ -108,20 +108,25 @@ pub(in crate::clv) fn coefficients<L: Law<N>, const N: usize>(
     Ok(out)
 }
 
+/// The standard deviation of each coefficient's covariate.
+pub(in crate::clv) fn scales(coefficients: &[Effect], terms: &Terms) -> Vec<f64> {
+    let scales = terms.scales();
+    coefficients.iter().map(|c| scales.get(c.column).copied().unwrap_or(1.0)).collect()
+}
+
 impl Effects {
     /// What a fit found: the coefficients with their values, and the covariance of all parameters.
     pub(in crate::clv) fn found(
         terms: Terms,
         mut coefficients: Vec<Effect>,
-        values: impl Iterator<Item = f64>,
+        values: Vec<f64>,
         fixed: &[bool],
         covariance: Vec<Vec<f64>>,
     ) -> Self {
         for ((effect, value), fixed) in coefficients.iter_mut().zip(values).zip(fixed) {
             (effect.value, effect.fixed) = (value, *fixed);
         }
-        let ran_off = coefficients.iter().any(|e| e.fixed);
-        let verdict = if ran_off { Verdict::MonotoneLikelihood } else { Verdict::Interior };
+        let verdict = Verdict::of_coefficients(fixed);
         Self { terms, coefficients, covariance, verdict }
     }
 
@@ -157,8 +162,7 @@ impl Effects {
 
     /// The standard deviation of each coefficient's covariate.
     pub(in crate::clv) fn scales(&self) -> Vec<f64> {
-        let scales = self.terms.scales();
-        self.coefficients.iter().map(|c| scales.get(c.column).copied().unwrap_or(1.0)).collect()
+        scales(&self.coefficients, &self.terms)
     }
 
     /// The standard errors; `None` where the data do not identify the coefficient.
@@ -181,6 +185,11 @@ impl Effects {
     /// in its estimates.
     pub fn verdict(&self) -> Verdict {
         self.verdict
+    }
+
+    /// One row on the fit of a model with these: what [`Estimates::fit_table`] has, and `effects_verdict`.
+    pub fn fit_table(&self, estimates: &Estimates) -> Table {
+        estimates.fit_table_with(self.free(), self.verdict)
     }
 
     /// How many of them the data identify.
@@ -218,22 +227,24 @@ impl Effects {
         Ok(out)
     }
 
+    /// How a unit of each coefficient moves the log parameters of a customer with these covariates.
+    pub(in crate::clv) fn steps<L: Law<N>, const N: usize>(&self, row: &[f64]) -> Vec<[f64; N]> {
+        let means = self.terms.means();
+        let step = |c: &Effect| {
+            let of = |values: &[f64]| values.get(c.column).copied().unwrap_or_default();
+            let z = of(row) - of(&means);
+            c.direction::<L, N>().unwrap_or([0.0; N]).map(|d| d * z)
+        };
+        self.coefficients.iter().map(step).collect()
+    }
+
     /// The law's estimates for a customer with these covariates.
     pub(in crate::clv) fn estimates<L: Law<N>, const N: usize>(
         &self,
         base: &Estimates,
         row: &[f64],
     ) -> Estimates {
-        let means = self.terms.means();
-        let steps: Vec<[f64; N]> = self
-            .coefficients
-            .iter()
-            .map(|c| {
-                let z = row.get(c.column).copied().unwrap_or_default()
-                    - means.get(c.column).copied().unwrap_or_default();
-                c.direction::<L, N>().unwrap_or([0.0; N]).map(|d| d * z)
-            })
-            .collect();
+        let steps = self.steps::<L, N>(row);
         let mut moved = [0.0; N];
         for (c, step) in self.coefficients.iter().zip(&steps) {
             for (moved, step) in moved.iter_mut().zip(step) {

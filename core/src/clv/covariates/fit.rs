@@ -1,21 +1,17 @@
 //! Maximising the likelihood of a law and its covariates together.
 #![allow(clippy::needless_range_loop)] // matrices read best by their indices
 
-use super::effects::{Effect, Effects, coefficients};
-use super::{Covariates, Process};
+use super::Covariates;
+use super::effects::{Effect, Effects, coefficients, scales};
 use crate::clv::design::{Given, Matrix, Terms};
 use crate::clv::estimates::{Estimates, Verdict};
+use crate::clv::finish::{Finish, Finished, Shrinkage};
 use crate::clv::laws::{History, Law};
-use crate::clv::regression::search;
 use crate::clv::rows::RfmSlices;
 use crate::math::ascent::Local;
 use crate::math::{exp, ln, sum};
 use crate::{Result, Run};
 
-/// A log parameter of the law stays within ln(10⁶) of its centre, as without covariates.
-const EDGE: f64 = 13.815_510_557_964_274;
-/// A standardised coefficient stays within this: a factor of e³⁰ for one standard deviation.
-const STEEPEST: f64 = 30.0;
 /// Distinct rows in one piece of work.
 const PIECE: usize = 512;
 
@@ -129,17 +125,15 @@ impl<L: Law<N>, const N: usize> Joint<L, N> {
         self.rows.histories.iter().zip(weight).any(|(h, w)| h.frequency > 0 && *w > 0.0)
     }
 
-    /// Where the maximum is looked for.
-    pub(in crate::clv) fn bounds(&self) -> Vec<(f64, f64)> {
-        let mut bounds: Vec<(f64, f64)> = self.centre.iter().map(|c| (c - EDGE, c + EDGE)).collect();
-        bounds.resize(self.size(), (-STEEPEST, STEEPEST));
-        bounds
+    /// Where the maximum is looked for, and what the penalties of a fit take.
+    pub(in crate::clv) fn shrinkage(&self, penalty: f64, covariates: &Covariates) -> Shrinkage<N> {
+        let penalties = self.effects.iter().map(|e| covariates.penalty(e)).collect();
+        Shrinkage { centre: self.centre, penalty, penalties }
     }
 
-    /// What a standardised coefficient is multiplied by in the units of the data.
-    pub(in crate::clv) fn units(&self) -> Vec<f64> {
-        let scales = self.terms.scales();
-        self.effects.iter().map(|e| 1.0 / scales[e.column]).collect()
+    /// The standard deviation of each coefficient's covariate.
+    pub(in crate::clv) fn scales(&self) -> Vec<f64> {
+        scales(&self.effects, &self.terms)
     }
 
     /// The log-likelihood of rows of these weights, which may be those of customers drawn again.
@@ -156,32 +150,6 @@ impl<L: Law<N>, const N: usize> Joint<L, N> {
             Ok(total)
         })?;
         Ok(parts.into_iter().fold(Local::zero(size), Local::merge))
-    }
-
-    /// The same less what the penalties of a fit take.
-    pub(in crate::clv) fn penalised(
-        &self,
-        weight: &[f64],
-        at: &[f64],
-        ask: &Ask<'_>,
-        run: &Run,
-    ) -> Result<Local> {
-        let mut local = self.evaluate(weight, at, run)?;
-        let customers = sum(weight.iter().copied());
-        let of = |p: &Process| match p {
-            Process::Purchase => ask.covariates.purchase_penalty,
-            _ => ask.covariates.dropout_penalty,
-        };
-        for i in 0..at.len() {
-            let (penalty, away) = match i.checked_sub(N) {
-                None => (ask.penalty * customers, at[i] - self.centre[i]),
-                Some(c) => (customers * self.effects[c].on.iter().map(of).sum::<f64>(), at[i]),
-            };
-            local.value -= 0.5 * penalty * away * away;
-            local.gradient[i] -= penalty * away;
-            local.hessian[i * at.len() + i] -= penalty;
-        }
-        Ok(local)
     }
 
     /// The log-likelihood and its gradient, on one thread.
@@ -232,38 +200,21 @@ pub(in crate::clv) fn fit<L: Law<N>, const N: usize>(
     run: &Run,
 ) -> Result<(Estimates, Effects)> {
     let joint = Joint::of(law, rows, given, ask.covariates)?;
-    let (size, customers) = (joint.size(), joint.customers);
-    let mut start: Vec<f64> = plain.values.iter().map(|v| ln(*v)).collect();
-    start.resize(size, 0.0);
     run.stage("fitting covariates", 0)?;
-    let limits = (ask.max_iterations, ask.tolerance);
-    let found = search(L::NAME, &start, &joint.bounds(), limits, customers, |at| {
-        joint.penalised(joint.weight(), at, ask, run)
-    })?;
-    let log_likelihood = joint.evaluate(joint.weight(), &found.at, run)?.value;
-    let at: [f64; N] = std::array::from_fn(|i| found.at[i] - joint.centre[i]);
-    let held: [bool; N] = std::array::from_fn(|i| found.fixed[i]);
-    // From standardised covariates to those of the data; log parameters stay.
-    let mut units = vec![1.0; N];
-    units.extend(joint.units());
-    let covariance: Vec<Vec<f64>> = (0..size)
-        .map(|i| (0..size).map(|j| found.covariance[i * size + j] * units[i] * units[j]).collect())
-        .collect();
-    let estimates = Estimates {
-        values: found.at[..N].iter().map(|v| exp(*v)).collect(),
-        covariance: covariance[..N].iter().map(|row| row[..N].to_vec()).collect(),
-        fixed: held.to_vec(),
-        log_likelihood,
-        customers,
-        distinct: joint.weight().len() as u64,
-        iterations: found.iterations as u64,
-        gradient_norm: found.gradient_norm,
-        verdict: if held.contains(&true) { law.verdict(at, held) } else { Verdict::Interior },
-        ..plain.clone()
+    let finish = Finish {
+        name: L::NAME,
+        plain,
+        shrinkage: joint.shrinkage(ask.penalty, ask.covariates),
+        scales: joint.scales(),
+        customers: joint.customers,
+        limits: (ask.max_iterations, ask.tolerance),
     };
-    let values = found.at[N..].iter().zip(&units[N..]).map(|(v, unit)| v * unit);
+    let mut found = finish.find(|at| joint.evaluate(joint.weight(), at, run))?;
+    found.judge(Verdict::Interior, |at, held| law.verdict(at, held));
+    found.estimates.distinct = joint.weight().len() as u64;
+    let Finished { estimates, values, fixed, covariance, .. } = found;
     let Joint { terms, effects, .. } = joint;
-    Ok((estimates, Effects::found(terms, effects, values, &found.fixed[N..], covariance)))
+    Ok((estimates, Effects::found(terms, effects, values, &fixed, covariance)))
 }
 
 fn add<L: Law<N>, const N: usize>(

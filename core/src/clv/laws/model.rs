@@ -166,6 +166,10 @@ impl<L: Law<N>, const N: usize> Purchases for PurchaseModel<L, N> {
         let &Self { law, penalty, period, .. } = self;
         Ok(Box::new(Self { law, estimates, penalty, period, effects: None }))
     }
+    fn steps(&self, row: &[f64]) -> Vec<Vec<f64>> {
+        let steps = |effects: &Effects| effects.steps::<L, N>(row).iter().map(|s| s.to_vec()).collect();
+        self.effects.as_ref().map_or_else(Vec::new, steps)
+    }
     fn reads_intervals(&self) -> bool {
         L::INTERVALS
     }
@@ -183,8 +187,12 @@ impl<L: Law<N>, const N: usize> Purchases for PurchaseModel<L, N> {
             Quantity::LogLikelihood => self.law.ln_likelihood(p, history),
         }
     }
-    fn probabilities_of(&self, history: History, periods: f64, most: usize) -> Vec<f64> {
-        self.law.probabilities(self.params(), history, periods, most)
+    fn probabilities_at(&self, values: &[f64], history: History, periods: f64, most: usize) -> Vec<f64> {
+        self.law.probabilities(parameters(values), history, periods, most)
+    }
+    fn discounted_at(&self, values: &[f64], history: History, weights: &[f64]) -> f64 {
+        let p = parameters(values);
+        self.law.p_alive(p, history, 0.0) * self.law.weighted(p, history, weights)
     }
     fn bytes(&self) -> Result<Vec<u8>> {
         crate::model::to_bytes(self)

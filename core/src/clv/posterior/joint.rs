@@ -6,7 +6,7 @@ use super::kernel::Lawful;
 use super::prior::Priors;
 use super::sample::{centred, mode, no_mode, pooled};
 use super::{BootstrapOptions, Method, Posterior, PosteriorOptions};
-use crate::clv::covariates::{Ask, Covariates, Effect, Effects, Joint};
+use crate::clv::covariates::{Covariates, Effect, Effects, Joint};
 use crate::clv::design::Given;
 use crate::clv::door::VisitLaw;
 use crate::clv::laws::Law;
@@ -39,7 +39,7 @@ impl VisitLaw for JointBayes<'_> {
         let joint = Joint::of(law, slices, given, covariates)?;
         let effects = Effects::drawn(joint.terms.clone(), joint.effects.clone());
         let names = effects.names();
-        let scales = effects.scales();
+        let scales = joint.scales();
         let parameters = centred(L::PARAMETERS, L::TIME, mean_age);
         let coefficients: Vec<(&str, f64)> =
             names.iter().map(String::as_str).zip(scales.iter().copied()).collect();
@@ -62,7 +62,7 @@ impl VisitLaw for JointBayes<'_> {
             return Err(no_mode(L::NAME, found.iterations, found.gradient_norm / customers));
         }
         let factor = ordinary.unwrap_or_else(|| rounded(&found.local));
-        let units = joint.units();
+        let units = units(&scales);
         out.parameters = L::PARAMETERS.map(str::to_owned).to_vec();
         out.parameters.extend(names);
         out.estimate = natural(&found.at, &units);
@@ -77,6 +77,11 @@ impl VisitLaw for JointBayes<'_> {
         fill(&mut out, L::NAME, (&peak, &units), density, options, run)?;
         Ok(out)
     }
+}
+
+/// What standardised coefficients are multiplied by in the units of the data.
+fn units(scales: &[f64]) -> Vec<f64> {
+    scales.iter().map(|scale| 1.0 / scale).collect()
 }
 
 /// The parameters and coefficients of the data's units, of log parameters and standardised coefficients.
@@ -139,15 +144,15 @@ impl VisitLaw for JointRefit<'_> {
     fn law<L: Law<N>, const N: usize>(self, law: L) -> Result<Refits> {
         let Self { estimate: (values, effects), given: (slices, given, covariates), options, run } = self;
         let joint = Joint::of(law, slices, given, covariates)?;
-        let (bounds, units) = (joint.bounds(), joint.units());
+        let &BootstrapOptions { penalty, max_iterations, tolerance, .. } = options;
+        let (shrinkage, units) = (joint.shrinkage(penalty, covariates), units(&joint.scales()));
+        let bounds = shrinkage.bounds();
         let coefficients = effects.coefficients().iter().map(|c: &Effect| c.value);
         let start: Vec<f64> = values
             .iter()
             .map(|v| ln(*v))
             .chain(coefficients.zip(&units).map(|(value, unit)| value / unit))
             .collect();
-        let &BootstrapOptions { penalty, max_iterations, tolerance, .. } = options;
-        let ask = Ask { covariates, penalty, max_iterations, tolerance };
         let draw = Counts::new(joint.weight());
         let single = Run::new().threads(1);
         run.stage("refitting", options.replicates as u64)?;
@@ -157,10 +162,13 @@ impl VisitLaw for JointRefit<'_> {
             if !joint.has_purchases(&weight) {
                 return Ok(None);
             }
-            let stop = Stop { max_iterations, gradient: tolerance * sum(weight.iter().copied()) };
+            let customers = sum(weight.iter().copied());
+            let stop = Stop { max_iterations, gradient: tolerance * customers };
             let found = maximise(&start, &bounds, stop, |at| {
                 run.check()?;
-                joint.penalised(&weight, at, &ask, &single)
+                let mut local = joint.evaluate(&weight, at, &single)?;
+                shrinkage.penalise(customers, at, &mut local);
+                Ok(local)
             })?;
             let edge = found.bound.contains(&true);
             Ok(found.converged.then(|| (natural(&found.at, &units), found.local.value, edge)))
