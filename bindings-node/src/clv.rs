@@ -401,8 +401,10 @@ impl PurchaseModel {
         discount_rate: f64,
         level: Option<f64>,
     ) -> Result<Vec<f64>> {
-        let asked = Quantity::Residual { rate: discount_rate.ln_1p() };
-        self.interval(env, [frequency, recency, age], asked, level)
+        job::now(env, || {
+            let (asked, level) = (Quantity::residual(discount_rate)?, level.unwrap_or(LEVEL));
+            Ok(self.slot.get()?.interval(frequency, recency, age, asked, level)?.to_vec())
+        })
     }
 
     /// Those of probabilities.

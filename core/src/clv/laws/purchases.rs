@@ -44,6 +44,13 @@ pub enum Quantity {
     LogLikelihood,
 }
 
+impl Quantity {
+    /// Expected purchases after T for ever, discounted by 1 + `discount_rate` a period.
+    pub fn residual(discount_rate: f64) -> Result<Self> {
+        Ok(Self::Residual { rate: slope(discount_rate)? })
+    }
+}
+
 /// A fitted law of purchases and dropout.
 ///
 /// Times are in the model's periods. A customer is (frequency, recency, T);
@@ -123,7 +130,7 @@ pub trait Purchases: Send + Sync {
     /// 1 + `discount_rate` a period: DERT, DECT (Fader, Hardie & Lee 2005).
     fn residual_purchases(&self, frequency: f64, recency: f64, age: f64, discount_rate: f64) -> Result<f64> {
         let history = history(self, frequency, recency, age)?;
-        Ok(self.quantity(history, Quantity::Residual { rate: slope(discount_rate)? }))
+        Ok(self.quantity(history, Quantity::residual(discount_rate)?))
     }
 
     /// P(n purchases in the `periods` after T), n = 0 … `most`, of one customer.
