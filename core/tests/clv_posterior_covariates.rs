@@ -99,16 +99,32 @@ fn moments(values: &[f64]) -> (f64, f64) {
 fn of_many_customers_all_methods_agree_with_the_fit() -> Result<()> {
     let run = Run::new().seed(3);
     for (kind, pareto) in [("BetaGeo", false), ("ParetoNBD", true)] {
-        let frame = simulate(4_000, 5, pareto).frame();
-        let options = PurchaseOptions { covariates: Some(both()), ..PurchaseOptions::default() };
+        let frame = simulate(500, 5, pareto).frame().with("many", vec![8.0; 500]);
+        let options = PurchaseOptions {
+            covariates: Some(both()),
+            weight: Some("many".into()),
+            ..PurchaseOptions::default()
+        };
         let (fit, _) = fit_purchases(&format!("clv.{kind}"), &frame, &options, &run)?;
         let effects = fit.effects().unwrap();
-        let flat = PosteriorOptions { prior: Prior::Flat, chains: 2, draws: 250, tune: 100, ..asked() };
+        let flat = PosteriorOptions {
+            prior: Prior::Flat,
+            chains: 2,
+            draws: 250,
+            tune: 100,
+            weight: Some("many".into()),
+            ..asked()
+        };
         let start = Instant::now();
         let (nuts, _) = sample_posterior(kind, &frame, &flat, &run)?;
         println!("{kind}: NUTS {:.1} s", start.elapsed().as_secs_f64());
         let (normal, _) = laplace(kind, &frame, &PosteriorOptions { draws: 2000, ..flat.clone() }, &run)?;
-        let refits = BootstrapOptions { covariates: Some(both()), replicates: 60, ..Default::default() };
+        let refits = BootstrapOptions {
+            covariates: Some(both()),
+            replicates: 60,
+            weight: Some("many".into()),
+            ..Default::default()
+        };
         let (again, _) = bootstrap(kind, &frame, &refits, &run)?;
         println!("{kind}: all {:.1} s", start.elapsed().as_secs_f64());
         assert_eq!(again.failed(), 0, "{kind}");

@@ -119,7 +119,7 @@ fn laplace_is_the_covariance_of_the_fit_and_refits_spread_as_far() -> Result<()>
 #[test]
 fn the_sampler_agrees_with_laplace_where_customers_are_many() -> Result<()> {
     let run = Run::new().seed(2);
-    let frame = simulate(24, TRUTH).frame(200.0);
+    let frame = simulate(12, TRUTH).frame(400.0);
     let start = Instant::now();
     let options = PosteriorOptions { chains: 2, draws: 120, tune: 60, ..many() };
     let (found, _) = sample_posterior("ParetoGGG", &frame, &options, &run)?;
