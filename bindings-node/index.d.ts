@@ -1781,6 +1781,8 @@ export declare namespace clv {
     most?: number
     /** Horizons of `extras.course`. */
     horizons?: number[]
+    /** Level of intervals for the uncertainty of the parameters, such as 0.95: `_low` and `_high` of each number. */
+    interval?: number
   }
 
   /** Columns and options of `compare`. */
@@ -1821,6 +1823,13 @@ export declare namespace clv {
     T?: string
     /** Column of weights: how many customers a row stands for. */
     weight?: string
+    /** Column of `log_intervals`, which `ParetoGGG` needs. Default: the one of that name. */
+    logIntervals?: string
+    /**
+     * What explains purchases and dropout. None by default. `samplePosterior` and `laplace` take no penalties, of
+     * which priors take the place.
+     */
+    covariates?: Covariates
     /** The unit of recency and T, to be kept with the draws and checked later. */
     period?: Duration
     /** Rows that cannot be. Default `"error"`. */
@@ -1835,8 +1844,16 @@ export declare namespace clv {
     draws?: number
     /** The prior of parameters that `priors` does not name. Default `"weak"`. */
     prior?: 'weak' | 'flat'
-    /** Log-normal priors of single parameters; the median of a time is a multiple of mean T. */
+    /**
+     * Log-normal priors of single parameters; the median of a time is a multiple of mean T. Of a coefficient
+     * (`purchase:income`) the prior is of the factor e^coefficient that one more of the covariate makes.
+     */
     priors?: Record<string, { median: number; sd: number }>
+    /**
+     * Standard deviation of the normal prior, about 0, of other coefficients, on standardised covariates. Default 1
+     * with the prior `"weak"`; they are flat with `"flat"`.
+     */
+    coefficientSd?: number
   }
 
   /** Columns and options of `samplePosterior`. */
@@ -1879,6 +1896,8 @@ export declare namespace clv {
     purchaseInterval?: number
     /** Predict with at most so many draws, evenly spaced. Default 400. */
     mostDraws?: number
+    /** Column of `log_intervals`, for draws of `ParetoGGG`. Default: the one of that name, where it is there. */
+    logIntervals?: string
     /** The unit of recency and T, where it is known; it must then be the draws'. */
     period?: Duration
     /** Rows that cannot be. Default `"error"`. */
@@ -1915,7 +1934,7 @@ export declare namespace clv {
   export function bootstrap(rfm: FrameInput, options?: RefitOptions & RunOptions): Promise<Posterior>
 
   /** Columns and options of `sampleHierarchy`. */
-  export interface HierarchyOptions extends PosteriorOptions {
+  export interface HierarchyOptions extends Omit<PosteriorOptions, 'covariates' | 'coefficientSd' | 'logIntervals'> {
     /** Column of groups: segments, acquisition channels. Default `"group"`. */
     group?: string
     /** How far groups may lie apart: the scale of the prior of the deviation of log parameters. Default 0.5. */
@@ -1996,6 +2015,8 @@ export declare namespace clv {
     get logLikelihood(): number
     /** `"interior"` for an ordinary maximum; else what the data ask for. */
     get verdict(): string
+    /** `"interior"` where all coefficients are finite, `"monotone_likelihood"` where one ran off. */
+    get effectsVerdict(): string
     /** The rows that the fit dropped, and why: column, reason, count, first_row. */
     dropped(): { orders: Frame; covariates: Frame }
     /** One row for each parameter: parameter, estimate, standard_error, low, high (of spend also z, p). */
@@ -2038,17 +2059,23 @@ export declare namespace clv {
     newCustomer(options?: NewCustomerOptions & RunOptions): Promise<Frame>
     /** Actual and expected repeat purchases, period after period. */
     tracking(orders: FrameInput, options?: TrackingOptions & RunOptions): Promise<Frame>
+    /** The same by a model with covariates, which `customers` has, one row a customer; each has a law of its own. */
+    trackingOf(orders: FrameInput, customers: FrameInput, options?: TrackingOptions & RunOptions): Promise<Frame>
     /** The parameters. */
     get params(): Record<Name, number>
     /** Their standard errors; `null` where the data do not identify one. */
     get standardErrors(): Record<Name, number | null>
     /** The maximised log-likelihood. */
     get logLikelihood(): number
+    /** `"interior"` for an ordinary maximum; else which simpler model the data ask for. */
+    get verdict(): string
+    /** The same of covariates: `"monotone_likelihood"` where a coefficient ran off; `null` without covariates. */
+    get effectsVerdict(): string | null
     /** The rows that the fit dropped, and why: column, reason, count, first_row. */
     dropped(): Frame
     /** One row for each parameter: parameter, estimate, standard_error, low, high. */
     table(): Frame
-    /** One row on the fit: log_likelihood, customers, iterations, gradient_norm, aic, bic, verdict, …. */
+    /** One row on the fit: log_likelihood, customers, iterations, gradient_norm, aic, bic, verdict, …; `effects_verdict` with covariates. */
     fitTable(): Frame
     /** The probability that one customer is alive, now or `ahead` periods after T; takes microseconds. */
     pAlive(frequency: number, recency: number, age: number, ahead?: number): number
@@ -2058,6 +2085,14 @@ export declare namespace clv {
     residualPurchases(frequency: number, recency: number, age: number, discountRate: number): number
     /** The probabilities that one customer buys 0, 1, … `most` times in the coming periods. */
     probabilities(frequency: number, recency: number, age: number, periods: number, most: number): number[]
+    /** The interval of `pAlive` for the uncertainty of the parameters; `level` is 0.95 by default. */
+    pAliveInterval(frequency: number, recency: number, age: number, ahead?: number, level?: number): [low: number, high: number]
+    /** The interval of `expectedPurchases`. */
+    expectedPurchasesInterval(frequency: number, recency: number, age: number, periods: number, level?: number): [low: number, high: number]
+    /** The interval of `residualPurchases`. */
+    residualPurchasesInterval(frequency: number, recency: number, age: number, discountRate: number, level?: number): [low: number, high: number]
+    /** The intervals of `probabilities`. */
+    probabilitiesInterval(frequency: number, recency: number, age: number, periods: number, most: number, level?: number): [low: number, high: number][]
     /** The model as the bytes of a model file. */
     toBytes(): Uint8Array
     /** Writes the model to a file; `load` reads it back. */

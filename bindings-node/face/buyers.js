@@ -51,6 +51,10 @@ function buyers(PurchaseModel) {
           return this.report('frequencies', rfm, options)
         }
 
+        tracking(orders, options) {
+          return this.trackingOf(orders, undefined, options)
+        }
+
         newCustomer(options) {
           return this.report('new_customer', undefined, options)
         }

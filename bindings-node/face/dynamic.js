@@ -38,6 +38,10 @@ function dynamic(DynamicModel) {
           return this.fitTable().column('verdict')[0]
         }
 
+        get effectsVerdict() {
+          return this.fitTable().column('effects_verdict')[0]
+        }
+
         dropped() {
           return { orders: this.droppedOf(false), covariates: this.droppedOf(true) }
         }

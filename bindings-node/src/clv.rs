@@ -2,8 +2,8 @@
 
 use headwater::clv::{
     self as core, BacktestOptions, CompareOptions, Estimates, ForecastOptions, GammaGammaModel,
-    GammaGammaOptions, LifetimeOptions, PurchaseOptions, Purchases, SpendPredictOptions, SummarizeOptions,
-    TrackingOptions,
+    GammaGammaOptions, LifetimeOptions, PurchaseOptions, Purchases, Quantity, SpendPredictOptions,
+    SummarizeOptions, TrackingOptions,
 };
 use headwater::column::Dropped;
 use napi::bindgen_prelude::{Object, This, Uint8Array, Unknown};
@@ -120,6 +120,9 @@ fn named<'e>(
     Ok(out)
 }
 
+/// The level of intervals of single customers.
+const LEVEL: f64 = 0.95;
+
 /// A model of purchases and dropout; `face/buyers.js` has a class for each kind.
 #[napi]
 pub struct PurchaseModel {
@@ -227,18 +230,26 @@ impl PurchaseModel {
         job::start(env, options, prepare, Frame::of)
     }
 
-    /// Actual and expected repeat purchases, period after period.
+    /// Actual and expected repeat purchases, period after period; `customers` tell covariates.
     #[napi(skip_typescript)]
-    pub fn tracking<'e>(
+    pub fn tracking_of<'e>(
         &self,
         env: &'e Env,
         orders: Unknown<'e>,
+        customers: Unknown<'e>,
         options: Unknown<'e>,
     ) -> Result<Unknown<'e>> {
         let prepare = |call: &Call<'e>| {
-            let (options, orders) = (call.options::<TrackingOptions>()?, call.columns(orders)?);
+            let options = call.options::<TrackingOptions>()?;
+            let (orders, customers) = (call.columns(orders)?, call.optional_columns(customers)?);
             let model = job::now(env, || self.slot.get())?;
-            Ok(move |run: &headwater::Run| core::tracking(&orders.columns()?, &**model, &options, run))
+            Ok(move |run: &headwater::Run| {
+                let orders = orders.columns()?;
+                match customers.map(crate::intake::Input::columns).transpose()? {
+                    None => core::tracking(&orders, &**model, &options, run),
+                    Some(customers) => core::tracking_of(&orders, &customers, &**model, &options, run),
+                }
+            })
         };
         job::start(env, options, prepare, |found| {
             let frame = Frame::new(found.table()).and("dropped", found.dropped().table());
@@ -265,6 +276,18 @@ impl PurchaseModel {
     #[napi(getter, skip_typescript)]
     pub fn log_likelihood(&self, env: &Env) -> Result<f64> {
         job::now(env, || Ok(self.slot.get()?.estimates().log_likelihood))
+    }
+
+    /// What kind of maximum the law has.
+    #[napi(getter, skip_typescript)]
+    pub fn verdict(&self, env: &Env) -> Result<&'static str> {
+        job::now(env, || Ok(self.slot.get()?.estimates().verdict.name()))
+    }
+
+    /// And the coefficients of covariates.
+    #[napi(getter, skip_typescript)]
+    pub fn effects_verdict(&self, env: &Env) -> Result<Option<&'static str>> {
+        job::now(env, || Ok(self.slot.get()?.effects().map(|effects| effects.verdict().name())))
     }
 
     /// The rows that the fit dropped, and why.
@@ -336,6 +359,84 @@ impl PurchaseModel {
         most: u32,
     ) -> Result<Vec<f64>> {
         job::now(env, || self.slot.get()?.probabilities(frequency, recency, age, periods, most as usize))
+    }
+
+    /// The interval of P(alive) of one customer.
+    #[napi(skip_typescript)]
+    pub fn p_alive_interval(
+        &self,
+        env: &Env,
+        frequency: f64,
+        recency: f64,
+        age: f64,
+        ahead: Option<f64>,
+        level: Option<f64>,
+    ) -> Result<Vec<f64>> {
+        let asked = Quantity::Alive { ahead: ahead.unwrap_or(0.0) };
+        self.interval(env, [frequency, recency, age], asked, level)
+    }
+
+    /// That of the purchases to expect.
+    #[napi(skip_typescript)]
+    pub fn expected_purchases_interval(
+        &self,
+        env: &Env,
+        frequency: f64,
+        recency: f64,
+        age: f64,
+        periods: f64,
+        level: Option<f64>,
+    ) -> Result<Vec<f64>> {
+        self.interval(env, [frequency, recency, age], Quantity::Purchases { periods }, level)
+    }
+
+    /// That of purchases for ever, discounted.
+    #[napi(skip_typescript)]
+    pub fn residual_purchases_interval(
+        &self,
+        env: &Env,
+        frequency: f64,
+        recency: f64,
+        age: f64,
+        discount_rate: f64,
+        level: Option<f64>,
+    ) -> Result<Vec<f64>> {
+        job::now(env, || {
+            let (asked, level) = (Quantity::residual(discount_rate)?, level.unwrap_or(LEVEL));
+            Ok(self.slot.get()?.interval(frequency, recency, age, asked, level)?.to_vec())
+        })
+    }
+
+    /// Those of probabilities.
+    #[napi(skip_typescript)]
+    #[allow(clippy::too_many_arguments)] // as in JavaScript
+    pub fn probabilities_interval(
+        &self,
+        env: &Env,
+        frequency: f64,
+        recency: f64,
+        age: f64,
+        periods: f64,
+        most: u32,
+        level: Option<f64>,
+    ) -> Result<Vec<Vec<f64>>> {
+        job::now(env, || {
+            let (most, level) = (most as usize, level.unwrap_or(LEVEL));
+            let model = self.slot.get()?;
+            let found = model.probabilities_interval(frequency, recency, age, periods, most, level)?;
+            Ok(found.into_iter().map(|edges| edges.to_vec()).collect())
+        })
+    }
+
+    fn interval(
+        &self,
+        env: &Env,
+        [frequency, recency, age]: [f64; 3],
+        asked: Quantity,
+        level: Option<f64>,
+    ) -> Result<Vec<f64>> {
+        let level = level.unwrap_or(LEVEL);
+        job::now(env, || Ok(self.slot.get()?.interval(frequency, recency, age, asked, level)?.to_vec()))
     }
 
     /// The model as the bytes of a model file.

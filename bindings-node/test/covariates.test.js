@@ -39,6 +39,43 @@ test('covariates are fitted, kept and asked of a kind of customer', async () => 
   await assert.rejects(back.predict(rfm.map(({ income, ...rest }) => rest)), { code: 'HW_COLUMN' })
   const plain = await new hw.clv.ParetoNBD().fit(rfm)
   assert.ok(hw.clv.likelihoodRatio(plain, model).p < 1e-3)
+  assert.deepEqual([model.verdict, model.effectsVerdict, plain.effectsVerdict], ['interior', 'interior', null])
+  const silent = rfm.map((row) => (row.channel === 'web' ? { ...row, frequency: 0, recency: 0 } : row))
+  const off = await new hw.clv.ParetoNBD().fit(silent, { covariates: { purchase: ['channel'] } })
+  assert.equal(off.effectsVerdict, 'monotone_likelihood')
+  assert.equal(off.fitTable().column('effects_verdict')[0], 'monotone_likelihood')
+})
+
+test('single customers and new ones have intervals, and tracking knows of covariates', async () => {
+  const rfm = customers()
+  const fit = { covariates: { purchase: ['income'] }, period: '7d' }
+  const model = await new hw.clv.ParetoNBD(fit).fit(rfm)
+  const told = (await model.predict(rfm, { periods: 10, interval: 0.9, ahead: 4, discountRate: 0.01 })).toRows()[7]
+  const { income, frequency, recency, T } = rfm[7]
+  const own = model.at({ income })
+  const near = (found, low, high) =>
+    [low, high].forEach((edge, i) => assert.ok(Math.abs(found[i] / edge - 1) < 1e-9, `${found[i]} for ${edge}`))
+  near(own.expectedPurchasesInterval(frequency, recency, T, 10, 0.9), told.expected_purchases_low, told.expected_purchases_high)
+  near(own.pAliveInterval(frequency, recency, T, 4, 0.9), told.p_alive_ahead_low, told.p_alive_ahead_high)
+  near(own.residualPurchasesInterval(frequency, recency, T, 0.01, 0.9), told.residual_purchases_low, told.residual_purchases_high)
+  assert.equal(own.probabilitiesInterval(frequency, recency, T, 10, 3).length, 4)
+  assert.throws(() => own.pAliveInterval(frequency, recency, T, 0, 95), { code: 'HW_OPTION' })
+  const fresh = await own.newCustomer({ horizons: [4, 52], interval: 0.95 })
+  const course = fresh.extras.course.toRows()[1]
+  near(own.expectedPurchasesInterval(0, 0, 0, 52), course.expected_purchases_low, course.expected_purchases_high)
+
+  const orders = [
+    { customer: 'c1', time: new Date(0) },
+    { customer: 'c2', time: new Date(3 * DAY) },
+    { customer: 'c1', time: new Date(40 * DAY) },
+  ]
+  await assert.rejects(model.tracking(orders), { code: 'HW_OPTION' })
+  const tracked = await model.trackingOf(orders, rfm, { interval: 0.9 })
+  const expected = tracked.column('expected_cumulative').at(-1)
+  const by = (i, age) => model.at({ income: rfm[i].income }).expectedPurchases(0, 0, 0, age)
+  assert.ok(Math.abs(expected / (by(1, 6) + by(2, 6 - 3 / 7)) - 1) < 1e-9)
+  assert.ok(tracked.column('expected_cumulative_high').at(-1) > expected)
+  await assert.rejects(model.trackingOf(orders, rfm.slice(0, 2)), { code: 'HW_COLUMN' })
 })
 
 test('covariates along time explain purchases and spend', async () => {

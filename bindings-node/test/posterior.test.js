@@ -43,6 +43,41 @@ test('customers beside those that the model makes', async () => {
   await assert.rejects(drawn.check({ ...rfm, many: Array(7).fill(0.5) }, { weight: 'many' }), /whole number of customers/)
 })
 
+test('coefficients are drawn, and customers predicted by their own laws', async () => {
+  const twice = (values) => [...values, ...values]
+  const kinds = {
+    ...Object.fromEntries(Object.entries(rfm).map(([name, values]) => [name, twice(values)])),
+    customer: [...'abcdefghijklmn'],
+    channel: twice(Array(7).fill('web')).map((name, i) => (i < 7 ? name : 'shop')),
+    many: [...rfm.many, 700, 250, 200, 120, 120, 20, 150],
+  }
+  const options = { weight: 'many', covariates: { purchase: ['channel'] } }
+  const found = await hw.clv.laplace(kinds, { ...options, draws: 100 })
+  const row = (await found.summary()).toRows()[4]
+  assert.strictEqual(row.parameter, 'purchase:channel[web]')
+  assert.ok(row.high < 0)
+  assert.strictEqual((await found.predict(kinds, { periods: 26 })).toRows().length, 14)
+  await assert.rejects(found.predict(rfm, { periods: 26 }), /channel/)
+  const prior = { priors: { 'purchase:channel[web]': { median: 0.5, sd: 0.001 } }, coefficientSd: 0.5, draws: 20 }
+  const known = (await (await hw.clv.laplace(kinds, { ...options, ...prior })).summary()).toRows()[4]
+  assert.ok(Math.abs(known.mean - Math.log(0.5)) < 0.01)
+  const penalised = { purchase: ['channel'], purchasePenalty: 1 }
+  await assert.rejects(hw.clv.laplace(kinds, { ...options, covariates: penalised }), /priors instead of penalties/)
+  await assert.rejects(
+    hw.clv.sampleHierarchy(kinds, { ...options, group: 'channel' }),
+    { code: 'HW_OPTION', message: /covariates/ },
+  )
+})
+
+test('Pareto/GGG is drawn with the times between purchases', async () => {
+  const orders = { ...rfm, gaps: [0, 1.38629, 3.17805, 2.8, 4.1, 4.1, 10.6] }
+  const options = { model: 'ParetoGGG', weight: 'many', chains: 1, draws: 4 }
+  const found = await hw.clv.laplace(orders, { ...options, logIntervals: 'gaps' })
+  const [known, unknown] = [await found.predict(orders, { logIntervals: 'gaps' }), await found.predict(orders)]
+  assert.notDeepStrictEqual(known.toRows(), unknown.toRows())
+  await assert.rejects(hw.clv.laplace(orders, options), /log_intervals/)
+})
+
 test('options that cannot be', async () => {
   for (const [options, named] of [
     [{ chains: 0 }, /chains/],

@@ -191,6 +191,22 @@ const calls = {
     const model = await new hw.clv.BetaGeo().fit(frames.rfm, options.fit)
     return { tracking: await model.tracking(frames.orders, options.tracking) }
   },
+  'clv.tracking_of': async ({ frames: { rfm, orders }, options: { kind, fit, tracking } }) => {
+    const model = await new hw.clv[kind.replace('clv.', '')](fit).fit(rfm)
+    const tracked = await model.trackingOf(orders, rfm, tracking)
+    return { tracking: tracked, by_cohort: tracked.extras.byCohort }
+  },
+  'clv.single': async ({ frames: { rfm }, options: { kind, fit, customer, periods, most, interval } }) => {
+    const model = await new hw.clv[kind.replace('clv.', '')]().fit(rfm, fit)
+    const score = [model.expectedPurchasesInterval(...customer, periods, interval), model.pAliveInterval(...customer, 0, interval)]
+    const probabilities = model.probabilitiesInterval(...customer, periods, most, interval)
+    if (!customer.some(Boolean)) {
+      const fresh = await model.newCustomer({ periods, most, interval })
+      assert.deepEqual(Array.from(fresh.column('probability_low')), probabilities.map((edges) => edges[0]))
+    }
+    const sides = (edges) => ({ low: edges.map((edge) => edge[0]), high: edges.map((edge) => edge[1]) })
+    return { score: sides(score), probabilities: sides(probabilities) }
+  },
   'clv.forecast_errors': async ({ frames, options }) => ({ errors: await hw.clv.forecastErrors(frames.frame, options) }),
   'clv.purchases': async ({ frames: { rfm }, options: { kind, fit, predict } }) =>
     fitted(hw.clv[kind.replace('clv.', '')])({ frames: { rfm }, options: { fit, predict } }),

@@ -2,7 +2,7 @@
 
 use headwater::clv::dynamic::Dynamic;
 use headwater::clv::posterior::{Hierarchy, Posterior, sample_hierarchy};
-use headwater::clv::{self, Contractual, GammaGammaModel, purchases_with};
+use headwater::clv::{self, Contractual, GammaGammaModel, Quantity, purchases_with};
 use headwater::options::parse;
 use pyo3::prelude::*;
 
@@ -254,6 +254,43 @@ pub(crate) fn clv_score(
     })
 }
 
+/// The intervals of what [`clv_score`] says.
+#[pyfunction]
+#[allow(non_snake_case)]
+pub(crate) fn clv_score_interval(
+    model: &Model,
+    frequency: f64,
+    recency: f64,
+    T: f64,
+    periods: f64,
+    level: f64,
+) -> Outcome<((f64, f64), (f64, f64))> {
+    let model = model.buyers()?;
+    direct(|| {
+        let ask = |quantity| model.interval(frequency, recency, T, quantity, level).map(<(f64, f64)>::from);
+        Ok((ask(Quantity::Purchases { periods })?, ask(Quantity::Alive { ahead: 0.0 })?))
+    })
+}
+
+/// The intervals of what [`clv_probabilities`] says.
+#[pyfunction]
+#[allow(non_snake_case)]
+pub(crate) fn clv_probabilities_interval(
+    model: &Model,
+    frequency: f64,
+    recency: f64,
+    T: f64,
+    periods: f64,
+    most: usize,
+    level: f64,
+) -> Outcome<Vec<(f64, f64)>> {
+    let model = model.buyers()?;
+    direct(|| {
+        let found = model.probabilities_interval(frequency, recency, T, periods, most, level)?;
+        Ok(found.into_iter().map(<(f64, f64)>::from).collect())
+    })
+}
+
 /// The probabilities of 0, 1, … `most` purchases of one customer.
 #[pyfunction]
 #[allow(non_snake_case)]
@@ -301,14 +338,19 @@ pub(crate) fn clv_lifetime_value(
 pub(crate) fn clv_tracking(
     py: Python<'_>,
     orders: &Bound<'_, PyAny>,
+    customers: Option<&Bound<'_, PyAny>>,
     model: &Bound<'_, Model>,
     options: &str,
     run: RunArgs,
 ) -> Outcome<(Frame, Frame, Option<Frame>)> {
     let model = model.get().buyers()?;
-    let (orders, options) = (columns(orders)?, parse(options)?);
+    let (orders, customers, options) =
+        (columns(orders)?, customers.map(columns).transpose()?, parse(options)?);
     run.call(py, |run| {
-        let found = clv::tracking(&orders, model, &options, run)?;
+        let found = match &customers {
+            None => clv::tracking(&orders, model, &options, run),
+            Some(customers) => clv::tracking_of(&orders, customers, model, &options, run),
+        }?;
         let cohorts = found.cohort_table().map(Frame::new).transpose()?;
         Ok((Frame::new(found.table())?, Frame::new(found.dropped().table())?, cohorts))
     })

@@ -41,8 +41,45 @@ def test_covariates_are_fitted_read_and_kept():
     score = own.score(rfm["frequency"][7], rfm["recency"][7], rfm["T"][7], 10)
     assert score[0] == pytest.approx(told["c7"], rel=1e-12)
     assert hw.clv.likelihood_ratio(plain, model)["p"] < 1e-3
+    assert (model.verdict_, model.effects_verdict_, plain.effects_verdict_) == ("interior", "interior", None)
     with pytest.raises(hw.errors.ColumnError, match="income"):
         model.predict({name: rfm[name] for name in ("customer", "frequency", "recency", "T", "channel")})
+
+
+def test_a_coefficient_that_runs_off_is_told():
+    rfm = customers()
+    web = [channel == "web" for channel in rfm["channel"]]
+    for name in ("frequency", "recency"):
+        rfm[name] = [0 if gone else value for gone, value in zip(web, rfm[name], strict=True)]
+    model = hw.clv.ParetoNBD().fit(rfm, covariates={"purchase": ["channel"]})
+    assert model.effects_verdict_ == "monotone_likelihood"
+    assert columns(model.fit_summary())["effects_verdict"] == ["monotone_likelihood"]
+
+
+def test_tracking_asks_for_the_covariates_of_customers():
+    rfm = customers()
+    model = hw.clv.ParetoNBD().fit(rfm, covariates={"purchase": ["income", "channel"]}, period="7d")
+    orders = {
+        "customer": ["c1", "c2", "c1", "c3"],
+        "time": ["2024-01-01", "2024-01-01", "2024-02-03", "2024-02-20"],
+    }
+    with pytest.raises(hw.errors.OptionError, match="frame of customers"):
+        hw.clv.tracking(orders, model)
+    report = {}
+    tracked = columns(
+        hw.clv.tracking(orders, model, customers=rfm, interval=0.9, cohort="month", report=report)
+    )
+    expected = tracked["expected_cumulative"][-1]
+    alone = 0.0
+    for i, age in ((1, 8.0), (2, 8.0), (3, 6 / 7)):  # by the end of the eighth week
+        own = model.at(income=rfm["income"][i], channel=rfm["channel"][i])
+        alone += own.score(0, 0, 0, age)[0]
+    assert expected == pytest.approx(alone, rel=1e-9)
+    assert tracked["expected_cumulative_low"][-1] <= expected < tracked["expected_cumulative_high"][-1]
+    assert sum(set(columns(report["by_cohort"])["customers"])) == 3
+    few = {name: values[:3] for name, values in rfm.items()}
+    with pytest.raises(hw.errors.ColumnError, match="c3"):
+        hw.clv.tracking(orders, model, customers=few)
 
 
 def along():
@@ -70,6 +107,7 @@ def test_covariates_along_time():
     how = {"covariates": {"purchase": ["season"]}, "period": "7d"}
     model = hw.clv.DynamicParetoNBD().fit(orders, seasons, **how, **given)
     assert model.params_["purchase:season"] > 0.3
+    assert model.effects_verdict_ == "interior"
     model = type(model).from_bytes(model.to_bytes())
     ahead = columns(model.predict(orders, seasons, 4, interval=0.9, discount_rate=0.01, **given))
     assert len(ahead["customer"]) == 150

@@ -92,6 +92,16 @@ def test_fitted_attributes():
     mean, chances = model.new_customer(periods=4, most=3)
     assert mean > 0
     assert len(chances) == 4
+    (low, high), mass = model.new_customer_interval(periods=4, most=3)
+    assert low <= mean <= high
+    assert all(low <= chance <= high for (low, high), chance in zip(mass, chances, strict=True))
+    row = columns(model.predict(RFM, periods=2, interval=0.9))
+    one, living = model.score_interval(3, 20.0, 35.0, periods=2, interval=0.9)
+    assert one[0] == pytest.approx(row["expected_purchases_low"][2], rel=1e-9)
+    assert living[1] == pytest.approx(row["p_alive_high"][2], rel=1e-9)
+    assert len(model.probabilities_interval(3, 20.0, 35.0, most=5)) == 6
+    with pytest.raises(hw.errors.OptionError, match="level"):
+        model.score_interval(3, 20.0, 35.0, interval=95)
     assert columns(model.summary())["parameter"] == ["r", "alpha", "a", "b"]
     assert columns(model.fit_summary())["log_likelihood"] == [model.log_likelihood_]
 

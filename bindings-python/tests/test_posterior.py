@@ -87,3 +87,46 @@ def test_rows_that_cannot_be_are_dropped_and_kept_in_mind(drawn):
 def test_a_file_of_another_kind_is_refused(drawn):
     with pytest.raises(hw.ModelFileError):
         hw.clv.BetaGeo.from_bytes(drawn.to_bytes())
+
+
+KINDS = {name: values * 2 for name, values in RFM.items()} | {
+    "customer": list("abcdefghijklmn"),
+    "channel": ["web"] * 7 + ["shop"] * 7,
+    "many": [1400, 300, 200, 100, 100, 10, 90, 700, 250, 200, 120, 120, 20, 150],
+}
+WEB = {"purchase": ["channel"]}
+
+
+def test_coefficients_are_drawn_and_customers_predicted_by_their_own_laws(tmp_path):
+    found = hw.clv.sample_posterior(KINDS, chains=2, draws=150, tune=80, weight="many", covariates=WEB)
+    table = columns(found.summary())
+    assert table["parameter"] == ["r", "alpha", "a", "b", "purchase:channel[web]"]
+    assert max(table["r_hat"]) < 1.1
+    assert table["high"][4] < 0
+    assert list(found.covariates_) == ["channel"]
+    ahead = columns(found.predict(KINDS, 26))["expected_purchases"]
+    assert all(web < shop for web, shop in zip(ahead[:7], ahead[7:], strict=True) if web > 1)
+    found.save(tmp_path / "draws.json")
+    again = hw.load(tmp_path / "draws.json")
+    assert list(again.covariates_) == ["channel"]
+    assert columns(again.predict(KINDS, 26))["expected_purchases"] == ahead
+    made = columns(again.check(KINDS, weight="many", most_draws=20))
+    assert made["statistic"][0] == "share_0"
+    narrow = hw.clv.laplace(KINDS, weight="many", covariates=WEB, coefficient_sd=0.001, draws=50)
+    assert abs(columns(narrow.summary())["estimate"][4]) < 0.01
+    refits = hw.clv.bootstrap(KINDS, "ParetoNBD", weight="many", covariates=WEB, replicates=5)
+    assert columns(refits.summary())["parameter"][4] == "purchase:channel[web]"
+    with pytest.raises(hw.HeadwaterError, match="not one that the model was fitted on"):
+        found.predict({**KINDS, "channel": ["fair"] * 14})
+    with pytest.raises(hw.HeadwaterError, match="priors instead of penalties"):
+        hw.clv.laplace(KINDS, weight="many", covariates={**WEB, "purchase_penalty": 1.0})
+
+
+def test_pareto_ggg_is_drawn_with_the_times_between_purchases():
+    rfm = {**RFM, "log_intervals": [0.0, 1.38629, 3.17805, 2.8, 4.1, 4.1, 10.6]}
+    found = hw.clv.laplace(rfm, "ParetoGGG", weight="many", chains=1, draws=4)
+    assert columns(found.summary())["parameter"][:2] == ["t", "gamma"]
+    known = columns(found.predict(rfm, 10))["expected_purchases"]
+    assert known != columns(found.predict(RFM, 10))["expected_purchases"]
+    with pytest.raises(hw.HeadwaterError, match="log_intervals"):
+        hw.clv.laplace(RFM, "ParetoGGG", weight="many")

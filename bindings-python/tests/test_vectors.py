@@ -248,6 +248,20 @@ def clv(
         case "clv.tracking":
             model = fit(hw.clv.BetaGeo, frames["rfm"], options.get("fit", {}))
             return {"tracking": hw.clv.tracking(frames["orders"], model, **options.get("tracking", {}))}
+        case "clv.tracking_of":
+            model = fit(kind(options), frames["rfm"], options["fit"])
+            given = {"customers": frames["rfm"], "report": report, **options["tracking"]}
+            tracked = hw.clv.tracking(frames["orders"], model, **given)
+            return {"tracking": tracked, "by_cohort": report["by_cohort"]}
+        case "clv.single":
+            model = fit(kind(options), frames["rfm"], options["fit"])
+            periods, most, level = options["periods"], options["most"], options["interval"]
+            one = model.score_interval(*options["customer"], periods, level)
+            mass = model.probabilities_interval(*options["customer"], periods, most, level)
+            if not any(options["customer"]):
+                assert model.new_customer_interval(periods, most, level) == (one[0], mass)
+            edges = {"score": one, "probabilities": mass}
+            return {name: {"low": [e[0] for e in v], "high": [e[1] for e in v]} for name, v in edges.items()}
         case "clv.forecast_errors":
             errors = hw.clv.forecast_errors(frames["frame"], **options)
             return {"errors": {name: [value] for name, value in errors.items()}}

@@ -310,6 +310,31 @@ fn reports_look_at_each_customers_covariates() -> Result<()> {
     Ok(())
 }
 
+/// Those of the web never come back: the likelihood rises for ever along their coefficient.
+#[test]
+fn coefficients_that_run_off_have_a_verdict_of_their_own() -> Result<()> {
+    let mut customers = simulate(400, 4, true);
+    for (i, channel) in customers.channel.iter().enumerate() {
+        if *channel == "web" {
+            (customers.frequency[i], customers.recency[i]) = (0.0, 0.0);
+        }
+    }
+    let verdicts = |covariates: Covariates| -> Result<[String; 2]> {
+        let model = fit("clv.ParetoNBD", &customers.frame(), covariates)?;
+        let model = purchases_from_bytes(&model.bytes()?)?.expect("a model of purchases");
+        let (_, fit) = model.tables()?;
+        Ok(["verdict", "effects_verdict"].map(|name| fit.text(name, 0).expect("a verdict").into_owned()))
+    };
+    let channel = Covariates::new(["channel"], []);
+    // α, that of the mean of the channels, runs off with it.
+    assert_eq!(verdicts(channel.clone())?, ["equal_rates", "monotone_likelihood"]);
+    assert_eq!(verdicts(Covariates { purchase_penalty: 0.1, ..channel })?, ["interior", "interior"]);
+    let (plain, _) =
+        fit_purchases("clv.ParetoNBD", &customers.frame(), &PurchaseOptions::default(), &Run::new())?;
+    assert!(plain.tables()?.1.text("effects_verdict", 0).is_none());
+    Ok(())
+}
+
 #[test]
 fn what_cannot_be_is_refused_by_name() -> Result<()> {
     let customers = simulate(200, 2, true);

@@ -7,7 +7,9 @@ mod support;
 use std::panic::AssertUnwindSafe;
 
 use headwater::clv::dynamic::Dynamic;
-use headwater::clv::posterior::{Hierarchy, HierarchyOptions, PosteriorOptions, sample_hierarchy};
+use headwater::clv::posterior::{
+    Hierarchy, HierarchyOptions, Posterior, PosteriorOptions, laplace, sample_hierarchy,
+};
 use headwater::clv::{
     self, ClockOptions, Contractual, Covariates, PurchaseOptions, RfmBuilder, SeasonalClock,
     SummarizeOptions, fit_purchases, purchases_from_bytes,
@@ -122,6 +124,39 @@ fn damaged_laws_with_covariates_do_not_panic() -> Result<()> {
             let own = clv::at(&*model, &kind, &run).and_then(|m| m.expected_purchases(1.0, 5.0, 9.0, 4.0));
             model.tables()?;
             found.map(drop).and(own.map(drop))
+        });
+    }
+    Ok(())
+}
+
+#[test]
+fn damaged_draws_with_covariates_do_not_panic() -> Result<()> {
+    let run = Run::new().threads(1);
+    let frame = customers();
+    let one = Columns::new()
+        .with("frequency", vec![1.0])
+        .with("recency", vec![2.0])
+        .with("T", vec![9.0])
+        .with("channel", vec!["web"])
+        .with("income", vec![0.5]);
+    let covariates = Some(Covariates::new(["income", "channel"], ["income"]));
+    for kind in ["clv.ParetoNBD", "clv.BetaGeo"] {
+        let options =
+            PosteriorOptions { covariates: covariates.clone(), chains: 1, draws: 6, ..Default::default() };
+        let (found, _) = laplace(kind, &frame, &options, &run)?;
+        let (frame, one, file) = (&frame, &one, to_bytes(&found)?);
+        torment(&file, 200, move |bytes| {
+            let found: Posterior = from_bytes(bytes)?;
+            let run = Run::new().threads(1);
+            for name in ["posterior", "draws", "fit"] {
+                found.report(name, None, "{}", &run)?;
+            }
+            found.report("predict", Some(frame), r#"{"periods": 2, "most_draws": 2}"#, &run).map(drop)
+        });
+        // Of damaged laws a customer may buy without end, and classes are told apart up to 100,000.
+        torment(&file, 40, move |bytes| {
+            let (found, run): (Posterior, _) = (from_bytes(bytes)?, Run::new().threads(1));
+            found.report("check", Some(one), r#"{"most": 2, "most_draws": 1}"#, &run).map(drop)
         });
     }
     Ok(())

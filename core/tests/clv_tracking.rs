@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods)]
 
 use headwater::clv::{
-    BetaGeo, BetaGeoModel, History, ParetoNbdModel, Purchases, Quantity, RfmSlices, TrackingOptions, Unit,
-    purchases_with, tracking,
+    BetaGeo, BetaGeoModel, Covariates, History, ParetoNbdModel, PurchaseOptions, Purchases, Quantity,
+    RfmSlices, Tracking, TrackingOptions, Unit, at, fit_purchases, purchases_with, tracking, tracking_of,
 };
 use headwater::column::{Columns, Duration, TimeUnit};
 use headwater::{Error, Run};
@@ -30,7 +30,7 @@ fn orders(of: &[(usize, f64)]) -> Columns {
     Columns::new().with("customer", customer).with("time", time)
 }
 
-fn column(found: &headwater::clv::Tracking, name: &str) -> Vec<f64> {
+fn column(found: &Tracking, name: &str) -> Vec<f64> {
     found.table().f64s(name).unwrap().to_vec()
 }
 
@@ -202,7 +202,7 @@ fn cohort(seed: u64, customers: usize, end: f64, pareto: bool) -> Vec<(usize, f6
 }
 
 /// How often actual purchases lay within the bounds of 90 %, of steps and cumulative.
-fn coverage(cohorts: u64, mut track: impl FnMut(u64) -> headwater::clv::Tracking) -> [Vec<f64>; 2] {
+fn coverage(cohorts: u64, mut track: impl FnMut(u64) -> Tracking) -> [Vec<f64>; 2] {
     let mut inside = [Vec::new(), Vec::new()];
     for seed in 0..cohorts {
         let found = track(seed);
@@ -299,4 +299,179 @@ fn bounds_are_asked_for_and_change_nothing_else() {
     assert_eq!(bounded, track(Some(0.9), 2));
     let failed = tracking(&frame, &*model, &options(7, 40, Some(1.0)), &Run::new());
     assert!(matches!(failed, Err(Error::Option { option, .. }) if option == "interval"));
+}
+
+/// Two kinds of customers, of whom those of the second buy half as often: their orders, all and each
+/// kind's, and the frame of customers.
+fn two_kinds(each: usize, end: f64) -> (Columns, [Vec<(usize, f64)>; 2], Columns) {
+    let of = |kind: usize| -> Vec<(usize, f64)> {
+        let mut out = Vec::new();
+        for mine in cohort(31 + kind as u64, each, end, true).chunk_by(|a, b| a.0 == b.0) {
+            let kept = mine.iter().enumerate().filter(|(i, _)| *i == 0 || kind == 0 || i % 2 == 0);
+            out.extend(kept.map(|(_, (customer, time))| (kind * each + customer, *time)));
+        }
+        out
+    };
+    let kinds = [of(0), of(1)];
+    let all = kinds.concat();
+    let mut found: Vec<[f64; 5]> = Vec::new();
+    for mine in all.chunk_by(|a, b| a.0 == b.0) {
+        let (first, last) = (mine[0].1, mine[mine.len() - 1].1);
+        let customer = mine[0].0;
+        let kind = if customer < each { 0.0 } else { 1.0 };
+        found.push([customer as f64, kind, mine.len() as f64 - 1.0, last - first, end - first]);
+    }
+    let take = |i: usize| found.iter().map(|row| row[i]).collect::<Vec<f64>>();
+    let names: Vec<String> = take(0).iter().map(|c| format!("{c}")).collect();
+    let customers = Columns::new()
+        .with("customer", names)
+        .with("kind", take(1))
+        .with("frequency", take(2))
+        .with("recency", take(3))
+        .with("T", take(4));
+    (orders(&all), kinds, customers)
+}
+
+fn with_kinds(customers: &Columns, penalty: f64) -> Box<dyn Purchases> {
+    let covariates = Covariates {
+        purchase_penalty: penalty,
+        dropout_penalty: penalty,
+        ..Covariates::new(["kind"], ["kind"])
+    };
+    let fit = PurchaseOptions { period: DAY, covariates: Some(covariates), ..PurchaseOptions::default() };
+    fit_purchases("clv.ParetoNBD", customers, &fit, &Run::new()).unwrap().0
+}
+
+fn close(found: &Tracking, wanted: &[Vec<f64>], names: &[&str], within: f64) {
+    for (name, wanted) in names.iter().zip(wanted) {
+        for (found, wanted) in column(found, name).iter().zip(wanted) {
+            assert!((found - wanted).abs() < within * wanted.abs(), "{name}: {found} for {wanted}");
+        }
+    }
+}
+
+const EXPECTED: [&str; 6] = [
+    "expected",
+    "expected_cumulative",
+    "expected_low",
+    "expected_high",
+    "expected_cumulative_low",
+    "expected_cumulative_high",
+];
+
+#[test]
+fn covariates_that_do_nothing_track_as_none() {
+    let (orders, _, customers) = two_kinds(300, 40.0);
+    let run = Run::new();
+    let fit = PurchaseOptions { period: DAY, ..PurchaseOptions::default() };
+    let (plain, _) = fit_purchases("clv.ParetoNBD", &customers, &fit, &run).unwrap();
+    // A penalty that no likelihood outweighs holds coefficients at 0.
+    let held = with_kinds(&customers, 1e12);
+    assert!(held.effects().unwrap().coefficients().iter().all(|c| c.value.abs() < 1e-9));
+    let options = options(8, 40, Some(0.9));
+    let wanted = tracking(&orders, &*plain, &options, &run).unwrap();
+    let found = tracking_of(&orders, &customers, &*held, &options, &run).unwrap();
+    let wanted: Vec<Vec<f64>> = EXPECTED.iter().map(|name| column(&wanted, name)).collect();
+    close(&found, &wanted, &EXPECTED, 1e-6);
+}
+
+#[test]
+fn tracking_is_the_sum_of_each_kind_by_its_own_law() {
+    let (all, kinds, customers) = two_kinds(300, 40.0);
+    let run = Run::new();
+    let model = with_kinds(&customers, 0.0);
+    let how = TrackingOptions {
+        cohort: Some(serde_json::from_str("\"week\"").unwrap()),
+        ..options(8, 40, Some(0.9))
+    };
+    let found = tracking_of(&all, &customers, &*model, &how, &run).unwrap();
+    let laws = [0.0, 1.0].map(|kind| at(&*model, &Columns::new().with("kind", vec![kind]), &run).unwrap());
+    let each: Vec<Tracking> =
+        (0..2).map(|i| tracking(&orders(&kinds[i]), &*laws[i], &how, &run).unwrap()).collect();
+    let sums: Vec<Vec<f64>> = EXPECTED[..2]
+        .iter()
+        .map(|name| column(&each[0], name).iter().zip(column(&each[1], name)).map(|(a, b)| a + b).collect())
+        .collect();
+    close(&found, &sums, &EXPECTED[..2], 1e-12);
+    let by_cohort = |t: &Tracking| -> Vec<(i64, u64, f64)> {
+        let last = |v: &[f64]| v.last().copied().unwrap();
+        let cohorts = t.cohorts.as_ref().unwrap();
+        cohorts.iter().map(|c| (c.cohort, c.customers, last(&c.expected_cumulative))).collect()
+    };
+    let (whole, parts) = (by_cohort(&found), [by_cohort(&each[0]), by_cohort(&each[1])]);
+    assert!(whole.len() > 1);
+    for (i, cohort) in whole.iter().enumerate() {
+        let (a, b) = (parts[0][i], parts[1][i]);
+        assert_eq!((cohort.0, cohort.1), (a.0, a.1 + b.1));
+        assert!((cohort.2 - a.2 - b.2).abs() < 1e-12 * cohort.2);
+    }
+
+    // Bounds: the kinds' chances add up, and both have the parameters and coefficients in common.
+    let chance: f64 = (0..2)
+        .map(|i| {
+            let known = purchases_with("clv.ParetoNBD", &laws[i].estimates().values, 1, DAY).unwrap();
+            let [_, sofar] = variances_of(&*known, &kinds[i], 8, 40);
+            *sofar.last().unwrap()
+        })
+        .sum();
+    let effects = model.effects().unwrap();
+    let mut point: Vec<f64> = model.estimates().values.iter().map(|v| v.ln()).collect();
+    point.extend(effects.coefficients().iter().map(|c| c.value));
+    let births: Vec<(f64, f64)> = kinds
+        .iter()
+        .zip([-0.5, 0.5]) // as many of each kind
+        .flat_map(|(orders, z)| orders.chunk_by(|a, b| a.0 == b.0).map(move |own| (z, own[0].1)))
+        .collect();
+    let expected = |p: &[f64]| -> f64 {
+        let law = |z: f64| [p[0], p[1] - p[4] * z, p[2], p[3] - p[5] * z].map(f64::exp);
+        let ask = |z: f64, birth: f64| {
+            let periods = 40.0 - birth;
+            model.quantity_at(&law(z), History::default(), Quantity::Purchases { periods })
+        };
+        births.iter().map(|(z, birth)| ask(*z, *birth)).sum()
+    };
+    let told = *found.expected_cumulative.last().unwrap();
+    assert!((expected(&point) - told).abs() < 1e-9 * told, "{} {told}", expected(&point));
+    let slopes: Vec<f64> = (0..point.len())
+        .map(|i| {
+            let [up, down] = [1e-5, -1e-5].map(|h| {
+                let mut p = point.clone();
+                p[i] += h;
+                expected(&p)
+            });
+            (up - down) / 2e-5
+        })
+        .collect();
+    let pairs = slopes.iter().zip(effects.covariance());
+    let shared: f64 =
+        pairs.map(|(a, row)| row.iter().zip(&slopes).map(|(c, b)| a * b * c).sum::<f64>()).sum();
+    let reach = column(&found, "expected_cumulative_high").last().unwrap() - told;
+    let (wanted, z) = ((chance + shared).sqrt(), 1.644_853_626_951_472_2);
+    assert!(shared > 0.1 * chance, "{shared} {chance}");
+    assert!((reach / z / wanted - 1.0).abs() < 1e-4, "{} for {wanted}", reach / z);
+}
+
+#[test]
+fn customers_who_are_not_told_are_refused_by_name() {
+    let (orders, _, customers) = two_kinds(60, 40.0);
+    let run = Run::new();
+    let (model, how) = (with_kinds(&customers, 0.01), options(8, 40, Some(0.9)));
+    let failed = tracking(&orders, &*model, &how, &run);
+    assert!(matches!(failed, Err(Error::Option { option, .. }) if option == "model"));
+    let few = |names: &[&str]| {
+        Columns::new()
+            .with("customer", names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>())
+            .with("kind", vec![1.0; names.len()])
+    };
+    let failed = tracking_of(&orders, &few(&["0", "2"]), &*model, &how, &run);
+    assert!(matches!(failed, Err(Error::Column { column, reason })
+        if column == "customer" && reason.contains("customer `1` has orders")));
+    let failed = tracking_of(&orders, &few(&["0", "1", "0"]), &*model, &how, &run);
+    assert!(matches!(failed, Err(Error::Row { row: 2, .. })), "{failed:?}");
+    let failed = tracking_of(&orders, &Columns::new().with("customer", vec!["0"]), &*model, &how, &run);
+    assert!(matches!(failed, Err(Error::Column { column, .. }) if column == "kind"));
+    // A model without covariates asks nothing of customers.
+    let plain = purchases_with("clv.ParetoNBD", &PARETO, 1, DAY).unwrap();
+    let found = tracking_of(&orders, &few(&[]), &*plain, &how, &run).unwrap();
+    assert_eq!(found, tracking(&orders, &*plain, &how, &run).unwrap());
 }

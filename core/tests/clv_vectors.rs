@@ -8,6 +8,9 @@
 //! - `clv.lifetime_value`: frame `rfm`; options `{"beta_geo": {…}, "gamma_gamma": {…},
 //!   "lifetime_value": {…}}`; table `lifetime_value`.
 //! - `clv.tracking`: frames `rfm`, `orders`; options `{"fit": {…}, "tracking": {…}}`; table `tracking`.
+//! - `clv.tracking_of`: frames `rfm`, `orders`; options `{"kind": …, "fit": {…}, "tracking": {…}}`; tables `tracking`, `by_cohort`.
+//! - `clv.single`: frame `rfm`; options `{"kind": …, "fit": {…}, "customer": [x, t_x, T], "periods": …, "most": …,
+//!   "interval": …}`; tables `score` (of purchases and P(alive)), `probabilities`: low, high.
 //! - `clv.forecast_errors`: frame `frame`; the options of `ForecastOptions`; table `errors`.
 //! - `clv.purchases`: frame `rfm`; options `{"kind": …, "fit": {…}, "predict": {…}}`; tables
 //!   `parameters`, `fit`, `predictions`.
@@ -27,10 +30,10 @@ mod support;
 use headwater::clv::dynamic::Dynamic;
 use headwater::clv::posterior::Posterior;
 use headwater::clv::{
-    Contractual, beta_geo, fit_purchases, forecast_errors_columns, gamma_gamma, lifetime_value,
-    purchases_from_bytes, report, summarize, tracking,
+    Contractual, Quantity, beta_geo, fit_purchases, forecast_errors_columns, gamma_gamma, lifetime_value,
+    purchases_from_bytes, report, summarize, tracking, tracking_of,
 };
-use headwater::column::Table;
+use headwater::column::{Table, Values};
 use headwater::model::{from_bytes, to_bytes};
 use headwater::options::parse;
 use headwater::{Result, Run};
@@ -94,6 +97,29 @@ fn call(call: &str, frames: &Frames, options: &str, run: &Run) -> Result<Vec<(&'
             let (model, _) = beta_geo(&frames["rfm"], &parse(&part("fit"))?, run)?;
             let tracked = tracking(&frames["orders"], &model, &parse(&part("tracking"))?, run)?;
             Ok(vec![("tracking", tracked.table())])
+        }
+        "clv.tracking_of" => {
+            let (rfm, orders) = (&frames["rfm"], &frames["orders"]);
+            let kind = whole["kind"].as_str().unwrap();
+            let (model, _) = fit_purchases(kind, rfm, &parse(&part("fit"))?, run)?;
+            let tracked = tracking_of(orders, rfm, &*model, &parse(&part("tracking"))?, run)?;
+            Ok(vec![("tracking", tracked.table()), ("by_cohort", tracked.cohort_table().unwrap())])
+        }
+        "clv.single" => {
+            let number = |value: &Value| value.as_f64().unwrap();
+            let [x, t_x, t] = [0, 1, 2].map(|i| number(&whole["customer"][i]));
+            let (periods, level) = (number(&whole["periods"]), number(&whole["interval"]));
+            let kind = whole["kind"].as_str().unwrap();
+            let (model, _) = fit_purchases(kind, &frames["rfm"], &parse(&part("fit"))?, run)?;
+            let table = |edges: &[[f64; 2]]| {
+                let side = |i: usize| Values::F64(edges.iter().map(|e| e[i]).collect());
+                Table::new().with("low", side(0)).with("high", side(1))
+            };
+            let purchases = model.interval(x, t_x, t, Quantity::Purchases { periods }, level)?;
+            let alive = model.interval(x, t_x, t, Quantity::Alive { ahead: 0.0 }, level)?;
+            let most = whole["most"].as_u64().unwrap() as usize;
+            let mass = model.probabilities_interval(x, t_x, t, periods, most, level)?;
+            Ok(vec![("score", table(&[purchases, alive])), ("probabilities", table(&mass))])
         }
         "clv.forecast_errors" => {
             let found = forecast_errors_columns(&frames["frame"], &parse(options)?, run)?;

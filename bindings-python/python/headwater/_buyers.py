@@ -113,6 +113,15 @@ class Purchases(_Likelihood):
         self._restore(self._body())
         return self
 
+    @property
+    def effects_verdict_(self) -> str | None:
+        """``"interior"`` where all coefficients of covariates are finite; None without covariates.
+
+        ``"monotone_likelihood"`` where one ran off, so that the data do not identify it. ``verdict_`` is the
+        law's alone.
+        """
+        return self._fit_facts().get("effects_verdict")
+
     def at(self, **covariates: Any) -> Self:
         """The model of a kind of customer: ``model.at(channel="web", income=3)``.
 
@@ -234,6 +243,45 @@ class Purchases(_Likelihood):
     def new_customer(self, periods: float = 1.0, most: int = 10) -> tuple[float, list[float]]:
         """Of a customer not yet seen: expected purchases, and the probabilities of 0, 1, … ``most``."""
         return self.score(0, 0, 0, periods)[0], self.probabilities(0, 0, 0, periods, most)
+
+    def score_interval(
+        self, frequency: float, recency: float, T: float, periods: float = 1.0, interval: float = 0.95
+    ) -> tuple[tuple[float, float], tuple[float, float]]:
+        """The intervals (low, high) of both numbers of `score`, by the uncertainty of the parameters.
+
+        Parameters
+        ----------
+        frequency, recency, T, periods
+            As in `score`.
+        interval : float, default 0.95
+            Their level.
+
+        Returns
+        -------
+        tuple
+            Of expected purchases (delta method on the log scale) and of the probability of being alive (on
+            the logit scale): those of ``predict(interval=…)``.
+        """
+        return _core.clv_score_interval(self._fitted, frequency, recency, T, periods, interval)
+
+    def probabilities_interval(
+        self,
+        frequency: float,
+        recency: float,
+        T: float,
+        periods: float = 1.0,
+        most: int = 10,
+        interval: float = 0.95,
+    ) -> list[tuple[float, float]]:
+        """The intervals (low, high) of `probabilities`, by the uncertainty of the parameters."""
+        return _core.clv_probabilities_interval(self._fitted, frequency, recency, T, periods, most, interval)
+
+    def new_customer_interval(
+        self, periods: float = 1.0, most: int = 10, interval: float = 0.95
+    ) -> tuple[tuple[float, float], list[tuple[float, float]]]:
+        """The intervals (low, high) of what `new_customer` says, by the uncertainty of the parameters."""
+        purchases, _ = self.score_interval(0, 0, 0, periods, interval)
+        return purchases, self.probabilities_interval(0, 0, 0, periods, most, interval)
 
     def frequencies(
         self,

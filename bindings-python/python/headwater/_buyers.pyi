@@ -38,6 +38,8 @@ class Purchases(_Likelihood):
         threads: int | None = None,
         progress: _call.Progress = None,
     ) -> Self: ...
+    @property
+    def effects_verdict_(self) -> str | None: ...
     def at(self, **covariates: Any) -> Self: ...
     def predict(
         self,
@@ -68,6 +70,21 @@ class Purchases(_Likelihood):
     def probabilities(
         self, frequency: float, recency: float, T: float, periods: float = 1.0, most: int = 10
     ) -> list[float]: ...
+    def score_interval(
+        self, frequency: float, recency: float, T: float, periods: float = 1.0, interval: float = 0.95
+    ) -> tuple[tuple[float, float], tuple[float, float]]: ...
+    def probabilities_interval(
+        self,
+        frequency: float,
+        recency: float,
+        T: float,
+        periods: float = 1.0,
+        most: int = 10,
+        interval: float = 0.95,
+    ) -> list[tuple[float, float]]: ...
+    def new_customer_interval(
+        self, periods: float = 1.0, most: int = 10, interval: float = 0.95
+    ) -> tuple[tuple[float, float], list[tuple[float, float]]]: ...
     def frequencies(
         self,
         rfm: Any,

@@ -44,6 +44,14 @@ class _Dynamic(_Likelihood):
     #: The columns of covariates.
     covariates_: Sequence[str] = ()
 
+    @property
+    def effects_verdict_(self) -> str:
+        """``"interior"`` where all coefficients of covariates are finite.
+
+        ``"monotone_likelihood"`` where one ran off, so that the data do not identify it.
+        """
+        return str(self._fit_facts()["effects_verdict"])
+
     def _columns(self, sources: Mapping[str, Any]) -> tuple[list[str | None], list[str | None]]:
         """Those that are read of orders and of covariates."""
         customer, time = sources.get("customer", "customer"), sources.get("time", "time")

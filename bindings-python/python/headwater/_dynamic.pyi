@@ -19,6 +19,9 @@ class _Dynamic(_Likelihood):
     dropped_covariates_: Any
     covariates_: Sequence[str]
 
+    @property
+    def effects_verdict_(self) -> str: ...
+
 class DynamicParetoNBD(_Dynamic):
     penalty: float
     max_iterations: int

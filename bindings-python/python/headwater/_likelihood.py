@@ -65,7 +65,8 @@ class _Likelihood(Fitted):
         return _frames.neutral(_core.clv_tables(self._fitted)[0])
 
     def fit_summary(self) -> Any:
-        """On the fit: log_likelihood, customers, distinct, iterations, gradient_norm, aic, bic, verdict."""
+        """On the fit: log_likelihood, customers, distinct, iterations, gradient_norm, aic, bic, verdict; with
+        covariates effects_verdict too, that on their coefficients."""
         return _frames.neutral(_core.clv_tables(self._fitted)[1])
 
     def _facts(self) -> dict[str, Any]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, Literal
 
 from . import _call, _core, _frames
+from ._buyers import Covariates, _named
 from ._models import Fitted
 
 _OnInvalid = Literal["error", "drop"]
@@ -31,12 +32,16 @@ class Posterior(Fitted):
     model: str | None = None
     method: str | None = None
     dropped_: Any = None
+    #: The columns of covariates.
+    covariates_: Sequence[str] = ()
 
     def _params(self) -> dict[str, Any]:
         return {"model": self.model, "method": self.method}
 
     def _restore(self, body: dict[str, Any]) -> None:
         self.model, self.method = body["kind"].removeprefix("clv."), body["method"]
+        terms = (body.get("effects") or {}).get("terms", [])
+        self.covariates_ = [term["name"] for covariate in terms for term in covariate.values()]
 
     def _report(self, name: str, options: Mapping[str, Any]) -> _core.Frame:
         run = _call.run()
@@ -82,6 +87,7 @@ class Posterior(Fitted):
         frequency: str = "frequency",
         recency: str = "recency",
         T: str = "T",
+        log_intervals: str | None = None,
         period: _call.Span | None = None,
         on_invalid: _OnInvalid = "error",
         report: MutableMapping[str, Any] | None = None,
@@ -93,7 +99,7 @@ class Posterior(Fitted):
         Parameters
         ----------
         rfm : frame
-            What `summarize` gives.
+            What `summarize` gives, with the columns of covariates where the draws have coefficients.
         periods : float, default 1
             How many periods ahead, in the unit of recency and T.
         level : float, default 0.9
@@ -104,6 +110,9 @@ class Posterior(Fitted):
             Predict with at most so many draws, evenly spaced.
         customer, frequency, recency, T : str
             Columns.
+        log_intervals : str, optional
+            The column of the times between purchases, for draws of `ParetoGGG`, which by default take
+            ``"log_intervals"`` where it is there.
         period : str, timedelta or number of days, optional
             The unit of recency and T; where given, it must be the draws'.
         on_invalid, report, threads, progress
@@ -124,10 +133,12 @@ class Posterior(Fitted):
             "level": level,
             "purchase_interval": purchase_interval,
             "most_draws": most_draws,
+            "log_intervals": log_intervals,
             "period": period,
             "on_invalid": on_invalid,
         }
-        data, make = _frames.take(rfm, [customer, frequency, recency, T])
+        intervals = log_intervals or _intervals(self.model)
+        data, make = _frames.take(rfm, [customer, frequency, recency, T, intervals, *self.covariates_])
         run = _call.run(0, threads, progress)
         found = dict(_core.clv_report(self._fitted, "predict", _call.options(options), run, data))
         _frames.tell(report, make, dropped=found["dropped"])
@@ -194,7 +205,7 @@ class Posterior(Fitted):
             "period": period,
             "on_invalid": on_invalid,
         }
-        data, make = _frames.take(rfm, [frequency, recency, T, weight])
+        data, make = _frames.take(rfm, [frequency, recency, T, weight, *self.covariates_])
         run = _call.run(seed, threads, progress)
         found = dict(_core.clv_report(self._fitted, "check", _call.options(options), run, data))
         _frames.tell(report, make, dropped=found["dropped"])
@@ -210,12 +221,19 @@ class Posterior(Fitted):
         return facts | {"draws": sum(fit["draws"]), "divergences": sum(fit["divergences"])}
 
 
+def _intervals(model: str | None) -> str | None:
+    """The column of the times between purchases that the model reads, where no other is named."""
+    return "log_intervals" if (model or "").removeprefix("clv.") == "ParetoGGG" else None
+
+
 def _draw(method: str, model: str, rfm: Any, options: Mapping[str, Any], run: _call.Run) -> Posterior:
     columns = [options[role] for role in ("frequency", "recency", "T", "weight")]
-    data, make = _frames.take(rfm, columns)
+    intervals = options["log_intervals"] or _intervals(model)
+    data, make = _frames.take(rfm, [*columns, intervals, *_named(options["covariates"])])
     out = Posterior()
     out._native, dropped = _core.clv_posterior(method, model, data, _call.options(options), run)
-    out.model, out.method, out.dropped_ = model.removeprefix("clv."), method, make(dropped)
+    out._restore(out._body())
+    out.dropped_ = make(dropped)
     return out
 
 
@@ -231,10 +249,13 @@ def sample_posterior(
     max_depth: int = 10,
     prior: _Prior = "weak",
     priors: Mapping[str, Mapping[str, float]] | None = None,
+    coefficient_sd: float | None = None,
     frequency: str = "frequency",
     recency: str = "recency",
     T: str = "T",
     weight: str | None = None,
+    log_intervals: str | None = None,
+    covariates: Covariates | None = None,
     period: _call.Span | None = None,
     on_invalid: _OnInvalid = "error",
     seed: int = 0,
@@ -261,11 +282,21 @@ def sample_posterior(
         The prior of parameters that ``priors`` does not name.
     priors : dict, optional
         Log-normal priors of single parameters, such as ``{"a": {"median": 0.5, "sd": 1}}``; the median of a
-        time is a multiple of mean T.
+        time is a multiple of mean T. Of a coefficient (``"purchase:income"``) the prior is of the factor
+        e^coefficient that one more of the covariate makes.
+    coefficient_sd : float, optional
+        Standard deviation of the normal prior, about 0, of other coefficients, on standardised covariates:
+        1 by default with the prior ``"weak"``; they are flat with ``"flat"``.
     frequency, recency, T : str
         Columns.
     weight : str, optional
         The column of how many customers a row stands for.
+    log_intervals : str, optional
+        The column that ``summarize(log_intervals=True)`` gives, which `ParetoGGG` needs: ``"log_intervals"``
+        by default.
+    covariates : dict, optional
+        What explains purchases and dropout, as in the models' ``fit``; without penalties, whose place priors
+        take.
     period : str, timedelta or number of days, optional
         The unit of recency and T, to be kept with the draws and checked later.
     on_invalid : {"error", "drop"}, default "error"
@@ -288,10 +319,13 @@ def sample_posterior(
         "max_depth": max_depth,
         "prior": prior,
         "priors": priors,
+        "coefficient_sd": coefficient_sd,
         "frequency": frequency,
         "recency": recency,
         "T": T,
         "weight": weight,
+        "log_intervals": log_intervals,
+        "covariates": covariates,
         "period": period,
         "on_invalid": on_invalid,
     }
@@ -307,10 +341,13 @@ def laplace(
     draws: int = 1000,
     prior: _Prior = "weak",
     priors: Mapping[str, Mapping[str, float]] | None = None,
+    coefficient_sd: float | None = None,
     frequency: str = "frequency",
     recency: str = "recency",
     T: str = "T",
     weight: str | None = None,
+    log_intervals: str | None = None,
+    covariates: Covariates | None = None,
     period: _call.Span | None = None,
     on_invalid: _OnInvalid = "error",
     seed: int = 0,
@@ -323,7 +360,9 @@ def laplace(
     ----------
     chains, draws : int
         ``chains`` times ``draws`` are made; they are independent.
-    rfm, model, k, prior, priors, frequency, recency, T, weight, period, on_invalid, seed, threads, progress
+    rfm, model, k, prior, priors, coefficient_sd, frequency, recency, T, weight, log_intervals, covariates
+        As in `sample_posterior`.
+    period, on_invalid, seed, threads, progress
         As in `sample_posterior`.
 
     Returns
@@ -336,10 +375,13 @@ def laplace(
         "draws": draws,
         "prior": prior,
         "priors": priors,
+        "coefficient_sd": coefficient_sd,
         "frequency": frequency,
         "recency": recency,
         "T": T,
         "weight": weight,
+        "log_intervals": log_intervals,
+        "covariates": covariates,
         "period": period,
         "on_invalid": on_invalid,
     }
@@ -359,6 +401,8 @@ def bootstrap(
     recency: str = "recency",
     T: str = "T",
     weight: str | None = None,
+    log_intervals: str | None = None,
+    covariates: Covariates | None = None,
     period: _call.Span | None = None,
     on_invalid: _OnInvalid = "error",
     seed: int = 0,
@@ -373,7 +417,9 @@ def bootstrap(
         Refits.
     penalty, max_iterations, tolerance
         As in the models, of the refits.
-    rfm, model, k, frequency, recency, T, weight, period, on_invalid, seed, threads, progress
+    covariates : dict, optional
+        As in the models' ``fit``, penalties included. Their means and scales stay those of ``rfm``.
+    rfm, model, k, frequency, recency, T, weight, log_intervals, period, on_invalid, seed, threads, progress
         As in `sample_posterior`.
 
     Returns
@@ -390,6 +436,8 @@ def bootstrap(
         "recency": recency,
         "T": T,
         "weight": weight,
+        "log_intervals": log_intervals,
+        "covariates": covariates,
         "period": period,
         "on_invalid": on_invalid,
     }

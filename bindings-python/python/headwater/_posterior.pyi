@@ -1,7 +1,8 @@
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, Literal
 
 from . import _call
+from ._buyers import Covariates
 from ._models import Fitted
 
 _OnInvalid = Literal["error", "drop"]
@@ -11,6 +12,7 @@ class Posterior(Fitted):
     model: str | None
     method: str | None
     dropped_: Any
+    covariates_: Sequence[str]
 
     def summary(self, level: float = 0.9) -> Any: ...
     def draws(self) -> Any: ...
@@ -27,6 +29,7 @@ class Posterior(Fitted):
         frequency: str = "frequency",
         recency: str = "recency",
         T: str = "T",
+        log_intervals: str | None = None,
         period: _call.Span | None = None,
         on_invalid: _OnInvalid = "error",
         report: MutableMapping[str, Any] | None = None,
@@ -64,10 +67,13 @@ def sample_posterior(
     max_depth: int = 10,
     prior: _Prior = "weak",
     priors: Mapping[str, Mapping[str, float]] | None = None,
+    coefficient_sd: float | None = None,
     frequency: str = "frequency",
     recency: str = "recency",
     T: str = "T",
     weight: str | None = None,
+    log_intervals: str | None = None,
+    covariates: Covariates | None = None,
     period: _call.Span | None = None,
     on_invalid: _OnInvalid = "error",
     seed: int = 0,
@@ -83,10 +89,13 @@ def laplace(
     draws: int = 1000,
     prior: _Prior = "weak",
     priors: Mapping[str, Mapping[str, float]] | None = None,
+    coefficient_sd: float | None = None,
     frequency: str = "frequency",
     recency: str = "recency",
     T: str = "T",
     weight: str | None = None,
+    log_intervals: str | None = None,
+    covariates: Covariates | None = None,
     period: _call.Span | None = None,
     on_invalid: _OnInvalid = "error",
     seed: int = 0,
@@ -106,6 +115,8 @@ def bootstrap(
     recency: str = "recency",
     T: str = "T",
     weight: str | None = None,
+    log_intervals: str | None = None,
+    covariates: Covariates | None = None,
     period: _call.Span | None = None,
     on_invalid: _OnInvalid = "error",
     seed: int = 0,

@@ -424,6 +424,7 @@ def tracking(
     on_invalid: _OnInvalid = "error",
     time_unit: _TimeUnit | None = None,
     interval: float | None = None,
+    customers: Any = None,
     report: MutableMapping[str, Any] | None = None,
     threads: int | None = None,
     progress: _call.Progress = None,
@@ -453,6 +454,9 @@ def tracking(
         The level of bounds within which actual purchases lie if the model is right, such as 0.9: the chance
         of every customer's purchases and the standard errors of the parameters, the sum over customers taken
         as normal. Too wide on the customers that the model was fitted to.
+    customers : frame, optional
+        For a model with covariates: their columns, and that of customers, one row a customer, such as the
+        model was fitted to. Each customer is expected to do what the own law says.
 
     Returns
     -------
@@ -475,8 +479,9 @@ def tracking(
         "interval": interval,
     }
     data, make = _frames.take(orders, [customer, time, value])
+    told = None if customers is None else _frames.take(customers, [customer, *model.covariates_])[0]
     run = _call.run(0, threads, progress)
-    found, dropped, cohorts = _core.clv_tracking(data, model._fitted, _call.options(options), run)
+    found, dropped, cohorts = _core.clv_tracking(data, told, model._fitted, _call.options(options), run)
     _frames.tell(report, make, dropped=dropped)
     if report is not None and cohorts is not None:
         report["by_cohort"] = make(cohorts)

@@ -177,6 +177,7 @@ def tracking(
     on_invalid: _OnInvalid = "error",
     time_unit: _TimeUnit | None = None,
     interval: float | None = None,
+    customers: Any = None,
     report: MutableMapping[str, Any] | None = None,
     threads: int | None = None,
     progress: _call.Progress = None,

@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::covariates::{each_law, reader};
 use super::door::PurchaseOptions;
+use super::errors::{ForecastErrors, forecast_errors};
 use super::frames::{History as Rows, Roles, intervals_of};
 use super::laws::{Law, ParetoGggLaw, Purchases, expected_purchases, opportunities, same_unit};
 use super::summarize::{SummarizeOptions, When, summarize};
-use super::tracking::{ForecastErrors, forecast_errors};
 use super::unit::Unit;
 use crate::column::{Columns, Duration, Intake, Kind, Names, OnInvalid, Sign, Table, Tables, Text, Values};
 use crate::math::sum;

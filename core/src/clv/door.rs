@@ -6,7 +6,7 @@ use super::beta_geo::{BetaGeo, BetaGeoModel};
 use super::covariates::{self, Ask, Covariates, Effects, Patterns, reader};
 use super::design::{Given, Reader};
 use super::frames::{History as Rows, Roles, intervals_of};
-use super::laws::{Fit, History, Law, PurchaseModel, Purchases, Quantity, predict};
+use super::laws::{Fit, History, Law, PurchaseModel, Purchases, Quantity, no_k, predict};
 use super::rows::{RfmSlices, Unique};
 use super::unit::Unit;
 use super::{
@@ -165,6 +165,30 @@ pub fn fit_purchases(
     Ok((model, rows.dropped))
 }
 
+/// What is done with a law once its type is known.
+pub(crate) trait VisitLaw {
+    type Out;
+    fn law<L: Law<N>, const N: usize>(self, law: L) -> Result<Self::Out>;
+}
+
+/// Finds the law of this kind.
+pub(crate) fn with_law<V: VisitLaw>(kind: &str, k: u32, visit: V) -> Result<V::Out> {
+    fn law<L: Law<N>, V: VisitLaw, const N: usize>(k: u32, visit: V) -> Result<V::Out> {
+        visit.law(L::with_k(k).ok_or_else(|| no_k::<L, N>(k))?)
+    }
+    match kind {
+        BetaGeoLaw::KIND => law::<BetaGeoLaw, V, 4>(k, visit),
+        ModifiedBetaGeoLaw::KIND => law::<ModifiedBetaGeoLaw, V, 4>(k, visit),
+        BetaGeoCnbdLaw::KIND => law::<BetaGeoCnbdLaw, V, 4>(k, visit),
+        ModifiedBetaGeoCnbdLaw::KIND => law::<ModifiedBetaGeoCnbdLaw, V, 4>(k, visit),
+        ParetoLaw::KIND => law::<ParetoLaw, V, 4>(k, visit),
+        GGompertzLaw::KIND => law::<GGompertzLaw, V, 5>(k, visit),
+        ParetoGggLaw::KIND => law::<ParetoGggLaw, V, 6>(k, visit),
+        BetaBinomialLaw::KIND => law::<BetaBinomialLaw, V, 4>(k, visit),
+        _ => Err(Error::option("model", format!("`{kind}` is no model of purchases"))),
+    }
+}
+
 /// A model of the given kind with given parameters.
 pub fn purchases_with(
     kind: &str,
@@ -172,31 +196,37 @@ pub fn purchases_with(
     k: u32,
     period: Option<Unit>,
 ) -> Result<Box<dyn Purchases>> {
-    fn with<L: Law<N>, const N: usize>(
-        values: &[f64],
-        k: u32,
-        period: Option<Unit>,
-    ) -> Result<Box<dyn Purchases>> {
-        let values = values.try_into().map_err(|_| {
-            Error::option("params", format!("must be {N} numbers: {}", L::PARAMETERS.join(", ")))
-        })?;
-        Ok(Box::new(PurchaseModel::<L, N>::from_parameters(values, k, period)?))
+    purchases_drawn(kind, values, k, period, None)
+}
+
+/// The same with coefficients of covariates.
+pub(super) fn purchases_drawn(
+    kind: &str,
+    values: &[f64],
+    k: u32,
+    period: Option<Unit>,
+    effects: Option<Effects>,
+) -> Result<Box<dyn Purchases>> {
+    struct With<'a>(&'a [f64], Option<Unit>, Option<Effects>);
+    impl VisitLaw for With<'_> {
+        type Out = Box<dyn Purchases>;
+        fn law<L: Law<N>, const N: usize>(self, law: L) -> Result<Self::Out> {
+            let Self(values, period, effects) = self;
+            let values = values.try_into().map_err(|_| {
+                Error::option("params", format!("must be {N} numbers: {}", L::PARAMETERS.join(", ")))
+            })?;
+            let model = PurchaseModel::<L, N>::from_parameters(values, law.k(), period)?;
+            Ok(Box::new(model.with_drawn(effects)?))
+        }
     }
     match kind {
-        BetaGeoModel::KIND => {
+        BetaGeoModel::KIND if effects.is_none() => {
             let [r, alpha, a, b] = values else {
                 return Err(Error::option("params", "must be 4 numbers: r, alpha, a, b"));
             };
             Ok(Box::new(BetaGeoModel::from_parameters(*r, *alpha, *a, *b, period)?))
         }
-        ModifiedBetaGeoLaw::KIND => with::<ModifiedBetaGeoLaw, 4>(values, k, period),
-        BetaGeoCnbdLaw::KIND => with::<BetaGeoCnbdLaw, 4>(values, k, period),
-        ModifiedBetaGeoCnbdLaw::KIND => with::<ModifiedBetaGeoCnbdLaw, 4>(values, k, period),
-        ParetoLaw::KIND => with::<ParetoLaw, 4>(values, k, period),
-        GGompertzLaw::KIND => with::<GGompertzLaw, 5>(values, k, period),
-        ParetoGggLaw::KIND => with::<ParetoGggLaw, 6>(values, k, period),
-        BetaBinomialLaw::KIND => with::<BetaBinomialLaw, 4>(values, k, period),
-        _ => Err(Error::option("model", format!("`{kind}` is no model of purchases"))),
+        _ => with_law(kind, k, With(values, period, effects)),
     }
 }
 
@@ -229,11 +259,13 @@ pub struct NewCustomerOptions {
     pub most: usize,
     /// Horizons of the table `course`. Default none.
     pub horizons: Vec<f64>,
+    /// Level of intervals for the uncertainty of the parameters, such as 0.95; none by default.
+    pub interval: Option<f64>,
 }
 
 impl Default for NewCustomerOptions {
     fn default() -> Self {
-        Self { periods: 1.0, most: 10, horizons: Vec::new() }
+        Self { periods: 1.0, most: 10, horizons: Vec::new(), interval: None }
     }
 }
 
@@ -264,12 +296,13 @@ impl Default for FrequencyOptions {
 }
 
 impl dyn Purchases {
-    /// The parameters and coefficients with their errors and limits (95 %), and one row on the fit.
+    /// The parameters and coefficients with their errors and limits (95 %), and one row on the fit;
+    /// with covariates that ends with `effects_verdict`, the verdict on their coefficients.
     pub fn tables(&self) -> Result<(Table, Table)> {
         let (table, fit) = (self.estimates().table(0.95)?, self.estimates());
         Ok(match self.effects() {
             None => (table, fit.fit_table()),
-            Some(effects) => (effects.append(&table, 0.95)?, fit.fit_table_with(effects.free())),
+            Some(effects) => (effects.append(&table, 0.95)?, effects.fit_table(fit)),
         })
     }
 
@@ -278,7 +311,7 @@ impl dyn Purchases {
     /// | name | frame | tables |
     /// | --- | --- | --- |
     /// | `predict` | of customers | `predict` ([`predict`]) and `dropped` |
-    /// | `new_customer` | none | `new_customer`: purchases, probability; `course`: periods, expected_purchases, p_alive |
+    /// | `new_customer` | none | `new_customer`: purchases, probability; `course`: periods, expected_purchases, p_alive; with `interval` …_low, …_high of all |
     /// | `frequencies` | of customers | `frequencies`: purchases, actual (customers with so many), expected, residual (standardised); `goodness_of_fit`: chi_squared, degrees_of_freedom, p |
     /// | `check` | with a holdout | `check`, `by_frequency`, `by_recency`, `by_age`, `deciles`: the forecast beside fact |
     /// | `parameters` | none | `parameters`, `fit`: of [`Estimates`](super::Estimates) |
@@ -307,14 +340,29 @@ fn new_customer(model: &dyn Purchases, options: &NewCustomerOptions) -> Result<T
     let mass = model.probabilities(0.0, 0.0, 0.0, options.periods, options.most)?;
     let ask =
         |f: &dyn Fn(f64) -> Result<f64>| options.horizons.iter().map(|t| f(*t)).collect::<Result<Vec<f64>>>();
-    let course = Table::new()
+    let mut course = Table::new()
         .with("periods", Values::F64(options.horizons.clone()))
         .with("expected_purchases", Values::F64(ask(&|t| model.expected_purchases(0.0, 0.0, 0.0, t))?))
         .with("p_alive", Values::F64(ask(&|t| model.p_alive(0.0, 0.0, 0.0, t))?));
-    let table = Table::new()
+    let mut table = Table::new()
         .with("purchases", Values::I64((0..mass.len() as i64).collect()))
         .with("probability", Values::F64(mass));
+    if let Some(level) = options.interval {
+        let ask = |f: &dyn Fn(f64) -> Quantity| -> Result<Vec<[f64; 2]>> {
+            options.horizons.iter().map(|t| model.interval(0.0, 0.0, 0.0, f(*t), level)).collect()
+        };
+        let edges = model.probabilities_interval(0.0, 0.0, 0.0, options.periods, options.most, level)?;
+        table = beside(table, "probability", &edges);
+        course = beside(course, "expected_purchases", &ask(&|periods| Quantity::Purchases { periods })?);
+        course = beside(course, "p_alive", &ask(&|ahead| Quantity::Alive { ahead })?);
+    }
     Ok(vec![("new_customer", table), ("course", course)])
+}
+
+/// With the lower and upper edges of a column.
+fn beside(table: Table, name: &str, edges: &[[f64; 2]]) -> Table {
+    let edge = |i: usize| Values::F64(edges.iter().map(|e| e[i]).collect());
+    table.with(&format!("{name}_low"), edge(0)).with(&format!("{name}_high"), edge(1))
 }
 
 /// Ages and how many have each, who share what is expected of them.

@@ -42,6 +42,11 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// That on coefficients, of which some ran off where the data do not identify them.
+    pub(super) fn of_coefficients(fixed: &[bool]) -> Self {
+        if fixed.contains(&true) { Self::MonotoneLikelihood } else { Self::Interior }
+    }
+
     /// The name in tables and in the other languages.
     pub fn name(self) -> &'static str {
         match self {
@@ -124,11 +129,16 @@ impl Estimates {
     /// One row on the fit: log_likelihood, customers, distinct, iterations,
     /// gradient_norm, aic, bic (of the parameters that are not fixed), verdict.
     pub fn fit_table(&self) -> Table {
-        self.fit_table_with(0)
+        self.fit_table_of(0)
     }
 
-    /// [`Estimates::fit_table`] of a model with so many more parameters: coefficients of covariates.
-    pub(crate) fn fit_table_with(&self, more: usize) -> Table {
+    /// [`Estimates::fit_table`] of a model with coefficients of covariates, of which the data identify so many;
+    /// `effects_verdict` is theirs.
+    pub(crate) fn fit_table_with(&self, free: usize, effects: Verdict) -> Table {
+        self.fit_table_of(free).with("effects_verdict", Values::Text([effects.name()].into_iter().collect()))
+    }
+
+    fn fit_table_of(&self, more: usize) -> Table {
         let k = (self.fixed.iter().filter(|f| !**f).count() + more) as f64;
         Table::new()
             .with("log_likelihood", Values::F64(vec![self.log_likelihood]))

@@ -11,7 +11,7 @@ use super::laws::{History as Customer, Purchases, Quantity, deviation, ln_slopes
 use super::rows::{RfmSlices, Unique};
 use super::unit::Unit;
 use crate::column::{Columns, Dropped, Names, OnInvalid, Sign, Table, Values};
-use crate::math::{exp, sum};
+use crate::math::exp;
 use crate::{Error, Result, Run};
 
 /// Roles and options of [`lifetime_value`].
@@ -192,10 +192,6 @@ pub fn lifetime_value(
 /// The standard deviation of the logarithm of discounted purchases, by the uncertainty of the parameters.
 fn spread(model: &dyn Purchases, history: Customer, weights: &[f64]) -> f64 {
     let estimates = model.estimates();
-    let value = |values: &[f64]| {
-        let at =
-            |i: usize| model.quantity_at(values, history, Quantity::Purchases { periods: (i + 1) as f64 });
-        sum(weights.iter().enumerate().filter(|(_, w)| **w != 0.0).map(|(i, w)| w * at(i)))
-    };
+    let value = |values: &[f64]| model.discounted_at(values, history, weights);
     deviation(estimates, &ln_slopes(estimates, value(&estimates.values), value))
 }

@@ -14,7 +14,7 @@
 //! | value | [`lifetime_value`] | the two together, discounted |
 //! | contracts: churn, its causes, who is next | [`survival`] | Kaplan & Meier 1958, Cox 1972 |
 //! | how uncertain all this is | [`posterior`] | Hoffman & Gelman 2014; bootstrap |
-//! | forecast beside fact | [`tracking`], [`forecast_errors`] | |
+//! | forecast beside fact | [`tracking`], [`tracking_of`], [`forecast_errors`] | |
 //! | customers under contract | [`contract`] | Fader & Hardie 2007 |
 //! | value from any covariates | [`learned`] | Wang, Liu & Miao 2019, zero-inflated lognormal |
 //! | the formulas of finance | [`finance`] | Mack 1993; Pfeifer & Carraway 2000 |
@@ -53,8 +53,10 @@ mod covariates;
 mod design;
 mod door;
 pub mod dynamic;
+mod errors;
 mod estimates;
 pub mod finance;
+mod finish;
 mod frames;
 mod gamma_gamma;
 mod laws;
@@ -69,6 +71,7 @@ mod summarize;
 pub mod survival;
 mod tracking;
 mod tracking_interval;
+mod tracking_kinds;
 mod unit;
 mod visits;
 
@@ -83,6 +86,7 @@ pub use door::{
     FrequencyOptions, NewCustomerOptions, PurchaseOptions, fit_purchases, purchases_from_bytes,
     purchases_with,
 };
+pub use errors::{ForecastErrors, ForecastOptions, forecast_errors, forecast_errors_columns};
 pub use estimates::{Estimates, Verdict};
 pub use frames::{
     BetaGeoOptions, GammaGammaOptions, SpendPredictOptions, SpendPrediction, beta_geo, gamma_gamma,
@@ -97,10 +101,7 @@ pub use lifetime::{Lifetime, LifetimeOptions, lifetime_value};
 pub use nested::{LikelihoodRatio, likelihood_ratio};
 pub use rows::RfmSlices;
 pub use summarize::{Accounting, Holdout, Refunds, Rfm, SummarizeOptions, When, summarize, summarize_slices};
-pub use tracking::{
-    CohortTracking, ForecastErrors, ForecastOptions, Tracking, TrackingOptions, forecast_errors,
-    forecast_errors_columns, tracking,
-};
+pub use tracking::{CohortTracking, Tracking, TrackingOptions, tracking, tracking_of};
 pub use unit::Unit;
 
 /// MBG/NBD (Batislam, Denizel & Filiztekin 2007).

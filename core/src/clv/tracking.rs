@@ -1,4 +1,6 @@
-//! Forecast beside fact: cumulative purchases over time, and errors per customer.
+//! Forecast beside fact: cumulative purchases over time.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,10 +11,11 @@ use super::laws::Purchases;
 use super::pieces::cohort;
 use super::summarize::{Orders, Refunds, When};
 use super::tracking_interval::{Bounds, Course};
+use super::tracking_kinds::{Expected, Kinds, total};
 use super::unit::Unit;
 use super::visits::{Events, Visits};
-use crate::column::{Columns, Dropped, Duration, Intake, OnInvalid, Sign, Table, TimeUnit, Values};
-use crate::math::{Sum, ranks};
+use crate::column::{Columns, Dropped, Duration, OnInvalid, Table, TimeUnit, Values};
+use crate::math::Sum;
 use crate::{Error, Result, Run};
 
 /// Roles and options of [`tracking`].
@@ -163,8 +166,62 @@ fn steps(v: &[f64]) -> Vec<f64> {
 /// The sum over customers is taken as normal. On the very customers that the
 /// model was fitted to the bounds are too wide, for there the estimates follow
 /// the purchases.
+///
+/// For a model with covariates see [`tracking_of`].
 pub fn tracking(
     orders: &Columns,
+    model: &dyn Purchases,
+    options: &TrackingOptions,
+    run: &Run,
+) -> Result<Tracking> {
+    track(orders, None, model, options, run)
+}
+
+/// [`tracking`] by a model with covariates, which `customers` tells: a frame of one row a customer, by the
+/// column of customers that the orders have, such as the model was fitted to. Each customer is expected to
+/// do what the own law says.
+///
+/// ```
+/// use headwater::Run;
+/// use headwater::clv::{Covariates, PurchaseOptions, TrackingOptions, fit_purchases, tracking_of};
+/// use headwater::column::{Columns, Duration};
+///
+/// // Those of the channel "web" buy half as often.
+/// let customers = Columns::new()
+///     .with("customer", vec!["a", "b", "c", "d", "e", "f", "g", "h"])
+///     .with("frequency", vec![0.0, 1.0, 2.0, 0.0, 2.0, 5.0, 1.0, 3.0])
+///     .with("recency", vec![0.0, 9.0, 30.0, 0.0, 16.0, 36.0, 4.0, 33.0])
+///     .with("T", vec![38.0, 39.0, 38.0, 37.0, 39.0, 38.0, 38.0, 39.0])
+///     .with("channel", vec!["web", "web", "web", "shop", "shop", "shop", "web", "shop"])
+///     .with("weight", vec![700.0, 150.0, 60.0, 500.0, 150.0, 60.0, 100.0, 100.0]);
+/// let fit = PurchaseOptions {
+///     covariates: Some(Covariates::new(["channel"], [])),
+///     weight: Some("weight".into()),
+///     period: Some(Duration::from_days(7).into()),
+///     ..PurchaseOptions::default()
+/// };
+/// let run = Run::new();
+/// let (model, _) = fit_purchases("clv.ParetoNBD", &customers, &fit, &run)?;
+/// let orders = Columns::new()
+///     .with("customer", vec!["a", "d", "d", "f", "f"])
+///     .with("time", vec!["2024-01-01", "2024-01-01", "2024-03-05", "2024-01-09", "2024-02-11"]);
+/// let tracked = tracking_of(&orders, &customers, &*model, &TrackingOptions::default(), &run)?;
+/// assert_eq!(tracked.actual_cumulative.last(), Some(&2.0));
+/// # Ok::<(), headwater::Error>(())
+/// ```
+pub fn tracking_of(
+    orders: &Columns,
+    customers: &Columns,
+    model: &dyn Purchases,
+    options: &TrackingOptions,
+    run: &Run,
+) -> Result<Tracking> {
+    track(orders, Some(customers), model, options, run)
+}
+
+fn track(
+    orders: &Columns,
+    customers: Option<&Columns>,
     model: &dyn Purchases,
     options: &TrackingOptions,
     run: &Run,
@@ -176,12 +233,6 @@ pub fn tracking(
         ));
     };
     let z = options.interval.map(interval_quantile).transpose()?;
-    if model.effects().is_some() {
-        return Err(Error::option(
-            "model",
-            "has covariates, and orders do not tell them: use `check`, or track one kind of customer by `at`",
-        ));
-    }
     let step = options.period.unwrap_or(unit);
     let grain = options.grain.micros();
     step.check()?;
@@ -198,20 +249,25 @@ pub fn tracking(
         options.on_invalid,
         run,
     )?;
+    let kinds = Kinds::read(model, customers, &read.customer, options, run)?;
     let end = match &options.observation_end {
         Some(when) => when.micros("observation_end")?,
         None => read.times.iter().copied().max().unwrap_or_default(),
     };
     let end = end.div_euclid(grain);
     let events = Events::sort(&read.customer, &read.times, read.values.as_deref(), grain, end, run)?;
-    // Grains of first purchases, and cohorts and grains of repeat purchases, sorted.
-    let (mut firsts, mut repeats) = (Vec::new(), Vec::<(i64, i64)>::new());
+    // Kinds of customers and grains of first purchases, and cohorts and grains of repeat purchases, sorted.
+    let (mut firsts, mut repeats) = (Vec::<(u32, i64)>::new(), Vec::<(i64, i64)>::new());
     let mut visits = Visits::default();
     for code in 0..events.starts.len() - 1 {
         visits.fill(events.of(code), options.refunds, None);
         let mut days = visits.list.iter().map(|v| v.0);
         if let Some(first) = days.next() {
-            firsts.push(first);
+            let kind = match &kinds {
+                None => 0,
+                Some(kinds) => kinds.of(code, &read.customer, &options.customer)?,
+            };
+            firsts.push((kind, first));
             let cohort = options.cohort.map_or(0, |period| cohort(period, first.saturating_mul(grain)));
             repeats.extend(days.map(|day| (cohort, day)));
         }
@@ -221,19 +277,22 @@ pub fn tracking(
     }
     firsts.sort_unstable();
     repeats.sort_unstable();
-    let Some(origin) = firsts.first().copied() else {
+    let Some(origin) = firsts.iter().map(|f| f.1).min() else {
         return Err(Error::not_enough_data("there are no orders to track"));
     };
-    // Customers by the day of their first purchase.
-    let births: Vec<(i64, f64)> = firsts.chunk_by(|a, b| a == b).map(|c| (c[0], c.len() as f64)).collect();
+    // Kinds of customers, and how many of each by the day of their first purchase.
+    let births = |firsts: &[(u32, i64)]| -> Vec<(i64, f64)> {
+        firsts.chunk_by(|a, b| a == b).map(|c| (c[0].1, c.len() as f64)).collect()
+    };
+    let groups: Vec<(u32, Vec<(i64, f64)>)> =
+        firsts.chunk_by(|a, b| a.0 == b.0).map(|c| (c[0].0, births(c))).collect();
     let start = origin.saturating_mul(grain);
     let last = end.saturating_add(1).saturating_mul(grain);
     let periods = step.between(start, last).ceil() as i64;
     if periods > 100_000 {
         return Err(Error::option("period", format!("gives {periods} steps; 100,000 are the most")));
     }
-    run.stage("tracking purchases", periods as u64)?;
-    // E[X(t)] at one age serves every cohort that reaches it.
+    run.stage("tracking purchases", firsts.len() as u64)?;
     if let Some(clock) = &options.clock {
         clock.agrees(unit, Some(options.grain))?;
     }
@@ -249,202 +308,95 @@ pub fn tracking(
             Some(line) => line.ahead(first - 1, (until - first * grain).max(0) as f64 / grain as f64),
         }
     };
-    let mut ages: Vec<f64> = (1..=periods)
-        .flat_map(|k| births.iter().map(move |c| age(k, c.0)))
-        .filter(|age| *age > 0.0)
-        .collect();
-    ages.sort_unstable_by(f64::total_cmp);
-    ages.dedup();
-    let expectations = run.map_items(ages.len(), |i| model.expected_purchases(0.0, 0.0, 0.0, ages[i]))?;
-    let expected = |age: f64| ages.binary_search_by(|a| a.total_cmp(&age)).map_or(0.0, |i| expectations[i]);
-    let mut out = Tracking {
-        period_end: Vec::new(),
-        actual_cumulative: Vec::new(),
-        expected_cumulative: Vec::new(),
-        cohorts: None,
-        bounds: z.map(Bounds::new),
-        dropped: read.dropped,
-    };
-    let course = match z {
-        Some(_) => Some(Course::of(model, &ages, run)?),
-        None => None,
-    };
-    let expectation = |births: &[(i64, f64)], k: i64| {
-        let mut total = Sum::default();
-        for (first, customers) in births.iter().take_while(|c| age(k, c.0) > 0.0) {
-            total.add(customers * expected(age(k, *first)));
+    let cohort_of = |first: i64| options.cohort.map(|period| cohort(period, first.saturating_mul(grain)));
+    let mut members = BTreeMap::<i64, (i64, u64)>::new();
+    for (_, first) in &firsts {
+        if let Some(cohort) = cohort_of(*first) {
+            let found = members.entry(cohort).or_insert((*first, 0));
+            *found = (found.0.min(*first), found.1 + 1);
         }
-        total.value()
+    }
+    if members.len() as i64 * periods > 1_000_000 {
+        return Err(Error::option(
+            "cohort",
+            "gives more than a million rows: take longer cohorts or periods",
+        ));
+    }
+    let expect = |law: &dyn Purchases, births: &[(i64, f64)], steps: &[Vec<f64>]| -> Result<Expected> {
+        // E[X(t)] at one age serves every cohort that reaches it.
+        let mut ages: Vec<f64> = (1..=periods)
+            .flat_map(|k| births.iter().map(move |c| age(k, c.0)))
+            .filter(|age| *age > 0.0)
+            .collect();
+        ages.sort_unstable_by(f64::total_cmp);
+        ages.dedup();
+        let expectations = run.map_items(ages.len(), |i| law.expected_purchases(0.0, 0.0, 0.0, ages[i]))?;
+        let expected =
+            |age: f64| ages.binary_search_by(|a| a.total_cmp(&age)).map_or(0.0, |i| expectations[i]);
+        let none = || vec![Sum::default(); periods as usize];
+        let mut out = Expected { all: none(), ..Expected::default() };
+        for (first, customers) in births {
+            let mut cohort = cohort_of(*first).map(|cohort| out.cohorts.entry(cohort).or_insert_with(none));
+            for k in 1..=periods {
+                let age = age(k, *first);
+                if age > 0.0 {
+                    let purchases = customers * expected(age);
+                    out.all[k as usize - 1].add(purchases);
+                    if let Some(cohort) = &mut cohort {
+                        cohort[k as usize - 1].add(purchases);
+                    }
+                }
+            }
+        }
+        if z.is_some() {
+            let course = Course::of(law, &ages, run)?;
+            for k in 1..=periods {
+                let moves = births.iter().map(|c| (c.1, age(k - 1, c.0), age(k, c.0)));
+                let whole = moves.clone().map(|(customers, _, to)| (customers, 0.0, to));
+                out.spread[0].push(course.spread(moves, steps));
+                out.spread[1].push(course.spread(whole, steps));
+            }
+        }
+        run.advance(births.iter().map(|c| c.1 as u64).sum())?;
+        Ok(out)
     };
+    let mut expected = total(groups.len(), run, |group| {
+        let (kind, births) = &groups[group];
+        match &kinds {
+            None => expect(model, births, &[]),
+            Some(kinds) => {
+                let (law, steps) = kinds.law(model, *kind)?;
+                expect(&*law, births, &steps)
+            }
+        }
+    })?;
     let until = |k: i64, repeats: &[(i64, i64)]| {
         let end = step.after(start, k);
         repeats.partition_point(|(_, day)| day * grain < end) as f64
     };
-    if let Some(period) = options.cohort {
-        let cohort = |birth: &(i64, f64)| cohort(period, birth.0.saturating_mul(grain));
-        let groups: Vec<&[(i64, f64)]> = births.chunk_by(|a, b| cohort(a) == cohort(b)).collect();
-        if groups.len() as i64 * periods > 1_000_000 {
-            return Err(Error::option(
-                "cohort",
-                "gives more than a million rows: take longer cohorts or periods",
-            ));
-        }
-        let tracked = run.map_items(groups.len(), |i| {
-            let births = groups[i];
-            let of = births.first().map_or(0, cohort);
+    let cohorts = options.cohort.map(|_| {
+        let each = members.into_iter().map(|(of, (birth, customers))| {
             let from = repeats.partition_point(|r| r.0 < of);
             let repeats = &repeats[from..from + repeats[from..].partition_point(|r| r.0 == of)];
-            let first =
-                (1..=periods).find(|k| births.first().is_some_and(|b| age(*k, b.0) > 0.0)).unwrap_or(1);
-            Ok(CohortTracking {
+            let first = (1..=periods).find(|k| age(*k, birth) > 0.0).unwrap_or(1);
+            let expected = expected.cohorts.remove(&of).unwrap_or_default();
+            CohortTracking {
                 cohort: of,
-                customers: births.iter().map(|b| b.1 as u64).sum(),
+                customers,
                 from: first as usize - 1,
                 actual_cumulative: (first..=periods).map(|k| until(k, repeats)).collect(),
-                expected_cumulative: (first..=periods).map(|k| expectation(births, k)).collect(),
-            })
-        })?;
-        out.cohorts = Some(tracked);
-    }
-    repeats.sort_unstable_by_key(|r| r.1);
-    for k in 1..=periods {
-        out.period_end.push(step.after(start, k));
-        out.actual_cumulative.push(until(k, &repeats));
-        out.expected_cumulative.push(expectation(&births, k));
-        if let (Some(course), Some(bounds)) = (&course, &mut out.bounds) {
-            let moves = births.iter().map(|c| (c.1, age(k - 1, c.0), age(k, c.0)));
-            bounds.push(course, moves);
-        }
-        run.advance(1)?;
-    }
-    Ok(out)
-}
-
-/// How a forecast compares with what happened, customer by customer.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ForecastErrors {
-    /// Mean absolute error.
-    pub mae: f64,
-    /// Root mean squared error.
-    pub rmse: f64,
-    /// Sum of the predictions less sum of what happened.
-    pub bias: f64,
-    /// Spearman's rank correlation, ties at their mean rank.
-    pub spearman: f64,
-    /// Gini index of the gain curve, customers of equal prediction sharing alike.
-    pub gini: f64,
-    /// The same, as a share of what a perfect ordering would reach.
-    pub gini_normalised: f64,
-}
-
-impl ForecastErrors {
-    /// One row, by these names.
-    pub fn table(&self) -> Table {
-        [
-            ("mae", self.mae),
-            ("rmse", self.rmse),
-            ("bias", self.bias),
-            ("spearman", self.spearman),
-            ("gini", self.gini),
-            ("gini_normalised", self.gini_normalised),
-        ]
-        .into_iter()
-        .fold(Table::new(), |table, (name, value)| table.with(name, Values::F64(vec![value])))
-    }
-}
-
-/// Columns of [`forecast_errors_columns`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ForecastOptions {
-    /// Column of what happened. Default `"actual"`.
-    pub actual: String,
-    /// Column of what was predicted. Default `"expected_purchases"`.
-    pub predicted: String,
-}
-
-impl Default for ForecastOptions {
-    fn default() -> Self {
-        Self { actual: "actual".into(), predicted: "expected_purchases".into() }
-    }
-}
-
-/// [`forecast_errors`] of two columns of a frame.
-pub fn forecast_errors_columns(
-    frame: &Columns,
-    options: &ForecastOptions,
-    run: &Run,
-) -> Result<ForecastErrors> {
-    let mut intake = Intake::new(frame, OnInvalid::Error, run);
-    let actual = intake.amounts(&options.actual, Sign::Any)?;
-    let predicted = intake.amounts(&options.predicted, Sign::Any)?;
-    intake.finish()?;
-    forecast_errors(&actual, &predicted)
-}
-
-/// Compares predictions with what happened.
-///
-/// Ranking and calibration are different virtues: `spearman` and `gini` see
-/// only the order, `bias` and the errors only the level.
-pub fn forecast_errors(actual: &[f64], predicted: &[f64]) -> Result<ForecastErrors> {
-    let n = actual.len();
-    if n != predicted.len() {
-        return Err(Error::column(
-            "predicted",
-            format!("has {} rows, and `actual` has {n}", predicted.len()),
-        ));
-    }
-    if n == 0 {
-        return Err(Error::not_enough_data("there is nothing to compare"));
-    }
-    if let Some(row) = (0..n).find(|i| !actual[*i].is_finite() || !predicted[*i].is_finite()) {
-        return Err(Error::Row {
-            column: if actual[row].is_finite() { "predicted" } else { "actual" }.to_owned(),
-            row: row as u64,
-            reason: "is not a finite number".to_owned(),
-            count: 1,
+                expected_cumulative: expected.iter().skip(first as usize - 1).map(|e| e.value()).collect(),
+            }
         });
-    }
-    let mean = |f: &dyn Fn(usize) -> f64| crate::math::sum((0..n).map(f)) / n as f64;
-    let error = |i: usize| predicted[i] - actual[i];
-    let gini = gini(actual, predicted);
-    let ideal = self::gini(actual, actual);
-    let (ra, rp) = (ranks(actual), ranks(predicted));
-    let centre = 0.5 * (n as f64 + 1.0);
-    let product = |x: &[f64], y: &[f64]| mean(&|i| (x[i] - centre) * (y[i] - centre));
-    let scale = (product(&ra, &ra) * product(&rp, &rp)).sqrt();
-    Ok(ForecastErrors {
-        mae: mean(&|i| error(i).abs()),
-        rmse: mean(&|i| error(i) * error(i)).sqrt(),
-        bias: mean(&error) * n as f64,
-        spearman: if scale > 0.0 { product(&ra, &rp) / scale } else { 0.0 },
-        gini,
-        gini_normalised: if ideal == 0.0 { 0.0 } else { gini / ideal },
+        each.collect()
+    });
+    repeats.sort_unstable_by_key(|r| r.1);
+    Ok(Tracking {
+        period_end: (1..=periods).map(|k| step.after(start, k)).collect(),
+        actual_cumulative: (1..=periods).map(|k| until(k, &repeats)).collect(),
+        expected_cumulative: expected.all.iter().map(|e| e.value()).collect(),
+        cohorts,
+        bounds: z.map(|z| Bounds::new(model, z, &expected.spread)),
+        dropped: read.dropped,
     })
-}
-
-fn order(values: &[f64]) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
-    order
-}
-
-/// 2 × the mean of the cumulative share of `actual` in descending order of `score`, less 1.
-fn gini(actual: &[f64], score: &[f64]) -> f64 {
-    let n = actual.len() as f64;
-    let total = crate::math::sum(actual.iter().copied());
-    if total == 0.0 {
-        return 0.0;
-    }
-    let mut descending = order(score);
-    descending.reverse();
-    let (mut area, mut reached) = (Sum::default(), 0.0);
-    for tie in descending.chunk_by(|a, b| score[*a] == score[*b]) {
-        let held: f64 = crate::math::sum(tie.iter().map(|i| actual[*i]));
-        let k = tie.len() as f64;
-        // Σ_{j=1..k} (reached + held j / k)
-        area.add(k * reached + held * 0.5 * (k + 1.0));
-        reached += held;
-    }
-    2.0 * area.value() / (total * n) - 1.0
 }

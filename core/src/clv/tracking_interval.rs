@@ -17,14 +17,13 @@
 //! spread evenly: L is then had from E X(t)(X(t) − 1) by the distribution of X(t),
 //! and the formula is a bound from above.
 
-use super::laws::{History, Purchases, Quantity};
+use super::covariates::Effects;
+use super::laws::{History, Purchases, Quantity, log_slopes};
 use crate::column::{Table, Values};
 use crate::math::quadrature::integrate;
-use crate::math::{Sum, exp, sum};
+use crate::math::{Sum, sum};
 use crate::{Result, Run};
 
-/// A step of log parameters, as in predictions.
-const STEP: f64 = 1e-6;
 /// No more purchases of one customer than so many are told apart.
 const MOST: usize = 8192;
 
@@ -46,7 +45,7 @@ struct At {
 pub(super) struct Course {
     ages: Vec<f64>,
     at: Vec<At>,
-    covariance: Vec<Vec<f64>>,
+    parameters: usize,
     exact: bool,
 }
 
@@ -74,7 +73,7 @@ impl Course {
             };
             at.push(At { age, mean, slopes, later, area });
         }
-        Ok(Self { ages: ages.to_vec(), at, covariance: model.estimates().covariance.clone(), exact })
+        Ok(Self { ages: ages.to_vec(), at, parameters: model.estimates().values.len(), exact })
     }
 
     fn at(&self, age: f64) -> Option<&At> {
@@ -95,25 +94,46 @@ impl Course {
         (mean + pairs - mean * mean).max(0.0)
     }
 
-    /// Standard deviation of the purchases of many customers, between two ages of each.
-    fn deviation(&self, moves: impl Iterator<Item = (f64, f64, f64)>) -> f64 {
-        let none = At { slopes: vec![0.0; self.covariance.len()], ..At::default() };
-        let mut chance = Sum::default();
-        let mut slopes = none.slopes.clone();
+    /// How far the purchases of many customers stray, between two ages of each; `steps` are those of
+    /// the coefficients of covariates on the law's log parameters.
+    pub(super) fn spread(&self, moves: impl Iterator<Item = (f64, f64, f64)>, steps: &[Vec<f64>]) -> Spread {
+        let none = At { slopes: vec![0.0; self.parameters], ..At::default() };
+        let mut out = Spread { chance: Sum::default(), slopes: none.slopes.clone() };
         for (customers, from, to) in moves {
             let Some(now) = self.at(to) else { continue };
             let before = self.at(from).unwrap_or(&none);
-            chance.add(customers * self.variance(before, now));
-            for (slope, (a, b)) in slopes.iter_mut().zip(now.slopes.iter().zip(&before.slopes)) {
+            out.chance.add(customers * self.variance(before, now));
+            for (slope, (a, b)) in out.slopes.iter_mut().zip(now.slopes.iter().zip(&before.slopes)) {
                 *slope += customers * (a - b);
             }
         }
-        let parameters = sum(self
-            .covariance
+        let along = |step: &Vec<f64>| step.iter().zip(&out.slopes).map(|(a, b)| a * b).sum::<f64>();
+        let of_coefficients: Vec<f64> = steps.iter().map(along).collect();
+        out.slopes.extend(of_coefficients);
+        out
+    }
+}
+
+/// How far the purchases of many customers stray: by chance, and by each parameter of the model.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Spread {
+    chance: Sum,
+    slopes: Vec<f64>,
+}
+
+impl Spread {
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.chance.merge(other.chance);
+        self.slopes.resize(self.slopes.len().max(other.slopes.len()), 0.0);
+        self.slopes.iter_mut().zip(&other.slopes).for_each(|(into, from)| *into += from);
+    }
+
+    fn deviation(&self, covariance: &[Vec<f64>]) -> f64 {
+        let parameters = sum(covariance
             .iter()
-            .zip(&slopes)
-            .flat_map(|(row, a)| row.iter().zip(&slopes).map(move |(c, b)| a * c * b)));
-        (chance.value() + parameters.max(0.0)).sqrt()
+            .zip(&self.slopes)
+            .flat_map(|(row, a)| row.iter().zip(&self.slopes).map(move |(c, b)| a * c * b)));
+        (self.chance.value() + parameters.max(0.0)).sqrt()
     }
 }
 
@@ -123,21 +143,7 @@ fn moments(model: &dyn Purchases, t: f64) -> (f64, Vec<f64>) {
         |values: &[f64]| model.quantity_at(values, History::default(), Quantity::Purchases { periods: t });
     let estimates = model.estimates();
     let mean = ask(&estimates.values);
-    let mut moved = estimates.values.clone();
-    let slopes = (0..moved.len())
-        .map(|i| {
-            let uncertain = !estimates.fixed.get(i).copied().unwrap_or(true);
-            if !uncertain {
-                return 0.0;
-            }
-            let value = moved[i];
-            moved[i] *= exp(STEP);
-            let slope = (ask(&moved) - mean) / STEP;
-            moved[i] = value;
-            slope
-        })
-        .collect();
-    (mean, slopes)
+    (mean, log_slopes(estimates, |moved| ask(moved) - mean))
 }
 
 /// L(to), and ∫ L over `from` … `to`.
@@ -188,15 +194,12 @@ pub(super) struct Bounds {
 }
 
 impl Bounds {
-    /// `z`: the quantile of the standard normal that bounds reach to.
-    pub(super) fn new(z: f64) -> Self {
-        Self { z, periods: Vec::new(), cumulative: Vec::new() }
-    }
-
-    /// One more period, in which so many customers go from one age to another.
-    pub(super) fn push(&mut self, course: &Course, moves: impl Iterator<Item = (f64, f64, f64)> + Clone) {
-        self.periods.push(course.deviation(moves.clone()));
-        self.cumulative.push(course.deviation(moves.map(|(customers, _, to)| (customers, 0.0, to))));
+    /// `z`: the quantile of the standard normal that bounds reach to; of single periods and of those
+    /// up to their end.
+    pub(super) fn new(model: &dyn Purchases, z: f64, [periods, cumulative]: &[Vec<Spread>; 2]) -> Self {
+        let covariance = model.effects().map_or(&*model.estimates().covariance, Effects::covariance);
+        let each = |spread: &[Spread]| spread.iter().map(|s| s.deviation(covariance)).collect();
+        Self { z, periods: each(periods), cumulative: each(cumulative) }
     }
 
     /// The bounds beside the expected, neither below 0.

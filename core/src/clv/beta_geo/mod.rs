@@ -355,12 +355,13 @@ impl Purchases for BetaGeoModel {
             Quantity::LogLikelihood => law.ln_likelihood(),
         }
     }
-    fn probabilities_of(&self, history: History, periods: f64, most: usize) -> Vec<f64> {
-        BetaGeometric::PLAIN.quantities(self.params(), history).probabilities(periods, most)
+    fn probabilities_at(&self, values: &[f64], history: History, periods: f64, most: usize) -> Vec<f64> {
+        let p = std::array::from_fn(|i| values.get(i).copied().unwrap_or(f64::NAN));
+        BetaGeometric::PLAIN.quantities(p, history).probabilities(periods, most)
     }
-    fn discounted(&self, history: History, weights: &[f64]) -> f64 {
+    fn discounted_at(&self, values: &[f64], history: History, weights: &[f64]) -> f64 {
         let (x, t_x, t) = (f64::from(history.frequency), history.recency, history.age);
-        let p = self.params();
+        let p = std::array::from_fn(|i| values.get(i).copied().unwrap_or(f64::NAN));
         alive(p, x, t_x, t) * future(p, x, t).weighted(weights, &mut Lanes::default())
     }
     fn bytes(&self) -> Result<Vec<u8>> {

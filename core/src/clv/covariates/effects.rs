@@ -13,6 +13,9 @@ use crate::column::{Table, Text, Values};
 use crate::math::exp;
 use crate::{Error, Result};
 
+/// What moves a log parameter further than this makes it 0 or infinite.
+const BEYOND: f64 = 1e4;
+
 /// One coefficient.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -105,21 +108,38 @@ pub(in crate::clv) fn coefficients<L: Law<N>, const N: usize>(
     Ok(out)
 }
 
+/// The standard deviation of each coefficient's covariate.
+pub(in crate::clv) fn scales(coefficients: &[Effect], terms: &Terms) -> Vec<f64> {
+    let scales = terms.scales();
+    coefficients.iter().map(|c| scales.get(c.column).copied().unwrap_or(1.0)).collect()
+}
+
 impl Effects {
     /// What a fit found: the coefficients with their values, and the covariance of all parameters.
     pub(in crate::clv) fn found(
         terms: Terms,
         mut coefficients: Vec<Effect>,
-        values: impl Iterator<Item = f64>,
+        values: Vec<f64>,
         fixed: &[bool],
         covariance: Vec<Vec<f64>>,
     ) -> Self {
         for ((effect, value), fixed) in coefficients.iter_mut().zip(values).zip(fixed) {
             (effect.value, effect.fixed) = (value, *fixed);
         }
-        let ran_off = coefficients.iter().any(|e| e.fixed);
-        let verdict = if ran_off { Verdict::MonotoneLikelihood } else { Verdict::Interior };
+        let verdict = Verdict::of_coefficients(fixed);
         Self { terms, coefficients, covariance, verdict }
+    }
+
+    /// Coefficients of which draws tell how sure they are: no covariance.
+    pub(in crate::clv) fn drawn(terms: Terms, coefficients: Vec<Effect>) -> Self {
+        Self { terms, coefficients, covariance: Vec::new(), verdict: Verdict::Interior }
+    }
+
+    /// The same with these coefficients.
+    pub(in crate::clv) fn with_values(&self, values: &[f64]) -> Self {
+        let each = self.coefficients.iter().zip(values);
+        let coefficients = each.map(|(c, value)| Effect { value: *value, ..c.clone() }).collect();
+        Self::drawn(self.terms.clone(), coefficients)
     }
 
     /// The coefficients.
@@ -138,6 +158,11 @@ impl Effects {
             format!("{process}:{}", columns.get(effect.column).map_or("", String::as_str))
         };
         self.coefficients.iter().map(name).collect()
+    }
+
+    /// The standard deviation of each coefficient's covariate.
+    pub(in crate::clv) fn scales(&self) -> Vec<f64> {
+        scales(&self.coefficients, &self.terms)
     }
 
     /// The standard errors; `None` where the data do not identify the coefficient.
@@ -160,6 +185,11 @@ impl Effects {
     /// in its estimates.
     pub fn verdict(&self) -> Verdict {
         self.verdict
+    }
+
+    /// One row on the fit of a model with these: what [`Estimates::fit_table`] has, and `effects_verdict`.
+    pub fn fit_table(&self, estimates: &Estimates) -> Table {
+        estimates.fit_table_with(self.free(), self.verdict)
     }
 
     /// How many of them the data identify.
@@ -197,26 +227,28 @@ impl Effects {
         Ok(out)
     }
 
+    /// How a unit of each coefficient moves the log parameters of a customer with these covariates.
+    pub(in crate::clv) fn steps<L: Law<N>, const N: usize>(&self, row: &[f64]) -> Vec<[f64; N]> {
+        let means = self.terms.means();
+        let step = |c: &Effect| {
+            let of = |values: &[f64]| values.get(c.column).copied().unwrap_or_default();
+            let z = of(row) - of(&means);
+            c.direction::<L, N>().unwrap_or([0.0; N]).map(|d| d * z)
+        };
+        self.coefficients.iter().map(step).collect()
+    }
+
     /// The law's estimates for a customer with these covariates.
     pub(in crate::clv) fn estimates<L: Law<N>, const N: usize>(
         &self,
         base: &Estimates,
         row: &[f64],
     ) -> Estimates {
-        let means = self.terms.means();
-        let steps: Vec<[f64; N]> = self
-            .coefficients
-            .iter()
-            .map(|c| {
-                let z = row.get(c.column).copied().unwrap_or_default()
-                    - means.get(c.column).copied().unwrap_or_default();
-                c.direction::<L, N>().unwrap_or([0.0; N]).map(|d| d * z)
-            })
-            .collect();
+        let steps = self.steps::<L, N>(row);
         let mut moved = [0.0; N];
         for (c, step) in self.coefficients.iter().zip(&steps) {
             for (moved, step) in moved.iter_mut().zip(step) {
-                *moved += c.value * step;
+                *moved += (c.value * step).clamp(-BEYOND, BEYOND);
             }
         }
         // Var(ln θ + Σ γ step): J C Jᵀ with J = [I | steps].
@@ -242,18 +274,26 @@ impl Effects {
 
     /// What a loaded model must satisfy.
     pub(in crate::clv) fn check<L: Law<N>, const N: usize>(&self) -> Result<()> {
-        self.terms.check()?;
         let size = N + self.coefficients.len();
         let sound = self.covariance.len() == size
-            && self.covariance.iter().all(|row| row.len() == size && row.iter().all(|c| c.is_finite()))
-            && self.coefficients.iter().all(|c| {
-                c.value.is_finite() && c.column < self.terms.size() && c.direction::<L, N>().is_some()
-            });
+            && self.covariance.iter().all(|row| row.len() == size && row.iter().all(|c| c.is_finite()));
         if sound {
-            return Ok(());
+            return self.check_coefficients::<L, N>();
         }
-        Err(Error::model_file(
-            "its covariates lack coefficients or their covariance; fit and save the model again",
-        ))
+        Err(unsound())
     }
+
+    /// What loaded draws must satisfy, which have no covariance.
+    pub(in crate::clv) fn check_coefficients<L: Law<N>, const N: usize>(&self) -> Result<()> {
+        self.terms.check()?;
+        let sound = self
+            .coefficients
+            .iter()
+            .all(|c| c.value.is_finite() && c.column < self.terms.size() && c.direction::<L, N>().is_some());
+        if sound { Ok(()) } else { Err(unsound()) }
+    }
+}
+
+fn unsound() -> Error {
+    Error::model_file("its covariates lack coefficients or their covariance; fit and save the model again")
 }

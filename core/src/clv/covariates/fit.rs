@@ -1,21 +1,17 @@
 //! Maximising the likelihood of a law and its covariates together.
 #![allow(clippy::needless_range_loop)] // matrices read best by their indices
 
-use super::effects::{Effects, coefficients};
-use super::{Covariates, Process};
+use super::Covariates;
+use super::effects::{Effect, Effects, coefficients, scales};
 use crate::clv::design::{Given, Matrix, Terms};
 use crate::clv::estimates::{Estimates, Verdict};
+use crate::clv::finish::{Finish, Finished, Shrinkage};
 use crate::clv::laws::{History, Law};
-use crate::clv::regression::search;
 use crate::clv::rows::RfmSlices;
 use crate::math::ascent::Local;
 use crate::math::{exp, ln, sum};
 use crate::{Result, Run};
 
-/// A log parameter of the law stays within ln(10⁶) of its centre, as without covariates.
-const EDGE: f64 = 13.815_510_557_964_274;
-/// A standardised coefficient stays within this: a factor of e³⁰ for one standard deviation.
-const STEEPEST: f64 = 30.0;
 /// Distinct rows in one piece of work.
 const PIECE: usize = 512;
 
@@ -73,6 +69,127 @@ struct Ways<const N: usize> {
     of: Vec<(usize, usize)>,
 }
 
+/// The likelihood of a law and its covariates, on log parameters and standardised coefficients.
+pub(in crate::clv) struct Joint<L, const N: usize> {
+    law: L,
+    rows: Rows,
+    ways: Ways<N>,
+    /// How the covariates are read, with their means and scales.
+    pub(in crate::clv) terms: Terms,
+    /// The coefficients, all 0.
+    pub(in crate::clv) effects: Vec<Effect>,
+    customers: f64,
+    /// The centre of each log parameter: times lie about mean T.
+    centre: [f64; N],
+}
+
+impl<L: Law<N>, const N: usize> Joint<L, N> {
+    pub(in crate::clv) fn of(
+        law: L,
+        rows: &RfmSlices<'_>,
+        given: &[Given<'_>],
+        covariates: &Covariates,
+    ) -> Result<Self> {
+        let columns = covariates.columns()?;
+        let mut terms = Terms::of(&columns, given, rows.len(), &covariates.references)?;
+        let mut distinct = Rows::of(rows, &terms.matrix(given, rows.len()));
+        terms.standardise(&mut distinct.covariates, |i| distinct.weight[i])?;
+        let effects = coefficients::<L, N>(covariates, &columns, &terms)?;
+        let mut ways = Ways { ways: Vec::new(), of: Vec::new() };
+        for effect in &effects {
+            let step = effect.direction::<L, N>().unwrap_or([0.0; N]);
+            let at = ways.ways.iter().position(|w| *w == step).unwrap_or_else(|| {
+                ways.ways.push(step);
+                ways.ways.len() - 1
+            });
+            ways.of.push((effect.column, at));
+        }
+        let customers = sum(distinct.weight.iter().copied());
+        let exposure = sum(distinct.histories.iter().zip(&distinct.weight).map(|(h, w)| w * h.age));
+        let centre = std::array::from_fn(|i| L::TIME[i] * ln(exposure / customers));
+        Ok(Self { law, rows: distinct, ways, terms, effects, customers, centre })
+    }
+
+    /// How many parameters and coefficients there are.
+    pub(in crate::clv) fn size(&self) -> usize {
+        N + self.effects.len()
+    }
+
+    /// How many customers each distinct row stands for.
+    pub(in crate::clv) fn weight(&self) -> &[f64] {
+        &self.rows.weight
+    }
+
+    /// Whether customers of these weights have a repeat purchase.
+    pub(in crate::clv) fn has_purchases(&self, weight: &[f64]) -> bool {
+        self.rows.histories.iter().zip(weight).any(|(h, w)| h.frequency > 0 && *w > 0.0)
+    }
+
+    /// Where the maximum is looked for, and what the penalties of a fit take.
+    pub(in crate::clv) fn shrinkage(&self, penalty: f64, covariates: &Covariates) -> Shrinkage<N> {
+        let penalties = self.effects.iter().map(|e| covariates.penalty(e)).collect();
+        Shrinkage { centre: self.centre, penalty, penalties }
+    }
+
+    /// The standard deviation of each coefficient's covariate.
+    pub(in crate::clv) fn scales(&self) -> Vec<f64> {
+        scales(&self.effects, &self.terms)
+    }
+
+    /// The log-likelihood of rows of these weights, which may be those of customers drawn again.
+    pub(in crate::clv) fn evaluate(&self, weight: &[f64], at: &[f64], run: &Run) -> Result<Local> {
+        let (size, n) = (at.len(), weight.len());
+        let parts = run.map_items(n.div_ceil(PIECE), |piece| {
+            run.check()?;
+            let mut total = Local::zero(size);
+            for row in piece * PIECE..n.min((piece + 1) * PIECE) {
+                if weight[row] > 0.0 {
+                    add(self, weight[row], at, row, &mut total);
+                }
+            }
+            Ok(total)
+        })?;
+        Ok(parts.into_iter().fold(Local::zero(size), Local::merge))
+    }
+
+    /// The log-likelihood and its gradient, on one thread.
+    pub(in crate::clv) fn slope(&self, at: &[f64], gradient: &mut [f64]) -> f64 {
+        gradient.fill(0.0);
+        let mut value = 0.0;
+        for (row, weight) in self.rows.weight.iter().enumerate() {
+            let (z, history) = (self.rows.covariates.row(row), self.rows.histories[row]);
+            let theta = self.moved(at, z).map(exp);
+            let own = self.law.own_slope(theta, history);
+            let shared = self.law.shared_slope(theta, history.frequency);
+            value += weight * (own.0 + shared.0);
+            let slope: [f64; N] = std::array::from_fn(|i| weight * theta[i] * (own.1[i] + shared.1[i]));
+            for (total, slope) in gradient.iter_mut().zip(&slope) {
+                *total += slope;
+            }
+            for ((column, way), total) in self.ways.of.iter().zip(&mut gradient[N..]) {
+                *total += z[*column] * dot(&slope, &self.ways.ways[*way]);
+            }
+        }
+        value
+    }
+
+    /// The log parameters of customers of these covariates.
+    fn moved(&self, at: &[f64], z: &[f64]) -> [f64; N] {
+        let mut log: [f64; N] = std::array::from_fn(|i| at[i]);
+        for ((column, way), coefficient) in self.ways.of.iter().zip(&at[N..]) {
+            let eta = coefficient * z[*column];
+            for i in 0..N {
+                log[i] += eta * self.ways.ways[*way][i];
+            }
+        }
+        log
+    }
+}
+
+fn dot<const N: usize>(a: &[f64; N], b: &[f64; N]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
 /// Fits a law with covariates, from the law without them.
 pub(in crate::clv) fn fit<L: Law<N>, const N: usize>(
     law: L,
@@ -82,118 +199,34 @@ pub(in crate::clv) fn fit<L: Law<N>, const N: usize>(
     ask: &Ask<'_>,
     run: &Run,
 ) -> Result<(Estimates, Effects)> {
-    let columns = ask.covariates.columns()?;
-    let mut terms = Terms::of(&columns, given, rows.len(), &ask.covariates.references)?;
-    let mut distinct = Rows::of(rows, &terms.matrix(given, rows.len()));
-    terms.standardise(&mut distinct.covariates, |i| distinct.weight[i])?;
-    let effects = coefficients::<L, N>(ask.covariates, &columns, &terms)?;
-    let mut ways = Ways { ways: Vec::new(), of: Vec::new() };
-    for effect in &effects {
-        let step = effect.direction::<L, N>().unwrap_or([0.0; N]);
-        let at = ways.ways.iter().position(|w| *w == step).unwrap_or_else(|| {
-            ways.ways.push(step);
-            ways.ways.len() - 1
-        });
-        ways.of.push((effect.column, at));
-    }
-    let customers = sum(distinct.weight.iter().copied());
-    let exposure = sum(distinct.histories.iter().zip(&distinct.weight).map(|(h, w)| w * h.age));
-    let centre: [f64; N] = std::array::from_fn(|i| L::TIME[i] * ln(exposure / customers));
-    let penalties: Vec<f64> = effects
-        .iter()
-        .map(|e| {
-            let of = |p: &Process| match p {
-                Process::Purchase => ask.covariates.purchase_penalty,
-                _ => ask.covariates.dropout_penalty,
-            };
-            customers * e.on.iter().map(of).sum::<f64>()
-        })
-        .collect();
-    let size = N + effects.len();
-    let mut start: Vec<f64> = plain.values.iter().map(|v| ln(*v)).collect();
-    start.resize(size, 0.0);
-    let mut bounds: Vec<(f64, f64)> = centre.iter().map(|c| (c - EDGE, c + EDGE)).collect();
-    bounds.resize(size, (-STEEPEST, STEEPEST));
+    let joint = Joint::of(law, rows, given, ask.covariates)?;
     run.stage("fitting covariates", 0)?;
-    let penalised = |at: &[f64]| -> Result<Local> {
-        let mut local = evaluate(law, &distinct, &ways, at, run)?;
-        for i in 0..size {
-            let (penalty, away) = match i.checked_sub(N) {
-                None => (ask.penalty * customers, at[i] - centre[i]),
-                Some(c) => (penalties[c], at[i]),
-            };
-            local.value -= 0.5 * penalty * away * away;
-            local.gradient[i] -= penalty * away;
-            local.hessian[i * size + i] -= penalty;
-        }
-        Ok(local)
+    let finish = Finish {
+        name: L::NAME,
+        plain,
+        shrinkage: joint.shrinkage(ask.penalty, ask.covariates),
+        scales: joint.scales(),
+        customers: joint.customers,
+        limits: (ask.max_iterations, ask.tolerance),
     };
-    let limits = (ask.max_iterations, ask.tolerance);
-    let found = search(L::NAME, &start, &bounds, limits, customers, penalised)?;
-    let log_likelihood = evaluate(law, &distinct, &ways, &found.at, run)?.value;
-    let at: [f64; N] = std::array::from_fn(|i| found.at[i] - centre[i]);
-    let held: [bool; N] = std::array::from_fn(|i| found.fixed[i]);
-    let scales = terms.scales();
-    // From standardised covariates to those of the data; log parameters stay.
-    let mut units = vec![1.0; N];
-    units.extend(effects.iter().map(|e| 1.0 / scales[e.column]));
-    let covariance: Vec<Vec<f64>> = (0..size)
-        .map(|i| (0..size).map(|j| found.covariance[i * size + j] * units[i] * units[j]).collect())
-        .collect();
-    let estimates = Estimates {
-        values: found.at[..N].iter().map(|v| exp(*v)).collect(),
-        covariance: covariance[..N].iter().map(|row| row[..N].to_vec()).collect(),
-        fixed: held.to_vec(),
-        log_likelihood,
-        customers,
-        distinct: distinct.weight.len() as u64,
-        iterations: found.iterations as u64,
-        gradient_norm: found.gradient_norm,
-        verdict: if held.contains(&true) { law.verdict(at, held) } else { Verdict::Interior },
-        ..plain.clone()
-    };
-    let values = found.at[N..].iter().zip(&units[N..]).map(|(v, unit)| v * unit);
-    Ok((estimates, Effects::found(terms, effects, values, &found.fixed[N..], covariance)))
-}
-
-/// The log-likelihood on log parameters and standardised coefficients.
-fn evaluate<L: Law<N>, const N: usize>(
-    law: L,
-    rows: &Rows,
-    ways: &Ways<N>,
-    at: &[f64],
-    run: &Run,
-) -> Result<Local> {
-    let size = at.len();
-    let n = rows.weight.len();
-    let parts = run.map_items(n.div_ceil(PIECE), |piece| {
-        run.check()?;
-        let mut total = Local::zero(size);
-        for row in piece * PIECE..n.min((piece + 1) * PIECE) {
-            add(law, rows, ways, at, row, &mut total);
-        }
-        Ok(total)
-    })?;
-    Ok(parts.into_iter().fold(Local::zero(size), Local::merge))
+    let mut found = finish.find(|at| joint.evaluate(joint.weight(), at, run))?;
+    found.judge(Verdict::Interior, |at, held| law.verdict(at, held));
+    found.estimates.distinct = joint.weight().len() as u64;
+    let Finished { estimates, values, fixed, covariance, .. } = found;
+    let Joint { terms, effects, .. } = joint;
+    Ok((estimates, Effects::found(terms, effects, values, &fixed, covariance)))
 }
 
 fn add<L: Law<N>, const N: usize>(
-    law: L,
-    rows: &Rows,
-    ways: &Ways<N>,
+    joint: &Joint<L, N>,
+    weight: f64,
     at: &[f64],
     row: usize,
     total: &mut Local,
 ) {
-    let (z, history, weight) = (rows.covariates.row(row), rows.histories[row], rows.weight[row]);
-    let mut log: [f64; N] = std::array::from_fn(|i| at[i]);
-    for ((column, way), coefficient) in ways.of.iter().zip(&at[N..]) {
-        let eta = coefficient * z[*column];
-        for i in 0..N {
-            log[i] += eta * ways.ways[*way][i];
-        }
-    }
-    let theta = log.map(exp);
+    let Joint { law, rows, ways, .. } = joint;
+    let (z, history) = (rows.covariates.row(row), rows.histories[row]);
+    let theta = joint.moved(at, z).map(exp);
     let (own, shared) = (law.own(theta, history), law.shared(theta, history.frequency));
     total.value += weight * (own.0 + shared.0);
     // To log parameters.
@@ -212,7 +245,6 @@ fn add<L: Law<N>, const N: usize>(
             total.hessian[i * size + j] += bent[i][j];
         }
     }
-    let dot = |a: &[f64; N], b: &[f64; N]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     let along: Vec<[f64; N]> = ways.ways.iter().map(|w| bent.map(|row| dot(&row, w))).collect();
     for (c, (column, way)) in ways.of.iter().enumerate() {
         let (zc, line) = (z[*column], (N + c) * size);

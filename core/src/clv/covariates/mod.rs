@@ -22,11 +22,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub(super) use effects::coefficients;
 pub use effects::{Effect, Effects};
-pub(super) use fit::{Ask, fit};
+pub(super) use effects::{coefficients, scales};
+pub(super) use fit::{Ask, Joint, fit};
 pub use patterns::at;
-pub(super) use patterns::{Patterns, Shared, each_law, reader};
+pub(super) use patterns::{Patterns, Shared, each_law, each_pattern, reader};
 
 use crate::{Error, Result};
 
@@ -127,6 +127,15 @@ impl Covariates {
             dropout: owned(&mut dropout.into_iter()),
             ..Self::default()
         }
+    }
+
+    /// λ of a coefficient: of both processes where it moves both.
+    pub(super) fn penalty(&self, effect: &Effect) -> f64 {
+        let of = |process: &Process| match process {
+            Process::Purchase => self.purchase_penalty,
+            _ => self.dropout_penalty,
+        };
+        effect.on.iter().map(of).sum()
     }
 
     /// All columns, each once.

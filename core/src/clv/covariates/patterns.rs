@@ -21,7 +21,12 @@ pub(in crate::clv) struct Patterns {
 impl Patterns {
     /// `None` for a model without covariates, of which all customers have one law.
     pub(in crate::clv) fn of(model: &dyn Purchases, rows: &Rows<'_>) -> Option<Self> {
-        let matrix = model.effects()?.terms().matrix(&rows.covariates, rows.frequency.len());
+        model.effects().map(|effects| Self::by(effects, rows))
+    }
+
+    /// The rows by the covariates that these effects are of.
+    pub(in crate::clv) fn by(effects: &Effects, rows: &Rows<'_>) -> Self {
+        let matrix = effects.terms().matrix(&rows.covariates, rows.frequency.len());
         let bits = |row: u32| matrix.row(row as usize).iter().map(|v| v.to_bits());
         let mut order: Vec<u32> = (0..matrix.rows as u32).collect();
         order.sort_by(|a, b| bits(*a).cmp(bits(*b)).then(a.cmp(b)));
@@ -29,7 +34,7 @@ impl Patterns {
         for equal in order.chunk_by(|a, b| bits(*a).eq(bits(*b))) {
             starts.push(starts.last().copied().unwrap_or_default() + equal.len());
         }
-        Some(Self { matrix, order, starts })
+        Self { matrix, order, starts }
     }
 
     pub(in crate::clv) fn len(&self) -> usize {
@@ -93,8 +98,23 @@ pub(in crate::clv) fn each_law<T: Send>(
     run: &Run,
     work: impl Fn(&dyn Purchases, &RfmSlices<'_>) -> Result<Shared<T>> + Sync + Send,
 ) -> Result<Shared<T>> {
+    each_pattern(model.effects(), rows, run, |covariates, slices| match covariates {
+        None => work(model, slices),
+        Some(covariates) => work(&*model.with_covariates(covariates)?, slices),
+    })
+}
+
+/// What `work` says of every row: once for all where there are no covariates, else once for
+/// each pattern of them.
+pub(in crate::clv) fn each_pattern<T: Send>(
+    effects: Option<&Effects>,
+    rows: &Rows<'_>,
+    run: &Run,
+    work: impl Fn(Option<&[f64]>, &RfmSlices<'_>) -> Result<Shared<T>> + Sync + Send,
+) -> Result<Shared<T>> {
     let slices = rows.slices();
-    let Some(patterns) = Patterns::of(model, rows) else { return work(model, &slices) };
+    let Some(effects) = effects else { return work(None, &slices) };
+    let patterns = Patterns::by(effects, rows);
     let parts = run.map_items(patterns.len().div_ceil(PIECE), |piece| {
         run.check()?;
         let mut out = Vec::with_capacity(PIECE);
@@ -111,7 +131,7 @@ pub(in crate::clv) fn each_law<T: Send>(
                 log_intervals: log_intervals.as_deref(),
                 ..slices
             };
-            out.push(work(&*model.with_covariates(covariates)?, &some)?);
+            out.push(work(Some(covariates), &some)?);
         }
         Ok(out)
     })?;

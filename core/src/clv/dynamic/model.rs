@@ -58,7 +58,7 @@ impl DynamicParetoNbdModel {
 
     /// All parameters with their errors and limits (95 %), and one row on the fit.
     pub fn tables(&self) -> Result<(Table, Table)> {
-        let fit = self.estimates.fit_table_with(self.effects.free());
+        let fit = self.effects.fit_table(&self.estimates);
         Ok((self.effects.append(&self.estimates.table(0.95)?, 0.95)?, fit))
     }
 

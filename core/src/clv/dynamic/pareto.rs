@@ -6,24 +6,19 @@ use super::Sources;
 use super::likelihood::{Course, LAW, add};
 use super::model::DynamicParetoNbdModel;
 use super::timeline::{Lives, Timeline};
-use crate::clv::covariates::{Covariates, Effects, Process, coefficients};
+use crate::clv::covariates::{Covariates, Effects, coefficients, scales};
 use crate::clv::design::{Reader, Terms};
 use crate::clv::estimates::{Estimates, Verdict};
+use crate::clv::finish::{Finish, Finished, Shrinkage};
 use crate::clv::laws::{Fit, Law, ParetoLaw, Purchases};
-use crate::clv::regression::search;
 use crate::clv::rows::RfmSlices;
 use crate::column::{Columns, Dropped, Duration};
 use crate::math::ascent::Local;
-use crate::math::{exp, ln, sum};
+use crate::math::{ln, sum};
 use crate::{Error, Result, Run};
 
 /// Customers in one piece of work.
 const PIECE: usize = 64;
-/// A log parameter stays within ln(10⁶) of its centre.
-const EDGE: f64 = 13.815_510_557_964_274;
-/// A standardised coefficient stays within this.
-const STEEPEST: f64 = 30.0;
-
 /// Pareto/NBD with covariates that change: how to fit it.
 ///
 /// ```
@@ -122,36 +117,29 @@ impl DynamicParetoNbd {
         terms.standardise(&mut matrix, |place| exposure[place])?;
         let effects = coefficients::<ParetoLaw, LAW>(&self.covariates, &names, &terms)?;
         let plain = self.plain(&lives, run)?;
-        let (found, centre) = {
+        let n = lives.each.len() as f64;
+        let mean_age = sum(lives.each.iter().map(|l| l.age)) / n;
+        run.stage("fitting covariates", 0)?;
+        let finish = Finish {
+            name: "DynamicParetoNBD",
+            plain: &plain,
+            shrinkage: Shrinkage {
+                centre: std::array::from_fn(|i| ParetoLaw::TIME[i] * ln(mean_age)),
+                penalty: self.penalty,
+                penalties: effects.iter().map(|e| self.covariates.penalty(e)).collect(),
+            },
+            scales: scales(&effects, &terms),
+            customers: n,
+            limits: (self.max_iterations, self.tolerance),
+        };
+        let mut found: Finished<LAW> = {
             let course = Course::new(&matrix, &effects);
-            self.search(&lives, &course, &effects, &plain, run)?
+            finish.find(|at| whole(&lives, &course, at, run))?
         };
-        let size = found.at.len();
-        let scales = terms.scales();
-        let mut units = vec![1.0; LAW];
-        units.extend(effects.iter().map(|e| 1.0 / scales[e.column()]));
-        let covariance: Vec<Vec<f64>> = (0..size)
-            .map(|i| (0..size).map(|j| found.covariance[i * size + j] * units[i] * units[j]).collect())
-            .collect();
-        let at: [f64; LAW] = std::array::from_fn(|i| found.at[i] - centre[i]);
-        let held: [bool; LAW] = std::array::from_fn(|i| found.fixed[i]);
-        let log_likelihood = {
-            let course = Course::new(&matrix, &effects);
-            whole(&lives, &course, &found.at, run)?.value
-        };
-        let estimates = Estimates {
-            values: found.at[..LAW].iter().map(|v| exp(*v)).collect(),
-            covariance: covariance[..LAW].iter().map(|row| row[..LAW].to_vec()).collect(),
-            fixed: held.to_vec(),
-            log_likelihood,
-            distinct: lives.each.len() as u64,
-            iterations: found.iterations as u64,
-            gradient_norm: found.gradient_norm,
-            verdict: if held.contains(&true) { ParetoLaw.verdict(at, held) } else { Verdict::Interior },
-            ..plain
-        };
-        let values = found.at[LAW..].iter().zip(&units[LAW..]).map(|(v, unit)| v * unit);
-        let effects = Effects::found(terms, effects, values, &found.fixed[LAW..], covariance);
+        found.judge(Verdict::Interior, |at, held| ParetoLaw.verdict(at, held));
+        found.estimates.distinct = lives.each.len() as u64;
+        let Finished { estimates, values, fixed, covariance, .. } = found;
+        let effects = Effects::found(terms, effects, values, &fixed, covariance);
         let model = DynamicParetoNbdModel::new(estimates, effects, self);
         Ok((model, [lives.dropped, timeline.dropped]))
     }
@@ -164,43 +152,6 @@ impl DynamicParetoNbd {
         let fit = Fit::<ParetoLaw, LAW>::new().penalty(self.penalty);
         let model = fit.max_iterations(self.max_iterations).tolerance(1e-5).fit(&rows, run)?;
         Ok(model.estimates().clone())
-    }
-
-    fn search(
-        &self,
-        lives: &Lives,
-        course: &Course<'_>,
-        effects: &[crate::clv::covariates::Effect],
-        plain: &Estimates,
-        run: &Run,
-    ) -> Result<(crate::clv::regression::Maximum, [f64; LAW])> {
-        let n = lives.each.len() as f64;
-        let mean_age = sum(lives.each.iter().map(|l| l.age)) / n;
-        let centre: [f64; LAW] = std::array::from_fn(|i| ParetoLaw::TIME[i] * ln(mean_age));
-        let of = |p: &Process| match p {
-            Process::Purchase => self.covariates.purchase_penalty,
-            _ => self.covariates.dropout_penalty,
-        };
-        let mut penalties = vec![self.penalty * n; LAW];
-        penalties.extend(effects.iter().map(|e| n * e.on().iter().map(of).sum::<f64>()));
-        let size = penalties.len();
-        let mut start: Vec<f64> = plain.values.iter().map(|v| ln(*v)).collect();
-        start.resize(size, 0.0);
-        let mut bounds: Vec<(f64, f64)> = centre.iter().map(|c| (c - EDGE, c + EDGE)).collect();
-        bounds.resize(size, (-STEEPEST, STEEPEST));
-        run.stage("fitting covariates", 0)?;
-        let limits = (self.max_iterations, self.tolerance);
-        let found = search("DynamicParetoNBD", &start, &bounds, limits, n, |at| {
-            let mut local = whole(lives, course, at, run)?;
-            for (i, penalty) in penalties.iter().enumerate() {
-                let away = at[i] - centre.get(i).copied().unwrap_or_default();
-                local.value -= 0.5 * penalty * away * away;
-                local.gradient[i] -= penalty * away;
-                local.hessian[i * size + i] -= penalty;
-            }
-            Ok(local)
-        })?;
-        Ok((found, centre))
     }
 }
 

@@ -7,16 +7,14 @@ use super::likelihood::{Course, LAW, told};
 use super::model::{DynamicParetoNbdModel, centred};
 use super::timeline::{Life, Lives, Timeline};
 use crate::clv::estimates::interval_quantile;
-use crate::clv::laws::CustomerPrediction;
+use crate::clv::laws::{CustomerPrediction, deviation_by, ln_rise, slopes};
 use crate::column::{Columns, Names, Table, Values};
 use crate::math::quadrature::integrate;
-use crate::math::{exp, exp_m1, ln, ln_1p, log1p_exp};
+use crate::math::{exp, exp_m1, ln_1p, log1p_exp};
 use crate::{Error, Result, Run};
 
 /// Customers in one piece of work.
 const PIECE: usize = 64;
-/// A step of a parameter for the delta method.
-const STEP: f64 = 1e-6;
 
 /// Options of [`DynamicParetoNbdModel::predict`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -206,31 +204,23 @@ impl DynamicParetoNbdModel {
 
     /// Interval edges by the delta method.
     fn edges(&self, found: Answer, z: f64, at: &[f64], ask: impl Fn(&[f64]) -> Answer) -> [f64; 4] {
-        let size = at.len();
-        let (mut of_expected, mut of_alive) = (vec![0.0; size], vec![0.0; size]);
-        let mut moved = at.to_vec();
-        for i in 0..size {
-            moved[i] += STEP;
-            let there = ask(&moved);
-            moved[i] = at[i];
-            if found.expected > 0.0 && there.expected > 0.0 {
-                of_expected[i] = ln(there.expected / found.expected) / STEP;
-            }
-            if found.odds.is_finite() {
-                of_alive[i] = (there.odds - found.odds) / STEP;
-            }
-        }
-        let covariance = self.effects.covariance();
-        let deviation = |g: &[f64]| {
-            let row = |i: usize| g.iter().zip(&covariance[i]).map(|(g, c)| g * c).sum::<f64>();
-            (0..size).map(|i| g[i] * row(i)).sum::<f64>().max(0.0).sqrt()
+        let fixed = |i: usize| match i.checked_sub(LAW) {
+            None => self.estimates.fixed[i],
+            Some(c) => self.effects.coefficients()[c].fixed,
         };
-        let (se, se_alive) = (z * deviation(&of_expected), z * deviation(&of_alive));
+        let rise = |moved: &[f64]| {
+            let there = ask(moved);
+            let odds = if found.odds.is_finite() { there.odds - found.odds } else { 0.0 };
+            vec![ln_rise(found.expected, there.expected), odds]
+        };
+        let reach = slopes(at, 2, fixed, |value, step| value + step, rise);
+        let reach: Vec<f64> =
+            reach.iter().map(|slopes| z * deviation_by(self.effects.covariance(), slopes)).collect();
         [
-            found.expected * exp(-se),
-            found.expected * exp(se),
-            alive(found.odds - se_alive),
-            alive(found.odds + se_alive),
+            found.expected * exp(-reach[0]),
+            found.expected * exp(reach[0]),
+            alive(found.odds - reach[1]),
+            alive(found.odds + reach[1]),
         ]
     }
 }

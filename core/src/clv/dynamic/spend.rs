@@ -7,9 +7,9 @@ use super::spend_model::{DynamicGammaGammaModel, Slopes};
 use super::timeline::{Lives, Timeline};
 use crate::clv::design::{Matrix, Reader, Terms};
 use crate::clv::estimates::{Estimates, Verdict};
-use crate::clv::gamma_gamma::{GammaGamma, NAMES, SpendSlices};
+use crate::clv::finish::{Finish, Finished, Shrinkage};
+use crate::clv::gamma_gamma::{GammaGamma, SpendSlices};
 use crate::clv::laws::{Fit, ParetoLaw, Purchases};
-use crate::clv::regression::search;
 use crate::clv::rows::RfmSlices;
 use crate::column::{Columns, Dropped, Duration};
 use crate::math::ascent::Local;
@@ -20,10 +20,6 @@ use crate::{Error, Result, Run};
 
 /// Customers in one piece of work.
 const PIECE: usize = 256;
-/// A log parameter stays within ln(10⁶) of 0, v of the mean value.
-const EDGE: f64 = 13.815_510_557_964_274;
-/// A standardised coefficient stays within this.
-const STEEPEST: f64 = 30.0;
 /// The parameters before the coefficients.
 pub(super) const LAW: usize = 3;
 
@@ -160,55 +156,30 @@ impl DynamicGammaGamma {
         if self.rate && rates.scale <= 1e-12 {
             return Err(Error::not_enough_data("all customers buy at one rate, which explains nothing"));
         }
-        let slopes = terms.size() + usize::from(self.rate);
-        let start = self.start(&spenders, run)?;
-        let size = LAW + slopes;
-        let mut at: Vec<f64> = start.iter().map(|v| ln(*v)).collect();
-        at.resize(size, 0.0);
+        let plain = self.start(&spenders, run)?;
         let bought = || spenders.iter().flat_map(|s| &s.bought).map(|b| b.1);
         let mean = sum(bought()) / bought().count() as f64;
-        let centre = [0.0, 0.0, ln(mean)];
-        let mut bounds: Vec<(f64, f64)> = centre.iter().map(|v| (v - EDGE, v + EDGE)).collect();
-        bounds.resize(size, (-STEEPEST, STEEPEST));
-        let n = spenders.len() as f64;
         let rates = self.rate.then_some(rates);
+        let scales: Vec<f64> = terms.scales().into_iter().chain(rates.map(|r| r.scale)).collect();
         run.stage("fitting spend", 0)?;
-        let limits = (self.max_iterations, self.tolerance);
-        let found = search("DynamicGammaGamma", &at, &bounds, limits, n, |at| {
-            let mut local = whole(&spenders, &matrix, rates, at, run)?;
-            for (i, slope) in at.iter().enumerate().skip(LAW) {
-                local.value -= 0.5 * self.penalty * n * slope * slope;
-                local.gradient[i] -= self.penalty * n * slope;
-                local.hessian[i * size + i] -= self.penalty * n;
-            }
-            Ok(local)
-        })?;
-        let mut units = vec![1.0; LAW];
-        units.extend(terms.scales().iter().map(|scale| 1.0 / scale));
-        units.extend(rates.map(|r| 1.0 / r.scale));
-        let covariance: Vec<Vec<f64>> = (0..size)
-            .map(|i| (0..size).map(|j| found.covariance[i * size + j] * units[i] * units[j]).collect())
-            .collect();
-        let held = found.fixed[..LAW].to_vec();
-        let estimates = Estimates {
-            names: NAMES.map(str::to_owned).to_vec(),
-            values: found.at[..LAW].iter().map(|v| exp(*v)).collect(),
-            covariance: covariance[..LAW].iter().map(|row| row[..LAW].to_vec()).collect(),
-            verdict: if held.contains(&true) { Verdict::EqualSpend } else { found.verdict },
-            fixed: held,
-            log_likelihood: whole(&spenders, &matrix, rates, &found.at, run)?.value,
-            customers: n,
-            distinct: spenders.len() as u64,
-            iterations: found.iterations as u64,
-            gradient_norm: found.gradient_norm,
+        let finish = Finish {
+            name: "DynamicGammaGamma",
+            plain: &plain,
+            shrinkage: Shrinkage {
+                centre: [0.0, 0.0, ln(mean)],
+                penalty: 0.0,
+                penalties: vec![self.penalty; scales.len()],
+            },
+            scales,
+            customers: spenders.len() as f64,
+            limits: (self.max_iterations, self.tolerance),
         };
-        let slopes = Slopes {
-            values: found.at[LAW..].iter().zip(&units[LAW..]).map(|(v, unit)| v * unit).collect(),
-            fixed: found.fixed[LAW..].to_vec(),
-            covariance,
-            terms,
-            rate: rate.zip(rates).map(|(law, spread)| (law, spread.mean)),
-        };
+        let mut found: Finished<LAW> = finish.find(|at| whole(&spenders, &matrix, rates, at, run))?;
+        found.judge(found.estimates.verdict, |_, _| Verdict::EqualSpend);
+        found.estimates.distinct = spenders.len() as u64;
+        let Finished { estimates, values, fixed, covariance, .. } = found;
+        let rate = rate.zip(rates).map(|(law, spread)| (law, spread.mean));
+        let slopes = Slopes { terms, values, fixed, covariance, rate };
         let model = DynamicGammaGammaModel::new(estimates, slopes, self.period);
         Ok((model, [lives.dropped, timeline.dropped]))
     }
@@ -223,13 +194,13 @@ impl DynamicGammaGamma {
         Ok([values[0], values[1]])
     }
 
-    /// p, q and v of the customers' means.
-    fn start(&self, spenders: &[Spender], run: &Run) -> Result<Vec<f64>> {
+    /// Spend by the customers' means.
+    fn start(&self, spenders: &[Spender], run: &Run) -> Result<Estimates> {
         let x: Vec<f64> = spenders.iter().map(|s| s.bought.len() as f64).collect();
         let mean = spenders.iter().zip(&x).map(|(s, x)| sum(s.bought.iter().map(|b| b.1)) / x);
         let rows = SpendSlices { frequency: &x, monetary_value: &mean.collect::<Vec<f64>>(), weight: None };
         let fit = GammaGamma { max_iterations: self.max_iterations, tolerance: 1e-5 };
-        Ok(fit.fit(&rows, run)?.estimates().values.clone())
+        Ok(fit.fit(&rows, run)?.estimates().clone())
     }
 }
 

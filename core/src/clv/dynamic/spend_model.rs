@@ -7,7 +7,7 @@ use super::model::centred;
 use super::spend::{LAW, log_rate};
 use super::timeline::{Lives, Timeline};
 use crate::clv::design::{Reader, Terms};
-use crate::clv::estimates::{Estimates, interval_quantile};
+use crate::clv::estimates::{Estimates, Verdict, interval_quantile};
 use crate::clv::gamma_gamma::NAMES;
 use crate::clv::laws::CustomerPrediction;
 use crate::column::{Columns, Duration, Table, Text, Values};
@@ -103,6 +103,11 @@ impl DynamicGammaGammaModel {
         names.iter().map(|name| format!("spend:{name}")).collect()
     }
 
+    /// Whether the likelihood has its maximum at finite coefficients.
+    pub fn effects_verdict(&self) -> Verdict {
+        Verdict::of_coefficients(&self.slopes.fixed)
+    }
+
     /// The unit of time.
     pub fn period(&self) -> Duration {
         self.period
@@ -140,7 +145,7 @@ impl DynamicGammaGammaModel {
             table = table.with_optional(name, [None; LAW].into_iter().chain(new));
         }
         let free = self.slopes.fixed.iter().filter(|f| !**f).count();
-        Ok((table, self.estimates.fit_table_with(free)))
+        Ok((table, self.estimates.fit_table_with(free, self.effects_verdict())))
     }
 
     /// Expected value of a purchase in the coming periods, by what `covariates` say of then: customer,

@@ -112,15 +112,8 @@ impl<L: Law<N>, const N: usize> Fit<L, N> {
         if L::DISCRETE {
             opportunities(rows)?;
         }
-        if L::INTERVALS && rows.log_intervals.is_none() {
-            return Err(Error::column(
-                "log_intervals",
-                format!(
-                    "is missing: {} learns from the times between purchases how regularly each customer buys; \
-                     summarize(log_intervals=True) gives it",
-                    L::NAME
-                ),
-            ));
+        if L::INTERVALS {
+            with_intervals(L::NAME, rows)?;
         }
         let unique = distinct::<L, N>(rows, run)?;
         let estimates = self.estimate(law, &unique, run)?;
@@ -205,7 +198,7 @@ impl<L: Law<N>, const N: usize> Fit<L, N> {
     }
 
     /// Where a law that learns from the times between purchases starts from.
-    fn regular_start(law: L, rows: &Unique, run: &Run) -> Result<Option<[f64; N]>> {
+    pub(in crate::clv) fn regular_start(law: L, rows: &Unique, run: &Run) -> Result<Option<[f64; N]>> {
         if !L::INTERVALS {
             return Ok(None);
         }
@@ -256,6 +249,20 @@ impl<L: Law<N>, const N: usize> Fit<L, N> {
             verdict,
         })
     }
+}
+
+/// A law that learns from the times between purchases is not fitted without them.
+pub(in crate::clv) fn with_intervals(name: &str, rows: &RfmSlices<'_>) -> Result<()> {
+    if rows.log_intervals.is_some() {
+        return Ok(());
+    }
+    Err(Error::column(
+        "log_intervals",
+        format!(
+            "is missing: {name} learns from the times between purchases how regularly each customer buys; \
+             summarize(log_intervals=True) gives it"
+        ),
+    ))
 }
 
 /// The distinct rows, as the law tells them apart.

@@ -5,6 +5,7 @@
 
 mod beta_binomial;
 mod beta_geo;
+mod delta;
 mod fit;
 mod ggg;
 mod lifetimes;
@@ -17,13 +18,14 @@ use std::fmt::Debug;
 pub use beta_binomial::BetaBinomialLaw;
 pub(crate) use beta_geo::BetaGeometric;
 pub use beta_geo::{BetaGeoCnbdLaw, BetaGeoLaw, ModifiedBetaGeoCnbdLaw, ModifiedBetaGeoLaw};
+pub(crate) use delta::{deviation, deviation_by, ln_rise, ln_slopes, log_slopes, slopes};
 pub use fit::Fit;
-pub(super) use fit::{evaluate, no_k, opportunities, slope};
+pub(super) use fit::{evaluate, no_k, opportunities, slope, with_intervals};
 pub use ggg::ParetoGggLaw;
 pub use lifetimes::{GGompertzLaw, ParetoLaw};
 pub use model::PurchaseModel;
 pub use predict::{CustomerPrediction, PredictOptions, predict};
-pub(crate) use predict::{deviation, expected_purchases, ln_slopes, same_unit};
+pub(crate) use predict::{expected_purchases, same_unit};
 pub use purchases::{Purchases, Quantity};
 
 use super::covariates::Process;
@@ -95,6 +97,13 @@ pub trait Law<const N: usize>: Copy + Debug + PartialEq + Send + Sync + 'static 
     fn p_alive(&self, parameters: [f64; N], history: History, ahead: f64) -> f64;
     /// Expected purchases in the `periods` after T of a customer who is alive at T.
     fn while_alive(&self, parameters: [f64; N], history: History, periods: f64) -> f64;
+    /// Σ_t `weights[t−1]` · E\[purchases in the t periods after T\], t = 1, 2, …, of a customer who is alive at T.
+    fn weighted(&self, parameters: [f64; N], history: History, weights: &[f64]) -> f64 {
+        let there = weights.iter().enumerate().filter(|(_, weight)| **weight != 0.0);
+        crate::math::sum(
+            there.map(|(i, weight)| weight * self.while_alive(parameters, history, (i + 1) as f64)),
+        )
+    }
     /// P(n purchases in the `periods` after T), n = 0 … `most`.
     fn probabilities(&self, parameters: [f64; N], history: History, periods: f64, most: usize) -> Vec<f64>;
     /// Expected purchases after T for ever, discounted at `rate` per period, from above 0.

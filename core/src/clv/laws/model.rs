@@ -82,6 +82,12 @@ impl<L: Law<N>, const N: usize> PurchaseModel<L, N> {
         self
     }
 
+    /// The model with these coefficients, of which nothing is known but their values.
+    pub(in crate::clv) fn with_drawn(self, effects: Option<Effects>) -> Result<Self> {
+        effects.as_ref().map_or(Ok(()), Effects::check_coefficients::<L, N>)?;
+        Ok(Self { effects, ..self })
+    }
+
     pub(in crate::clv) fn law(&self) -> L {
         self.law
     }
@@ -157,7 +163,12 @@ impl<L: Law<N>, const N: usize> Purchases for PurchaseModel<L, N> {
     fn with_covariates(&self, row: &[f64]) -> Result<Box<dyn Purchases>> {
         let Some(effects) = &self.effects else { return Err(without_covariates(L::NAME)) };
         let estimates = effects.estimates::<L, N>(&self.estimates, row);
-        Ok(Box::new(Self { estimates, effects: None, ..self.clone() }))
+        let &Self { law, penalty, period, .. } = self;
+        Ok(Box::new(Self { law, estimates, penalty, period, effects: None }))
+    }
+    fn steps(&self, row: &[f64]) -> Vec<Vec<f64>> {
+        let steps = |effects: &Effects| effects.steps::<L, N>(row).iter().map(|s| s.to_vec()).collect();
+        self.effects.as_ref().map_or_else(Vec::new, steps)
     }
     fn reads_intervals(&self) -> bool {
         L::INTERVALS
@@ -176,8 +187,12 @@ impl<L: Law<N>, const N: usize> Purchases for PurchaseModel<L, N> {
             Quantity::LogLikelihood => self.law.ln_likelihood(p, history),
         }
     }
-    fn probabilities_of(&self, history: History, periods: f64, most: usize) -> Vec<f64> {
-        self.law.probabilities(self.params(), history, periods, most)
+    fn probabilities_at(&self, values: &[f64], history: History, periods: f64, most: usize) -> Vec<f64> {
+        self.law.probabilities(parameters(values), history, periods, most)
+    }
+    fn discounted_at(&self, values: &[f64], history: History, weights: &[f64]) -> f64 {
+        let p = parameters(values);
+        self.law.p_alive(p, history, 0.0) * self.law.weighted(p, history, weights)
     }
     fn bytes(&self) -> Result<Vec<u8>> {
         crate::model::to_bytes(self)

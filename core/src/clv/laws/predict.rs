@@ -3,18 +3,19 @@
 use serde::{Deserialize, Serialize};
 
 use super::History;
+use super::delta::{around, deviation, factors, ln_slopes, odds_slopes, shifts};
 use super::purchases::{MOST, Purchases, Quantity, slope, span};
 use crate::clv::covariates::{Shared, each_law, reader};
-use crate::clv::estimates::{Estimates, interval_quantile};
+use crate::clv::estimates::interval_quantile;
 use crate::clv::frames::{History as Rows, Roles, intervals_of};
 use crate::clv::rows::{RfmSlices, Unique};
 use crate::clv::unit::Unit;
 use crate::column::{Columns, Dropped, Names, OnInvalid, Table, Values};
-use crate::math::{exp, ln_1p};
 use crate::{Error, Result, Run};
 
 /// Distinct rows predicted in one piece of work.
 const PIECE: usize = 64;
+
 /// Roles and options of [`predict`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -256,28 +257,16 @@ impl Living {
     }
 }
 
-/// A step of log parameters. Differences are one-sided: their error, a
-/// millionth, is nothing beside that of the delta method, and they cost half.
-const STEP: f64 = 1e-6;
-
-fn course(model: &dyn Purchases, history: History, periods: f64, slopes: bool) -> Course {
+fn course<M: Purchases + ?Sized>(model: &M, history: History, periods: f64, slopes: bool) -> Course {
     let asked = Quantity::WhileAlive { periods };
     let expected = model.quantity(history, asked);
     let estimates = model.estimates();
-    let mut out = Course { expected, slopes: vec![0.0; estimates.values.len()] };
-    if !slopes || expected <= 0.0 {
-        return out;
-    }
-    let mut moved = estimates.values.clone();
-    for i in (0..moved.len()).filter(|i| !estimates.fixed[*i]) {
-        moved[i] *= exp(STEP);
-        let up = model.quantity_at(&moved, history, asked);
-        if up > 0.0 {
-            out.slopes[i] = ln_1p((up - expected) / expected) / STEP;
-        }
-        moved[i] = estimates.values[i];
-    }
-    out
+    let slopes = if slopes {
+        ln_slopes(estimates, expected, |p| model.quantity_at(p, history, asked))
+    } else {
+        vec![0.0; estimates.values.len()]
+    };
+    Course { expected, slopes }
 }
 
 fn answers(
@@ -335,49 +324,6 @@ fn answers(
     Answers { columns }
 }
 
-/// Slopes of the logarithm of something on log parameters, of which `value` is what it is at the estimates.
-pub(crate) fn ln_slopes(estimates: &Estimates, value: f64, f: impl Fn(&[f64]) -> f64) -> Vec<f64> {
-    let mut moved = estimates.values.clone();
-    let mut slopes = vec![0.0; moved.len()];
-    for i in (0..moved.len()).filter(|i| value > 0.0 && !estimates.fixed[*i]) {
-        moved[i] *= exp(STEP);
-        let up = f(&moved);
-        if up > 0.0 {
-            slopes[i] = ln_1p((up - value) / value) / STEP;
-        }
-        moved[i] = estimates.values[i];
-    }
-    slopes
-}
-
-/// The standard deviation of what has these slopes on log parameters.
-pub(crate) fn deviation(estimates: &Estimates, slopes: &[f64]) -> f64 {
-    let mut variance = 0.0;
-    for (a, row) in slopes.iter().zip(&estimates.covariance) {
-        for (b, c) in slopes.iter().zip(row) {
-            variance += a * b * c;
-        }
-    }
-    variance.max(0.0).sqrt()
-}
-
-/// Interval edges of one more quantity: on the logit scale of a probability, else on the log scale.
-fn around(model: &dyn Purchases, history: History, asked: Quantity, value: f64, z: f64) -> [f64; 2] {
-    let estimates = model.estimates();
-    let slopes = ln_slopes(estimates, value, |p| model.quantity_at(p, history, asked));
-    let reach = z * deviation(estimates, &slopes);
-    if !matches!(asked, Quantity::Alive { .. }) {
-        return [value * exp(-reach), value * exp(reach)];
-    }
-    if value <= 0.0 || value >= 1.0 {
-        return [value; 2];
-    }
-    // d logit p = d ln p / (1 − p)
-    let reach = reach / (1.0 - value);
-    let shifted = |s: f64| value / (value + (1.0 - value) * exp(-s));
-    [shifted(-reach), shifted(reach)]
-}
-
 /// The smallest numbers of purchases that are reached with probability (1 ∓ level) / 2.
 fn quantiles(model: &dyn Purchases, history: History, periods: f64, level: f64, expected: f64) -> [f64; 2] {
     let mut most = (2.0 * expected + 10.0).min(MOST as f64) as usize;
@@ -404,8 +350,8 @@ fn quantiles(model: &dyn Purchases, history: History, periods: f64, level: f64, 
 }
 
 /// Interval edges by the delta method.
-fn edges(
-    model: &dyn Purchases,
+fn edges<M: Purchases + ?Sized>(
+    model: &M,
     z: f64,
     history: History,
     course: &Course,
@@ -413,35 +359,37 @@ fn edges(
     alive: f64,
 ) -> [f64; 4] {
     let estimates = model.estimates();
-    let n = estimates.values.len();
-    let mut of_alive = vec![0.0; n];
-    let odds = model.quantity(history, Quantity::OddsAlive);
-    if odds.is_finite() {
-        let mut moved = estimates.values.clone();
-        for i in (0..n).filter(|i| !estimates.fixed[*i]) {
-            moved[i] *= exp(STEP);
-            of_alive[i] = (model.quantity_at(&moved, history, Quantity::OddsAlive) - odds) / STEP;
-            moved[i] = estimates.values[i];
-        }
-    }
+    let of_alive = odds_slopes(model, history);
     // ln expected = ln alive + ln of the living, and d ln alive = (1 − alive) d odds.
+    let both = |(living, odds): (&f64, &f64)| living + (1.0 - alive) * odds;
     let of_expected: Vec<f64> = match course.slopes.len() {
-        0 => vec![0.0; n],
-        _ => course.slopes.iter().zip(&of_alive).map(|(c, a)| c + (1.0 - alive) * a).collect(),
+        0 => vec![0.0; of_alive.len()],
+        _ => course.slopes.iter().zip(&of_alive).map(both).collect(),
     };
-    let deviation = |g: &[f64]| {
-        let mut variance = 0.0;
-        for (i, a) in g.iter().enumerate() {
-            for (j, b) in g.iter().enumerate() {
-                variance += a * estimates.covariance[i][j] * b;
-            }
+    let [low, high] = factors(expected, z * deviation(estimates, &of_expected));
+    let [alive_low, alive_high] = shifts(alive, z * deviation(estimates, &of_alive));
+    [low, high, alive_low, alive_high]
+}
+
+/// Interval edges of a quantity of one customer.
+pub(super) fn interval_of<M: Purchases + ?Sized>(
+    model: &M,
+    history: History,
+    asked: Quantity,
+    z: f64,
+) -> [f64; 2] {
+    let alive = model.quantity(history, Quantity::Alive { ahead: 0.0 });
+    match asked {
+        Quantity::Purchases { periods } => {
+            let course = course(model, history, periods, true);
+            let [low, high, ..] = edges(model, z, history, &course, alive * course.expected, alive);
+            [low, high]
         }
-        variance.max(0.0).sqrt()
-    };
-    let (se, se_alive) = (z * deviation(&of_expected), z * deviation(&of_alive));
-    // w e^s / (1 − w + w e^s), the logistic of logit(w) + s
-    let shifted = |s: f64| alive / (alive + (1.0 - alive) * exp(-s));
-    [expected * exp(-se), expected * exp(se), shifted(-se_alive), shifted(se_alive)]
+        Quantity::Alive { ahead } if ahead <= 0.0 => {
+            shifts(alive, z * deviation(model.estimates(), &odds_slopes(model, history)))
+        }
+        _ => around(model, history, asked, model.quantity(history, asked), z),
+    }
 }
 
 pub(crate) fn same_unit(model: Option<Unit>, rows: Option<Unit>) -> Result<()> {

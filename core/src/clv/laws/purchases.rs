@@ -1,8 +1,10 @@
 //! What a fitted law can be asked: one surface for all of them.
 
 use super::History;
+use super::delta::of_probabilities;
+use super::predict::interval_of;
 use crate::clv::covariates::Effects;
-use crate::clv::estimates::Estimates;
+use crate::clv::estimates::{Estimates, interval_quantile};
 use crate::clv::rows::{RfmSlices, fault};
 use crate::clv::unit::Unit;
 use crate::math::ln_1p;
@@ -42,6 +44,13 @@ pub enum Quantity {
     LogLikelihood,
 }
 
+impl Quantity {
+    /// Expected purchases after T for ever, discounted by 1 + `discount_rate` a period.
+    pub fn residual(discount_rate: f64) -> Result<Self> {
+        Ok(Self::Residual { rate: slope(discount_rate)? })
+    }
+}
+
 /// A fitted law of purchases and dropout.
 ///
 /// Times are in the model's periods. A customer is (frequency, recency, T);
@@ -66,6 +75,10 @@ pub trait Purchases: Send + Sync {
     fn with_covariates(&self, _row: &[f64]) -> Result<Box<dyn Purchases>> {
         Err(without_covariates(self.kind()))
     }
+    /// How a unit of each coefficient moves the log parameters of that law.
+    fn steps(&self, _row: &[f64]) -> Vec<Vec<f64>> {
+        Vec::new()
+    }
     /// Ticks between purchases.
     fn ticks(&self) -> u32 {
         1
@@ -77,12 +90,21 @@ pub trait Purchases: Send + Sync {
     }
     /// A quantity of a history that can be, at given parameters.
     fn quantity_at(&self, parameters: &[f64], history: History, quantity: Quantity) -> f64;
+    /// P(n purchases), n = 0 … `most`, of a history that can be, at given parameters.
+    fn probabilities_at(&self, parameters: &[f64], history: History, periods: f64, most: usize) -> Vec<f64>;
     /// P(n purchases), n = 0 … `most`, of a history that can be.
-    fn probabilities_of(&self, history: History, periods: f64, most: usize) -> Vec<f64>;
-    /// Σ_t `weights[t−1]` · E[purchases in the t periods after T], t = 1, 2, …
-    fn discounted(&self, history: History, weights: &[f64]) -> f64 {
-        let at = |i: usize| self.quantity(history, Quantity::Purchases { periods: (i + 1) as f64 });
+    fn probabilities_of(&self, history: History, periods: f64, most: usize) -> Vec<f64> {
+        self.probabilities_at(&self.estimates().values, history, periods, most)
+    }
+    /// Σ_t `weights[t−1]` · E\[purchases in the t periods after T\], t = 1, 2, …, at given parameters.
+    fn discounted_at(&self, parameters: &[f64], history: History, weights: &[f64]) -> f64 {
+        let at =
+            |i: usize| self.quantity_at(parameters, history, Quantity::Purchases { periods: (i + 1) as f64 });
         crate::math::sum(weights.iter().enumerate().filter(|(_, w)| **w != 0.0).map(|(i, w)| w * at(i)))
+    }
+    /// [`Purchases::discounted_at`] the model's own.
+    fn discounted(&self, history: History, weights: &[f64]) -> f64 {
+        self.discounted_at(&self.estimates().values, history, weights)
     }
     /// The model file.
     fn bytes(&self) -> Result<Vec<u8>>;
@@ -108,7 +130,7 @@ pub trait Purchases: Send + Sync {
     /// 1 + `discount_rate` a period: DERT, DECT (Fader, Hardie & Lee 2005).
     fn residual_purchases(&self, frequency: f64, recency: f64, age: f64, discount_rate: f64) -> Result<f64> {
         let history = history(self, frequency, recency, age)?;
-        Ok(self.quantity(history, Quantity::Residual { rate: slope(discount_rate)? }))
+        Ok(self.quantity(history, Quantity::residual(discount_rate)?))
     }
 
     /// P(n purchases in the `periods` after T), n = 0 … `most`, of one customer.
@@ -125,6 +147,70 @@ pub trait Purchases: Send + Sync {
             return Err(Error::option("most", "must be 100,000 or less"));
         }
         Ok(self.probabilities_of(history, span("periods", periods)?, most))
+    }
+
+    /// The interval of a quantity of one customer, by the uncertainty of the parameters: the delta method, on the
+    /// logit scale of a probability and on the log scale of the others. `level` is such as 0.95.
+    ///
+    /// ```
+    /// use headwater::Run;
+    /// use headwater::clv::{ParetoNbd, Purchases, Quantity, RfmSlices};
+    ///
+    /// let rows = RfmSlices {
+    ///     frequency: &[0.0, 1.0, 1.0, 2.0, 2.0, 6.0],
+    ///     recency: &[0.0, 4.0, 24.0, 9.0, 30.0, 36.0],
+    ///     age: &[35.0, 38.0, 38.0, 39.0, 39.0, 38.0],
+    ///     weight: Some(&[1400.0, 300.0, 200.0, 100.0, 100.0, 90.0]),
+    ///     ..RfmSlices::default()
+    /// };
+    /// let model = ParetoNbd::new().fit(&rows, &Run::new())?;
+    /// // A new customer's purchases in 52 periods.
+    /// let [low, high] = model.interval(0.0, 0.0, 0.0, Quantity::Purchases { periods: 52.0 }, 0.95)?;
+    /// let expected = model.expected_purchases(0.0, 0.0, 0.0, 52.0)?;
+    /// assert!(low < expected && expected < high);
+    /// # Ok::<(), headwater::Error>(())
+    /// ```
+    fn interval(
+        &self,
+        frequency: f64,
+        recency: f64,
+        age: f64,
+        quantity: Quantity,
+        level: f64,
+    ) -> Result<[f64; 2]> {
+        match quantity {
+            Quantity::Alive { ahead } => span("ahead", ahead)?,
+            Quantity::Purchases { periods } | Quantity::WhileAlive { periods } => span("periods", periods)?,
+            Quantity::Residual { rate } if !(rate.is_finite() && rate > 0.0) => {
+                return Err(Error::option("rate", "must be a finite rate per period above 0"));
+            }
+            Quantity::Residual { .. } | Quantity::Rate => 0.0,
+            Quantity::OddsAlive | Quantity::LogLikelihood => {
+                return Err(Error::option(
+                    "quantity",
+                    "is a logarithm: ask for P(alive), purchases or the rate",
+                ));
+            }
+        };
+        let z = interval_quantile(level)?;
+        Ok(interval_of(self, history(self, frequency, recency, age)?, quantity, z))
+    }
+
+    /// The intervals of [`Purchases::probabilities`], each on the logit scale.
+    fn probabilities_interval(
+        &self,
+        frequency: f64,
+        recency: f64,
+        age: f64,
+        periods: f64,
+        most: usize,
+        level: f64,
+    ) -> Result<Vec<[f64; 2]>> {
+        let z = interval_quantile(level)?;
+        let mass = self.probabilities(frequency, recency, age, periods, most)?;
+        let history = history(self, frequency, recency, age)?;
+        let at = |parameters: &[f64]| self.probabilities_at(parameters, history, periods, most);
+        Ok(of_probabilities(self.estimates(), &mass, at, z))
     }
 
     /// The posterior mean of one customer's purchase rate, while alive.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::checking::deciles;
-use super::super::tracking::forecast_errors;
+use super::super::errors::forecast_errors;
 use super::data::Seen;
 use super::likelihood::{purchase, spend};
 use super::model::ZeroInflatedLognormalModel;

@@ -1,9 +1,10 @@
 //! Refits on customers drawn again.
 
-use super::kernel::{Kernel, Visit, full, sampled, with_kernel};
-use super::sample::{pooled, reweighted, unique};
+use super::joint::JointRefit;
+use super::kernel::{Kernel, Visit, full, with_kernel};
+use super::sample::{pooled, read, reweighted, unique};
 use super::{BootstrapOptions, Chain, Method, Posterior};
-use crate::clv::frames::History as Rows;
+use crate::clv::door::with_law;
 use crate::clv::rows::{RfmSlices, Unique};
 use crate::column::{Columns, Dropped};
 use crate::math::newton::{Stop, maximise};
@@ -14,13 +15,15 @@ use crate::{Error, Result, Run};
 /// A parameter this far from 1 (times: from mean T) is as good as 0 or infinite.
 const EDGE: f64 = 1e6;
 /// Replicate i draws from stream `STREAM` + i.
-const STREAM: u64 = 0x626f_6f74_0000_0000;
+pub(super) const STREAM: u64 = 0x626f_6f74_0000_0000;
 /// From this weight on the Poisson distribution is a rounded normal.
 const LARGE: f64 = 10_000.0;
 
 /// The bootstrap of a model of purchases: customers are drawn again, each
 /// Poisson(weight) times, and the model is refitted from its estimate.
 ///
+/// Covariates keep the means and scales of the customers as they are, so that all
+/// replicates speak of one kind of customer.
 /// Replicates that do not converge, or have no repeat purchase, are left out and
 /// counted; those with a parameter at the edge of the search (a millionfold) are
 /// kept and counted. Errors: those of the fit, and [`Error::NotConverged`] where
@@ -51,34 +54,66 @@ pub fn bootstrap(
         return Err(Error::option("replicates", "must be a number from 2 to 1,000,000; the default is 1000"));
     }
     let kind = full(kind);
-    sampled(&kind)?;
-    let roles = options.purchases();
-    let rows = Rows::read(frame, roles.roles(&[]), options.on_invalid, run)?;
+    let asked = options.purchases();
+    let rows = read(&kind, frame, &asked, run)?;
     let slices = RfmSlices { period: options.period, ..rows.slices() };
-    let estimate = roles.fit_kind(&kind, &slices, &[], 0.0, run)?.estimates().values.clone();
+    let fit = asked.fit_kind(&kind, &slices, &rows.covariates, 0.0, run)?;
+    let estimate = fit.estimates();
     let unique = unique(&slices, run)?;
-    let found =
-        with_kernel(&kind, options.k, Refit { kind: &kind, unique: &unique, estimate, options, run })?;
-    Ok((found, rows.dropped))
+    let refits = if let (Some(covariates), Some(effects)) = (&options.covariates, fit.effects()) {
+        let given = (&slices, rows.covariates.as_slice(), covariates);
+        let estimate = (estimate.values.as_slice(), effects);
+        with_law(&kind, options.k, JointRefit { estimate, given, options, run })?
+    } else {
+        let estimate = estimate.values.as_slice();
+        with_kernel(&kind, options.k, Refit { unique: &unique, estimate, options, run })?
+    };
+    let kept: Vec<&(Vec<f64>, f64, bool)> = refits.iter().flatten().collect();
+    if kept.len() < 2 {
+        return Err(Error::NotConverged {
+            model: fit.kind().trim_start_matches("clv."),
+            iterations: options.max_iterations,
+            gradient_norm: 0.0,
+            hint: format!(
+                "{} of {} refits converged: raise max_iterations, or add a small penalty such as 0.01",
+                kept.len(),
+                options.replicates
+            ),
+        });
+    }
+    let mut out = Posterior::empty(&kind, options.k, Method::Bootstrap, options.period);
+    (out.parameters, out.estimate) = (estimate.names.clone(), estimate.values.clone());
+    if let Some(effects) = fit.effects() {
+        let values: Vec<f64> = effects.coefficients().iter().map(|c| c.value).collect();
+        out.parameters.extend(effects.names());
+        out.effects = Some(effects.with_values(&values));
+        out.estimate.extend(values);
+    }
+    out.customers = estimate.customers;
+    out.chains = vec![Chain { draws: kept.len(), ..Chain::default() }];
+    out.draws = kept.iter().flat_map(|r| r.0.iter().copied()).collect();
+    out.log_density = kept.iter().map(|r| r.1).collect();
+    out.failed = (options.replicates - kept.len()) as u64;
+    out.at_edge = kept.iter().filter(|r| r.2).count() as u64;
+    Ok((out, rows.dropped))
 }
 
+/// Each replicate that converged: its parameters, its log-likelihood, whether it lies on an edge.
+pub(super) type Refits = Vec<Option<(Vec<f64>, f64, bool)>>;
+
 struct Refit<'a> {
-    kind: &'a str,
     unique: &'a Unique,
-    estimate: Vec<f64>,
+    estimate: &'a [f64],
     options: &'a BootstrapOptions,
     run: &'a Run,
 }
 
-/// One replicate: its log parameters, its log-likelihood, whether it lies on an edge.
-type Replicate<const N: usize> = Option<([f64; N], f64, bool)>;
-
 impl Visit for Refit<'_> {
-    type Out = Posterior;
+    type Out = Refits;
 
-    fn visit<K: Kernel<N>, const N: usize>(self, kernel: K) -> Result<Posterior> {
-        let Self { kind, unique, estimate, options, run } = self;
-        let (customers, mean_age, _) = pooled(K::NAME, unique)?;
+    fn visit<K: Kernel<N>, const N: usize>(self, kernel: K) -> Result<Refits> {
+        let Self { unique, estimate, options, run } = self;
+        let (_, mean_age, _) = pooled(K::NAME, unique)?;
         let centre: [f64; N] = std::array::from_fn(|i| K::TIME[i] * ln(mean_age));
         let edge = ln(EDGE);
         let bounds: [(f64, f64); N] = centre.map(|c| (c - edge, c + edge));
@@ -87,7 +122,7 @@ impl Visit for Refit<'_> {
         let penalty = options.penalty;
         let single = Run::new().threads(1);
         run.stage("refitting", options.replicates as u64)?;
-        let found = run.map_items(options.replicates, |replicate| -> Result<Replicate<N>> {
+        run.map_items(options.replicates, |replicate| {
             run.advance(1)?;
             let again = reweighted(unique, &draw.weights(STREAM + replicate as u64, run));
             let Ok((n, ..)) = pooled(K::NAME, &again) else { return Ok(None) };
@@ -105,41 +140,13 @@ impl Visit for Refit<'_> {
                 Ok(local)
             })?;
             let edge = found.bound.contains(&true);
-            Ok(found.converged.then_some((found.at, found.local.value, edge)))
-        })?;
-        let kept: Vec<&([f64; N], f64, bool)> = found.iter().flatten().collect();
-        if kept.len() < 2 {
-            return Err(Error::NotConverged {
-                model: K::NAME,
-                iterations: options.max_iterations,
-                gradient_norm: 0.0,
-                hint: format!(
-                    "{} of {} refits converged: raise max_iterations, or add a small penalty such as 0.01",
-                    kept.len(),
-                    options.replicates
-                ),
-            });
-        }
-        Ok(Posterior {
-            kind: kind.to_owned(),
-            k: options.k,
-            method: Method::Bootstrap,
-            period: options.period,
-            parameters: K::NAMES.map(str::to_owned).to_vec(),
-            estimate,
-            customers,
-            chains: vec![Chain { draws: kept.len(), ..Chain::default() }],
-            draws: kept.iter().flat_map(|r| r.0.map(exp)).collect(),
-            log_density: kept.iter().map(|r| r.1).collect(),
-            divergent: Vec::new(),
-            failed: (options.replicates - kept.len()) as u64,
-            at_edge: kept.iter().filter(|r| r.2).count() as u64,
+            Ok(found.converged.then_some((found.at.map(exp).to_vec(), found.local.value, edge)))
         })
     }
 }
 
 /// Poisson counts of the rows' weights, by tables of the few distinct weights.
-struct Counts {
+pub(super) struct Counts {
     /// Of each distinct weight: the smallest count in the table, and P(N ≤ n) from it on.
     tables: Vec<(f64, Vec<f64>)>,
     weights: Vec<f64>,
@@ -147,7 +154,7 @@ struct Counts {
 }
 
 impl Counts {
-    fn new(weight: &[f64]) -> Self {
+    pub(super) fn new(weight: &[f64]) -> Self {
         let mut weights = weight.to_vec();
         weights.sort_by(f64::total_cmp);
         weights.dedup();
@@ -155,7 +162,7 @@ impl Counts {
         Self { tables: weights.iter().map(|w| table(*w)).collect(), weights, row }
     }
 
-    fn weights(&self, stream: u64, run: &Run) -> Vec<f64> {
+    pub(super) fn weights(&self, stream: u64, run: &Run) -> Vec<f64> {
         let mut rng = run.rng(stream);
         self.row
             .iter()

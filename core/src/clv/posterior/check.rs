@@ -6,7 +6,7 @@ use super::Posterior;
 use super::diagnostics::{quantile, sorted};
 use super::replicate::{Replicate, bought_lately};
 use super::report::level;
-use crate::clv::design::Reader;
+use crate::clv::covariates::{Effects, Patterns};
 use crate::clv::frames::{History as Rows, Roles};
 use crate::clv::laws::{opportunities, same_unit};
 use crate::clv::rows::Unique;
@@ -121,7 +121,8 @@ impl Posterior {
     /// parameters have seen what they are judged by.
     ///
     /// Each draw of the parameters makes one replicate: numbers of purchases from
-    /// their exact distribution at each age, seeded by the draw's place.
+    /// their exact distribution at each age, seeded by the draw's place. Where the draws have
+    /// coefficients, at each age and pattern of covariates: many patterns take long.
     ///
     /// Errors: [`Error::Row`], [`Error::NotEnoughData`] without customers,
     /// [`Error::Option`].
@@ -171,7 +172,7 @@ impl Posterior {
             weight: options.weight.as_deref(),
             along: None,
             intervals: None,
-            covariates: Reader::None,
+            covariates: self.reader(),
         };
         let rows = Rows::read(frame, roles, options.on_invalid, run)?;
         let slices = rows.slices();
@@ -181,19 +182,23 @@ impl Posterior {
         }
         whole(options.weight.as_deref(), slices.weight)?;
         let unique = Unique::of(&slices, run)?;
-        let ages = Ages::of(&unique);
-        if ages.customers == 0 {
+        let kinds = Kinds::of(self.effects.as_ref(), &rows, &unique);
+        if kinds.customers == 0 {
             return Err(Error::not_enough_data("there are no customers to check the model by"));
         }
         let random = models.iter().all(|m| m.ticks() == 1 && !m.reads_intervals());
         run.stage("replicating customers", models.len() as u64)?;
         let found = run.map_items(models.len(), |draw| {
             let mut replicate = Replicate::new(options.most, run.rng(STREAM + draw as u64));
-            for (age, customers) in &ages.of {
-                run.check()?;
-                replicate.purchases(&*models[draw], *age, *customers);
-                if random {
-                    replicate.lately(&*models[draw], *age, *customers);
+            for (covariates, ages) in &kinds.of {
+                let own = covariates.as_ref().map(|row| models[draw].with_covariates(row)).transpose()?;
+                let model = own.as_ref().unwrap_or(&models[draw]);
+                for (age, customers) in ages {
+                    run.check()?;
+                    replicate.purchases(&**model, *age, *customers);
+                    if random {
+                        replicate.lately(&**model, *age, *customers);
+                    }
                 }
             }
             run.advance(1)?;
@@ -249,22 +254,40 @@ fn whole(name: Option<&str>, weights: Option<&[f64]>) -> Result<()> {
     }
 }
 
-/// How many customers there are of each age, in ascending order.
-struct Ages {
-    of: Vec<(f64, u64)>,
+/// Ages in ascending order, and how many customers there are of each.
+type Ages = Vec<(f64, u64)>;
+
+/// The ages of customers; of each pattern of covariates, where the draws have coefficients.
+struct Kinds {
+    of: Vec<(Option<Vec<f64>>, Ages)>,
     customers: u64,
 }
 
-impl Ages {
-    fn of(rows: &Unique) -> Self {
-        let mut all: Vec<(f64, u64)> =
-            rows.age.iter().zip(&rows.weight).map(|(age, weight)| (*age, *weight as u64)).collect();
-        all.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-        let of: Vec<(f64, u64)> = all
-            .chunk_by(|a, b| a.0 == b.0)
-            .map(|same| (same[0].0, same.iter().map(|s| s.1).sum()))
-            .filter(|(_, customers)| *customers > 0)
-            .collect();
-        Self { customers: of.iter().map(|a| a.1).sum(), of }
+impl Kinds {
+    fn of(effects: Option<&Effects>, rows: &Rows<'_>, unique: &Unique) -> Self {
+        let of = match effects {
+            None => vec![(None, ages(unique.age.iter().copied().zip(unique.weight.iter().copied())))],
+            Some(effects) => {
+                let patterns = Patterns::by(effects, rows);
+                let weight = |row: usize| rows.weight.as_ref().map_or(1.0, |w| w[row]);
+                (0..patterns.len())
+                    .map(|pattern| {
+                        let (members, covariates) = patterns.get(pattern);
+                        let each = members.iter().map(|row| (rows.age[*row as usize], weight(*row as usize)));
+                        (Some(covariates.to_vec()), ages(each))
+                    })
+                    .collect()
+            }
+        };
+        Self { customers: of.iter().flat_map(|(_, ages)| ages).map(|a| a.1).sum(), of }
     }
+}
+
+fn ages(each: impl Iterator<Item = (f64, f64)>) -> Ages {
+    let mut all: Vec<(f64, u64)> = each.map(|(age, weight)| (age, weight as u64)).collect();
+    all.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+    all.chunk_by(|a, b| a.0 == b.0)
+        .map(|same| (same[0].0, same.iter().map(|s| s.1).sum()))
+        .filter(|(_, customers)| *customers > 0)
+        .collect()
 }

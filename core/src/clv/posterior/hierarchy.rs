@@ -18,10 +18,11 @@ use serde::{Deserialize, Serialize};
 use super::kernel::{Kernel, Visit, full, with_kernel};
 use super::nuts::{Plan, walk};
 use super::prior::Priors;
-use super::sample::{pooled, reweighted, rounded};
+use super::sample::{centred, pooled, reweighted, rounded};
 use super::{Chain, Method, Posterior, PosteriorOptions};
+use crate::clv::ParetoGggLaw;
 use crate::clv::frames::History as Rows;
-use crate::clv::laws::opportunities;
+use crate::clv::laws::{Law, opportunities};
 use crate::clv::rows::{RfmSlices, Unique};
 use crate::column::{Columns, Dropped, Intake, Names, Sign};
 use crate::math::newton::{Stop, cholesky, covariance, maximise};
@@ -104,6 +105,15 @@ pub fn sample_hierarchy(
         return Err(Error::option("spread", "must lie between 0.001 and 10; the default is 0.5"));
     }
     let kind = full(kind);
+    for (option, refused) in
+        [("model", kind == ParetoGggLaw::KIND), ("covariates", options.sampling.covariates.is_some())]
+    {
+        if refused {
+            let reason = "groups are drawn of laws without covariates, and not of ParetoGGG: take \
+                          `sample_posterior`, with the group as a covariate";
+            return Err(Error::option(option, reason));
+        }
+    }
     let roles = options.sampling.purchases();
     let mut intake = Intake::new(frame, options.sampling.on_invalid, run);
     let group = intake.names(&options.group)?;
@@ -196,13 +206,14 @@ impl Visit for Pool<'_> {
         let asked = &options.sampling;
         let all = reweighted(&together(uniques), &together(uniques).weight);
         let (customers, mean_age, rate) = pooled(K::NAME, &all)?;
-        let centre: [f64; N] = std::array::from_fn(|i| K::TIME[i] * ln(mean_age));
-        let priors = Priors::new(asked.prior, &asked.priors, K::NAMES, centre)?;
+        let parameters = centred(K::NAMES, K::TIME, mean_age);
+        let priors = Priors::new(asked.prior, &asked.priors, &parameters, &[], None)?;
         run.stage("looking for the modes", 0)?;
         let stop = |n: f64| Stop { max_iterations: 300, gradient: 1e-7 * n.max(1.0) };
         let common = {
             let ready = kernel.full(&all);
-            maximise(kernel.start(rate, mean_age).map(ln), &priors.bounds(), stop(customers), |log| {
+            let start = kernel.start(&all, (rate, mean_age), run)?.map(ln);
+            maximise(start, &priors.bounds_of(), stop(customers), |log| {
                 run.check()?;
                 let mut local = kernel.local(&ready, *log, run)?;
                 priors.add_local(*log, &mut local);
@@ -226,7 +237,7 @@ impl Visit for Pool<'_> {
         for unique in uniques {
             let ready = kernel.full(unique);
             let tie = 1.0 / (options.spread * options.spread);
-            let found = maximise(middle, &priors.bounds(), stop(count(unique)), |log| {
+            let found = maximise(middle, &priors.bounds_of(), stop(count(unique)), |log| {
                 run.check()?;
                 let mut local = kernel.local(&ready, *log, run)?;
                 for i in 0..N {
@@ -275,7 +286,7 @@ impl Visit for Pool<'_> {
             let at = place(y);
             gradient.fill(0.0);
             let (mut value, mut of_m) = (0.0, [0.0; N]);
-            priors.add(at.m, &mut value, &mut of_m);
+            priors.add(&at.m, &mut value, &mut of_m);
             let mut of_tau = [0.0; N]; // by ln τ
             for j in 0..N {
                 let z = at.tau[j] / options.spread;
@@ -327,19 +338,10 @@ impl Visit for Pool<'_> {
         let walks =
             run.map_items(asked.chains, |chain| walk(K::NAME, size, density, plan, chain as u64, run))?;
         let empty = |estimate: [f64; N], customers: f64| Posterior {
-            kind: kind.to_owned(),
-            k: asked.k,
-            method: Method::Nuts,
-            period: asked.period,
             parameters: K::NAMES.map(str::to_owned).to_vec(),
             estimate: estimate.map(exp).to_vec(),
             customers,
-            chains: Vec::new(),
-            draws: Vec::new(),
-            log_density: Vec::new(),
-            divergent: Vec::new(),
-            failed: 0,
-            at_edge: 0,
+            ..Posterior::empty(kind, asked.k, Method::Nuts, asked.period)
         };
         let mut posteriors: Vec<Posterior> = frames
             .iter()

@@ -169,8 +169,10 @@ impl Model for Hierarchy {
         let alike = self.posteriors.iter().all(|p| {
             p.kind == self.new_group.kind && p.k == self.new_group.k && p.len() == self.new_group.len()
         });
+        let plain = self.posteriors.iter().chain([&self.new_group]).all(|p| p.effects.is_none());
         if self.groups.len() == self.posteriors.len()
             && alike
+            && plain
             && whole(&self.centre)
             && whole(&self.deviation)
         {

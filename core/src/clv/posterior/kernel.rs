@@ -3,16 +3,13 @@
 use crate::clv::beta_geo::likelihood::Likelihood;
 use crate::clv::beta_geo::slope::Slope;
 use crate::clv::beta_geo::{BetaGeoModel, NAMES};
-use crate::clv::laws::{Law, evaluate, no_k, slope};
+use crate::clv::door::{VisitLaw, with_law};
+use crate::clv::laws::{Fit, Law, evaluate, slope};
 use crate::clv::rows::Unique;
-use crate::clv::{
-    BetaBinomialLaw, BetaGeoCnbdLaw, GGompertzLaw, ModifiedBetaGeoCnbdLaw, ModifiedBetaGeoLaw, ParetoGggLaw,
-    ParetoLaw,
-};
 use crate::math::exp;
 use crate::math::newton::Local;
 use crate::model::Model;
-use crate::{Error, Result, Run};
+use crate::{Result, Run};
 
 /// A log-likelihood of `N` positive parameters, on their logarithms.
 pub(crate) trait Kernel<const N: usize>: Copy + Send + Sync {
@@ -31,8 +28,8 @@ pub(crate) trait Kernel<const N: usize>: Copy + Send + Sync {
     /// Value, gradient and Hessian.
     fn local(self, full: &Self::Full<'_>, log: [f64; N], run: &Run) -> Result<Local<N>>;
     fn full(self, rows: &Unique) -> Self::Full<'_>;
-    /// A point to start from, on the parameters themselves.
-    fn start(self, rate: f64, mean_age: f64) -> [f64; N];
+    /// A point to start from, on the parameters themselves, given the pooled purchase rate and mean T.
+    fn start(self, rows: &Unique, pooled: (f64, f64), run: &Run) -> Result<[f64; N]>;
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -57,13 +54,14 @@ impl Kernel<4> for PlainBetaGeo {
     fn local(self, full: &Likelihood<'_>, log: [f64; 4], run: &Run) -> Result<Local<4>> {
         full.evaluate(log.map(exp), run)
     }
-    fn start(self, rate: f64, _: f64) -> [f64; 4] {
-        [0.5, 0.5 / rate, 1.0, 2.0]
+    fn start(self, _: &Unique, (rate, _): (f64, f64), _: &Run) -> Result<[f64; 4]> {
+        Ok([0.5, 0.5 / rate, 1.0, 2.0])
     }
 }
 
+/// Any law.
 #[derive(Clone, Copy, Debug)]
-struct Lawful<L>(L);
+pub(super) struct Lawful<L>(pub L);
 
 impl<L: Law<N>, const N: usize> Kernel<N> for Lawful<L> {
     type Ready<'a> = &'a Unique;
@@ -84,8 +82,8 @@ impl<L: Law<N>, const N: usize> Kernel<N> for Lawful<L> {
     fn local(self, full: &&Unique, log: [f64; N], run: &Run) -> Result<Local<N>> {
         evaluate(self.0, full, log, run)
     }
-    fn start(self, rate: f64, mean_age: f64) -> [f64; N] {
-        self.0.start(rate, mean_age)
+    fn start(self, rows: &Unique, (rate, mean_age): (f64, f64), run: &Run) -> Result<[f64; N]> {
+        Ok(Fit::regular_start(self.0, rows, run)?.unwrap_or_else(|| self.0.start(rate, mean_age)))
     }
 }
 
@@ -100,35 +98,19 @@ pub(crate) fn full(kind: &str) -> String {
     if kind.contains('.') { kind.to_owned() } else { format!("clv.{kind}") }
 }
 
-/// Whether there is a kernel of this kind, before anything is fitted.
-pub(crate) fn sampled(kind: &str) -> Result<()> {
-    if kind == ParetoGggLaw::KIND { Err(unsampled()) } else { Ok(()) }
-}
-
-fn unsampled() -> Error {
-    Error::option(
-        "model",
-        "ParetoGGG is fitted by maximum likelihood alone: its posterior is not sampled here",
-    )
-}
-
 /// Finds the kernel of this kind.
 pub(crate) fn with_kernel<V: Visit>(kind: &str, k: u32, visit: V) -> Result<V::Out> {
-    fn law<L: Law<N>, V: Visit, const N: usize>(k: u32, visit: V) -> Result<V::Out> {
-        visit.visit(Lawful(L::with_k(k).ok_or_else(|| no_k::<L, N>(k))?))
+    struct Any<V>(V);
+    impl<V: Visit> VisitLaw for Any<V> {
+        type Out = V::Out;
+        fn law<L: Law<N>, const N: usize>(self, law: L) -> Result<V::Out> {
+            self.0.visit(Lawful(law))
+        }
     }
-    match kind {
-        BetaGeoModel::KIND if k != 1 => Err(Error::option("k", "must be 1: BetaGeo has purchases at random")),
-        BetaGeoModel::KIND => visit.visit(PlainBetaGeo),
-        ModifiedBetaGeoLaw::KIND => law::<ModifiedBetaGeoLaw, V, 4>(k, visit),
-        BetaGeoCnbdLaw::KIND => law::<BetaGeoCnbdLaw, V, 4>(k, visit),
-        ModifiedBetaGeoCnbdLaw::KIND => law::<ModifiedBetaGeoCnbdLaw, V, 4>(k, visit),
-        ParetoLaw::KIND => law::<ParetoLaw, V, 4>(k, visit),
-        GGompertzLaw::KIND => law::<GGompertzLaw, V, 5>(k, visit),
-        BetaBinomialLaw::KIND => law::<BetaBinomialLaw, V, 4>(k, visit),
-        ParetoGggLaw::KIND => Err(unsampled()),
-        _ => Err(Error::option("model", format!("`{kind}` is no model of purchases"))),
+    if kind == BetaGeoModel::KIND && k == 1 {
+        return visit.visit(PlainBetaGeo);
     }
+    with_law(kind, k, Any(visit))
 }
 
 #[cfg(test)]
@@ -142,7 +124,7 @@ mod tests {
     impl Visit for Compare<'_> {
         type Out = ();
         fn visit<K: Kernel<N>, const N: usize>(self, kernel: K) -> Result<()> {
-            let log = kernel.start(0.1, 8.0).map(ln);
+            let log = kernel.start(self.0, (0.1, 8.0), &Run::new())?.map(ln);
             let (value, gradient) = kernel.slope(&kernel.ready(self.0), log);
             let local = kernel.local(&kernel.full(self.0), log, &Run::new())?;
             assert!((value - local.value).abs() < 1e-12 * value.abs(), "{}: {value}", K::NAME);
@@ -171,6 +153,7 @@ mod tests {
             ("clv.ParetoNBD", 1),
             ("clv.GGompertzNBD", 1),
             ("clv.BetaGeoBetaBinomial", 1),
+            ("clv.ParetoGGG", 1),
         ] {
             with_kernel(kind, k, Compare(&unique)).unwrap();
         }

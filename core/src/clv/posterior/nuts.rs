@@ -9,9 +9,6 @@ use crate::math::normal_quantile;
 use crate::run::unit_open;
 use crate::{Error, Result, Run};
 
-/// Draws between two reports of progress.
-const REPORT: usize = 32;
-
 /// How a chain is run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
@@ -100,6 +97,11 @@ pub(crate) fn walk<F>(
 where
     F: FnMut(&[f64], &mut [f64]) -> f64,
 {
+    let mut log_density = log_density;
+    // Once cancelled, every step diverges, and the trajectory that may be long ends.
+    let log_density = |at: &[f64], gradient: &mut [f64]| -> f64 {
+        if run.check().is_err() { f64::NAN } else { log_density(at, gradient) }
+    };
     let failed = |hint: String| Error::NotConverged { model, iterations: 0, gradient_norm: 0.0, hint };
     let mut settings = DiagNutsSettings {
         num_tune: plan.tune as u64,
@@ -123,19 +125,20 @@ where
             .collect();
         match sampler.set_position(&start) {
             Ok(()) => break,
-            Err(_) if spread > 1e-3 => spread *= 0.25,
+            Err(_) if spread > 1e-3 => {
+                run.check()?;
+                spread *= 0.25;
+            }
             Err(e) => return Err(failed(format!("no chain can start at the mode: {e}"))),
         }
     }
     let mut out = Walk::default();
     let mut accepted = 0.0;
     for draw in 0..plan.tune + plan.draws {
-        let (position, _, stats, progress) = sampler
-            .expanded_draw()
-            .map_err(|e| failed(format!("a chain broke off: {e}; take the prior `weak`")))?;
-        if draw % REPORT == REPORT - 1 {
-            run.advance(REPORT as u64)?;
-        }
+        let drawn = sampler.expanded_draw();
+        run.advance(1)?;
+        let (position, _, stats, progress) =
+            drawn.map_err(|e| failed(format!("a chain broke off: {e}; take the prior `weak`")))?;
         if draw < plan.tune {
             continue;
         }

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::Posterior;
 use super::diagnostics::quantile;
 use super::report::level;
+use crate::clv::covariates::{Effects, Shared, each_pattern};
 use crate::clv::design::Reader;
-use crate::clv::door::purchases_with;
-use crate::clv::frames::{History as Rows, Roles};
+use crate::clv::frames::{History as Rows, Roles, intervals_of};
 use crate::clv::laws::{History, Purchases, Quantity, opportunities, same_unit};
 use crate::clv::rows::Unique;
 use crate::clv::unit::Unit;
@@ -42,6 +42,9 @@ pub struct DrawPredictOptions {
     /// Predict with at most so many draws, evenly spaced; 400 by default, 100,000
     /// at most.
     pub most_draws: usize,
+    /// Column of the sum of the logarithms of the times between purchases, where the draws are
+    /// of `ParetoGGG`: `log_intervals` by default where the frame has it.
+    pub log_intervals: Option<String>,
     /// The unit of recency and T, where it is known; it must then be the draws'.
     pub period: Option<Unit>,
     /// What happens to rows that cannot be.
@@ -59,6 +62,7 @@ impl Default for DrawPredictOptions {
             level: 0.9,
             purchase_interval: None,
             most_draws: 400,
+            log_intervals: None,
             period: None,
             on_invalid: OnInvalid::Error,
         }
@@ -107,8 +111,8 @@ impl Posterior {
     /// | p_alive, …_low, …_high | the same of P(alive) |
     /// | purchases_low, purchases_high | with `purchase_interval`: quantiles of the number of purchases, its distribution averaged over the draws |
     ///
-    /// Computed on distinct rows, one at a time, so memory does not grow with
-    /// customers times draws.
+    /// Each customer by its own covariates, where the draws have coefficients. Computed on
+    /// distinct rows, one at a time, so memory does not grow with customers times draws.
     pub fn predict(
         &self,
         frame: &Columns,
@@ -132,6 +136,7 @@ impl Posterior {
         }
         same_unit(self.period, options.period)?;
         let models = self.models(options.most_draws)?;
+        let learns = models.first().is_some_and(|m| m.reads_intervals());
         let roles = Roles {
             customer: Some(&options.customer),
             frequency: &options.frequency,
@@ -139,37 +144,46 @@ impl Posterior {
             age: &options.age,
             weight: None,
             along: None,
-            covariates: Reader::None,
-            intervals: None,
+            covariates: self.reader(),
+            intervals: if learns {
+                intervals_of(options.log_intervals.as_deref(), frame, true)
+            } else {
+                None
+            },
         };
         let rows = Rows::read(frame, roles, options.on_invalid, run)?;
         let slices = rows.slices();
         if models.first().is_some_and(|m| m.is_discrete()) {
             opportunities(&slices)?;
         }
-        let unique = Unique::of(&slices, run)?;
-        let n = unique.len();
-        run.stage("predicting", n as u64)?;
-        let parts = run.map_items(n.div_ceil(PIECE), |piece| {
-            let mut out = Vec::with_capacity(PIECE);
-            for row in piece * PIECE..n.min((piece + 1) * PIECE) {
-                run.check()?;
-                out.push(answers(&models, unique.history(row), options));
-            }
-            run.advance(out.len() as u64)?;
-            Ok(out)
+        if learns {
+            slices.check_times()?;
+        }
+        run.stage("predicting", slices.len() as u64)?;
+        let answers = each_pattern(self.effects.as_ref(), &rows, run, |covariates, slices| {
+            let own = covariates.map(|row| at(&models, row)).transpose()?;
+            let models = own.as_ref().unwrap_or(&models);
+            let unique = Unique::with_intervals(slices, run)?;
+            let n = unique.len();
+            let parts = run.map_items(n.div_ceil(PIECE), |piece| {
+                let mut out = Vec::with_capacity(PIECE);
+                for row in piece * PIECE..n.min((piece + 1) * PIECE) {
+                    run.check()?;
+                    out.push(answers(models, unique.history(row), options));
+                }
+                Ok(out)
+            })?;
+            run.advance(slices.len() as u64)?;
+            Ok(Shared::new(parts.into_iter().flatten().collect(), unique))
         })?;
-        let answers: Vec<([f64; 6], [f64; 2])> = parts.into_iter().flatten().collect();
         let customer = rows.customer.unwrap_or_else(|| Names::from_iter([""; 0]));
         let mut table = Table::new().with("customer", Values::Names(customer));
         for (i, name) in NAMES.into_iter().enumerate() {
-            let values: Vec<f64> = answers.iter().map(|a| a.0[i]).collect();
-            table = table.with(name, Values::F64(unique.spread(&values)));
+            table = table.with(name, Values::F64(answers.map(|a: &Answer| a.0[i])));
         }
         if options.purchase_interval.is_some() {
             for (i, name) in ["purchases_low", "purchases_high"].into_iter().enumerate() {
-                let values: Vec<f64> = answers.iter().map(|a| a.1[i]).collect();
-                table = table.with(name, Values::F64(unique.spread(&values)));
+                table = table.with(name, Values::F64(answers.map(|a: &Answer| a.1[i])));
             }
         }
         Ok(DrawPrediction { table, dropped: rows.dropped })
@@ -182,16 +196,25 @@ impl Posterior {
         let draws: Vec<&[f64]> = self.draws().collect();
         (0..count)
             .filter_map(|i| draws.get((i * total + total / 2) / count.max(1)))
-            .map(|draw| purchases_with(&self.kind, draw, self.k, self.period))
+            .map(|draw| self.model(draw))
             .collect()
+    }
+
+    /// How the covariates of the draws' customers are read.
+    pub(super) fn reader(&self) -> Reader<'_> {
+        self.effects.as_ref().map_or(Reader::None, Effects::reader)
     }
 }
 
-fn answers(
-    models: &[Box<dyn Purchases>],
-    history: History,
-    options: &DrawPredictOptions,
-) -> ([f64; 6], [f64; 2]) {
+/// The models of customers of these covariates.
+pub(super) fn at(models: &[Box<dyn Purchases>], covariates: &[f64]) -> Result<Vec<Box<dyn Purchases>>> {
+    models.iter().map(|model| model.with_covariates(covariates)).collect()
+}
+
+/// What is expected and P(alive), each with its limits; and limits of purchases.
+type Answer = ([f64; 6], [f64; 2]);
+
+fn answers(models: &[Box<dyn Purchases>], history: History, options: &DrawPredictOptions) -> Answer {
     let tail = 0.5 - 0.5 * options.level;
     let three = |quantity: Quantity| -> [f64; 3] {
         let mut values: Vec<f64> = models.iter().map(|m| m.quantity(history, quantity)).collect();

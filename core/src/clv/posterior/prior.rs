@@ -1,6 +1,4 @@
 //! What is believed of the parameters before the data.
-#![allow(clippy::needless_range_loop)] // matrices read best by their indices
-
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +9,9 @@ use crate::{Error, Result};
 
 /// ln of how far from its centre a flat prior reaches: a millionfold, as fits do.
 const EDGE: f64 = 13.815_510_557_964_274;
+
+/// A standardised coefficient under a flat prior: a factor of e³⁰ for one standard deviation, as fits do.
+const STEEPEST: f64 = 30.0;
 
 /// The prior of all parameters for which none is named.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,85 +26,115 @@ pub enum Prior {
     Flat,
 }
 
-/// A log-normal prior of one parameter.
+/// A log-normal prior of one parameter, or of the factor that one more of a covariate makes.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogNormal {
-    /// The median; of a time, as a multiple of mean T (of a rate per time, times mean T).
+    /// The median; of a time, as a multiple of mean T (of a rate per time, times mean T); of a
+    /// coefficient, of e^coefficient.
     pub median: f64,
-    /// Standard deviation of the logarithm, 1e-4 to 20.
+    /// Standard deviation of the logarithm, 1e-4 to 20 (of a coefficient: times the covariate's own).
     pub sd: f64,
 }
 
-/// Priors on log parameters.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Priors<const N: usize> {
+/// Priors on log parameters and on standardised coefficients.
+#[derive(Clone, Debug)]
+pub(crate) struct Priors {
     /// Where each is centred, its standard deviation, and how far it is flat.
-    each: [(f64, f64, f64); N],
+    each: Vec<(f64, f64, f64)>,
+    parameters: usize,
 }
 
-impl<const N: usize> Priors<N> {
+impl Priors {
+    /// Of parameters with the centres of their logarithms, and of coefficients with the standard
+    /// deviations of their covariates.
     pub(crate) fn new(
         prior: Prior,
         named: &BTreeMap<String, LogNormal>,
-        names: [&str; N],
-        centre: [f64; N],
+        parameters: &[(&str, f64)],
+        coefficients: &[(&str, f64)],
+        coefficient_sd: Option<f64>,
     ) -> Result<Self> {
-        for (name, own) in named {
-            if !names.contains(&name.as_str()) {
-                return Err(Error::option(
-                    "priors",
-                    format!("there is no parameter `{name}`: they are {}", names.join(", ")),
-                ));
-            }
-            let sound = (1e-6..=1e6).contains(&own.median) && (1e-4..=20.0).contains(&own.sd);
-            if !sound {
-                return Err(Error::option(
-                    "priors",
-                    format!("of `{name}`: the median must lie in 1e-6 … 1e6, sd in 1e-4 … 20"),
-                ));
-            }
+        let names = || parameters.iter().chain(coefficients).map(|p| p.0);
+        if let Some(name) = named.keys().find(|name| !names().any(|n| n == name.as_str())) {
+            let all = names().collect::<Vec<_>>().join(", ");
+            return Err(Error::option("priors", format!("there is no parameter `{name}`: they are {all}")));
         }
-        let each = std::array::from_fn(|i| match (named.get(names[i]), prior) {
-            (Some(own), _) => (centre[i] + ln(own.median), own.sd, 0.0),
-            (None, Prior::Weak) => (centre[i], 2.0, 0.0),
-            (None, Prior::Flat) => (centre[i], 1.0, EDGE),
-        });
-        Ok(Self { each })
+        let of_parameter = |(name, centre): &(&str, f64)| match (named.get(*name), prior) {
+            (Some(own), _) => {
+                if !((1e-6..=1e6).contains(&own.median) && (1e-4..=20.0).contains(&own.sd)) {
+                    let reason = format!("of `{name}`: the median must lie in 1e-6 … 1e6, sd in 1e-4 … 20");
+                    return Err(Error::option("priors", reason));
+                }
+                Ok((centre + ln(own.median), own.sd, 0.0))
+            }
+            (None, Prior::Weak) => Ok((*centre, 2.0, 0.0)),
+            (None, Prior::Flat) => Ok((*centre, 1.0, EDGE)),
+        };
+        let of_coefficient = |(name, scale): &(&str, f64)| match (named.get(*name), coefficient_sd, prior) {
+            (Some(own), ..) => {
+                let (centre, sd) = (ln(own.median) * scale, own.sd * scale);
+                if !(centre.abs() <= STEEPEST && (1e-4..=20.0).contains(&sd)) {
+                    let reason = format!(
+                        "of `{name}`: for one standard deviation of the covariate, {scale}, ln(median) must lie \
+                         in -30 … 30 and sd in 1e-4 … 20"
+                    );
+                    return Err(Error::option("priors", reason));
+                }
+                Ok((centre, sd, 0.0))
+            }
+            (None, Some(sd), _) => Ok((0.0, sd, 0.0)),
+            (None, None, Prior::Weak) => Ok((0.0, 1.0, 0.0)),
+            (None, None, Prior::Flat) => Ok((0.0, 1.0, STEEPEST)),
+        };
+        let mut each = parameters.iter().map(of_parameter).collect::<Result<Vec<_>>>()?;
+        each.extend(coefficients.iter().map(of_coefficient).collect::<Result<Vec<_>>>()?);
+        Ok(Self { each, parameters: parameters.len() })
     }
 
     /// How far beyond its flat part a parameter lies, and its sign.
-    fn beyond(&self, i: usize, log: f64) -> f64 {
+    fn beyond(&self, i: usize, at: f64) -> f64 {
         let (centre, _, flat) = self.each[i];
-        let distance = log - centre;
+        let distance = at - centre;
         (distance.abs() - flat).max(0.0).copysign(distance)
     }
 
     /// Adds the log-density, up to a constant.
-    pub(crate) fn add(&self, log: [f64; N], value: &mut f64, gradient: &mut [f64; N]) {
-        for i in 0..N {
+    pub(crate) fn add(&self, at: &[f64], value: &mut f64, gradient: &mut [f64]) {
+        for (i, gradient) in gradient.iter_mut().enumerate() {
             let (_, sd, _) = self.each[i];
-            let z = self.beyond(i, log[i]) / sd;
+            let z = self.beyond(i, at[i]) / sd;
             *value -= 0.5 * z * z;
-            gradient[i] -= z / sd;
+            *gradient -= z / sd;
         }
     }
 
-    pub(crate) fn add_local(&self, log: [f64; N], local: &mut Local<N>) {
-        self.add(log, &mut local.value, &mut local.gradient);
-        for i in 0..N {
-            let (_, sd, flat) = self.each[i];
-            if flat == 0.0 || self.beyond(i, log[i]) != 0.0 {
-                local.hessian[i][i] -= 1.0 / (sd * sd);
-            }
+    /// The curvature of the log-density along one of them, its sign changed.
+    pub(crate) fn curvature(&self, i: usize, at: f64) -> f64 {
+        let (_, sd, flat) = self.each[i];
+        if flat == 0.0 || self.beyond(i, at) != 0.0 { 1.0 / (sd * sd) } else { 0.0 }
+    }
+
+    pub(crate) fn add_local<const N: usize>(&self, log: [f64; N], local: &mut Local<N>) {
+        self.add(&log, &mut local.value, &mut local.gradient);
+        for (i, row) in local.hessian.iter_mut().enumerate() {
+            row[i] -= self.curvature(i, log[i]);
         }
+    }
+
+    /// [`Priors::bounds`] of a known number of parameters.
+    pub(crate) fn bounds_of<const N: usize>(&self) -> [(f64, f64); N] {
+        let bounds = self.bounds();
+        std::array::from_fn(|i| bounds[i])
     }
 
     /// Where the greatest density is looked for.
-    pub(crate) fn bounds(&self) -> [(f64, f64); N] {
-        self.each.map(|(centre, sd, flat)| {
-            let reach = (flat + 10.0 * sd).max(EDGE);
+    pub(crate) fn bounds(&self) -> Vec<(f64, f64)> {
+        let bound = |(i, (centre, sd, flat)): (usize, &(f64, f64, f64))| {
+            let least = if i < self.parameters { EDGE } else { STEEPEST };
+            let reach = (flat + 10.0 * sd).max(least);
             (centre - reach, centre + reach)
-        })
+        };
+        self.each.iter().enumerate().map(bound).collect()
     }
 }

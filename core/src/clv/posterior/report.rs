@@ -112,8 +112,8 @@ impl Posterior {
     }
 
     /// A frame of the draws: chain and draw from 0, the parameters, `log_posterior` (the
-    /// log-density of the logarithms of the parameters, up to a constant; of a
-    /// bootstrap, the log-likelihood), `divergent`.
+    /// log-density of the logarithms of the parameters and of the coefficients of standardised
+    /// covariates, up to a constant; of a bootstrap, the log-likelihood), `divergent`.
     pub fn draws_table(&self) -> Table {
         let mut chain = Vec::with_capacity(self.len());
         let mut draw = Vec::with_capacity(self.len());

@@ -1,23 +1,24 @@
 //! Draws of the parameters: by NUTS, and by Laplace's approximation.
 #![allow(clippy::needless_range_loop)] // matrices read best by their indices
 
+use super::draw::{Peak, fill};
+use super::joint::JointBayes;
 use super::kernel::{Kernel, Visit, full, with_kernel};
-use super::nuts::{Plan, walk};
 use super::prior::Priors;
-use super::{Chain, Method, Posterior, PosteriorOptions};
-use crate::clv::frames::History as Rows;
-use crate::clv::laws::opportunities;
+use super::{Method, Posterior, PosteriorOptions};
+use crate::clv::covariates::Covariates;
+use crate::clv::door::{PurchaseOptions, with_law};
+use crate::clv::frames::{History as Rows, Roles, intervals_of};
+use crate::clv::laws::{Law, opportunities, with_intervals};
 use crate::clv::rows::{RfmSlices, Unique};
+use crate::clv::{BetaBinomialLaw, ParetoGggLaw};
 use crate::column::{Columns, Dropped};
-use crate::math::newton::{Local, Stop, cholesky, covariance, maximise};
-use crate::math::{exp, ln, normal_quantile, sum};
-use crate::run::unit_open;
+use crate::math::newton::{Local, Optimum, Stop, cholesky, covariance, maximise};
+use crate::math::{exp, ln, sum};
 use crate::{Error, Result, Run};
 
 /// Most draws in all.
 pub(super) const MOST_DRAWS: usize = 4_000_000;
-/// The stream of Laplace's draws.
-const LAPLACE: u64 = 0x6c61_706c_0000_0000;
 
 /// The full posterior of a model of purchases by the no-U-turn sampler.
 ///
@@ -58,6 +59,31 @@ pub fn sample_posterior(
 ///
 /// Options, priors and errors are those of [`sample_posterior`]; `tune`,
 /// `target_accept` and `max_depth` mean nothing here.
+///
+/// ```
+/// use headwater::Run;
+/// use headwater::clv::Covariates;
+/// use headwater::clv::posterior::{PosteriorOptions, SummaryOptions, laplace};
+/// use headwater::column::Columns;
+///
+/// // Those of the channel "shop" buy more often: how sure is that?
+/// let customers = Columns::new()
+///     .with("frequency", vec![0.0, 1.0, 2.0, 0.0, 2.0, 5.0, 1.0, 3.0])
+///     .with("recency", vec![0.0, 9.0, 30.0, 0.0, 16.0, 36.0, 4.0, 33.0])
+///     .with("T", vec![38.0, 39.0, 38.0, 37.0, 39.0, 38.0, 38.0, 39.0])
+///     .with("channel", vec!["web", "web", "web", "shop", "shop", "shop", "web", "shop"])
+///     .with("weight", vec![700.0, 150.0, 60.0, 500.0, 150.0, 60.0, 100.0, 100.0]);
+/// let options = PosteriorOptions {
+///     covariates: Some(Covariates::new(["channel"], [])),
+///     weight: Some("weight".into()),
+///     ..PosteriorOptions::default()
+/// };
+/// let (posterior, _) = laplace("ParetoNBD", &customers, &options, &Run::new())?;
+/// assert_eq!(posterior.parameters()[4], "purchase:channel[web]");
+/// let table = posterior.table(&SummaryOptions { level: 0.9 })?;
+/// assert!(table.f64s("high").is_some_and(|high| high[4] < 0.0)); // the web beside the shop
+/// # Ok::<(), headwater::Error>(())
+/// ```
 pub fn laplace(
     kind: &str,
     frame: &Columns,
@@ -76,21 +102,44 @@ fn bayes(
 ) -> Result<(Posterior, Dropped)> {
     options.check()?;
     let kind = full(kind);
-    let roles = options.purchases();
-    let rows = Rows::read(frame, roles.roles(&[]), options.on_invalid, run)?;
+    let rows = read(&kind, frame, &options.purchases(), run)?;
     let slices = rows.slices();
-    if kind == "clv.BetaGeoBetaBinomial" {
-        opportunities(&slices)?;
-    }
     let unique = unique(&slices, run)?;
-    let posterior =
-        with_kernel(&kind, options.k, Bayes { kind: &kind, unique: &unique, options, method, run })?;
+    let out = Posterior::empty(&kind, options.k, method, options.period);
+    let posterior = if let Some(covariates) = &options.covariates {
+        let given = (&slices, rows.covariates.as_slice(), covariates);
+        with_law(&kind, options.k, JointBayes { out, unique: &unique, given, options, run })?
+    } else {
+        with_kernel(&kind, options.k, Bayes { out, unique: &unique, options, run })?
+    };
     Ok((posterior, rows.dropped))
+}
+
+/// The rows of a frame, as a law of this kind takes them.
+pub(super) fn read<'a>(
+    kind: &str,
+    frame: &'a Columns,
+    asked: &PurchaseOptions,
+    run: &'a Run,
+) -> Result<Rows<'a>> {
+    let covariates = asked.covariates.as_ref().map_or(Ok(Vec::new()), Covariates::columns)?;
+    let learns = kind == ParetoGggLaw::KIND;
+    let named = asked.log_intervals.as_deref().filter(|_| learns);
+    let roles = Roles { intervals: intervals_of(named, frame, learns), ..asked.roles(&covariates) };
+    let rows = Rows::read(frame, roles, asked.on_invalid, run)?;
+    if learns {
+        with_intervals(ParetoGggLaw::NAME, &rows.slices())?;
+        rows.slices().check_times()?;
+    }
+    if kind == BetaBinomialLaw::KIND {
+        opportunities(&rows.slices())?;
+    }
+    Ok(rows)
 }
 
 /// The distinct rows that stand for anybody.
 pub(super) fn unique(slices: &RfmSlices<'_>, run: &Run) -> Result<Unique> {
-    let mut unique = Unique::of(slices, run)?;
+    let mut unique = Unique::with_intervals(slices, run)?;
     if unique.weight.contains(&0.0) {
         unique = reweighted(&unique, &unique.weight);
     }
@@ -130,11 +179,51 @@ pub(super) fn pooled(model: &str, rows: &Unique) -> Result<(f64, f64, f64)> {
     Ok((n, exposure / n, purchases / exposure))
 }
 
+/// Where the posterior of a law without covariates is greatest.
+pub(super) fn mode<K: Kernel<N>, const N: usize>(
+    kernel: K,
+    unique: &Unique,
+    priors: &Priors,
+    run: &Run,
+) -> Result<Optimum<N>> {
+    let (customers, mean_age, rate) = pooled(K::NAME, unique)?;
+    run.stage("looking for the mode", 0)?;
+    let full = kernel.full(unique);
+    let local = |log: &[f64; N]| -> Result<Local<N>> {
+        run.check()?;
+        let mut local = kernel.local(&full, *log, run)?;
+        priors.add_local(*log, &mut local);
+        Ok(local)
+    };
+    let stop = Stop { max_iterations: 300, gradient: 1e-9 * customers.max(1.0) };
+    let start = kernel.start(unique, (rate, mean_age), run)?.map(ln);
+    let found = maximise(start, &priors.bounds_of(), stop, local)?;
+    if found.local.value.is_finite() {
+        return Ok(found);
+    }
+    Err(Error::NotConverged {
+        model: K::NAME,
+        iterations: found.iterations,
+        gradient_norm: found.gradient_norm / customers,
+        hint: "no density can be computed at the start of the search: look at the units of time".to_owned(),
+    })
+}
+
+/// Laplace's approximation has nothing to approximate.
+pub(super) fn no_mode(model: &'static str, iterations: usize, gradient_norm: f64) -> Error {
+    let hint = "the posterior has no ordinary mode to approximate it at: take the prior `weak`".to_owned();
+    Error::NotConverged { model, iterations, gradient_norm, hint }
+}
+
+/// The names of a law's parameters and the centres of their logarithms.
+pub(super) fn centred<const N: usize>(names: [&str; N], time: [f64; N], mean_age: f64) -> Vec<(&str, f64)> {
+    names.into_iter().zip(time.map(|power| power * ln(mean_age))).collect()
+}
+
 struct Bayes<'a> {
-    kind: &'a str,
+    out: Posterior,
     unique: &'a Unique,
     options: &'a PosteriorOptions,
-    method: Method,
     run: &'a Run,
 }
 
@@ -142,121 +231,33 @@ impl Visit for Bayes<'_> {
     type Out = Posterior;
 
     fn visit<K: Kernel<N>, const N: usize>(self, kernel: K) -> Result<Posterior> {
-        let Self { kind, unique, options, method, run } = self;
-        let (customers, mean_age, rate) = pooled(K::NAME, unique)?;
-        let centre: [f64; N] = std::array::from_fn(|i| K::TIME[i] * ln(mean_age));
-        let priors = Priors::new(options.prior, &options.priors, K::NAMES, centre)?;
-        run.stage("looking for the mode", 0)?;
-        let full = kernel.full(unique);
-        let local = |log: &[f64; N]| -> Result<Local<N>> {
-            run.check()?;
-            let mut local = kernel.local(&full, *log, run)?;
-            priors.add_local(*log, &mut local);
-            Ok(local)
-        };
-        let bounds = priors.bounds();
-        let stop = Stop { max_iterations: 300, gradient: 1e-9 * customers.max(1.0) };
-        let found = maximise(kernel.start(rate, mean_age).map(ln), &bounds, stop, local)?;
-        if !found.local.value.is_finite() {
-            return Err(Error::NotConverged {
-                model: K::NAME,
-                iterations: found.iterations,
-                gradient_norm: found.gradient_norm / customers,
-                hint: "no density can be computed at the start of the search: look at the units of time"
-                    .to_owned(),
-            });
-        }
+        let Self { mut out, unique, options, run } = self;
+        let (customers, mean_age, _) = pooled(K::NAME, unique)?;
+        let parameters = centred(K::NAMES, K::TIME, mean_age);
+        let priors = Priors::new(options.prior, &options.priors, &parameters, &[], None)?;
+        let found = mode(kernel, unique, &priors, run)?;
         let ordinary = found.converged.then(|| covariance(&found.local.hessian, found.bound)).flatten();
-        if method == Method::Laplace && (ordinary.is_none() || found.bound.contains(&true)) {
-            return Err(Error::NotConverged {
-                model: K::NAME,
-                iterations: found.iterations,
-                gradient_norm: found.gradient_norm / customers,
-                hint: "the posterior has no ordinary mode to approximate it at: take the prior `weak`"
-                    .to_owned(),
-            });
+        if out.method == Method::Laplace && (ordinary.is_none() || found.bound.contains(&true)) {
+            return Err(no_mode(K::NAME, found.iterations, found.gradient_norm / customers));
         }
         // Where the density is flat or not yet curved, coordinates of a prior's width do.
         let factor = ordinary
             .filter(|_| !found.bound.contains(&true))
             .and_then(|c| cholesky(&c))
             .unwrap_or_else(|| rounded(&found.local.hessian));
-        let mode = found.at;
-        let place = |z: &[f64]| -> [f64; N] {
-            std::array::from_fn(|i| {
-                mode[i] + (0..=i).map(|j| factor[i][j] * z.get(j).copied().unwrap_or_default()).sum::<f64>()
-            })
-        };
-        let mut out = Posterior {
-            kind: kind.to_owned(),
-            k: options.k,
-            method,
-            period: options.period,
-            parameters: K::NAMES.map(str::to_owned).to_vec(),
-            estimate: mode.map(exp).to_vec(),
-            customers,
-            chains: Vec::new(),
-            draws: Vec::new(),
-            log_density: Vec::new(),
-            divergent: Vec::new(),
-            failed: 0,
-            at_edge: 0,
-        };
+        let lower = factor.iter().enumerate().map(|(i, row)| row[..=i].to_vec()).collect();
+        let peak = Peak { at: found.at.to_vec(), value: found.local.value, factor: lower };
+        out.parameters = K::NAMES.map(str::to_owned).to_vec();
+        out.estimate = found.at.map(exp).to_vec();
+        out.customers = customers;
         let ready = kernel.ready(unique);
-        let density = |log: [f64; N]| -> (f64, [f64; N]) {
-            let (mut value, mut gradient) = kernel.slope(&ready, log);
-            priors.add(log, &mut value, &mut gradient);
-            (value, gradient)
+        let density = |at: &[f64], gradient: &mut [f64]| -> f64 {
+            let (mut value, slope) = kernel.slope(&ready, std::array::from_fn(|i| at[i]));
+            gradient.copy_from_slice(&slope);
+            priors.add(at, &mut value, gradient);
+            value
         };
-        if method == Method::Laplace {
-            let total = options.chains * options.draws;
-            run.stage("drawing", total as u64)?;
-            let mut rng = run.rng(LAPLACE);
-            for draw in 0..total {
-                let z: [f64; N] =
-                    std::array::from_fn(|_| normal_quantile(unit_open(rand::Rng::next_u64(&mut rng))));
-                let log = place(&z);
-                out.draws.extend(log.map(exp));
-                // Of the approximation itself.
-                out.log_density.push(found.local.value - 0.5 * sum(z.iter().map(|z| z * z)));
-                if draw % 4096 == 4095 {
-                    run.advance(4096)?;
-                }
-            }
-            out.chains = vec![Chain { draws: options.draws, ..Chain::default() }; options.chains];
-        } else {
-            run.stage("sampling", (options.chains * (options.tune + options.draws)) as u64)?;
-            let plan = Plan {
-                draws: options.draws,
-                tune: options.tune,
-                target_accept: options.target_accept,
-                max_depth: options.max_depth,
-            };
-            let walks = run.map_items(options.chains, |chain| {
-                let whitened = |z: &[f64], gradient: &mut [f64]| -> f64 {
-                    let (value, natural) = density(place(z));
-                    for (j, g) in gradient.iter_mut().enumerate() {
-                        *g = (j..N).map(|i| factor[i][j] * natural[i]).sum();
-                    }
-                    value
-                };
-                walk(K::NAME, N, whitened, plan, chain as u64, run)
-            })?;
-            for walk in walks {
-                out.chains.push(Chain {
-                    draws: options.draws,
-                    divergences: walk.divergent.iter().filter(|d| **d).count() as u64,
-                    step_size: Some(walk.step_size),
-                    acceptance: Some(walk.acceptance),
-                    gradients: walk.gradients,
-                });
-                out.draws.extend(walk.draws.chunks_exact(N).flat_map(|z| place(z).map(exp)));
-                out.log_density.extend(walk.log_density);
-                let before = out.log_density.len() - walk.divergent.len();
-                let at = walk.divergent.iter().enumerate().filter(|(_, d)| **d);
-                out.divergent.extend(at.map(|(i, _)| (before + i) as u64));
-            }
-        }
+        fill(&mut out, K::NAME, (&peak, &[]), density, options, run)?;
         Ok(out)
     }
 }

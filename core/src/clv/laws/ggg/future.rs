@@ -13,9 +13,11 @@
 
 use crate::clv::laws::History;
 use crate::math::quadrature::{legendre, ln_sum_exp, over_line};
-use crate::math::{Sum, exp, exp_m1, ln, ln_1p, ln_beta, ln_gamma, ln_gamma_tail, ln_incomplete_beta};
+
+use crate::math::{Sum, exp, exp_m1, ln, ln_1p, ln_beta, ln_gamma, ln_gamma_tail, ln_incomplete_beta, pow};
 
 use super::Parameters;
+use super::marks::Marks;
 use super::regularity::Regularity;
 
 /// Purchases to come that are summed one by one before they are integrated over.
@@ -118,10 +120,11 @@ impl Renewal {
         total.value()
     }
 
-    /// Nodes y and weights, by which arrivals add up to those in the `periods`
-    /// after T that the customer lives to make. Lives from T on are
+    /// Nodes y and weights, by which arrivals add up to those up to each mark
+    /// that the customer lives to make, by the marks' weights. Lives from T on are
     /// (L / (L + y))^s.
-    fn nodes(&self, periods: f64, s: f64, lives: f64) -> Vec<(f64, f64)> {
+    fn nodes(&self, marks: &Marks, s: f64, lives: f64) -> Vec<(f64, f64)> {
+        let periods = marks.last();
         let unit = self.scale / self.k;
         let mut near = periods.min(unit + self.unseen).min(lives);
         if self.unseen > 0.0 {
@@ -132,24 +135,30 @@ impl Renewal {
         // Close to T all are powers of y: with y = near q^power they are smooth.
         let power: f64 = if self.k < 1.0 { 5.0 } else { 3.0 };
         let panels = (1.0_f64 + power / 8.0).max(0.2 * power / sharp(near)).floor().min(400.0);
+        let panels = panels * marks.finer();
         let mut nodes = Vec::new();
         let half = 0.5 / panels;
         for panel in 0..panels as usize {
-            for (x, weight) in legendre() {
+            let place = |y: f64| pow(y / near, 1.0 / power) / half - (2 * panel + 1) as f64;
+            let levels = marks.levels(place);
+            for ((x, weight), level) in legendre().iter().zip(levels) {
                 let q = half * ((2 * panel + 1) as f64 + x);
-                let y = near * crate::math::pow(q, power);
-                nodes.push((y, weight * half * power * y / q));
+                let y = near * pow(q, power);
+                nodes.push((y, level * weight * half * power * y / q));
             }
         }
         if periods > near {
             let low = ln(2.0 * near);
             let high = low + ln_1p((periods - near) / (2.0 * near));
             let panels = ((high - low) / (5.0 * sharp(periods)).min(2.5)).ceil().clamp(1.0, 2000.0);
+            let panels = panels * marks.finer();
             let half = 0.5 * (high - low) / panels;
             for panel in 0..panels as usize {
-                for (x, weight) in legendre() {
+                let place = |y: f64| (ln(near + y) - low) / half - (2 * panel + 1) as f64;
+                let levels = marks.levels(place);
+                for ((x, weight), level) in legendre().iter().zip(levels) {
                     let both = exp(low + half * ((2 * panel + 1) as f64 + x));
-                    nodes.push(((both - near).min(periods), weight * half * both));
+                    nodes.push(((both - near).min(periods), level * weight * half * both));
                 }
             }
         }
@@ -159,7 +168,7 @@ impl Renewal {
             *weight *= if self.unseen > 0.0 { alive } else { alive * s / (lives + *y) };
         }
         if self.unseen <= 0.0 {
-            nodes.push((periods, exp(-s * ln_1p(periods / lives))));
+            nodes.extend(marks.each().map(|(y, weight)| (y, weight * exp(-s * ln_1p(y / lives)))));
         }
         nodes
     }
@@ -190,10 +199,10 @@ fn counts(of: &Renewal, weight: f64) -> bool {
     weight * (1.0 + 1.0 / of.k) > 1e-13
 }
 
-/// Expected purchases in the `periods` after T of a customer alive at T;
+/// Expected purchases up to each mark after T of a customer alive at T, by their weights;
 /// infinite for a new customer where t ≤ 1.
-pub(super) fn expected(p: Parameters, h: History, periods: f64) -> f64 {
-    if periods <= 0.0 {
+pub(super) fn expected(p: Parameters, h: History, marks: &Marks) -> f64 {
+    if marks.last() <= 0.0 {
         return 0.0;
     }
     if boundless(p, h) {
@@ -201,7 +210,7 @@ pub(super) fn expected(p: Parameters, h: History, periods: f64) -> f64 {
     }
     let mut total = Sum::default();
     for (renewal, weight) in living(p, h).iter().filter(|(of, weight)| counts(of, *weight)) {
-        for (y, width) in renewal.nodes(periods, p[4], p[5] + h.age) {
+        for (y, width) in renewal.nodes(marks, p[4], p[5] + h.age) {
             total.add(weight * width * renewal.arrivals(y));
         }
     }
@@ -214,8 +223,9 @@ pub(super) fn beyond(p: Parameters, h: History, periods: f64, most: usize) -> Ve
     if periods <= 0.0 {
         return out;
     }
+    let marks = Marks::at(periods);
     for (renewal, weight) in living(p, h).iter().filter(|(_, weight)| *weight > 1e-15) {
-        for (y, width) in renewal.nodes(periods, p[4], p[5] + h.age) {
+        for (y, width) in renewal.nodes(&marks, p[4], p[5] + h.age) {
             let width = weight * width;
             let (mut before, mut top) = (0.0, 0.0_f64);
             let usual = renewal.usual(renewal.unseen + y);
@@ -282,4 +292,32 @@ pub(super) fn discounted(p: Parameters, h: History, rate: f64) -> f64 {
         total.add(weight * exp(ln_sum_exp(nodes.iter().map(|n| n.1))));
     }
     total.value()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Many horizons at once are the sum of each.
+    #[test]
+    fn sums_over_horizons_are_those_of_each() {
+        let history =
+            |frequency, recency, age, log_intervals| History { frequency, recency, age, log_intervals };
+        for p in [[1.695, 0.373, 0.948, 5.243, 0.432, 4.348], [20.0, 2.0, 1.3, 6.0, 1.1, 9.0]] {
+            for h in [
+                history(0, 0.0, 30.0, None),
+                history(3, 7.5, 30.0, Some(2.6)),
+                history(3, 7.5, 7.5, None),
+                history(12, 28.0, 30.0, Some(9.0)),
+            ] {
+                for (periods, rate) in [(7, 0.5), (16, 0.01)] {
+                    let weights = crate::clv::beta_geo::discount_weights(periods, rate);
+                    let one = |(i, w): (usize, &f64)| w * expected(p, h, &Marks::at((i + 1) as f64));
+                    let each = crate::math::sum(weights.iter().enumerate().map(one));
+                    let found = expected(p, h, &Marks::weighted(&weights));
+                    assert!((found / each - 1.0).abs() < 1e-12, "{p:?} {h:?} {periods}: {found} for {each}");
+                }
+            }
+        }
+    }
 }

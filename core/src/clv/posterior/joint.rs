@@ -1,0 +1,249 @@
+//! Posteriors and refits of a law together with what covariates do.
+
+use super::bootstrap::{Counts, Refits, STREAM};
+use super::draw::{Peak, fill};
+use super::kernel::Lawful;
+use super::prior::Priors;
+use super::sample::{centred, mode, no_mode, pooled};
+use super::{BootstrapOptions, Method, Posterior, PosteriorOptions};
+use crate::clv::covariates::{Covariates, Effect, Effects, Joint};
+use crate::clv::design::Given;
+use crate::clv::door::VisitLaw;
+use crate::clv::laws::Law;
+use crate::clv::rows::{RfmSlices, Unique};
+use crate::math::ascent::{Local, cholesky, maximise, solve};
+use crate::math::newton::Stop;
+use crate::math::{exp, ln, sum};
+use crate::{Result, Run};
+
+/// What the log-density may still gain where a search ends within its rounding.
+const NOTHING: f64 = 1e-10;
+
+/// The rows of a fit, their covariates, and what these may explain.
+pub(super) type Explained<'a> = (&'a RfmSlices<'a>, &'a [Given<'a>], &'a Covariates);
+
+pub(super) struct JointBayes<'a> {
+    pub out: Posterior,
+    pub unique: &'a Unique,
+    pub given: Explained<'a>,
+    pub options: &'a PosteriorOptions,
+    pub run: &'a Run,
+}
+
+impl VisitLaw for JointBayes<'_> {
+    type Out = Posterior;
+
+    fn law<L: Law<N>, const N: usize>(self, law: L) -> Result<Posterior> {
+        let Self { mut out, unique, given: (slices, given, covariates), options, run } = self;
+        let (customers, mean_age, _) = pooled(L::NAME, unique)?;
+        let joint = Joint::of(law, slices, given, covariates)?;
+        let effects = Effects::drawn(joint.terms.clone(), joint.effects.clone());
+        let names = effects.names();
+        let scales = joint.scales();
+        let parameters = centred(L::PARAMETERS, L::TIME, mean_age);
+        let coefficients: Vec<(&str, f64)> =
+            names.iter().map(String::as_str).zip(scales.iter().copied()).collect();
+        let &PosteriorOptions { prior, coefficient_sd, .. } = options;
+        let priors = Priors::new(prior, &options.priors, &parameters, &coefficients, coefficient_sd)?;
+        let mut start = mode(Lawful(law), unique, &priors, run)?.at.to_vec();
+        start.resize(joint.size(), 0.0);
+        let stop = Stop { max_iterations: 300, gradient: 1e-9 * customers.max(1.0) };
+        let found = maximise(&start, &priors.bounds(), stop, |at| {
+            let mut local = joint.evaluate(joint.weight(), at, run)?;
+            priors.add(at, &mut local.value, &mut local.gradient);
+            for i in 0..at.len() {
+                local.hessian[i * at.len() + i] -= priors.curvature(i, at[i]);
+            }
+            Ok(local)
+        })?;
+        let ordinary = factor(&found.local, 0.0)
+            .filter(|f| !found.bound.contains(&true) && (found.converged || gain(&found.local, f) < NOTHING));
+        if out.method == Method::Laplace && ordinary.is_none() {
+            return Err(no_mode(L::NAME, found.iterations, found.gradient_norm / customers));
+        }
+        let factor = ordinary.unwrap_or_else(|| rounded(&found.local));
+        let units = units(&scales);
+        out.parameters = L::PARAMETERS.map(str::to_owned).to_vec();
+        out.parameters.extend(names);
+        out.estimate = natural(&found.at, &units);
+        out.effects = Some(effects.with_values(&out.estimate[N..]));
+        out.customers = customers;
+        let peak = Peak { at: found.at, value: found.local.value, factor };
+        let density = |at: &[f64], gradient: &mut [f64]| -> f64 {
+            let mut value = joint.slope(at, gradient);
+            priors.add(at, &mut value, gradient);
+            value
+        };
+        fill(&mut out, L::NAME, (&peak, &units), density, options, run)?;
+        Ok(out)
+    }
+}
+
+/// What standardised coefficients are multiplied by in the units of the data.
+fn units(scales: &[f64]) -> Vec<f64> {
+    scales.iter().map(|scale| 1.0 / scale).collect()
+}
+
+/// The parameters and coefficients of the data's units, of log parameters and standardised coefficients.
+fn natural(at: &[f64], units: &[f64]) -> Vec<f64> {
+    let (law, coefficients) = at.split_at(at.len() - units.len());
+    let values = law.iter().map(|log| exp(*log));
+    values.chain(coefficients.iter().zip(units).map(|(value, unit)| value * unit)).collect()
+}
+
+/// The factor of the covariance of a curvature that is bent by so much more.
+fn factor(local: &Local, ridge: f64) -> Option<Vec<Vec<f64>>> {
+    let n = local.gradient.len();
+    let mut bent: Vec<f64> = local.hessian.iter().map(|h| -h).collect();
+    for i in 0..n {
+        bent[i * n + i] += ridge;
+    }
+    if !cholesky(&mut bent, n) {
+        return None;
+    }
+    let mut covariance = vec![0.0; n * n];
+    for (i, row) in covariance.chunks_exact_mut(n).enumerate() {
+        row[i] = 1.0;
+        solve(&bent, n, row);
+    }
+    if !cholesky(&mut covariance, n) {
+        return None;
+    }
+    let sound = covariance.iter().all(|c| c.is_finite());
+    sound.then(|| (0..n).map(|i| covariance[i * n..=i * n + i].to_vec()).collect())
+}
+
+fn rounded(local: &Local) -> Vec<Vec<f64>> {
+    let mut ridge = 0.25;
+    for _ in 0..60 {
+        if let Some(factor) = factor(local, ridge) {
+            return factor;
+        }
+        ridge *= 4.0;
+    }
+    let unit = |i: usize| (0..=i).map(|j| f64::from(u8::from(i == j))).collect();
+    (0..local.gradient.len()).map(unit).collect()
+}
+
+/// What Newton's next step would gain: ½ gᵀ F Fᵀ g.
+fn gain(local: &Local, factor: &[Vec<f64>]) -> f64 {
+    let along = |j: usize| (j..factor.len()).map(|i| factor[i][j] * local.gradient[i]).sum::<f64>();
+    0.5 * (0..factor.len()).map(|j| along(j) * along(j)).sum::<f64>()
+}
+
+pub(super) struct JointRefit<'a> {
+    pub estimate: (&'a [f64], &'a Effects),
+    pub given: Explained<'a>,
+    pub options: &'a BootstrapOptions,
+    pub run: &'a Run,
+}
+
+impl VisitLaw for JointRefit<'_> {
+    type Out = Refits;
+
+    fn law<L: Law<N>, const N: usize>(self, law: L) -> Result<Refits> {
+        let Self { estimate: (values, effects), given: (slices, given, covariates), options, run } = self;
+        let joint = Joint::of(law, slices, given, covariates)?;
+        let &BootstrapOptions { penalty, max_iterations, tolerance, .. } = options;
+        let (shrinkage, units) = (joint.shrinkage(penalty, covariates), units(&joint.scales()));
+        let bounds = shrinkage.bounds();
+        let coefficients = effects.coefficients().iter().map(|c: &Effect| c.value);
+        let start: Vec<f64> = values
+            .iter()
+            .map(|v| ln(*v))
+            .chain(coefficients.zip(&units).map(|(value, unit)| value / unit))
+            .collect();
+        let draw = Counts::new(joint.weight());
+        let single = Run::new().threads(1);
+        run.stage("refitting", options.replicates as u64)?;
+        run.map_items(options.replicates, |replicate| {
+            run.advance(1)?;
+            let weight = draw.weights(STREAM + replicate as u64, run);
+            if !joint.has_purchases(&weight) {
+                return Ok(None);
+            }
+            let customers = sum(weight.iter().copied());
+            let stop = Stop { max_iterations, gradient: tolerance * customers };
+            let found = maximise(&start, &bounds, stop, |at| {
+                run.check()?;
+                let mut local = joint.evaluate(&weight, at, &single)?;
+                shrinkage.penalise(customers, at, &mut local);
+                Ok(local)
+            })?;
+            let edge = found.bound.contains(&true);
+            Ok(found.converged.then(|| (natural(&found.at, &units), found.local.value, edge)))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::disallowed_methods)]
+    use super::*;
+    use crate::clv::door::with_law;
+
+    struct Compare<'a>(Explained<'a>);
+
+    impl VisitLaw for Compare<'_> {
+        type Out = ();
+        fn law<L: Law<N>, const N: usize>(self, law: L) -> Result<()> {
+            let joint = Joint::of(law, self.0.0, self.0.1, self.0.2)?;
+            let mut at: Vec<f64> = law.start(0.1, 8.0).iter().map(|v| ln(*v)).collect();
+            at.extend([0.4, -0.3]);
+            let mut gradient = vec![0.0; joint.size()];
+            let value = joint.slope(&at, &mut gradient);
+            let local = joint.evaluate(joint.weight(), &at, &Run::new())?;
+            assert!((value - local.value).abs() < 1e-12 * value.abs(), "{}: {value}", L::NAME);
+            for i in 0..at.len() {
+                let (got, want) = (gradient[i], local.gradient[i]);
+                assert!(
+                    (got - want).abs() < 1e-10 * want.abs().max(1.0),
+                    "{} {i}: {got} for {want}",
+                    L::NAME
+                );
+                let moved = |by: f64| {
+                    let mut at = at.clone();
+                    at[i] += by;
+                    joint.slope(&at, &mut vec![0.0; at.len()])
+                };
+                let difference = (moved(1e-5) - moved(-1e-5)) / 2e-5;
+                assert!(
+                    (got - difference).abs() < 1e-6 * (1.0 + got.abs()),
+                    "{} {i}: {got}, {difference}",
+                    L::NAME
+                );
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn slopes_are_the_gradients_of_all_laws() -> Result<()> {
+        let rows = RfmSlices {
+            frequency: &[0.0, 1.0, 2.0, 5.0, 5.0],
+            recency: &[0.0, 3.0, 4.0, 8.0, 9.0],
+            age: &[7.0, 9.0, 9.0, 8.0, 10.0],
+            weight: Some(&[50.0, 8.0, 4.0, 1.0, 2.0]),
+            log_intervals: Some(&[0.0, 1.098_612_288_668_11, 1.3, 2.2, 2.9]),
+            ..RfmSlices::default()
+        };
+        let given = [
+            Given::Number(vec![1.0, 2.5, 0.0, 4.0, 1.0].into()),
+            Given::Number(vec![0.0, 1.0, 1.0, 0.0, 2.0].into()),
+        ];
+        let covariates = Covariates::new(["a"], ["b"]);
+        for (kind, k) in [
+            ("clv.BetaGeo", 1),
+            ("clv.ModifiedBetaGeo", 1),
+            ("clv.BetaGeoCNBD", 3),
+            ("clv.ModifiedBetaGeoCNBD", 2),
+            ("clv.ParetoNBD", 1),
+            ("clv.GGompertzNBD", 1),
+            ("clv.BetaGeoBetaBinomial", 1),
+            ("clv.ParetoGGG", 1),
+        ] {
+            with_law(kind, k, Compare((&rows, &given, &covariates)))?;
+        }
+        Ok(())
+    }
+}
