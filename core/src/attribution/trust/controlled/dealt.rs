@@ -49,6 +49,27 @@ impl Calendar {
     }
 }
 
+/// Turns in which the rates by calendar are found.
+const CALENDAR_TURNS: usize = 8;
+
+/// Touches that are expected in each step, where each customer's are dealt by these sums.
+fn expected(customers: &[[f64; 3]], sums: &[f64], step: f64) -> Vec<f64> {
+    let steps = sums.len() - 1;
+    let mut out = vec![0.0; steps];
+    for [from, to, count] in customers {
+        let (first, last) = (((from / step) as usize).min(steps - 1), ((to / step) as usize).min(steps - 1));
+        let part = |k: usize| {
+            let inside = (to.min((k + 1) as f64 * step) - from.max(k as f64 * step)).max(0.0) / step;
+            inside * (sums[k + 1] - sums[k])
+        };
+        let whole: f64 = (first..=last).map(part).sum();
+        if whole > 0.0 {
+            (first..=last).for_each(|k| out[k] += count * part(k) / whole);
+        }
+    }
+    out
+}
+
 /// ∫ w wᵀ, Σ w at conversions, and what all touches do in the time that is seen.
 pub(super) struct Sums {
     pub(super) square: Vec<f64>,
@@ -163,39 +184,39 @@ impl<'a> Deck<'a> {
         deck
     }
 
-    /// Touches a customer and day in each step of the calendar, summed up.
+    /// How often each channel touches in each step of the calendar, summed up: as often as
+    /// it did, given how often it touched each customer (the conditional likelihood of a
+    /// Poisson process with a rate for each customer). Customers who are touched often are
+    /// watched longer, so touches per customer would fall with time by themselves.
     fn rates(&self, lives: &[Life], steps: usize) -> Vec<Vec<f64>> {
         let step = self.calendar.step;
         let channels = self.members.len();
         let mut touches = vec![vec![0.0; steps]; channels];
-        // Customers come and go: the changes of their number, and the parts of the steps they do it in.
-        let mut watched_days = [vec![0.0; steps], vec![0.0; steps]];
-        let mut watch = |kind: usize, from: f64, to: f64| {
-            let (first, last) = ((from / step) as usize, ((to / step) as usize).min(steps - 1));
-            for (k, days) in watched_days[kind].iter_mut().enumerate().take(last + 1).skip(first) {
-                *days += (to.min((k + 1) as f64 * step) - from.max(k as f64 * step)).max(0.0);
-            }
-        };
+        // Of each channel: customers' days from, to, and how often they were touched then.
+        let mut customers: Vec<Vec<[f64; 3]>> = vec![Vec::new(); channels];
         for watched in lives.iter().filter_map(|life| self.watch(life)) {
-            let end = watched.offset + watched.days;
-            watch(0, watched.offset, end);
-            if watched.member < watched.days {
-                watch(1, watched.offset + watched.member, end);
-            }
+            let mut count = vec![0.0; channels];
             for (at, channel) in watched.touches.iter().skip(1) {
                 let k = ((watched.offset + at) / step) as usize;
                 touches[*channel][k.min(steps - 1)] += 1.0;
+                count[*channel] += 1.0;
+            }
+            for (c, n) in count.into_iter().enumerate().filter(|(_, n)| *n > 0.0) {
+                let from = if self.members[c] { watched.member.min(watched.days) } else { 0.0 };
+                customers[c].push([watched.offset + from, watched.offset + watched.days, n]);
             }
         }
-        let mut out = Vec::with_capacity(channels);
-        for (touches, member) in touches.iter().zip(&self.members) {
-            let mut sum = 0.0;
-            let mut sums = vec![0.0];
-            for (n, days) in touches.iter().zip(&watched_days[usize::from(*member)]) {
-                sum += if *days > 0.0 { n / days * step } else { 0.0 };
-                sums.push(sum);
+        let mut out = vec![(0..=steps).map(|k| k as f64).collect::<Vec<f64>>(); channels];
+        for ((sums, touches), customers) in out.iter_mut().zip(&touches).zip(&customers) {
+            for _ in 0..CALENDAR_TURNS {
+                let expected = expected(customers, sums, step);
+                let mut sum = 0.0;
+                let rates: Vec<f64> = sums.windows(2).map(|pair| pair[1] - pair[0]).collect();
+                for (k, rate) in rates.iter().enumerate() {
+                    sum += if expected[k] > 0.0 { rate * touches[k] / expected[k] } else { 0.0 };
+                    sums[k + 1] = sum;
+                }
             }
-            out.push(sums);
         }
         out
     }
