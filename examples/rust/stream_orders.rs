@@ -4,17 +4,21 @@
 //! ```text
 //! cargo run --release -p headwater --example stream_orders
 //! cargo run --release -p headwater --example stream_orders -- --orders 1000000 --customers 50000 --fit
+//! cargo run --release -p headwater --example stream_orders -- --histories 50000000
 //! ```
 //!
 //! Customers buy on some days of two years, a few order lines each; lines come
-//! in at random. `--at-once` reads the same orders as one frame instead.
+//! in at random. `--at-once` reads the same orders as one frame instead. `--histories`
+//! fits so many customers' histories by the day, that are drawn from a BG/NBD law.
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;
 use std::time::Instant;
 
 use headwater::Run;
-use headwater::clv::{ModifiedBetaGeo, ParetoNbd, Purchases, Rfm, RfmBuilder, SummarizeOptions, summarize};
+use headwater::clv::{
+    BetaGeo, ModifiedBetaGeo, ParetoNbd, Purchases, Rfm, RfmBuilder, RfmSlices, SummarizeOptions, summarize,
+};
 use headwater::column::{Columns, DAY, Data};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -47,6 +51,45 @@ fn orders(rows: std::ops::Range<u64>, customers: u64) -> Columns {
     Columns::new().with("customer", customer).with("time", Data::times(time)).with("value", value)
 }
 
+/// Frequency, recency and T of customers of a BG/NBD law with r 1, α 50, a 1, b 5: the last
+/// of whole days up to two years.
+fn histories(count: u64) -> [Vec<f64>; 3] {
+    let mut out = [(); 3].map(|()| Vec::with_capacity(count as usize));
+    for who in 0..count {
+        let mut draw = who << 8;
+        let mut uniform = || {
+            draw += 1;
+            ((mixed(draw) >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
+        };
+        let age = 365.0 + (uniform() * 365.0).floor();
+        let (rate, dropout) =
+            (-headwater::math::ln(uniform()) / 50.0, 1.0 - headwater::math::pow(uniform(), 0.2));
+        let (mut frequency, mut recency, mut at) = (0.0, 0.0, 0.0);
+        while uniform() > dropout || frequency == 0.0 {
+            at += -headwater::math::ln(uniform()) / rate;
+            if at >= age || frequency == 200.0 {
+                break;
+            }
+            frequency += 1.0;
+            recency = at.ceil();
+        }
+        [frequency, recency, age].into_iter().zip(&mut out).for_each(|(x, column)| column.push(x));
+    }
+    out
+}
+
+/// Fits two laws, and tells how long it takes.
+fn fit(slices: &RfmSlices<'_>, run: &Run) -> Outcome<()> {
+    let start = Instant::now();
+    let model = ModifiedBetaGeo::new().fit(slices, run)?;
+    println!("ModifiedBetaGeo: {:.1} s, {:?}", start.elapsed().as_secs_f64(), model.estimates().values);
+    let start = Instant::now();
+    let model = ParetoNbd::new().fit(slices, run)?;
+    println!("ParetoNbd: {:.1} s, {:?}", start.elapsed().as_secs_f64(), model.estimates().values);
+    println!("peak {} MB", peak().unwrap_or_default());
+    Ok(())
+}
+
 /// The peak of resident memory in megabytes, where the system tells it.
 fn peak() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
@@ -71,6 +114,17 @@ fn main() -> Outcome<()> {
     let (rows, customers) = (number("--orders", 100_000_000)?, number("--customers", 5_000_000)?);
     let options = SummarizeOptions { period: "7d".parse()?, ..SummarizeOptions::default() };
     let run = Run::new();
+    let people = number("--histories", 0)?;
+    if people > 0 {
+        let [frequency, recency, age] = histories(people);
+        println!("{people} histories: peak {} MB", peak().unwrap_or_default());
+        let slices =
+            RfmSlices { frequency: &frequency, recency: &recency, age: &age, ..RfmSlices::default() };
+        let start = Instant::now();
+        let model = BetaGeo::new().fit(&slices, &run)?;
+        println!("BetaGeo: {:.1} s, {:?}", start.elapsed().as_secs_f64(), model.estimates().values);
+        return fit(&slices, &run);
+    }
     let rfm = if has("--at-once") {
         let frame = orders(0..rows, customers);
         println!("one frame made: peak {} MB", peak().unwrap_or_default());
@@ -99,13 +153,7 @@ fn main() -> Outcome<()> {
     };
     show(&rfm);
     if has("--fit") {
-        let start = Instant::now();
-        let model = ModifiedBetaGeo::new().fit(&rfm.slices(), &run)?;
-        println!("ModifiedBetaGeo: {:.1} s, {:?}", start.elapsed().as_secs_f64(), model.estimates().values);
-        let start = Instant::now();
-        let model = ParetoNbd::new().fit(&rfm.slices(), &run)?;
-        println!("ParetoNbd: {:.1} s, {:?}", start.elapsed().as_secs_f64(), model.estimates().values);
-        println!("peak {} MB", peak().unwrap_or_default());
+        fit(&rfm.slices(), &run)?;
     }
     Ok(())
 }
