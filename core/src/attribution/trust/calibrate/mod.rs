@@ -158,12 +158,17 @@ const SAMPLES: usize = 4_000;
 /// that may bring nothing has one that begins there. No sample
 /// of a channel exceeds all conversions there are.
 ///
+/// The estimate of [`self_controlled`](super::self_controlled) is, with `Shrink`, joined with tests
+/// of the same channels by the errors of both: estimates are off beyond their errors by a
+/// part τ ~ half-normal(0.2) that the tested channels tell of. A channel left out there has
+/// its test alone, or nothing: its source is `unknown`, and its interval missing.
+///
 /// | table | columns |
 /// | --- | --- |
-/// | `calibrated` | model, channel, uncalibrated, factor, calibrated, standard_error, low, high, share (of what channels bring), source (`tested`; `pooled`: from the tests of others; `unchanged`; `no credit`: a tested channel without credit in its periods, scaled by its touches; `baseline`), tests |
+/// | `calibrated` | model, channel, uncalibrated, factor, calibrated, standard_error, low, high, share (of what channels bring), source (`tested`; `pooled`: from the tests of others; `unchanged`; `no credit`: a tested channel without credit in its periods, scaled by its touches; `unknown`; `baseline`), tests |
 /// | `tests` | model, channel, start, end, effect, standard_error, credited, factor, factor_standard_error |
 /// | `pooling` | model, channel, tests, factor, factor_standard_error, q, between (variance between tests) |
-/// | `centre` | model, mu, tau, no_effect (means; with `shrink`), unused_tests |
+/// | `centre` | model, mu, tau, no_effect (means; with `shrink`; of joined estimates tau alone), unused_tests |
 ///
 /// Errors: [`Error::Row`] for a channel without a touch, a period that is
 /// empty, or a standard error that is not above 0; [`Error::NotEnoughData`]
