@@ -18,8 +18,8 @@ const follower = (cancelJob, jobProgress) => (promise, job, options, instead) =>
       onProgress(stage, done, total)
     }
     const abort = () => {
-      cancelJob(job)
-      finish(reject, aborted(signal.reason))
+      // Work that has begun may be done before it hears of it, and what it did then stands: its own end is told.
+      if (!cancelJob(job)) finish(reject, aborted(signal.reason))
     }
     const finish = (settle, value) => {
       clearInterval(timer)
@@ -33,7 +33,7 @@ const follower = (cancelJob, jobProgress) => (promise, job, options, instead) =>
       } catch (error) {
         finish(reject, error)
       }
-    }, (error) => finish(reject, error))
+    }, (error) => finish(reject, error.code === 'HW_CANCELLED' ? aborted(signal?.reason) : error))
     if (signal) {
       if (signal.aborted) return abort()
       signal.addEventListener('abort', abort, { once: true })

@@ -67,7 +67,7 @@ function options(given) {
     throw optionError('signal', 'must be an AbortSignal')
   }
   if (onProgress !== undefined && typeof onProgress !== 'function') throw optionError('onProgress', 'must be a function')
-  const out = {}
+  const out = { aborted: signal?.aborted === true }
   if (seed !== undefined) {
     if (typeof seed !== 'bigint' && !Number.isSafeInteger(seed)) throw optionError('seed', 'must be a whole number')
     const wide = BigInt(seed)

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use headwater::run::{Monitor, Run};
@@ -21,6 +22,7 @@ pub(crate) struct Call<'e> {
     env: &'e Env,
     raw: Unknown<'e>,
     json: String,
+    aborted: bool,
     pub(crate) settings: Settings,
 }
 
@@ -50,7 +52,8 @@ impl<'e> Call<'e> {
         let threads: Option<f64> = split.get("threads")?;
         let settings =
             Settings { seed: seed.and_then(|s| s.parse().ok()), threads: threads.map(|t| t as usize) };
-        Ok(Self { env, raw: options, json: split.get_named_property("json")?, settings })
+        let aborted = split.get("aborted")?.unwrap_or_default();
+        Ok(Self { env, raw: options, json: split.get_named_property("json")?, aborted, settings })
     }
 
     /// The options as the core's struct.
@@ -180,16 +183,38 @@ pub(crate) fn now<T>(env: &Env, work: impl FnOnce() -> headwater::Result<T>) -> 
     contain(work).map_err(|failure| failure.thrown(env))
 }
 
-/// Asks a running job to stop; `face/follow.js` holds its monitor.
+/// What `face/follow.js` holds of a job.
+#[derive(Clone)]
+pub struct Watch {
+    monitor: Arc<Monitor>,
+    begun: Arc<AtomicBool>,
+}
+
+impl Watch {
+    /// Whether the job's work may begin. Of this and [`Watch::cancel`] at least one hears of the other.
+    fn begin(&self) -> headwater::Result<()> {
+        self.begun.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        if self.monitor.is_cancelled() { Err(headwater::Error::Cancelled) } else { Ok(()) }
+    }
+
+    fn cancel(&self) -> bool {
+        self.monitor.cancel();
+        fence(Ordering::SeqCst);
+        self.begun.load(Ordering::Relaxed)
+    }
+}
+
+/// Asks a job to stop, and says whether it had begun.
 #[napi(skip_typescript)]
-pub fn cancel_job(monitor: &External<Arc<Monitor>>) {
-    monitor.cancel();
+pub fn cancel_job(watch: &External<Watch>) -> bool {
+    watch.cancel()
 }
 
 /// A running job's stage, what is done of it, and its total.
 #[napi(skip_typescript)]
-pub fn job_progress(monitor: &External<Arc<Monitor>>) -> (String, f64, f64) {
-    let at = monitor.progress();
+pub fn job_progress(watch: &External<Watch>) -> (String, f64, f64) {
+    let at = watch.monitor.progress();
     (at.stage.to_owned(), at.done as f64, at.total as f64)
 }
 
@@ -197,6 +222,7 @@ struct Job<W, C> {
     work: Option<W>,
     wrap: Option<C>,
     run: Run,
+    watch: Watch,
 }
 
 /// A cell between the job's closures; a job never runs twice.
@@ -213,7 +239,7 @@ where
     fn compute(&mut self) -> Result<Self::Output> {
         let Some((work, _)) = self.work.take() else { return Err(Error::from_reason("the job ran already")) };
         Ok(contain(|| {
-            self.run.check()?;
+            self.watch.begin()?;
             work(&self.run)
         }))
     }
@@ -279,9 +305,14 @@ where
         let work = prepare(&call)?;
         let monitor = start.monitor.unwrap_or_default();
         let run = call.settings.or(start.defaults).run().monitor(Arc::clone(&monitor));
-        let job = Job { work: Some((work, std::marker::PhantomData::<fn() -> T>)), wrap: Some(wrap), run };
+        let watch = Watch { monitor, begun: Arc::default() };
+        if call.aborted {
+            watch.cancel();
+        }
+        let work = Some((work, std::marker::PhantomData::<fn() -> T>));
+        let job = Job { work, wrap: Some(wrap), run, watch: watch.clone() };
         let promise = env.spawn(job)?.promise_object();
-        face::call(env, "follow", (promise.to_unknown(), External::new(monitor), call.raw, start.this))
+        face::call(env, "follow", (promise.to_unknown(), External::new(watch), call.raw, start.this))
     });
     match begun {
         Ok(promise) => Ok(promise),

@@ -34,7 +34,7 @@ test('a queued job is rejected at once, and an aborted signal starts nothing', a
   setTimeout(() => controller.abort(), 20)
   await assert.rejects(queued, cancelled)
   busy.abort()
-  for (const job of running) await assert.rejects(job, cancelled)
+  await Promise.all(running.map((job) => assert.rejects(job, cancelled)))
   await assert.rejects(hw.simulate.market({ ...long, signal: AbortSignal.abort() }), cancelled)
   await assert.rejects(hw.simulate.market({ ...long, signal: AbortSignal.timeout(30) }), cancelled)
 })
