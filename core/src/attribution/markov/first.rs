@@ -83,100 +83,125 @@ impl<'a> FirstVisits<'a> {
         self.from[range.clone()].iter().map(|i| *i as usize).zip(self.share[range].iter().copied())
     }
 
-    /// Per journey what the first visits to the states of `gone` are worth, by
-    /// each of the worths; `None` where sweeps do not come to 12 digits.
-    pub(super) fn worth<const K: usize>(
+    /// Per journey what the first visits to some states are worth, by each of
+    /// the worths, for L cuts (the states that are `gone`) in step: what comes
+    /// to a state is read once for all of them. `None` where sweeps do not come
+    /// to 12 digits. The answer for a cut does not depend on the others.
+    pub(super) fn worth<const K: usize, const L: usize>(
         &self,
-        gone: &[bool],
+        gone: [&[bool]; L],
         worths: [&[f64]; K],
         run: &Run,
-    ) -> Result<Option<[f64; K]>> {
+    ) -> Result<[Option<[f64; K]>; L]> {
         let n = self.chain.len();
-        let (mut inside, mut members) = (vec![false; n], Vec::new());
-        for s in (0..n).filter(|s| gone[*s]) {
-            inside[self.place[s] as usize] = true;
-            members.push((self.place[s] as usize, worths.map(|worth| worth[s])));
+        let mut inside = vec![[false; L]; n];
+        let members: [Vec<Member<K>>; L] = std::array::from_fn(|l| {
+            let states = (0..n).filter(|s| gone[l][*s]);
+            states.map(|s| (self.place[s] as usize, worths.map(|worth| worth[s]))).collect()
+        });
+        for (l, members) in members.iter().enumerate() {
+            members.iter().for_each(|(at, _)| inside[*at][l] = true);
         }
         let follow = self.following(&inside);
-        let mut base = vec![0.0; n];
-        for (j, w) in members.iter().flat_map(|(s, _)| self.leading(*s)) {
-            base[j] += w;
+        // 0 inside S, here and in z, so that nothing from there is counted twice.
+        let mut base = vec![[0.0; L]; n];
+        for (l, members) in members.iter().enumerate() {
+            for (j, w) in members.iter().flat_map(|(at, _)| self.leading(*at)) {
+                base[j][l] += if inside[j][l] { 0.0 } else { w };
+            }
         }
-        let top: [f64; K] =
-            std::array::from_fn(|k| members.iter().fold(0.0, |a: f64, (_, worth)| a.max(worth[k].abs())));
+        let top: [[f64; K]; L] = std::array::from_fn(|l| {
+            std::array::from_fn(|k| members[l].iter().fold(0.0, |a: f64, (_, worth)| a.max(worth[k].abs())))
+        });
         let starts: f64 = self.start.iter().sum();
-        let entered: f64 = follow.iter().map(|j| base[*j]).sum();
+        let entered = lanes(follow.iter().map(|j| base[*j]));
         let left = self.leaving(&inside, &follow);
-        let inflow = |j: usize, z: &[f64]| self.coming(j).map(|(i, share)| share * z[i]).sum::<f64>();
-        // 0 inside S, so that nothing from there is counted twice.
-        let mut z = vec![0.0; n];
-        let (mut best, mut stale) = (f64::INFINITY, 0);
+        let step = |j: usize, z: &[[f64; L]]| -> [f64; L] {
+            let inflow = lanes(self.coming(j).map(|(i, share)| z[i].map(|z| share * z)));
+            std::array::from_fn(|l| if inside[j][l] { 0.0 } else { base[j][l] + inflow[l] })
+        };
+        let mut z = vec![[0.0; L]; n];
+        let (mut best, mut stale) = ([f64::INFINITY; L], [0; L]);
+        let (mut found, mut open) = ([None; L], [true; L]);
         for _ in 0..LOOKS {
             run.check()?;
             for _ in 0..if follow.is_empty() { 0 } else { LOOK } {
                 // As much leaves these states as comes to them: without this step walks
                 // that go round a thousand times would take a thousand sweeps.
-                let leaving: f64 = follow.iter().zip(&left).map(|(j, share)| z[*j] * share).sum();
-                let factor = if leaving > 0.0 { entered / leaving } else { 1.0 };
-                follow.iter().for_each(|j| z[*j] *= factor);
+                let leaving: [f64; L] = lanes(
+                    follow.iter().zip(&left).map(|(j, share)| std::array::from_fn(|l| z[*j][l] * share[l])),
+                );
+                let factor: [f64; L] =
+                    std::array::from_fn(|l| if leaving[l] > 0.0 { entered[l] / leaving[l] } else { 1.0 });
+                follow.iter().for_each(|j| z[*j].iter_mut().zip(factor).for_each(|(z, f)| *z *= f));
                 for j in &follow {
-                    z[*j] = base[*j] + inflow(*j, &z);
+                    z[*j] = step(*j, &z);
                 }
             }
-            let residual: f64 = follow.iter().map(|j| (base[*j] + inflow(*j, &z) - z[*j]).abs()).sum();
-            let (sums, sizes) = self.first(&inside, &members, &z);
-            let error = (0..K).fold(0.0_f64, |worst, k| {
-                let error = residual * top[k];
-                worst.max(if error == 0.0 { 0.0 } else { error / sizes[k] })
-            });
-            stale = if error < 0.5 * best { 0 } else { stale + 1 };
-            best = best.min(error);
-            if error <= WANTED || (stale > 2 && error <= self.accepted) {
-                return Ok(Some(sums.map(|sum| sum / starts)));
+            let residual: [f64; L] = lanes(follow.iter().map(|j| {
+                let next = step(*j, &z);
+                std::array::from_fn(|l| (next[l] - z[*j][l]).abs())
+            }));
+            for l in (0..L).filter(|l| open[*l]).collect::<Vec<_>>() {
+                let (sums, sizes) = self.first(&inside, l, &members[l], &z);
+                let error = (0..K).fold(0.0_f64, |worst, k| {
+                    let error = residual[l] * top[l][k];
+                    worst.max(if error == 0.0 { 0.0 } else { error / sizes[k] })
+                });
+                stale[l] = if error < 0.5 * best[l] { 0 } else { stale[l] + 1 };
+                best[l] = best[l].min(error);
+                if error <= WANTED || (stale[l] > 2 && error <= self.accepted) {
+                    found[l] = Some(sums.map(|sum| sum / starts));
+                    open[l] = false;
+                } else if stale[l] > 8 {
+                    open[l] = false;
+                }
             }
-            if stale > 8 {
-                return Ok(None);
+            if open == [false; L] {
+                break;
             }
         }
-        Ok(None)
+        Ok(found)
     }
 
-    /// What can follow on S, in order.
-    fn following(&self, inside: &[bool]) -> Vec<usize> {
+    /// What can follow on S of any cut, and is not in S of all of them, in order.
+    fn following<const L: usize>(&self, inside: &[[bool; L]]) -> Vec<usize> {
         let n = inside.len();
         let mut seen = vec![false; n];
-        let mut queue: Vec<usize> = (0..n).filter(|s| inside[*s]).collect();
+        let mut queue: Vec<usize> = (0..n).filter(|s| inside[*s] != [false; L]).collect();
         while let Some(at) = queue.pop() {
             for (next, _) in self.leading(at) {
-                if !inside[next] && !std::mem::replace(&mut seen[next], true) {
+                if !std::mem::replace(&mut seen[next], true) {
                     queue.push(next);
                 }
             }
         }
-        (0..n).filter(|s| seen[*s]).collect()
+        (0..n).filter(|s| seen[*s] && inside[*s] != [true; L]).collect()
     }
 
     /// The share of what is at each of these places that then ends, or comes to S.
-    fn leaving(&self, inside: &[bool], follow: &[usize]) -> Vec<f64> {
+    fn leaving<const L: usize>(&self, inside: &[[bool; L]], follow: &[usize]) -> Vec<[f64; L]> {
         let share = |s: &usize| {
-            let again: f64 = self.leading(*s).filter(|(j, _)| inside[*j]).map(|(_, w)| w).sum();
-            (self.ends[*s] + again) / self.visits[*s]
+            let again =
+                lanes(self.leading(*s).map(|(j, w)| inside[j].map(|inside| if inside { w } else { 0.0 })));
+            again.map(|again: f64| (self.ends[*s] + again) / self.visits[*s])
         };
         follow.iter().map(share).collect()
     }
 
-    /// Σ y_s worth_s, and the same of sizes.
-    fn first<const K: usize>(
+    /// Σ y_s worth_s, and the same of sizes, of one cut.
+    fn first<const K: usize, const L: usize>(
         &self,
-        inside: &[bool],
-        members: &[(usize, [f64; K])],
-        z: &[f64],
+        inside: &[[bool; L]],
+        l: usize,
+        members: &[Member<K>],
+        z: &[[f64; L]],
     ) -> ([f64; K], [f64; K]) {
         let (mut sums, mut sizes) = ([0.0; K], [0.0; K]);
         for (s, worth) in members {
-            let coming = self.coming(*s).filter(|(i, _)| !inside[*i]);
+            let coming = self.coming(*s).filter(|(i, _)| !inside[*i][l]);
             let y: f64 = self.start[*s]
-                + coming.map(|(i, share)| (self.visits[i] - z[i]).max(0.0) * share).sum::<f64>();
+                + coming.map(|(i, share)| (self.visits[i] - z[i][l]).max(0.0) * share).sum::<f64>();
             for k in 0..K {
                 sums[k] += y * worth[k];
                 sizes[k] += y * worth[k].abs();
@@ -184,6 +209,17 @@ impl<'a> FirstVisits<'a> {
         }
         (sums, sizes)
     }
+}
+
+/// A place in S, and what coming there is worth.
+type Member<const K: usize> = (usize, [f64; K]);
+
+/// The sum in each lane.
+fn lanes<const L: usize>(of: impl Iterator<Item = [f64; L]>) -> [f64; L] {
+    of.fold([0.0; L], |mut sum, one| {
+        sum.iter_mut().zip(one).for_each(|(sum, one)| *sum += one);
+        sum
+    })
 }
 
 /// What an answer may be off by: 12 digits, or where walks take thousands of

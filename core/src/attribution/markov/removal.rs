@@ -11,6 +11,8 @@ use crate::{Error, Result};
 const SMALL: usize = 160;
 /// States up to which elimination is affordable at all (memory 8 n² bytes).
 pub(super) const LARGE: usize = 3_000;
+/// Channels that are taken out in step: a line of the cache holds this many numbers.
+const LANES: usize = 8;
 /// Relative error that a solution may have.
 const TOLERANCE: f64 = 1e-12;
 
@@ -96,11 +98,33 @@ impl<'a> Walks<'a> {
         if removal == Removal::Null && self.chain.order() == 1 && self.chain.len() <= LARGE {
             return self.by_one_elimination(channels, run);
         }
+        let found = match &self.first {
+            Some(first) if removal == Removal::Null => self.in_step(first, channels, run)?,
+            _ => vec![None; channels],
+        };
         run.map_items(channels, |c| {
+            if let Some(lost) = found[c] {
+                return Ok(self.share_of(lost));
+            }
             let effect = self.effect(removal, &Cut::Channels(&[c as u32]), run)?;
             run.advance(1)?;
             Ok(effect)
         })
+    }
+
+    /// What is lost with each channel, [`LANES`] of them at a time.
+    fn in_step(&self, first: &FirstVisits<'_>, channels: usize, run: &Run) -> Result<Vec<Option<Pair>>> {
+        let worth = [&self.worth[0][..], &self.worth[1][..]];
+        let groups = run.map_items(channels.div_ceil(LANES), |group| {
+            let gone: [Vec<bool>; LANES] = std::array::from_fn(|l| {
+                let channel = [(group * LANES + l) as u32];
+                self.states.iter().map(|s| Cut::Channels(&channel).holds(s)).collect()
+            });
+            let found: [_; LANES] = first.worth(std::array::from_fn(|l| &gone[l][..]), worth, run)?;
+            run.advance(found.iter().take(channels - group * LANES).flatten().count() as u64)?;
+            Ok(found)
+        })?;
+        Ok(groups.into_iter().flatten().take(channels).collect())
     }
 
     fn by_one_elimination(&self, channels: usize, run: &Run) -> Result<Vec<Pair>> {
@@ -158,7 +182,7 @@ impl<'a> Walks<'a> {
     fn lost(&self, cut: &Cut<'_>, worth: [&[f64]; 2], run: &Run) -> Result<Pair> {
         let gone: Vec<bool> = self.states.iter().map(|s| cut.holds(s)).collect();
         if let (Some(first), Cut::Channels(_)) = (&self.first, cut)
-            && let Some(found) = first.worth(&gone, worth, run)?
+            && let [Some(found)] = first.worth([&gone[..]], worth, run)?
         {
             return Ok(found);
         }
