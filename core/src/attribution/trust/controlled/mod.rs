@@ -26,8 +26,12 @@
 //! to buy still looks as if it caused the purchase: no comparison within a
 //! customer can tell, an experiment can.
 
+mod calendar;
+mod course;
 mod dealt;
 mod fit;
+mod shapes;
+mod sums;
 
 use serde::{Deserialize, Serialize};
 
