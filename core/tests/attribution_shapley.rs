@@ -305,6 +305,17 @@ fn degenerate_games_have_an_answer() {
 }
 
 #[test]
+fn of_equally_known_subsets_the_first_by_label_counts() {
+    // Both pairs have two journeys; A + D is read as a larger number than B + C.
+    let j = journeys(&[("A > D", 1.0, 1.0, 0.0), ("B > C", 0.0, 2.0, 0.0), ("A > B > C > D", 1.0, 1.0, 0.0)]);
+    for worth in [Worth::JourneyRate, Worth::ExactSetRate] {
+        let split = totals(&j, Shapley { missing: Missing::NearestSubset, ..of(worth) }).unwrap();
+        assert!(split[1][0].abs() < 1e-12 && split[2][0].abs() < 1e-12, "{split:?}");
+        assert!((split[0][0] - 1.0).abs() < 1e-12 && (split[3][0] - 1.0).abs() < 1e-12, "{split:?}");
+    }
+}
+
+#[test]
 fn single_journeys_are_split() {
     let j = journeys(&TOY);
     let fitted = |worth| Fitted::fit(&Model::Shapley(of(worth)), &j, &Run::new()).unwrap();

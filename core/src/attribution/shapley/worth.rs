@@ -1,5 +1,6 @@
 //! Games made from journeys or from a user's table.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
@@ -205,10 +206,10 @@ pub(super) fn fill(
 ) -> Result<Filled> {
     let sets: Vec<usize> = sets.collect();
     let mut best: Vec<u32> = (0..sets.len() as u32).collect();
-    let size = |at: &u32| sets[*at as usize].count_ones();
     best.sort_by(|a, b| {
-        let more = journeys[*b as usize].total_cmp(&journeys[*a as usize]);
-        size(b).cmp(&size(a)).then(more).then(a.cmp(b))
+        let (a, b) = (*a as usize, *b as usize);
+        let size = |at: usize| sets[at].count_ones();
+        size(b).cmp(&size(a)).then(journeys[b].total_cmp(&journeys[a])).then(by_label(sets[a], sets[b]))
     });
     let mut nearest = vec![u32::MAX; 1 << n];
     for (rank, at) in best.iter().enumerate() {
@@ -218,6 +219,13 @@ pub(super) fn fill(
     subsets::least(&mut nearest, run)?;
     let worth = |rank: &u32| best.get(*rank as usize).map_or(0.0, |at| worths[*at as usize]);
     Ok(Filled { table: nearest.iter().map(worth).collect(), first_missing })
+}
+
+/// The order of equally large sets by their lists of channels: where they differ first, the lower goes first.
+fn by_label(a: usize, b: usize) -> Ordering {
+    let differ = a ^ b;
+    let lowest = differ & differ.wrapping_neg();
+    (b & lowest).cmp(&(a & lowest))
 }
 
 pub(super) fn missing(channels: &[String], set: usize) -> Error {
