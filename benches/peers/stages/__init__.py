@@ -12,6 +12,7 @@ from . import (
     lifetimes,
     markov,
     paths,
+    pymc_marketing,
     rfm,
     rules,
     shapley,
@@ -76,12 +77,12 @@ STAGES = {
     "cdnow": (
         "BG/NBD fit, CDNOW (2,357 customers)",
         "≥ 100 × lifetimes, log-likelihood at least as high",
-        lifetimes.CDNOW,
+        lifetimes.CDNOW | pymc_marketing.CDNOW,
     ),
     "bgnbd": (
         "BG/NBD fit, 1 million simulated customers",
         "≥ 100 × lifetimes, log-likelihood at least as high",
-        lifetimes.MILLION,
+        lifetimes.MILLION | pymc_marketing.MILLION,
     ),
     "pareto": ("Pareto/NBD fit, CDNOW (2,357 customers)", "≤ 0.02 s", lifetimes.PARETO),
     "pareto_100k": ("Pareto/NBD fit, 100,000 simulated customers", "≤ 0.3 s", lifetimes.PARETO_100K),
@@ -99,7 +100,7 @@ STAGES = {
     "posterior": (
         "Full posterior of BG/NBD on CDNOW by NUTS, 4 × 1,000 draws",
         "≤ 0.5 s, R̂ < 1.01",
-        uncertainty.POSTERIOR,
+        uncertainty.POSTERIOR | pymc_marketing.POSTERIOR,
     ),
     "refits": ("Bootstrap refits of BG/NBD on CDNOW", "1,000 in ≤ 0.5 s", uncertainty.REFITS),
     "covariates": (
