@@ -251,10 +251,11 @@ fn ln_survived(a: f64, b: f64, n: usize) -> f64 {
     ln_rising_ratio(b, a, u32::try_from(n).unwrap_or(u32::MAX))
 }
 
-/// E f(p), p ~ Beta(a, b): the trapezoidal rule on logit p, whose error is exponentially small.
+/// E f(p), p ~ Beta(a, b): the trapezoidal rule on logit p, whose error is exponentially small:
+/// e^(−2π · π / step) where f is analytic but for p ≤ 0, e^(−2π² σ² / step²) where the density is narrow.
 fn over_beta(a: f64, b: f64, mut f: impl FnMut(f64) -> f64) -> f64 {
     let normaliser = ln_beta(a, b);
-    let step = (0.25 * (trigamma(a) + trigamma(b)).sqrt()).min(0.2);
+    let step = (0.5 * (trigamma(a) + trigamma(b)).sqrt()).min(0.45);
     let centre = ln(a) - ln(b);
     let mut total = Sum::default();
     for direction in [1.0, -1.0] {
@@ -278,7 +279,7 @@ fn over_beta(a: f64, b: f64, mut f: impl FnMut(f64) -> f64) -> f64 {
 /// E f(λ), λ ~ Gamma(shape, rate), in the same way on ln λ.
 fn over_gamma(shape: f64, rate: f64, mut f: impl FnMut(f64) -> f64) -> f64 {
     let normaliser = crate::math::ln_gamma(shape);
-    let step = (0.25 * trigamma(shape).sqrt()).min(0.15);
+    let step = (0.5 * trigamma(shape).sqrt()).min(0.25);
     let centre = ln(shape);
     let mut total = Sum::default();
     for direction in [1.0, -1.0] {
