@@ -5,12 +5,13 @@
 //! cargo run --release -p headwater --example market_scores
 //! cargo run --release -p headwater --example market_scores -- --people 50000 --seeds 5 --models FILE
 //! cargo run --release -p headwater --example market_scores -- --coverage 200
+//! cargo run --release -p headwater --example market_scores -- --coverage 200 --from 200
 //! cargo run --release -p headwater --example market_scores -- --aim 300000
 //! ```
 //!
 //! `--models` is a file with a JSON array of models, as `attribute` takes them;
 //! by default `MODELS`. `--aim` tells how far each channel is off with one lift test
-//! for three channels, in markets of so many people. Customers are known without error here: what stitching
+//! for three channels, in markets of so many people. `--from` begins at a later seed, in both. Customers are known without error here: what stitching
 //! adds to the errors is another question.
 #![allow(clippy::print_stdout)]
 
@@ -30,7 +31,8 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// The models that are scored. New ones join here.
 const MODELS: &str = r#"["first", "last", "last_non_direct", "linear", "position_based", "time_decay", "shapley",
-    {"model": "markov", "order": 1}, {"model": "markov", "order": 2}]"#;
+    {"model": "shapley", "worth": "rate"}, {"model": "markov", "order": 1}, {"model": "markov", "order": 2},
+    "logistic", "shao_li", "path_counterfactual", "time_to_event", "additive_hazard"]"#;
 
 /// Estimates with intervals, whose coverage is counted. New ones join here.
 const ESTIMATORS: [(&str, Estimator); 3] = [
@@ -52,12 +54,14 @@ struct Arguments {
     people: u64,
     seeds: u64,
     coverage: u64,
+    from: u64,
     aim: u64,
     models: String,
 }
 
 fn main() -> Outcome<()> {
-    let mut given = Arguments { people: 20_000, seeds: 3, coverage: 0, aim: 0, models: MODELS.to_owned() };
+    let mut given =
+        Arguments { people: 20_000, seeds: 3, coverage: 0, from: 0, aim: 0, models: MODELS.to_owned() };
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
@@ -65,15 +69,20 @@ fn main() -> Outcome<()> {
             "--people" => given.people = value.parse()?,
             "--seeds" => given.seeds = value.parse()?,
             "--coverage" => given.coverage = value.parse()?,
+            "--from" => given.from = value.parse()?,
             "--aim" => given.aim = value.parse()?,
             "--models" => given.models = std::fs::read_to_string(value)?,
-            _ => return Err(format!("{name}: give --people, --seeds, --models, --coverage or --aim").into()),
+            _ => {
+                return Err(
+                    format!("{name}: give --people, --seeds, --models, --coverage, --from or --aim").into()
+                );
+            }
         }
     }
     let run = Run::new();
     match &given {
-        Arguments { coverage: count, .. } if *count > 0 => coverage(*count, &run),
-        Arguments { aim: people, .. } if *people > 0 => aim(*people, given.seeds, &run),
+        Arguments { coverage: count, from, .. } if *count > 0 => coverage(*from, *count, &run),
+        Arguments { aim: people, .. } if *people > 0 => aim(*people, (given.from, given.seeds), &run),
         _ => errors(&given, &run),
     }
 }
@@ -304,7 +313,7 @@ fn calibrated(world: &World, tests: Table, given: &str, run: &Run) -> Outcome<Co
 // --- the aim -----------------------------------------------------------------------------------------------------------
 
 /// How far each channel above 5 % is off, and how often all of a market's are within 10 %.
-fn aim(people: u64, seeds: u64, run: &Run) -> Outcome<()> {
+fn aim(people: u64, (from, seeds): (u64, u64), run: &Run) -> Outcome<()> {
     println!("{people} people, {seeds} seeds; one test for three channels, of half of the people.\n");
     println!(
         "| market | worst of each seed, share in % | the same, amount | true share → estimate (last seed) |"
@@ -312,7 +321,7 @@ fn aim(people: u64, seeds: u64, run: &Run) -> Outcome<()> {
     println!("| --- | --- | --- | --- |");
     for name in market_names() {
         let (mut shares, mut amounts, mut shown) = (Vec::new(), Vec::new(), Vec::new());
-        for seed in 1..=seeds {
+        for seed in from + 1..=from + seeds {
             let world = World::new(&name, people, seed, run)?;
             let found =
                 score(&compared(&world, run)?, &world.truth(), &ScoreOptions::default(), run)?.channels;
@@ -322,8 +331,8 @@ fn aim(people: u64, seeds: u64, run: &Run) -> Outcome<()> {
             let large = (0..found.rows()).filter(|row| true_share[*row] >= 0.05);
             let worst =
                 |a: &[f64], b: &[f64]| large.clone().map(|r| (a[r] / b[r] - 1.0).abs()).fold(0.0, f64::max);
-            shares.push(format!("{:.0}", 100.0 * worst(share, true_share)));
-            amounts.push(format!("{:.0}", 100.0 * worst(amount, truth)));
+            shares.push(format!("{:.1}", 100.0 * worst(share, true_share)));
+            amounts.push(format!("{:.1}", 100.0 * worst(amount, truth)));
             let told = |row: usize| {
                 let channel = found.text("channel", row).unwrap_or_default();
                 format!("{channel} {:.1} → {:.1}", 100.0 * true_share[row], 100.0 * share[row])
@@ -338,14 +347,14 @@ fn aim(people: u64, seeds: u64, run: &Run) -> Outcome<()> {
 // --- coverage ----------------------------------------------------------------------------------------------------------
 
 /// How often intervals cover the truth, over many small markets.
-fn coverage(count: u64, run: &Run) -> Outcome<()> {
+fn coverage(from: u64, count: u64, run: &Run) -> Outcome<()> {
     let markets = market_names();
     println!("| estimate | market | intervals | cover |\n| --- | --- | ---: | ---: |");
     for (label, estimate) in ESTIMATORS {
         let mut hits: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
         for at in 0..count {
             let name = &markets[at as usize % markets.len()];
-            let world = World::new(name, 3_000, 1_000 + at, run)?;
+            let world = World::new(name, 3_000, 1_000 + from + at, run)?;
             let scores = score(&estimate(&world, run)?, &world.truth(), &ScoreOptions::default(), run)?;
             let tally = hits.entry(name).or_default();
             for column in ["covered", "share_covered"] {
