@@ -327,6 +327,45 @@ fn every_law() -> Vec<Box<dyn Purchases>> {
     ]
 }
 
+/// E λ / (δ + λ p) of a living customer on a grid: λ ~ Gamma by its logarithm, p ~ Beta(a, b) by
+/// u = p^a, in which a density that crowds at 0 is even.
+fn residual_on_a_grid([shape, scale, a, b]: [f64; 4], delta: f64) -> f64 {
+    let ln_density = |y: f64| shape * y - y.exp();
+    let lambdas: Vec<(f64, f64)> = (0..2_000)
+        .map(|k| shape.ln() - 60.0 / shape.min(1.0) + f64::from(k) * (64.0 / shape.min(1.0) / 2_000.0))
+        .map(|y| (y.exp() / scale, ln_density(y).exp()))
+        .filter(|l| l.1 > 0.0)
+        .collect();
+    let whole: f64 = lambdas.iter().map(|l| l.1).sum();
+    let n = 4_000;
+    let (mut sum, mut mass) = (0.0, 0.0);
+    for i in 0..n {
+        let p = ((f64::from(i) + 0.5) / f64::from(n)).powf(1.0 / a);
+        let weight = (1.0 - p).powf(b - 1.0);
+        let earned: f64 = lambdas.iter().map(|(l, w)| w * l / (delta + l * p)).sum();
+        sum += weight * earned / whole;
+        mass += weight;
+    }
+    sum / mass
+}
+
+#[test]
+fn discounted_purchases_of_customers_who_hardly_drop_out() {
+    for ([r, alpha, a, b], [x, t_x, t], d) in [
+        ([0.243, 4.414, 0.05, 2.4], [2.0, 30.43, 38.86], 0.1_f64),
+        ([0.243, 4.414, 0.01, 2.4], [2.0, 30.43, 38.86], 0.002),
+        ([2.0, 10.0, 0.003, 1.5], [4.0, 20.0, 24.0], 0.01),
+        ([0.8, 5.0, 1e-5, 3.0], [1.0, 8.0, 30.0], 0.05),
+    ] {
+        let model = BetaGeoModel::from_parameters(r, alpha, a, b, None).unwrap();
+        let alive = model.p_alive(x, t_x, t).unwrap();
+        let exact = alive * residual_on_a_grid([r + x, alpha + t, a, b + x], d.ln_1p());
+        close(model.residual_purchases(x, t_x, t, d).unwrap(), exact, 2e-5, &format!("a {a} d {d}"));
+    }
+    let known = BetaGeoModel::from_parameters(0.243, 4.414, 0.05, 2.4, None).unwrap();
+    close(known.residual_purchases(2.0, 30.43, 38.86, 0.1).unwrap(), 0.527_125_95, 1e-8, "by mpmath");
+}
+
 #[test]
 fn quantities_agree_with_each_other() {
     for model in every_law() {

@@ -21,7 +21,7 @@ use crate::clv::estimates::Verdict;
 use crate::math::dual::Dual;
 use crate::math::jet::{Jet, Real};
 use crate::math::quadrature::exp_integral;
-use crate::math::{Sum, exp, hyp2f1, ln, ln_1p, ln_beta, log1p_exp, trigamma};
+use crate::math::{Sum, exp, exp_m1, hyp2f1, ln, ln_1p, ln_beta, log1p_exp, trigamma};
 
 /// What the laws of this file have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -253,23 +253,32 @@ fn ln_survived(a: f64, b: f64, n: usize) -> f64 {
 
 /// E f(p), p ~ Beta(a, b): the trapezoidal rule on logit p, whose error is exponentially small:
 /// e^(−2π · π / step) where f is analytic but for p ≤ 0, e^(−2π² σ² / step²) where the density is narrow.
+///
+/// Towards both ends f becomes a constant and the density falls by e^(−a step) or e^(−b step) from one
+/// node to the next: what is left then is a geometric series, however slowly it falls.
 fn over_beta(a: f64, b: f64, mut f: impl FnMut(f64) -> f64) -> f64 {
     let normaliser = ln_beta(a, b);
     let step = (0.5 * (trigamma(a) + trigamma(b)).sqrt()).min(0.45);
     let centre = ln(a) - ln(b);
     let mut total = Sum::default();
-    for direction in [1.0, -1.0] {
+    for (direction, falls) in [(1.0, b), (-1.0, a)] {
         let mut i = if direction > 0.0 { 0.0 } else { 1.0 };
-        let mut before = f64::INFINITY;
+        let (mut before, mut f_before) = (f64::INFINITY, f64::NAN);
         loop {
             let y: f64 = centre + direction * i * step;
             let (ln_p, ln_q) = (-log1p_exp(-y), -log1p_exp(y));
-            let value = exp(a * ln_p + b * ln_q - normaliser) * f(exp(ln_p).max(f64::MIN_POSITIVE));
+            let here = f(exp(ln_p));
+            let value = exp(a * ln_p + b * ln_q - normaliser) * here;
             total.add(value);
-            if value <= before && value <= 1e-18 * total.value() || y.abs() > 740.0 || i > 100_000.0 {
+            let flat = direction * y > 40.0 && (here - f_before).abs() <= 1e-16 * here;
+            if flat || y.abs() > 600.0 {
+                total.add(value / exp_m1(falls * step));
                 break;
             }
-            before = value;
+            if value <= before && value <= 1e-18 * total.value() {
+                break;
+            }
+            (before, f_before) = (value, here);
             i += 1.0;
         }
     }
