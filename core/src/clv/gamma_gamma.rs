@@ -9,15 +9,15 @@ use serde::{Deserialize, Serialize};
 
 use super::estimates::{Estimates, Verdict};
 use super::laws::deviation;
+use super::ridge::{EDGE, ended, identified};
 use crate::column::{Table, Values};
-use crate::math::newton::{Local, Stop, covariance, maximise};
+use crate::math::newton::{Local, Stop, maximise};
 use crate::math::{Sum, digamma_rise, erfc, exp, ln, ln_1p, ln_beta, sum, trigamma, trigamma_rise};
 use crate::model::Model;
 use crate::{Error, Result, Run};
 
 const MODEL: &str = "GammaGamma";
 const PIECE: usize = 8192;
-const EDGE: f64 = 1e6;
 pub(crate) const NAMES: [&str; 3] = ["p", "q", "v"];
 
 /// Mean spend of each customer.
@@ -151,22 +151,12 @@ impl GammaGamma {
             run.check()?;
             data.evaluate(log.map(exp), run)
         })?;
-        if !found.converged {
-            return Err(Error::NotConverged {
-                model: MODEL,
-                iterations: found.iterations,
-                gradient_norm: found.gradient_norm / n,
-                hint: "raise max_iterations; or are all mean values nearly equal?".to_owned(),
-            });
-        }
-        let mut fixed = found.bound;
-        let covariance = covariance(&found.local.hessian, fixed).unwrap_or_else(|| {
-            fixed = [true; 3];
-            [[0.0; 3]; 3]
-        });
-        let verdict = if !found.bound.contains(&true) {
+        let advice = "look whether all mean values are nearly equal, or there are too few of them";
+        ended(MODEL, &found, centre, (n, self.max_iterations), advice)?;
+        let (fixed, covariance) = identified(&found, centre, found.bound);
+        let verdict = if !fixed.contains(&true) {
             Verdict::Interior
-        } else if (0..3).any(|i| found.bound[i] && found.at[i] > centre[i]) {
+        } else if (0..3).any(|i| fixed[i] && found.at[i] > centre[i]) {
             Verdict::EqualSpend
         } else {
             Verdict::Boundary

@@ -66,6 +66,7 @@ mod nested;
 mod pieces;
 pub mod posterior;
 mod regression;
+mod ridge;
 mod rows;
 mod summarize;
 pub mod survival;

@@ -3,15 +3,14 @@
 use super::likelihood::Likelihood;
 use super::{BetaGeo, NAMES};
 use crate::clv::estimates::{Estimates, Verdict};
+use crate::clv::ridge::{EDGE, ended, identified};
 use crate::clv::rows::Unique;
-use crate::math::newton::{Local, Optimum, Stop, covariance, maximise};
+use crate::math::newton::{Local, Optimum, Stop, maximise};
 use crate::math::sum;
 use crate::math::{exp, ln};
 use crate::{Error, Result, Run};
 
 const MODEL: &str = "BetaGeo";
-/// A parameter this far from 1 (α: from mean T) is as good as 0 or infinite.
-const EDGE: f64 = 1e6;
 /// From this ratio of b to a on, the limit without dropout is tried too.
 const RARE_DROPOUT: f64 = 100.0;
 /// From this number of distinct rows on, the search begins on coarser ones.
@@ -83,25 +82,14 @@ pub(super) fn fit(config: &BetaGeo, rows: &Unique, run: &Run) -> Result<Estimate
             found = Optimum { iterations: found.iterations + limit.iterations, ..limit };
         }
     }
-    if !found.converged {
-        return Err(Error::NotConverged {
-            model: MODEL,
-            iterations: found.iterations,
-            gradient_norm: found.gradient_norm / n,
-            hint: "raise max_iterations, or add a small penalty such as 0.01".to_owned(),
-        });
-    }
+    ended(MODEL, &found, centre, (n, config.max_iterations), "add a small penalty such as 0.01")?;
     let mut fixed = found.bound;
     if dropout_gone {
         fixed[2] = true;
         fixed[3] = true;
     }
+    let (fixed, covariance) = identified(&found, centre, fixed);
     let verdict = verdict(found.at, centre, fixed, dropout_gone);
-    let covariance = covariance(&found.local.hessian, fixed).unwrap_or_else(|| {
-        // Flat to working accuracy: nothing can be said of the errors.
-        fixed = [true; 4];
-        [[0.0; 4]; 4]
-    });
     let values = found.at.map(exp);
     let log_likelihood =
         if config.penalty > 0.0 { likelihood.evaluate(values, run)?.value } else { found.local.value };

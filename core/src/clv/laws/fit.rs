@@ -8,17 +8,12 @@ use serde::{Deserialize, Serialize};
 use super::model::PurchaseModel;
 use super::{Law, ParetoLaw};
 use crate::clv::estimates::{Estimates, Verdict};
+use crate::clv::ridge::{EDGE, ended, identified};
 use crate::clv::rows::{RfmSlices, Unique};
-use crate::math::newton::{Local, Optimum, Stop, covariance, maximise};
+use crate::math::newton::{Local, Optimum, Stop, maximise};
 use crate::math::{digamma, exp, ln, sum};
 use crate::{Error, Result, Run};
 
-/// A parameter this far from 1 (times: from mean T) is as good as 0 or infinite.
-const EDGE: f64 = 1e6;
-/// ln of how far from its centre a parameter on a ridge has run off.
-const FAR: f64 = 6.0;
-/// A gradient per customer, and a gain in log-likelihood, that are next to nothing.
-const NEARLY: f64 = 1e-6;
 /// From this number of distinct rows on, the search begins on coarser ones.
 const MANY_ROWS: usize = 512;
 /// Distinct rows in one piece of work.
@@ -186,14 +181,7 @@ impl<L: Law<N>, const N: usize> Fit<L, N> {
             }
         }
         let found = maximise(start, &bounds, stop, |log| penalised(rows, log))?;
-        if !found.converged && !flat(&found, n) {
-            return Err(Error::NotConverged {
-                model: L::NAME,
-                iterations: found.iterations,
-                gradient_norm: found.gradient_norm / n,
-                hint: "raise max_iterations, or add a small penalty such as 0.01".to_owned(),
-            });
-        }
+        ended(L::NAME, &found, centre, (n, self.max_iterations), "add a small penalty such as 0.01")?;
         self.estimates(law, rows, (&found, centre, n), run)
     }
 
@@ -219,18 +207,7 @@ impl<L: Law<N>, const N: usize> Fit<L, N> {
         (found, centre, n): (&Optimum<N>, [f64; N], f64),
         run: &Run,
     ) -> Result<Estimates> {
-        let mut fixed = found.bound;
-        if !found.converged {
-            // On a ridge: what has run far along it is what the data do not identify.
-            for (fixed, (at, centre)) in fixed.iter_mut().zip(found.at.iter().zip(centre)) {
-                *fixed |= (at - centre).abs() > FAR;
-            }
-        }
-        let covariance = covariance(&found.local.hessian, fixed).unwrap_or_else(|| {
-            // Flat to working accuracy: nothing can be said of the errors.
-            fixed = [true; N];
-            [[0.0; N]; N]
-        });
+        let (fixed, covariance) = identified(found, centre, found.bound);
         let at: [f64; N] = std::array::from_fn(|i| found.at[i] - centre[i]);
         let verdict = if fixed.contains(&true) { law.verdict(at, fixed) } else { Verdict::Interior };
         let values = found.at.map(exp);
@@ -292,17 +269,6 @@ fn regularity(rows: &Unique) -> f64 {
         if expected > seen { low = middle } else { high = middle }
     }
     exp(low)
-}
-
-/// Whether the search has ended on a ridge, along which parameters run off in proportion: what
-/// a step could still gain is below the rounding of the likelihood there.
-fn flat<const N: usize>(found: &Optimum<N>, customers: f64) -> bool {
-    let local = &found.local;
-    let gain = covariance(&local.hessian, found.bound).map_or(0.0, |inverse| {
-        let free = |i: usize| if found.bound[i] { 0.0 } else { local.gradient[i] };
-        0.5 * (0..N).map(|i| free(i) * (0..N).map(|j| inverse[i][j] * free(j)).sum::<f64>()).sum::<f64>()
-    });
-    found.gradient_norm < NEARLY * customers && gain.abs() < NEARLY
 }
 
 pub(in crate::clv) fn no_k<L: Law<N>, const N: usize>(k: u32) -> Error {

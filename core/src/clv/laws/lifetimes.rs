@@ -189,7 +189,7 @@ pub(super) fn verdict<const N: usize>(at: [f64; N], held: [bool; N], s: usize, b
     let high = |i: usize| held[i] && at[i] > 0.0;
     if high(0) || high(1) {
         Verdict::EqualRates
-    } else if held[s] && at[s] < 0.0 || (held[s] || held[beta]) && at[beta] - at[s] > 12.0 {
+    } else if held[s] && at[s] < 0.0 || (held[s] || held[beta]) && at[beta] - at[s] > 9.0 {
         Verdict::NoDropout
     } else if high(s) || high(beta) {
         Verdict::EqualDropout
