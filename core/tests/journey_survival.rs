@@ -193,6 +193,15 @@ fn censored_journeys_have_not_converted_and_have_not_left() {
         let row = (0..friction.rows()).find(|r| friction.text("channel", *r).as_deref() == Some(name));
         row.map(|r| (friction.f64s("visits").unwrap()[r], friction.f64s("exits").unwrap()[r]))
     };
+    // b is censored after one touch, c after two; with open="include" as well.
+    let lengths = |open| {
+        let options = EventOptions { open, ..options.clone() };
+        let j = Journeys::from_events(&touches, Some(&sales), &options, &Run::new()).unwrap();
+        j.report("path_length", "{}", &Run::new()).unwrap()
+    };
+    let found = lengths(headwater::journey::Open::Censored);
+    assert_eq!(found[0].1.f64s("at_risk").unwrap(), [3.0, 3.0]);
+    assert_eq!(found, lengths(headwater::journey::Open::Include));
     // The last touch of c has not been left yet: it is no visit, so that y has none.
     assert_eq!((rows("x"), rows("y")), (Some((3.0, 1.0)), None));
 }

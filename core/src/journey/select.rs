@@ -42,6 +42,18 @@ impl Journeys {
         Some(expiry.min(self.observation_end?).max(last))
     }
 
+    /// What a journey counts for as an open one: one that is censored, and so
+    /// counts for nothing elsewhere, is one that has not converted yet.
+    pub(crate) fn open_weight(&self, journey: usize) -> f64 {
+        if self.is_censored(journey) { 1.0 } else { self.nulls[journey] }
+    }
+
+    /// Whether a journey was built as censored: it may still convert, and
+    /// counts for nothing where it is not watched in time.
+    pub(crate) fn is_censored(&self, journey: usize) -> bool {
+        self.timed && self.conversions[journey] + self.nulls[journey] <= 0.0
+    }
+
     /// Of an open journey, the microseconds from its last touch to the end of
     /// observation: for so long no conversion was seen. `None` for a
     /// conversion, and when journeys come from paths.

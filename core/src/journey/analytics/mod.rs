@@ -98,15 +98,6 @@ impl Journeys {
         Err(Error::option(option, "these journeys come from paths, which have no times"))
     }
 
-    /// What a journey counts for as an open one: one that is censored, and so
-    /// counts for nothing elsewhere, is one that has not converted yet.
-    fn open_weight(&self, journey: usize) -> f64 {
-        if self.timed && self.conversions[journey] + self.nulls[journey] <= 0.0 {
-            return 1.0;
-        }
-        self.nulls[journey]
-    }
-
     /// What a journey counts for.
     fn weight(&self, journey: usize, weighing: Weighing) -> f64 {
         match weighing {

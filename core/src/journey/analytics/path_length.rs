@@ -55,13 +55,14 @@ impl Journeys {
             let weights: Vec<f64> = touched.iter().map(|j| weights[*j]).collect();
             Sums::by_group(&cells, groups * lengths.len(), &weights).nearest
         };
-        let (conversions, nulls) = (sums(&self.conversions), sums(&self.nulls));
+        let open: Vec<f64> = (0..self.len()).map(|j| self.open_weight(j)).collect();
+        let (conversions, open) = (sums(&self.conversions), sums(&open));
         run.check()?;
         let (mut curves, mut all) = (Curves::default(), Vec::new());
         for (group, name) in options.split_by.names(self).iter().enumerate() {
             let at = |i: usize| group * lengths.len() + i;
             let ends: Vec<Ends> = (0..lengths.len())
-                .map(|i| (lengths[i] as i64, conversions[at(i)], nulls[at(i)]))
+                .map(|i| (lengths[i] as i64, conversions[at(i)], open[at(i)]))
                 .filter(|end| end.1 + end.2 > 0.0)
                 .collect();
             if groups == 1 || !ends.is_empty() {
