@@ -780,8 +780,8 @@ export interface FunnelOptions {
   attempts?: 'best' | 'all'
   /** Whether a channel several times in a row counts once. Default `"keep"`. */
   repeats?: 'keep' | 'collapse'
-  /** What the funnel is split by. Default `"none"`. */
-  splitBy?: 'none' | 'first_channel' | 'last_channel'
+  /** What the funnel is split by; segments are those of `withSegments`. Default `"none"`. */
+  splitBy?: 'none' | 'first_channel' | 'last_channel' | 'segment'
   /** Quantiles of the times between steps. Default 0.5 and 0.9. */
   quantiles?: readonly number[]
   /** What the intervals of the rates cover. Default 0.95. */
@@ -826,8 +826,8 @@ export interface GraphDifferenceOptions {
 
 /** Options of `Journeys.pathLength`. */
 export interface PathLengthOptions {
-  /** What the curves are split by. Default `"none"`. */
-  splitBy?: 'none' | 'first_channel' | 'last_channel'
+  /** What the curves are split by; segments are those of `withSegments`. Default `"none"`. */
+  splitBy?: 'none' | 'first_channel' | 'last_channel' | 'segment'
   /** Shares of journeys that have converted. Default 0.25, 0.5, 0.75, 0.9. */
   quantiles?: readonly number[]
   /** What the intervals cover. Default 0.95. */

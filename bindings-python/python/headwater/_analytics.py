@@ -11,7 +11,7 @@ __all__ = ["Analytics"]
 
 _Set = str | int | Sequence[str | int]
 _Repeats = Literal["collapse", "keep"]
-_Split = Literal["none", "first_channel", "last_channel"]
+_Split = Literal["none", "first_channel", "last_channel", "segment"]
 _Weights = Literal["all", "conversions", "nulls"]
 _Extras = MutableMapping[str, Any] | None
 
@@ -80,7 +80,8 @@ class Analytics:
             beginning after the last touch of the one before.
         repeats : {"keep", "collapse"}, default "keep"
             Whether a channel several times in a row counts once.
-        split_by : {"none", "first_channel", "last_channel"}, default "none"
+        split_by : {"none", "first_channel", "last_channel", "segment"}, default "none"
+            A group each; segments are those of `with_segments`.
         quantiles : list of float, default (0.5, 0.9)
             Of the times between steps.
         level : float, default 0.95
@@ -238,7 +239,8 @@ class Analytics:
 
         Parameters
         ----------
-        split_by : {"none", "first_channel", "last_channel"}, default "none"
+        split_by : {"none", "first_channel", "last_channel", "segment"}, default "none"
+            A group each; segments are those of `with_segments`.
         censor_at : {"observation_end", "last_touch"}, default "observation_end"
             Until when an open journey is known not to have converted.
         lookback : str, timedelta or number of days, optional

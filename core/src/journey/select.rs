@@ -9,6 +9,9 @@ use crate::column::{Columns, Intake, Labels, NULL, Names, OnInvalid, Table, Text
 use crate::run::Run;
 use crate::{Error, Result};
 
+/// Where customers without a segment are.
+pub(super) const NO_SEGMENT: &str = "(none)";
+
 impl Journeys {
     /// The end of observation; `None` when journeys come from paths.
     pub fn observation_end(&self) -> Option<i64> {
@@ -244,6 +247,18 @@ impl Journeys {
         listed(self.segments.as_ref())
     }
 
+    pub(super) fn segment_count(&self) -> usize {
+        self.segments.as_ref().map_or(0, |labels| labels.len())
+    }
+
+    /// An error without segments.
+    pub(super) fn need_segments(&self) -> Result<()> {
+        if self.segments.is_some() {
+            return Ok(());
+        }
+        Err(Error::column("segment", "these journeys have no segments: add them by with_segments"))
+    }
+
     /// The segment of a journey's customer, where it is known.
     pub fn segment(&self, journey: usize) -> Option<u32> {
         let customer = self.customer(journey)?;
@@ -254,18 +269,13 @@ impl Journeys {
     /// those of customers without a segment come last, under `(none)`. An
     /// [`Error::Column`] without [`Journeys::with_segments`].
     pub fn split(&self) -> Result<Vec<(String, Self)>> {
-        if self.segments.is_none() {
-            return Err(Error::column(
-                "segment",
-                "these journeys have no segments: add them by with_segments",
-            ));
-        }
+        self.need_segments()?;
         let labels = self.segment_labels().into_iter().enumerate();
         let mut parts: Vec<(String, Self)> = labels
             .map(|(code, label)| (label, self.select(|j| self.segment(j) == Some(code as u32))))
             .collect();
         if (0..self.len()).any(|j| self.segment(j).is_none()) {
-            parts.push(("(none)".to_owned(), self.select(|j| self.segment(j).is_none())));
+            parts.push((NO_SEGMENT.to_owned(), self.select(|j| self.segment(j).is_none())));
         }
         Ok(parts)
     }

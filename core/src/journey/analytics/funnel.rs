@@ -297,6 +297,7 @@ impl Journeys {
     /// # Ok::<(), headwater::Error>(())
     /// ```
     pub fn funnel(&self, options: &FunnelOptions, run: &Run) -> Result<Report> {
+        options.split_by.check(self)?;
         let plan = Plan::new(self, options)?;
         let (z, names) = (level_z(options.level)?, quantile_names(&options.quantiles)?);
         let pieces = whole_customers(self);
@@ -313,7 +314,7 @@ impl Journeys {
         }
         let groups = options.split_by.groups(self);
         if groups.saturating_mul(plan.steps).saturating_mul(self.channel_count + 2) > super::cells::MOST {
-            return Err(Error::option("split_by", "there are too many channels to split this funnel by"));
+            return Err(Error::option("split_by", "there are too many groups to split this funnel into"));
         }
         self.tabulate(&plan, options, &found, z, &names, run)
     }
@@ -321,22 +322,23 @@ impl Journeys {
     fn through(&self, plan: &Plan, options: &FunnelOptions, range: Range<usize>) -> Found {
         let (mut found, mut walk, mut room) = (Found::default(), Walk::default(), Scratch::default());
         let conversion = self.channel_count as u32;
-        let mut go = |walk: &Walk, weight: f64| {
+        let mut go = |walk: &Walk, j: usize, weight: f64| {
             let touches = walk.steps.split(|s| *s == conversion);
             let touched = || touches.clone().filter(|t| !t.is_empty());
             let group = match options.split_by {
                 SplitBy::LastChannel => touched().next_back(),
                 _ => touched().next(),
             };
-            let group = options.split_by.group(group.unwrap_or_default());
+            let group = options.split_by.group(self, j, group.unwrap_or_default());
             plan.walk(walk, options.attempts, &mut room, |hits| {
                 found.take(walk, hits, group, weight, conversion + 1);
             });
         };
         if options.by == Entity::Customer {
             for mine in customers(self, range) {
+                let first = mine.start;
                 walk.customer(self, mine, options.repeats);
-                go(&walk, 1.0);
+                go(&walk, first, 1.0);
             }
             return found;
         }
@@ -344,7 +346,7 @@ impl Journeys {
             for (weight, converts) in [(self.conversions[j], true), (self.nulls[j], false)] {
                 if weight > 0.0 {
                     walk.journey(self, j, converts, options.repeats);
-                    go(&walk, weight);
+                    go(&walk, j, weight);
                 }
             }
         }

@@ -77,6 +77,7 @@ impl Journeys {
     /// Analysis of Failure Time Data*, 1980.
     pub fn time_to_convert(&self, options: &TimeToConvertOptions, run: &Run) -> Result<Report> {
         self.need_times("report")?;
+        options.split_by.check(self)?;
         let z = level_z(options.level)?;
         options.quantiles.iter().try_for_each(|q| open_unit("quantiles", *q).map(|_| ()))?;
         let until = self.observed_until(options.observation_end);
@@ -86,7 +87,7 @@ impl Journeys {
             run.check()?;
             for j in piece {
                 let Some(first) = self.touch_times(j).first() else { continue };
-                let group = options.split_by.group(self.path(j)) as usize;
+                let group = options.split_by.group(self, j, self.path(j)) as usize;
                 let end = self.end[j];
                 if self.conversions[j] > 0.0 {
                     spells[group].push((end.saturating_sub(*first), self.conversions[j], 0.0));
