@@ -290,14 +290,17 @@ fn options_that_cannot_be_used_are_named() {
         ("online_offline", "{}", "offline"),
         ("friction", r#"{"max_step":0}"#, "max_step"),
         ("friction", r#"{"lookback":"3d"}"#, "lookback"),
-        ("time_to_convert", "{}", "report"),
-        ("lag_curves", "{}", "report"),
         ("positions", r#"{"level":0.9}"#, "level"),
     ] {
         match j.report(report, options, &Run::new()) {
             Err(Error::Option { option: named, .. }) => assert_eq!(named, option, "{report} {options}"),
             other => panic!("{report} {options}: {other:?}"),
         }
+    }
+    for report in ["time_to_convert", "lag_curves"] {
+        let error = j.report(report, "{}", &Run::new()).unwrap_err();
+        assert!(matches!(&error, Error::Column { column, .. } if column == "time"), "{error}");
+        assert!(error.to_string().contains(report), "{error}");
     }
 }
 

@@ -607,10 +607,8 @@ def attribute(
     --------
     >>> hw.attribute(journeys, ["last", hw.TimeDecay("7d"), hw.Markov(order=2)])
     """
-    if isinstance(models, (str, AttributionModel, Mapping)):
-        models = [models]
     options: dict[str, Any] = {
-        "models": list(models),
+        "models": _call.models(models),
         "bootstrap": bootstrap,
         "confidence": confidence,
         "interval": interval,

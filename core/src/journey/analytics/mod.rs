@@ -98,6 +98,17 @@ impl Journeys {
         Err(Error::option(option, "these journeys come from paths, which have no times"))
     }
 
+    /// An error of a report that reads nothing but times.
+    fn need_times_for(&self, report: &str) -> Result<()> {
+        if self.timed {
+            return Ok(());
+        }
+        let reason = format!(
+            "{report} reads it, and these journeys come from paths, which have no times: build them from events"
+        );
+        Err(Error::column("time", reason))
+    }
+
     /// What a journey counts for.
     fn weight(&self, journey: usize, weighing: Weighing) -> f64 {
         match weighing {

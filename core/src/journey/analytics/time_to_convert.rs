@@ -76,7 +76,7 @@ impl Journeys {
     /// Sources: Kaplan & Meier 1958; Kalbfleisch & Prentice, *The Statistical
     /// Analysis of Failure Time Data*, 1980.
     pub fn time_to_convert(&self, options: &TimeToConvertOptions, run: &Run) -> Result<Report> {
-        self.need_times("report")?;
+        self.need_times_for("time_to_convert")?;
         options.split_by.check(self)?;
         let z = level_z(options.level)?;
         options.quantiles.iter().try_for_each(|q| open_unit("quantiles", *q).map(|_| ()))?;
