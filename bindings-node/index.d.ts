@@ -527,8 +527,8 @@ export interface Journeys {
   summary(options?: RunOptions): Promise<Frame>
   /**
    * How many get from step to step: group, step, name, count, from_previous and
-   * from_first with intervals, dropped, days_p50, total_days_p50, …
-   * `extras.dropoff` tells where those who stopped at a step went next.
+   * from_first with intervals, dropped, undecided (those of them whose journey was
+   * not over yet; missing without times), days_p50, total_days_p50, … `extras.dropoff` tells where those who stopped at a step went next.
    */
   funnel(steps: readonly ChannelSet[], options?: FunnelOptions & RunOptions): Promise<Frame>
   /** Where journeys are at each step: step, channel, count, share. */
@@ -872,7 +872,11 @@ export interface FrictionOptions {
   minVisits?: number
   /** Whether to test transitions too. Default true. */
   transitions?: boolean
-  /** How long after its last touch an open journey is over; one that is not over has not left yet. */
+  /**
+   * How long after its last touch an open journey is over: one that is not over by the end of observation has
+   * not left yet, and its last touch does not count. Default: as long as the windows of the build; with `"0d"`
+   * every open journey is over.
+   */
   lookback?: Duration
   /** The end of observation. Default: that of the build. */
   observationEnd?: Date | string

@@ -95,7 +95,8 @@ class Analytics:
         -------
         frame
             group, step, name, count, from_previous and from_first (with ``_low`` and ``_high``, Wilson's),
-            dropped, and days_p50, total_days_p50, … since the previous and the first step.
+            dropped, undecided (those of them whose journey was not over yet, and may go on; missing without
+            times), and days_p50, total_days_p50, … since the previous and the first step.
         """
         options = {
             "steps": steps,
@@ -397,7 +398,9 @@ class Analytics:
         transitions : bool, default True
             Whether to test transitions too.
         lookback : str, timedelta or number of days, optional
-            How long after its last touch an open journey is over; one that is not over has not left yet.
+            How long after its last touch an open journey is over: one that is not over by the end of observation
+            has not left yet, and its last touch does not count. By default as long as the windows that the
+            journeys were built with; with ``"0d"`` every open journey is over.
         observation_end : str or datetime, optional
             By default that of the journeys.
         level : float, default 0.95

@@ -30,19 +30,20 @@ impl Journeys {
         if self.converted(journey) {
             return None;
         }
-        let expiry = match self.expiry.get(journey) {
-            Some(expiry) => *expiry,
-            None => self.end_time(journey)?.saturating_add(self.lookback),
-        };
+        let expiry = self.expiry_of(journey, self.end_time(journey)?);
         self.observation_end.map(|end| expiry <= end)
+    }
+
+    /// Until when a conversion could follow a journey whose last touch was at `last`.
+    pub(super) fn expiry_of(&self, journey: usize, last: i64) -> i64 {
+        self.expiry.get(journey).copied().unwrap_or_else(|| last.saturating_add(self.lookback))
     }
 
     /// Until when an open journey was followed: the end of its window, or that of
     /// observation if it is earlier; `None` when journeys come from paths.
     pub(crate) fn watched_until(&self, journey: usize) -> Option<i64> {
         let last = self.end_time(journey)?;
-        let expiry = self.expiry.get(journey).copied().unwrap_or_else(|| last.saturating_add(self.lookback));
-        Some(expiry.min(self.observation_end?).max(last))
+        Some(self.expiry_of(journey, last).min(self.observation_end?).max(last))
     }
 
     /// What a journey counts for as an open one: one that is censored, and so
@@ -77,8 +78,7 @@ impl Journeys {
         let rows: Vec<usize> = (0..self.len()).filter(|j| self.len[*j] > 0).collect();
         let end = |j: usize| {
             let last = self.end[j];
-            let expiry = self.expiry.get(j).copied().unwrap_or_else(|| last.saturating_add(self.lookback));
-            if self.converted(j) { last } else { expiry.min(observed).max(last) }
+            if self.converted(j) { last } else { self.expiry_of(j, last).min(observed).max(last) }
         };
         let first = rows.iter().filter_map(|j| self.touch_times(*j).first().copied()).collect();
         let decided: Vec<Option<bool>> = rows.iter().map(|j| self.decided(*j)).collect();

@@ -47,7 +47,7 @@ pub use step_matrix::{Anchor, Occurrence, StepMatrixOptions};
 pub use time_to_convert::{CensorAt, TimeToConvertOptions};
 
 use super::{Journeys, Moment};
-use crate::column::{Table, Tables};
+use crate::column::{Duration, Table, Tables};
 use crate::{Error, Result};
 
 /// The step of a path that converts, in options and in tables.
@@ -107,6 +107,16 @@ impl Journeys {
             "{report} reads it, and these journeys come from paths, which have no times: build them from events"
         );
         Err(Error::column("time", reason))
+    }
+
+    /// Until when a conversion could follow an open journey: for `lookback`
+    /// after its last touch, else to the end of its windows.
+    fn expires(&self, journey: usize, lookback: Option<Duration>) -> i64 {
+        let last = self.end[journey];
+        match lookback {
+            Some(lookback) => last.saturating_add(lookback.micros()),
+            None => self.expiry_of(journey, last),
+        }
     }
 
     /// What a journey counts for.

@@ -95,13 +95,7 @@ impl Journeys {
                 let open = self.open_weight(j);
                 if open > 0.0 {
                     // Whatever was given, a journey was watched until its last touch.
-                    let expiry = match options.lookback {
-                        Some(lookback) => end.saturating_add(lookback.micros()),
-                        None => match self.expiry.get(j) {
-                            Some(expiry) => *expiry,
-                            None => end.saturating_add(self.lookback),
-                        },
-                    };
+                    let expiry = self.expires(j, options.lookback);
                     let watched = match options.censor_at {
                         CensorAt::LastTouch => end,
                         CensorAt::ObservationEnd => until.min(expiry).max(end),
