@@ -1004,7 +1004,8 @@ export type AttributionModels = AttributionModel | readonly AttributionModel[]
  * Splits the conversions of journeys over channels, by each of the models:
  * model, channel, conversions, value; and where cost is known: cost, roas, cpa.
  * With a bootstrap also share, and `_low` and `_high` of each.
- * `extras.removalEffects` has those of the Markov models.
+ * `extras.removalEffects` has those of the Markov models; `extras.ignoredWeights`, where touches weigh differently,
+ * the models that know no weights (Shapley values and what is fitted) and the conversions where that matters.
  */
 export declare function attribute(
   journeys: Journeys,

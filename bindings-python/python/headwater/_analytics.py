@@ -398,9 +398,9 @@ class Analytics:
         transitions : bool, default True
             Whether to test transitions too.
         lookback : str, timedelta or number of days, optional
-            How long after its last touch an open journey is over: one that is not over by the end of observation
-            has not left yet, and its last touch does not count. By default as long as the windows that the
-            journeys were built with; with ``"0d"`` every open journey is over.
+            How long after its last touch an open journey is over: one that is not over by the end of
+            observation has not left yet, and its last touch does not count. By default as long as the windows
+            that the journeys were built with; with ``"0d"`` every open journey is over.
         observation_end : str or datetime, optional
             By default that of the journeys.
         level : float, default 0.95

@@ -123,6 +123,16 @@ impl Journeys {
         self.weight.get(self.range(journey)).unwrap_or_default()
     }
 
+    /// The conversions of journeys whose touches count for different weights.
+    pub(crate) fn unevenly_weighted(&self) -> f64 {
+        if self.weight.is_empty() {
+            return 0.0;
+        }
+        let uneven = |j: &usize| self.weights(*j).windows(2).any(|pair| pair[0] != pair[1]);
+        let rows = (0..self.len()).filter(|j| self.conversions[*j] > 0.0).filter(uneven);
+        crate::math::exact_sum(rows.map(|j| self.conversions[j]))
+    }
+
     /// The campaign of each touch of a journey, [`NULL`] where it has none;
     /// empty where no campaigns were read.
     pub fn campaigns(&self, journey: usize) -> &[u32] {
