@@ -2,7 +2,14 @@
 // How far to trust credits, choose between models and use the numbers: reports of attribution by name.
 const { optionError } = require('./error.js')
 
-const list = (models) => (Array.isArray(models) ? models : models === undefined ? [] : [models])
+/** Models, one or several, as an array; a function is none. */
+function list(models) {
+  const listed = Array.isArray(models) ? models : models === undefined ? [] : [models]
+  if (listed.some((model) => typeof model === 'function')) {
+    throw optionError('models', 'a function is no model: give it to creditsByWeights (models are made by new)')
+  }
+  return listed
+}
 
 /** A report that takes models, perhaps with other journeys or a frame under a name of its options. */
 const report = (name, { other, frame, option } = {}) => (journeys, models, given) => {
@@ -46,7 +53,12 @@ function weigh(touches, weights) {
     if (row + 1 < rows.length && Number(rows[row + 1].position) !== 1) return
     const key = JSON.stringify(path)
     if (!known.has(key)) {
-      const mine = Array.from(weights([...path]), Number)
+      const given = weights([...path])
+      if (typeof given?.then === 'function') {
+        given.then(undefined, () => {})
+        throw optionError('weights', 'must be a function that is not async: it gave a Promise, not the weights of a path')
+      }
+      const mine = Array.from(given, Number)
       if (mine.length !== path.length) {
         throw optionError('weights', `gave ${mine.length} weights for the ${path.length} touches of ${key}`)
       }

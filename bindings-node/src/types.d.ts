@@ -527,8 +527,8 @@ export interface Journeys {
   summary(options?: RunOptions): Promise<Frame>
   /**
    * How many get from step to step: group, step, name, count, from_previous and
-   * from_first with intervals, dropped, days_p50, total_days_p50, …
-   * `extras.dropoff` tells where those who stopped at a step went next.
+   * from_first with intervals, dropped, undecided (those of them whose journey was
+   * not over yet; missing without times), days_p50, total_days_p50, … `extras.dropoff` tells where those who stopped at a step went next.
    */
   funnel(steps: readonly ChannelSet[], options?: FunnelOptions & RunOptions): Promise<Frame>
   /** Where journeys are at each step: step, channel, count, share. */
@@ -780,8 +780,8 @@ export interface FunnelOptions {
   attempts?: 'best' | 'all'
   /** Whether a channel several times in a row counts once. Default `"keep"`. */
   repeats?: 'keep' | 'collapse'
-  /** What the funnel is split by. Default `"none"`. */
-  splitBy?: 'none' | 'first_channel' | 'last_channel'
+  /** What the funnel is split by; segments are those of `withSegments`. Default `"none"`. */
+  splitBy?: 'none' | 'first_channel' | 'last_channel' | 'segment'
   /** Quantiles of the times between steps. Default 0.5 and 0.9. */
   quantiles?: readonly number[]
   /** What the intervals of the rates cover. Default 0.95. */
@@ -826,8 +826,8 @@ export interface GraphDifferenceOptions {
 
 /** Options of `Journeys.pathLength`. */
 export interface PathLengthOptions {
-  /** What the curves are split by. Default `"none"`. */
-  splitBy?: 'none' | 'first_channel' | 'last_channel'
+  /** What the curves are split by; segments are those of `withSegments`. Default `"none"`. */
+  splitBy?: 'none' | 'first_channel' | 'last_channel' | 'segment'
   /** Shares of journeys that have converted. Default 0.25, 0.5, 0.75, 0.9. */
   quantiles?: readonly number[]
   /** What the intervals cover. Default 0.95. */
@@ -872,7 +872,11 @@ export interface FrictionOptions {
   minVisits?: number
   /** Whether to test transitions too. Default true. */
   transitions?: boolean
-  /** How long after its last touch an open journey is over; one that is not over has not left yet. */
+  /**
+   * How long after its last touch an open journey is over: one that is not over by the end of observation has
+   * not left yet, and its last touch does not count. Default: as long as the windows of the build; with `"0d"`
+   * every open journey is over.
+   */
   lookback?: Duration
   /** The end of observation. Default: that of the build. */
   observationEnd?: Date | string
@@ -1000,7 +1004,8 @@ export type AttributionModels = AttributionModel | readonly AttributionModel[]
  * Splits the conversions of journeys over channels, by each of the models:
  * model, channel, conversions, value; and where cost is known: cost, roas, cpa.
  * With a bootstrap also share, and `_low` and `_high` of each.
- * `extras.removalEffects` has those of the Markov models.
+ * `extras.removalEffects` has those of the Markov models; `extras.ignoredWeights`, where touches weigh differently,
+ * the models that know no weights (Shapley values and what is fitted) and the conversions where that matters.
  */
 export declare function attribute(
   journeys: Journeys,

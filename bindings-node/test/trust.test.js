@@ -28,6 +28,11 @@ test('weights by a function are those of the same rule as data', async () => {
   const data = await hw.attribute(made, new hw.Custom({ channels: { a: 2 } }))
   close(found.column('conversions'), data.column('conversions'))
   await assert.rejects(hw.creditsByWeights(made, () => [1]), { code: 'HW_OPTION' })
+  await assert.rejects(hw.creditsByWeights(made, async (path) => path.map(() => 1)), { code: 'HW_OPTION', message: /async/ })
+  const fails = async () => { throw new Error('never unhandled') }
+  await assert.rejects(hw.creditsByWeights(made, fails), { code: 'HW_OPTION', message: /async/ })
+  const models = [(path) => path.map(() => 1)]
+  await assert.rejects(async () => hw.attribute(made, models), { code: 'HW_OPTION', message: /creditsByWeights/ })
 })
 
 test('experiments, money, differences and drift', async () => {

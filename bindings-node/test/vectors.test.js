@@ -144,8 +144,11 @@ const calls = {
     const [first, last] = [parts[0], parts[parts.length - 1]]
     return { first: await first.paths(), last: await last.paths(), summary: await first.summary() }
   },
-  report: async ({ frames, options: { journeys: given, report, options } }, expected) =>
-    tables(await (await made(frames, given)).report(report, options), expected),
+  report: async ({ frames, options: { journeys: given, report, options } }, expected) => {
+    const whole = await made(frames, given)
+    const marked = frames.segments ? await whole.withSegments(frames.segments) : whole
+    return tables(await marked.report(report, options), expected)
+  },
   attribution: async ({ frames, options: { journeys: given, other, report, options } }, expected) => {
     const there = Object.keys(frames).some((name) => name.startsWith('other_'))
     const beside = there ? await made(frames, other, 'other_') : undefined

@@ -104,3 +104,19 @@ def test_every_chart_is_tried():
 def test_a_missing_column_is_named():
     with pytest.raises(hw.ColumnError, match="`model`"):
         hw.plot.attribution({"channel": ["a"]})
+
+
+NO_TOUCHES = {"customer": [], "time": [], "channel": []}
+EMPTY = {
+    "nothing": lambda: hw.Journeys.from_events(NO_TOUCHES),
+    "conversions without a touch": lambda: hw.Journeys.from_events(NO_TOUCHES, conversions=ORDERS),
+}
+
+
+@pytest.mark.parametrize("journeys", EMPTY.values(), ids=EMPTY)
+@pytest.mark.parametrize("chart", ["transitions", "journey_flow", "sankey", "step_matrix", "overlap"])
+def test_a_chart_of_nothing_says_so(chart, journeys, tmp_path):
+    axes = getattr(hw.plot, chart)(journeys())
+    axes.figure.savefig(tmp_path / "chart.svg")
+    unattributed = chart == "journey_flow" and len(journeys()) > 0
+    assert unattributed or axes.texts[0].get_text().startswith("no ")

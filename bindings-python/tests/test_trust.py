@@ -63,6 +63,40 @@ def test_weights_by_a_function_and_by_numbers(paths):
         hw.credits_by_weights(paths, lambda path: [1.0])
 
 
+def test_what_is_no_model_says_what_to_do(paths):
+    def weigh(path):
+        return [1.0] * len(path)
+
+    for models in (weigh, [weigh], ["last", weigh]):
+        with pytest.raises(hw.OptionError, match="credits_by_weights"):
+            hw.attribute(paths, models)
+    with pytest.raises(hw.OptionError, match="credits_by_weights"):
+        hw.validate(paths, [weigh])
+    with pytest.raises(hw.OptionError, match=r"give `Markov\(\)`"):
+        hw.compare(paths, [hw.Markov])
+    with pytest.raises(hw.OptionError, match="models"):
+        hw.attribute(paths, 3)
+    with pytest.raises(hw.OptionError, match="nan or infinity; give finite numbers"):
+        hw.attribute(paths, hw.Custom(from_end=[float("nan")]))
+
+
+def test_models_that_know_no_weights_are_a_warning():
+    touches = {
+        "customer": ["ann", "ann"],
+        "time": ["2024-01-01", "2024-01-02"],
+        "channel": ["a", "b"],
+        "weight": [1.0, 0.0],
+    }
+    orders = {"customer": ["ann"], "time": ["2024-01-03"]}
+    weighted = hw.Journeys.from_events(pl.DataFrame(touches), conversions=orders, weight="weight")
+    with pytest.warns(hw.IgnoredWeightsWarning, match=r"of 1 conversions.*: markov, shapley\."):
+        hw.attribute(weighted, ["linear", "markov", "shapley"])
+    report = {}
+    hw.attribute(weighted, ["linear", "markov"], report=report)
+    assert report["ignored_weights"]["model"].to_list() == ["markov"]
+    hw.attribute(weighted, "linear")
+
+
 def test_custom_weights_are_data():
     model = hw.Custom(from_end=[3, 1], ages=[("1d", 1.0), ("7d", 0.5)])
     credit = model.score(["a", "b"], ["2024-01-01", "2024-01-05"])

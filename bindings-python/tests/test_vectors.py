@@ -45,6 +45,8 @@ def by_name(call: str, frames: dict[str, Any], options: dict[str, Any]) -> dict[
     """The reports that are reached by name."""
     made = journeys(frames, options.get("journeys", {}))
     if call == "report":
+        if "segments" in frames:
+            made = made.with_segments(frames["segments"])
         return made._tables(options["report"], options.get("options"))
     there = any(name.startswith("other_") for name in frames)
     other = journeys(frames, options.get("other", {}), "other_") if there else None

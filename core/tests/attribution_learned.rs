@@ -6,13 +6,15 @@ use std::io::Read;
 use std::sync::Arc;
 
 use headwater::attribution::{
-    AdditiveHazard, AttributeOptions, Baseline, Fitted, Given, Link, Logistic, LogisticCredit, Markov,
-    Method, Model, PathCounterfactual, PathTransform, Scope, SegmentedOptions, ShaoLi, TimeToEvent,
-    TimeToEventModel, ValidateOptions, attribute, folds, segmented, touch_credits, validate,
+    AdditiveHazard, AdditiveHazardModel, AttributeOptions, Baseline, Fitted, Given, Link, Logistic,
+    LogisticCredit, Markov, Method, Model, PathCounterfactual, PathTransform, Scope, SegmentedOptions,
+    ShaoLi, TimeToEvent, TimeToEventModel, ValidateOptions, attribute, folds, segmented, touch_credits,
+    validate,
 };
 use headwater::column::{Columns, DAY, Data, Duration};
 use headwater::journey::{
-    Conversions, EventOptions, Journeys, Moment, PathCounts, PathOptions, Policies, SharedTouch, Touches,
+    Conversions, EventOptions, Journeys, Moment, Open, PathCounts, PathOptions, Policies, SharedTouch,
+    Touches,
 };
 use headwater::math::{exp, ln, ln_1p};
 use headwater::run::Run;
@@ -43,6 +45,10 @@ fn paths<S: AsRef<str>>(rows: &[Row<S>]) -> Journeys {
 
 /// Touches (channel, day) and perhaps a conversion of each customer; watched to `end`.
 fn timed(users: &[(Vec<(u32, f64)>, Option<f64>)], end: f64) -> Journeys {
+    timed_with(users, end, Open::Include)
+}
+
+fn timed_with(users: &[(Vec<(u32, f64)>, Option<f64>)], end: f64, open: Open) -> Journeys {
     let micros = |day: f64| (day * DAY as f64).round() as i64;
     let (mut who, mut when, mut what) = (Vec::new(), Vec::new(), Vec::new());
     let (mut buyer, mut bought) = (Vec::new(), Vec::new());
@@ -61,6 +67,7 @@ fn timed(users: &[(Vec<(u32, f64)>, Option<f64>)], end: f64) -> Journeys {
         lookback: Duration::from_days(100_000),
         observation_end: Some(micros(end)),
         shared_touch: SharedTouch::Reset,
+        open,
         ..Policies::default()
     };
     let touches = Touches { customer: &who, time: &when, channel: &what, cost: None };
@@ -482,6 +489,68 @@ fn the_likelihood_is_the_definitions_and_the_fit_is_its_maximum() {
                 assert!(held || value - other < top - ridge, "{link:?} {k} {h}");
             }
         }
+    }
+}
+
+/// The log-likelihood of an additive hazard model by the definition, journey by journey.
+fn by_journey(
+    users: &[(Vec<(u32, f64)>, Option<f64>)],
+    end: f64,
+    horizon: f64,
+    model: &AdditiveHazardModel,
+) -> f64 {
+    let of = |c: u32| (model.effects()[c as usize], model.decays()[c as usize]);
+    let mut value = 0.0;
+    for (touches, conversion) in users {
+        let stop = conversion.unwrap_or((touches.last().unwrap().1 + horizon).min(end));
+        value -= model.hazard() * (stop - touches[0].1);
+        let mut rate = model.hazard();
+        for (c, at) in touches {
+            let ((b, w), age) = (of(*c), stop - at);
+            value -= b * (1.0 - exp(-w * age));
+            rate += b * w * exp(-w * age);
+        }
+        if conversion.is_some() {
+            value += ln(rate);
+        }
+    }
+    value
+}
+
+#[test]
+fn journeys_that_may_still_convert_stay_at_risk() {
+    // Observation ends before any open journey is over: all of them are censored.
+    let users = market(13, 240);
+    let j = timed_with(&users, 40.0, Open::Censored);
+    let plain = timed(&users, 40.0);
+    assert_eq!((j.total_nulls(), j.total_conversions(), j.len()), (0.0, plain.total_conversions(), 240));
+
+    let spec = AdditiveHazard {
+        baseline_hazard: true,
+        horizon: Duration::from_days(12),
+        ..AdditiveHazard::default()
+    };
+    let model = spec.fit(&j, &Run::new()).unwrap();
+    let wanted = by_journey(&users, 40.0, 12.0, &model);
+    assert!(close(model.log_likelihood(), wanted, 1e-10), "{} {wanted}", model.log_likelihood());
+    assert_eq!(model, spec.fit(&plain, &Run::new()).unwrap());
+    let spec = TimeToEvent { horizon: Duration::from_days(12), ..TimeToEvent::default() };
+    assert_eq!(spec.fit(&j, &Run::new()).unwrap(), spec.fit(&plain, &Run::new()).unwrap());
+
+    // They are drawn again and dealt into folds like all others.
+    let models = vec![Model::TimeToEvent(spec)];
+    let options = AttributeOptions { models, bootstrap: 5, ..AttributeOptions::default() };
+    let credits = |j: &Journeys| attribute(j, &options, &Run::new().seed(3)).unwrap().table();
+    let (found, wanted) = (credits(&j), credits(&plain));
+    for name in ["conversions", "conversions_low", "conversions_high"] {
+        for (f, w) in found.f64s(name).unwrap().iter().zip(wanted.f64s(name).unwrap()) {
+            assert!(close(*f, *w, 1e-9), "{name} {f} {w}");
+        }
+    }
+    let (mine, theirs) = (folds(&j, 4, &Run::new()).unwrap(), folds(&plain, 4, &Run::new()).unwrap());
+    for fold in 0..4 {
+        assert_eq!(mine.train(fold).len(), theirs.train(fold).len());
+        assert_eq!(mine.test(fold).len(), theirs.test(fold).len());
     }
 }
 

@@ -5,13 +5,13 @@ mod paths;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use headwater::attribution::Given;
+use headwater::attribution::{AttributeOptions, Given, Model, attribute};
 use headwater::column::Columns;
 use headwater::journey::{
-    Anchor, ChannelSet, Conversions, GraphOptions, Journeys, Occurrence, OverlapOptions, Policies, Repeats,
-    StepMatrixOptions, Touches,
+    Anchor, ChannelSet, Conversions, EventOptions, GraphOptions, Journeys, Occurrence, OverlapOptions,
+    Policies, Repeats, StepMatrixOptions, Touches,
 };
-use headwater::{Error, Run};
+use headwater::{Error, Run, options};
 use paths::{DAY, LABELS, Line, Row, cells, close, collapse, from_rows, repeated, rows, text_rows};
 use proptest::prelude::*;
 
@@ -219,6 +219,39 @@ fn assists_and_positions_by_hand() {
 }
 
 #[test]
+fn refunds_take_their_value_from_every_role() {
+    let touches = Columns::new()
+        .with("customer", vec!["ann", "ann", "bob"])
+        .with("time", vec!["2024-01-01", "2024-01-02", "2024-01-02"])
+        .with("channel", vec!["search", "direct", "direct"]);
+    let sales = Columns::new()
+        .with("customer", vec!["ann", "bob"])
+        .with("time", vec!["2024-01-03", "2024-01-03"])
+        .with("value", vec![-5.0, 3.0]);
+    let options: EventOptions = options::parse(r#"{"value":"value","refunds":"keep"}"#).unwrap();
+    let j = Journeys::from_events(&touches, Some(&sales), &options, &Run::new()).unwrap();
+    let found = j.report("assisted", "{}", &Run::new()).unwrap().remove(0).1;
+    // direct, search
+    for (column, wanted) in [
+        ("first_value", [3.0, -5.0]),
+        ("last_value", [-2.0, 0.0]),
+        ("only_value", [3.0, 0.0]),
+        ("assisted_value", [0.0, -5.0]),
+        ("value", [-2.0, -5.0]),
+        ("last", [2.0, 0.0]),
+    ] {
+        assert_eq!(found.f64s(column).unwrap(), wanted, "{column}");
+    }
+    let models = vec![Model::First, Model::Last];
+    let credits =
+        attribute(&j, &AttributeOptions { models, ..AttributeOptions::default() }, &Run::new()).unwrap();
+    for (model, column) in [("first", "first_value"), ("last", "last_value")] {
+        let value: Vec<f64> = credits.credits(model).unwrap().iter().map(|c| c[1]).collect();
+        assert_eq!(found.f64s(column).unwrap(), value, "{model}");
+    }
+}
+
+#[test]
 fn the_difference_of_two_graphs_is_tested_by_journeys() {
     // 30 of 100 against 15 of 100 go from a to b: pooled z = 0.15 / sqrt(0.225 · 0.775 · 0.02).
     let a = from_rows(&[(vec![0, 1], 0.0, 30.0), (vec![0, 2], 0.0, 70.0)], &LABELS);
@@ -257,14 +290,17 @@ fn options_that_cannot_be_used_are_named() {
         ("online_offline", "{}", "offline"),
         ("friction", r#"{"max_step":0}"#, "max_step"),
         ("friction", r#"{"lookback":"3d"}"#, "lookback"),
-        ("time_to_convert", "{}", "report"),
-        ("lag_curves", "{}", "report"),
         ("positions", r#"{"level":0.9}"#, "level"),
     ] {
         match j.report(report, options, &Run::new()) {
             Err(Error::Option { option: named, .. }) => assert_eq!(named, option, "{report} {options}"),
             other => panic!("{report} {options}: {other:?}"),
         }
+    }
+    for report in ["time_to_convert", "lag_curves"] {
+        let error = j.report(report, "{}", &Run::new()).unwrap_err();
+        assert!(matches!(&error, Error::Column { column, .. } if column == "time"), "{error}");
+        assert!(error.to_string().contains(report), "{error}");
     }
 }
 
@@ -333,7 +369,7 @@ fn threads_and_the_order_of_rows_leave_no_trace() {
                     (0..n).map(|i| scatter(row(i), salt + 3, 9_999) as f64 / 100.0).collect::<Vec<_>>(),
                 )
         };
-        let options = headwater::journey::EventOptions { value: Some("value".into()), ..Default::default() };
+        let options = EventOptions { value: Some("value".into()), ..Default::default() };
         Journeys::from_events(&frame(n, 1), Some(&frame(n / 10, 5)), &options, &Run::new()).unwrap()
     };
     let (one, other) = (made(0), made(1));

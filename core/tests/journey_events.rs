@@ -692,6 +692,22 @@ fn rules_honour_weights() {
 }
 
 #[test]
+fn models_without_weights_are_named() {
+    let models = ["linear", "markov", "shapley", "last"].map(|m| m.parse::<Model>().unwrap()).to_vec();
+    let ignored = |weights: [f64; 3]| {
+        let options = AttributeOptions { models: models.clone(), ..AttributeOptions::default() };
+        let j = weighted(weights);
+        let found = attribute(&j, &options, &Run::new()).unwrap().ignored_weights();
+        let named = (0..found.rows()).map(|r| found.text("model", r).unwrap().into_owned());
+        (named.collect::<Vec<_>>(), found.f64s("conversions").unwrap().to_vec())
+    };
+    let (named, conversions) = ignored([1.0, 0.0, 1.0]);
+    assert_eq!((named.join(" "), conversions), ("markov shapley".to_owned(), vec![1.0; 2]));
+    // Equal weights have no meaning.
+    assert_eq!(ignored([2.0; 3]), (vec![], vec![]));
+}
+
+#[test]
 fn parts_of_journeys_keep_their_touches() {
     let touches = frame(&[
         ("ann", "2024-01-01", "search"),

@@ -5,7 +5,7 @@ mod paths;
 
 use std::collections::BTreeMap;
 
-use headwater::column::{Columns, Data};
+use headwater::column::{Columns, Data, Table};
 use headwater::journey::{
     Attempts, ChannelSet, Conversions, Entity, EventOptions, FunnelOptions, Journeys, Order, Policies,
     Repeats, Touches,
@@ -218,4 +218,62 @@ proptest! {
         let o = FunnelOptions { steps, ..options_of(&[vec![0]], bits, Some(25), Entity::Customer) };
         prop_assert_eq!(plain.funnel(&o, &run).unwrap(), fine.funnel(&o, &run).unwrap());
     }
+}
+
+/// One call with `split_by` gives what a loop over the parts gives.
+#[test]
+fn segments_split_a_report_as_they_split_journeys() {
+    let day = |d: i64| d * DAY;
+    let touched = Columns::new()
+        .with("customer", vec!["ann", "ann", "bob", "bob", "cat", "dan", "dan"])
+        .with("time", Data::times([0, 2, 1, 3, 4, 5, 8].map(day).to_vec()))
+        .with("channel", vec!["a", "b", "a", "a", "a", "b", "a"]);
+    let bought = Columns::new()
+        .with("customer", vec!["ann", "dan", "dan"])
+        .with("time", Data::times([6, 7, 9].map(day).to_vec()));
+    let plans =
+        Columns::new().with("customer", vec!["dan", "bob", "ann"]).with("segment", vec!["x", "y", "x"]);
+    let run = Run::new();
+    let plain = Journeys::from_events(&touched, Some(&bought), &EventOptions::default(), &run).unwrap();
+    let j = plain.with_segments(&plans, "customer", "segment", &run).unwrap();
+    let funnel = r#"{"steps":["a","b","(conversion)"]}"#;
+    let customers = r#"{"steps":["a","(conversion)"],"by":"customer","attempts":"all"}"#;
+    for (report, options) in [
+        ("funnel", funnel),
+        ("funnel", customers),
+        ("time_to_convert", r#"{"level":0.9}"#),
+        ("path_length", r#"{"level":0.9}"#),
+    ] {
+        let split = options.replacen('{', r#"{"split_by":"segment","#, 1);
+        let found = j.report(report, &split, &run).unwrap().remove(0).1;
+        let groups: Vec<String> =
+            (0..found.rows()).map(|r| found.text("group", r).unwrap().into_owned()).collect();
+        let mut wanted = Vec::new();
+        let mut columns: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (label, part) in j.split().unwrap() {
+            let one = part.report(report, options, &run).unwrap().remove(0).1;
+            wanted.extend(std::iter::repeat_n(label, one.rows()));
+            for column in one.columns().iter().filter(|c| c.name != "group") {
+                columns.entry(column.name.clone()).or_default().extend(shown(&one, &column.name));
+            }
+        }
+        assert_eq!(groups, wanted, "{report} {options}");
+        assert!(wanted.contains(&"(none)".to_owned()), "{report} {options}");
+        for (name, values) in columns {
+            assert_eq!(shown(&found, &name), values, "{report} {options} {name}");
+        }
+        let error = plain.report(report, &split, &run).unwrap_err();
+        assert!(error.to_string().contains("with_segments"), "{error}");
+    }
+}
+
+fn shown(table: &Table, name: &str) -> Vec<String> {
+    let column = table.get(name).unwrap();
+    let there = |row: usize| column.valid.as_ref().is_none_or(|v| v[row]);
+    let text = |row: usize| match (table.f64s(name), table.i64s(name)) {
+        (Some(x), _) => x[row].to_string(),
+        (_, Some(x)) => x[row].to_string(),
+        _ => table.text(name, row).unwrap().into_owned(),
+    };
+    (0..table.rows()).map(|row| if there(row) { text(row) } else { String::new() }).collect()
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use headwater::Run;
 use headwater::column::{Columns, Table};
 use headwater::journey::{
-    Conversions, DifferenceOptions, EventOptions, FrictionOptions, Journeys, PathOptions, Policies,
+    Conversions, DifferenceOptions, EventOptions, FrictionOptions, Journeys, Open, PathOptions, Policies,
     TimeToConvertOptions, Touches,
 };
 use proptest::prelude::*;
@@ -167,9 +167,8 @@ fn open_journeys_are_watched_until_the_end_of_observation_or_the_lookback() {
     near(&survival(r#"{"observation_end":"1970-01-04"}"#), &[1.0, 0.75, 0.375, 0.0], 1e-12);
 }
 
-#[test]
-fn censored_journeys_have_not_converted_and_have_not_left() {
-    // b and c are open; with a lookback of 5 days b is over by the end of observation, c is not.
+/// b left; c was seen a day before the end of observation, and may still go on.
+fn undecided(open: Open, end: &str) -> Journeys {
     let touches = Columns::new()
         .with("customer", vec!["a", "b", "c", "c"])
         .with("time", vec!["2024-01-01", "2024-01-02", "2024-01-08", "2024-01-09"])
@@ -177,11 +176,18 @@ fn censored_journeys_have_not_converted_and_have_not_left() {
     let sales = Columns::new().with("customer", vec!["a"]).with("time", vec!["2024-01-03"]);
     let options = EventOptions {
         lookback: headwater::column::Duration::from_days(5),
-        open: headwater::journey::Open::Censored,
-        observation_end: Some(headwater::options::parse("\"2024-01-10\"").unwrap()),
+        open,
+        observation_end: Some(headwater::options::parse(&format!("\"{end}\"")).unwrap()),
         ..EventOptions::default()
     };
-    let j = Journeys::from_events(&touches, Some(&sales), &options, &Run::new()).unwrap();
+    Journeys::from_events(&touches, Some(&sales), &options, &Run::new()).unwrap()
+}
+
+#[test]
+fn censored_journeys_have_not_converted_and_have_not_left() {
+    // b and c are open; with a lookback of 5 days b is over by the end of observation, c is not.
+    let built = |open| undecided(open, "2024-01-10");
+    let j = built(Open::Censored);
     assert_eq!((j.total_conversions(), j.total_nulls()), (1.0, 1.0));
     let tables = j.report("time_to_convert", "{}", &Run::new()).unwrap();
     // a converts after 2 days, when b (for 5 days) and c (for 2, until the end) are still watched.
@@ -193,8 +199,52 @@ fn censored_journeys_have_not_converted_and_have_not_left() {
         let row = (0..friction.rows()).find(|r| friction.text("channel", *r).as_deref() == Some(name));
         row.map(|r| (friction.f64s("visits").unwrap()[r], friction.f64s("exits").unwrap()[r]))
     };
+    // b is censored after one touch, c after two; with open="include" as well.
+    let lengths = |open| built(open).report("path_length", "{}", &Run::new()).unwrap();
+    let found = lengths(Open::Censored);
+    assert_eq!(found[0].1.f64s("at_risk").unwrap(), [3.0, 3.0]);
+    assert_eq!(found, lengths(Open::Include));
     // The last touch of c has not been left yet: it is no visit, so that y has none.
     assert_eq!((rows("x"), rows("y")), (Some((3.0, 1.0)), None));
+}
+
+#[test]
+fn who_may_still_convert_has_not_left() {
+    let friction = |j: &Journeys, options: &str| {
+        let table = j.report("friction", options, &Run::new()).unwrap().remove(0).1;
+        let row = |r: usize| {
+            let of = |name: &str| table.f64s(name).unwrap()[r];
+            (table.text("channel", r).unwrap().into_owned(), of("visits"), of("exits"))
+        };
+        let mut rows: Vec<_> = (0..table.rows()).map(row).collect();
+        rows.sort_by(|a, b| a.0.cmp(&b.0));
+        rows
+    };
+    let x = |visits: f64, exits: f64| ("x".to_owned(), visits, exits);
+    let (any, all) = (r#"{"min_visits":0}"#, r#"{"min_visits":0,"lookback":"0d"}"#);
+    let j = undecided(Open::Include, "2024-01-10");
+    assert_eq!(friction(&j, any), [x(3.0, 1.0)]);
+    assert_eq!(friction(&j, any), friction(&undecided(Open::Censored, "2024-01-10"), any));
+    assert_eq!(friction(&j, all), [x(3.0, 1.0), ("y".to_owned(), 1.0, 1.0)]);
+    // Five days later all are over, and nothing has to be said.
+    let over = undecided(Open::Include, "2024-01-14");
+    assert_eq!(friction(&over, any), friction(&j, all));
+    // On the fourth nobody has left yet.
+    let none = undecided(Open::Include, "2024-01-04");
+    let error = none.report("friction", any, &Run::new()).unwrap_err();
+    assert!(matches!(error, headwater::Error::NotEnoughData { .. }), "{error}");
+    assert!(error.to_string().contains("`lookback`"), "{error}");
+
+    // Both b and c stop before the conversion; of c that is not settled.
+    let steps = r#"{"steps":["x","(conversion)"]"#;
+    for by in ["journey", "customer"] {
+        let options = format!(r#"{steps},"by":"{by}"}}"#);
+        let table = j.report("funnel", &options, &Run::new()).unwrap().remove(0).1;
+        assert_eq!(table.f64s("dropped").unwrap(), [2.0, 0.0], "{by}");
+        assert_eq!(table.f64s("undecided").unwrap(), [1.0, 0.0], "{by}");
+        let table = over.report("funnel", &options, &Run::new()).unwrap().remove(0).1;
+        assert_eq!(table.f64s("undecided").unwrap(), [0.0, 0.0], "{by}");
+    }
 }
 
 #[test]
@@ -413,7 +463,10 @@ fn the_planted_troubles_of_a_shop_are_found() {
         return;
     };
     // Where the shop loses people: at the payment, twice as often as expected of touches as late.
-    let friction = all.friction(&FrictionOptions::default(), &Run::new()).unwrap().table();
+    // Who has not come back for a week has left the shop.
+    let lookback = Some(headwater::column::Duration::from_days(7));
+    let options = FrictionOptions { lookback, ..FrictionOptions::default() };
+    let friction = all.friction(&options, &Run::new()).unwrap().table();
     assert_eq!(friction.text("channel", 0).as_deref(), Some("payment_details"));
     assert!(friction.f64s("q_value").unwrap()[0] < 1e-10 && friction.f64s("low").unwrap()[0] > 1.5);
 

@@ -5,8 +5,8 @@
 //! {...}, "transform": {...}}`, `roll_up` `{"journeys": ..., "levels": ...,
 //! "attribute": ...}`; `group_channels` a frame visits; `attribute` and `touch_credits`
 //! take `{"journeys": {...}, "attribute": {...} | "model": ...}` and choose
-//! between the two by their frames. `report` (`{"journeys", "report", "options"}`),
-//! `attribution` (the same, with `"other"` for the journeys of the frames
+//! between the two by their frames. `report` (`{"journeys", "report", "options"}`,
+//! and perhaps a frame `segments`), `attribution` (the same, with `"other"` for the journeys of the frames
 //! `other_touches` and `other_conversions` or `other_paths`, and perhaps a frame
 //! `frame`) and `fit` (`{"journeys", "model", "reports": [...], "score": [{"path",
 //! "times", "end"}], "predict": [...]}`, times in microseconds) reach everything
@@ -159,7 +159,10 @@ fn call(name: &str, frames: &Frames, json: &str, run: &Run) -> Result<Vec<(&'sta
             Ok(vec![("touch_credits", touch_credits(&j, &model, run)?)])
         }
         "report" => {
-            let j = journeys(frames, &part(json, "journeys"), run)?;
+            let mut j = journeys(frames, &part(json, "journeys"), run)?;
+            if let Some(frame) = frames.get("segments") {
+                j = j.part("with_segments", "{}", Some(frame), run)?.remove(0).1;
+            }
             let name: String = options::parse(&part(json, "report"))?;
             j.report(&name, &part(json, "options"), run)
         }

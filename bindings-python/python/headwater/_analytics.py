@@ -11,7 +11,7 @@ __all__ = ["Analytics"]
 
 _Set = str | int | Sequence[str | int]
 _Repeats = Literal["collapse", "keep"]
-_Split = Literal["none", "first_channel", "last_channel"]
+_Split = Literal["none", "first_channel", "last_channel", "segment"]
 _Weights = Literal["all", "conversions", "nulls"]
 _Extras = MutableMapping[str, Any] | None
 
@@ -80,7 +80,8 @@ class Analytics:
             beginning after the last touch of the one before.
         repeats : {"keep", "collapse"}, default "keep"
             Whether a channel several times in a row counts once.
-        split_by : {"none", "first_channel", "last_channel"}, default "none"
+        split_by : {"none", "first_channel", "last_channel", "segment"}, default "none"
+            A group each; segments are those of `with_segments`.
         quantiles : list of float, default (0.5, 0.9)
             Of the times between steps.
         level : float, default 0.95
@@ -94,7 +95,8 @@ class Analytics:
         -------
         frame
             group, step, name, count, from_previous and from_first (with ``_low`` and ``_high``, Wilson's),
-            dropped, and days_p50, total_days_p50, … since the previous and the first step.
+            dropped, undecided (those of them whose journey was not over yet, and may go on; missing without
+            times), and days_p50, total_days_p50, … since the previous and the first step.
         """
         options = {
             "steps": steps,
@@ -238,7 +240,8 @@ class Analytics:
 
         Parameters
         ----------
-        split_by : {"none", "first_channel", "last_channel"}, default "none"
+        split_by : {"none", "first_channel", "last_channel", "segment"}, default "none"
+            A group each; segments are those of `with_segments`.
         censor_at : {"observation_end", "last_touch"}, default "observation_end"
             Until when an open journey is known not to have converted.
         lookback : str, timedelta or number of days, optional
@@ -395,7 +398,9 @@ class Analytics:
         transitions : bool, default True
             Whether to test transitions too.
         lookback : str, timedelta or number of days, optional
-            How long after its last touch an open journey is over; one that is not over has not left yet.
+            How long after its last touch an open journey is over: one that is not over by the end of
+            observation has not left yet, and its last touch does not count. By default as long as the windows
+            that the journeys were built with; with ``"0d"`` every open journey is over.
         observation_end : str or datetime, optional
             By default that of the journeys.
         level : float, default 0.95

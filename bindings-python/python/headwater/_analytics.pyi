@@ -7,7 +7,7 @@ __all__ = ["Analytics"]
 
 _Set = str | int | Sequence[str | int]
 _Repeats = Literal["collapse", "keep"]
-_Split = Literal["none", "first_channel", "last_channel"]
+_Split = Literal["none", "first_channel", "last_channel", "segment"]
 _Weights = Literal["all", "conversions", "nulls"]
 _Extras = MutableMapping[str, Any] | None
 

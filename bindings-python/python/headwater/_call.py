@@ -6,7 +6,7 @@ import datetime as dt
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -55,7 +55,22 @@ def dump(name: str, value: Any) -> str:
     except OptionError as error:
         raise OptionError(f"option `{name}`: {error}") from None
     except (TypeError, ValueError) as error:
-        raise OptionError(f"option `{name}`: {value!r} cannot be used: {error}") from None
+        reason = "it holds nan or infinity; give finite numbers" if "JSON compliant" in str(error) else error
+        raise OptionError(f"option `{name}`: {value!r} cannot be used: {reason}") from None
+
+
+def models(given: Any) -> list[Any]:
+    """Models, one or several, as a list; a function is none."""
+    alone = isinstance(given, (str, Mapping)) or hasattr(given, "_options")
+    listed = list(given) if isinstance(given, Iterable) and not alone else [given]
+    for model in listed:
+        if isinstance(model, type):
+            raise OptionError(f"option `models`: `{model.__name__}` is a class; give `{model.__name__}()`")
+        if callable(model):
+            raise OptionError(
+                "option `models`: a function is no model; give it to `credits_by_weights(journeys, function)`"
+            )
+    return listed
 
 
 def _plain(value: Any) -> Any:

@@ -13,7 +13,7 @@ from .errors import ColumnError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["axes", "columns", "names"]
+__all__ = ["axes", "columns", "names", "say"]
 
 
 def axes(ax: Axes | None, width: float = 7.0, height: float = 4.0) -> Axes:
@@ -30,6 +30,11 @@ def axes(ax: Axes | None, width: float = 7.0, height: float = 4.0) -> Axes:
         made: Axes = pyplot.subplots(figsize=(width, height), layout="constrained")[1]
         return made
     return Figure(figsize=(width, height), layout="constrained").subplots()
+
+
+def say(ax: Axes, text: str) -> None:
+    """Writes on axes why there is nothing on them."""
+    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color="#555555")
 
 
 def _interactive() -> bool:

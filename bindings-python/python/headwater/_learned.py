@@ -322,9 +322,7 @@ def validate(
     --------
     >>> hw.validate(journeys, ["markov", hw.Logistic(), hw.TimeToEvent()])
     """
-    if isinstance(models, (str, AttributionModel, Mapping)):
-        models = [models]
-    options = {"models": list(models), "folds": folds, "bins": bins}
+    options = {"models": _call.models(models), "folds": folds, "bins": bins}
     found = journeys._attribution("validate", options, seed=seed, threads=threads, progress=progress)
     scores = found.pop("validation")
     if report is not None:

@@ -6,7 +6,7 @@ import math
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
-from ._charts import axes, columns, names
+from ._charts import axes, columns, names, say
 from .errors import OptionError
 
 if TYPE_CHECKING:
@@ -41,8 +41,11 @@ def transitions(journeys: Any, *, ax: Axes | None = None) -> Axes:
     for source, target, probability in rows:
         grid[sources.index(str(source))][targets.index(str(target))] = probability
     ax = axes(ax, 7.0, 6.0)
-    image = ax.imshow(grid, cmap="Blues", vmin=0)
-    ax.figure.colorbar(image, ax=ax, label="probability", shrink=0.8)
+    if grid:
+        image = ax.imshow(grid, cmap="Blues", vmin=0)
+        ax.figure.colorbar(image, ax=ax, label="probability", shrink=0.8)
+    else:
+        say(ax, "no touches")
     ax.set_xticks(range(len(targets)), targets, rotation=45, ha="right")
     ax.set_yticks(range(len(sources)), sources)
     ax.set(xlabel="to", ylabel="from", title="Transitions")
@@ -75,16 +78,31 @@ def journey_flow(journeys: Any, *, steps: int = 4, ax: Axes | None = None) -> Ax
     order = [name for name, _ in totals.most_common() if name]
     ax = axes(ax, 10.0, 5.0)
     colors = {name: f"C{i % 10}" for i, name in enumerate(order)}
-    whole = sum(weights.values()) or 1
-    tops = _stacks(ax, weights, whole, order, colors)
-    for step in range(steps):
-        _bands(ax, step, weights, whole, tops, order, colors)
+    _flow(ax, steps, weights, order, colors, "no conversions")
     ticks = [f"{steps - step} before" if step < steps else "" for step in range(steps + 1)]
     ax.set_xticks(range(steps + 1), ticks)
     ax.set_yticks([])
     ax.spines[:].set_visible(False)
     ax.set(title="Journeys to conversion", xlim=(-0.2, steps + 0.8))
     return ax
+
+
+def _flow(
+    ax: Axes,
+    steps: int,
+    weights: Counter[tuple[str, ...]],
+    order: list[str],
+    colors: dict[str, str],
+    nothing: str,
+) -> None:
+    """The columns of a flow and the bands between them; what to say where no journey counts."""
+    whole = sum(weights.values())
+    if not whole:
+        say(ax, nothing)
+        return
+    tops = _stacks(ax, weights, whole, order, colors)
+    for step in range(steps):
+        _bands(ax, step, weights, whole, tops, order, colors)
 
 
 def _bands(
@@ -155,10 +173,7 @@ def sankey(journeys: Any, *, steps: int = 5, channels: int = 8, ax: Axes | None 
     colors = {name: f"C{i % 10}" for i, name in enumerate(order)}
     colors |= {"(other)": "#bbbbbb", "(conversion)": "#228833", "(null)": "#555555"}
     ax = axes(ax, 11.0, 5.0)
-    whole = sum(weights.values()) or 1
-    tops = _stacks(ax, weights, whole, order, colors)
-    for step in range(steps):
-        _bands(ax, step, weights, whole, tops, order, colors)
+    _flow(ax, steps, weights, order, colors, "no touches")
     ax.set_xticks(range(steps + 1), [f"touch {step + 1}" for step in range(steps)] + ["then"])
     ax.set_yticks([])
     ax.spines[:].set_visible(False)
@@ -242,6 +257,8 @@ def step_matrix(matrix: Any, *, ax: Axes | None = None) -> Axes:
     if grid:
         image = ax.imshow(grid, cmap="Blues", vmin=0, vmax=1, aspect="auto")
         ax.figure.colorbar(image, ax=ax, label="share of journeys", shrink=0.8)
+    else:
+        say(ax, "no touches")
     if len(steps) <= 15:
         for y, shares in enumerate(grid):
             for x, share in enumerate(shares):
@@ -344,6 +361,8 @@ def overlap(pairs: Any, *, metric: str = "synergy", ax: Axes | None = None) -> A
     if grid:
         image = ax.imshow(grid, cmap="RdBu", vmin=centre - width, vmax=centre + width)
         ax.figure.colorbar(image, ax=ax, label=metric, shrink=0.8)
+    else:
+        say(ax, "no pairs")
     ax.set_xticks(range(len(found)), found, rotation=45, ha="right")
     ax.set_yticks(range(len(found)), found)
     ax.set(title="Channels that meet")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from . import _call, _core, _frames
+from . import _call, _charts, _core, _frames
 from ._models import Fitted
+from .errors import IgnoredWeightsWarning
 
 if TYPE_CHECKING:
     from .journeys import Journeys
@@ -584,7 +586,9 @@ def attribute(
     lifetime_missing : {"error", "zero"}
         Customers who converted and are not in the frame.
     report : dict, optional
-        Is given the frame "removal_effects" of the Markov chains: model, channel, removal_effect.
+        Is given the frame "removal_effects" of the Markov chains: model, channel, removal_effect; and where
+        touches weigh differently, "ignored_weights": the models that know no weights (Shapley values and what
+        is fitted), and the conversions of journeys where that matters. Without a report they are a warning.
     seed : int, default 0
         Of the samples.
     threads : int, optional
@@ -607,10 +611,8 @@ def attribute(
     --------
     >>> hw.attribute(journeys, ["last", hw.TimeDecay("7d"), hw.Markov(order=2)])
     """
-    if isinstance(models, (str, AttributionModel, Mapping)):
-        models = [models]
     options: dict[str, Any] = {
-        "models": list(models),
+        "models": _call.models(models),
         "bootstrap": bootstrap,
         "confidence": confidence,
         "interval": interval,
@@ -630,6 +632,15 @@ def attribute(
     credits = found.pop("credits")
     if report is not None:
         report.update(found)
+    elif "ignored_weights" in found:
+        deaf, conversions = _charts.columns(found["ignored_weights"], "model", "conversions")
+        warnings.warn(
+            f"touches weigh differently in the journeys of {conversions[0]:,.10g} conversions, and these "
+            f"models know no weights of touches: {', '.join(deaf)}. "
+            "Pass report={} to take that without this warning",
+            IgnoredWeightsWarning,
+            stacklevel=2,
+        )
     return credits
 
 

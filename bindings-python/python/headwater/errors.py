@@ -14,6 +14,7 @@ __all__ = [
     "DroppedRowsWarning",
     "FileError",
     "HeadwaterError",
+    "IgnoredWeightsWarning",
     "InternalError",
     "ModelFileError",
     "NotConvergedError",
@@ -102,6 +103,10 @@ class NotFittedError(HeadwaterError, ValueError):
 
 class DroppedRowsWarning(UserWarning):
     """Rows were dropped with ``on_invalid="drop"``, and nobody took the report that counts them."""
+
+
+class IgnoredWeightsWarning(UserWarning):
+    """Touches weigh differently, and models were asked that know no weights of touches."""
 
 
 _BY_CODE: dict[str, type[HeadwaterError]] = {

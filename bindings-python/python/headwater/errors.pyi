@@ -6,6 +6,7 @@ __all__ = [
     "DroppedRowsWarning",
     "FileError",
     "HeadwaterError",
+    "IgnoredWeightsWarning",
     "InternalError",
     "ModelFileError",
     "NotConvergedError",
@@ -56,3 +57,4 @@ class NotFittedError(HeadwaterError, ValueError):
     code: ClassVar[str]
 
 class DroppedRowsWarning(UserWarning): ...
+class IgnoredWeightsWarning(UserWarning): ...

@@ -30,10 +30,6 @@ _Metric = Literal["share", "conversions", "value", "value_share"]
 _Interval = Literal["percentile", "basic", "normal"]
 
 
-def _list(models: Any) -> list[Any]:
-    return [models] if isinstance(models, (str, AttributionModel, Mapping)) else list(models)
-
-
 def _ask(
     journeys: Journeys,
     name: str,
@@ -98,7 +94,7 @@ def difference(
         p_adjusted (Benjamini & Hochberg), p.
     """
     options = {
-        "models": _list(models),
+        "models": _call.models(models),
         "metric": metric,
         "bootstrap": bootstrap,
         "confidence": confidence,
@@ -167,7 +163,7 @@ def calibrate(
         model, channel, uncalibrated, factor, calibrated, standard_error, low, high, share, source, tests.
     """
     options = {
-        "models": _list(models),
+        "models": _call.models(models),
         "self_controlled": {} if self_controlled is True else self_controlled or None,
         "metric": metric,
         "untested": untested,
@@ -300,7 +296,7 @@ def money(
         (their intervals,) note.
     """
     options = {
-        "models": _list(models),
+        "models": _call.models(models),
         "channel": channel,
         "date": date,
         "spend": amount,
@@ -430,7 +426,7 @@ def compare(
         models that predict "predictions" (as `validate`); with a truth "errors" and "truth".
     """
     options = {
-        "models": _list(models),
+        "models": _call.models(models),
         "channel": channel,
         "truth": true_credit,
         "bootstrap": bootstrap,
@@ -483,7 +479,7 @@ def drift(
         channels, transitions and paths), "alerts" (severity, kind, model, channel, message).
     """
     options = {
-        "models": _list(models),
+        "models": _call.models(models),
         "metric": metric,
         "bootstrap": bootstrap,
         "confidence": confidence,

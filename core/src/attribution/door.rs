@@ -119,6 +119,10 @@ fn credits(journeys: &Journeys, options: &AttributeOptions, run: &Run) -> Result
     if effects.rows() > 0 {
         tables.push(("removal_effects", effects));
     }
+    let ignored = found.ignored_weights();
+    if ignored.rows() > 0 {
+        tables.push(("ignored_weights", ignored));
+    }
     Ok(tables)
 }
 

@@ -142,6 +142,8 @@ pub struct Attribution {
     has_value: bool,
     cost: Option<Vec<f64>>,
     fitted: Vec<(usize, Fitted)>,
+    /// Models without weights of touches, and the conversions where that matters.
+    ignored_weights: Vec<(usize, f64)>,
     draws: Option<(Draws, Spread)>,
 }
 
@@ -196,7 +198,14 @@ pub fn attribute(journeys: &Journeys, options: &AttributeOptions, run: &Run) -> 
         n => Some((Draws::new(journeys, &options.models, n, 0, run)?, spread)),
     };
     let lost = journeys.unattributed();
+    let deaf: Vec<usize> = (0..names.len()).filter(|at| !options.models[*at].honours_weights()).collect();
+    let uneven = if deaf.is_empty() { 0.0 } else { journeys.unevenly_weighted() };
     Ok(Attribution {
+        ignored_weights: if uneven > 0.0 {
+            deaf.into_iter().map(|at| (at, uneven)).collect()
+        } else {
+            Vec::new()
+        },
         models: names,
         channels: journeys.channel_labels(),
         credits,
@@ -318,6 +327,14 @@ impl Attribution {
             .with("channel", Values::Text(channel))
             .with("removal_effect", Values::F64(effect))
             .with_optional("removal_effect_value", value)
+    }
+
+    /// Models that do not know the weights of touches, where there are such that
+    /// differ within a journey: model, conversions (of those journeys).
+    pub fn ignored_weights(&self) -> Table {
+        let models: Text = self.ignored_weights.iter().map(|(at, _)| &self.models[*at]).collect();
+        let conversions = self.ignored_weights.iter().map(|(_, conversions)| *conversions).collect();
+        Table::new().with("model", Values::Text(models)).with("conversions", Values::F64(conversions))
     }
 
     /// The fitted models, with the names of their rows.

@@ -202,6 +202,12 @@ impl Model {
         }
     }
 
+    /// Whether the model knows the weights of touches. What is fitted does not,
+    /// nor do Shapley values.
+    pub fn honours_weights(&self) -> bool {
+        self.is_rule() && !matches!(self, Self::Shapley(_))
+    }
+
     /// Whether the model looks at the times of touches.
     pub fn needs_times(&self) -> bool {
         match self {

@@ -177,12 +177,18 @@ impl Folds {
 
     /// The journeys of this fold.
     pub fn test(&self, fold: usize) -> Journeys {
+        if let Dealt::Whole(dealt) = &self.dealt {
+            return self.journeys.select(|j| dealt[j] as usize == fold);
+        }
         let [conversions, nulls] = self.weights(fold);
         self.journeys.reweighted(&conversions, &nulls)
     }
 
     /// The journeys of all folds but this one.
     pub fn train(&self, fold: usize) -> Journeys {
+        if let Dealt::Whole(dealt) = &self.dealt {
+            return self.journeys.select(|j| dealt[j] as usize != fold);
+        }
         let [conversions, nulls] = self.weights(fold);
         let rest = |all: &[f64], mine: &[f64]| -> Vec<f64> {
             all.iter().zip(mine).map(|(a, m)| (a - m).max(0.0)).collect()

@@ -9,6 +9,9 @@ use crate::column::{Columns, Intake, Labels, NULL, Names, OnInvalid, Table, Text
 use crate::run::Run;
 use crate::{Error, Result};
 
+/// Where customers without a segment are.
+pub(super) const NO_SEGMENT: &str = "(none)";
+
 impl Journeys {
     /// The end of observation; `None` when journeys come from paths.
     pub fn observation_end(&self) -> Option<i64> {
@@ -27,19 +30,32 @@ impl Journeys {
         if self.converted(journey) {
             return None;
         }
-        let expiry = match self.expiry.get(journey) {
-            Some(expiry) => *expiry,
-            None => self.end_time(journey)?.saturating_add(self.lookback),
-        };
+        let expiry = self.expiry_of(journey, self.end_time(journey)?);
         self.observation_end.map(|end| expiry <= end)
+    }
+
+    /// Until when a conversion could follow a journey whose last touch was at `last`.
+    pub(super) fn expiry_of(&self, journey: usize, last: i64) -> i64 {
+        self.expiry.get(journey).copied().unwrap_or_else(|| last.saturating_add(self.lookback))
     }
 
     /// Until when an open journey was followed: the end of its window, or that of
     /// observation if it is earlier; `None` when journeys come from paths.
     pub(crate) fn watched_until(&self, journey: usize) -> Option<i64> {
         let last = self.end_time(journey)?;
-        let expiry = self.expiry.get(journey).copied().unwrap_or_else(|| last.saturating_add(self.lookback));
-        Some(expiry.min(self.observation_end?).max(last))
+        Some(self.expiry_of(journey, last).min(self.observation_end?).max(last))
+    }
+
+    /// What a journey counts for as an open one: one that is censored, and so
+    /// counts for nothing elsewhere, is one that has not converted yet.
+    pub(crate) fn open_weight(&self, journey: usize) -> f64 {
+        if self.is_censored(journey) { 1.0 } else { self.nulls[journey] }
+    }
+
+    /// Whether a journey was built as censored: it may still convert, and
+    /// counts for nothing where it is not watched in time.
+    pub(crate) fn is_censored(&self, journey: usize) -> bool {
+        self.timed && self.conversions[journey] + self.nulls[journey] <= 0.0
     }
 
     /// Of an open journey, the microseconds from its last touch to the end of
@@ -62,8 +78,7 @@ impl Journeys {
         let rows: Vec<usize> = (0..self.len()).filter(|j| self.len[*j] > 0).collect();
         let end = |j: usize| {
             let last = self.end[j];
-            let expiry = self.expiry.get(j).copied().unwrap_or_else(|| last.saturating_add(self.lookback));
-            if self.converted(j) { last } else { expiry.min(observed).max(last) }
+            if self.converted(j) { last } else { self.expiry_of(j, last).min(observed).max(last) }
         };
         let first = rows.iter().filter_map(|j| self.touch_times(*j).first().copied()).collect();
         let decided: Vec<Option<bool>> = rows.iter().map(|j| self.decided(*j)).collect();
@@ -106,6 +121,16 @@ impl Journeys {
     /// weights were read, and then it is 1.
     pub fn weights(&self, journey: usize) -> &[f64] {
         self.weight.get(self.range(journey)).unwrap_or_default()
+    }
+
+    /// The conversions of journeys whose touches count for different weights.
+    pub(crate) fn unevenly_weighted(&self) -> f64 {
+        if self.weight.is_empty() {
+            return 0.0;
+        }
+        let uneven = |j: &usize| self.weights(*j).windows(2).any(|pair| pair[0] != pair[1]);
+        let rows = (0..self.len()).filter(|j| self.conversions[*j] > 0.0).filter(uneven);
+        crate::math::exact_sum(rows.map(|j| self.conversions[j]))
     }
 
     /// The campaign of each touch of a journey, [`NULL`] where it has none;
@@ -232,6 +257,18 @@ impl Journeys {
         listed(self.segments.as_ref())
     }
 
+    pub(super) fn segment_count(&self) -> usize {
+        self.segments.as_ref().map_or(0, |labels| labels.len())
+    }
+
+    /// An error without segments.
+    pub(super) fn need_segments(&self) -> Result<()> {
+        if self.segments.is_some() {
+            return Ok(());
+        }
+        Err(Error::column("segment", "these journeys have no segments: add them by with_segments"))
+    }
+
     /// The segment of a journey's customer, where it is known.
     pub fn segment(&self, journey: usize) -> Option<u32> {
         let customer = self.customer(journey)?;
@@ -242,18 +279,13 @@ impl Journeys {
     /// those of customers without a segment come last, under `(none)`. An
     /// [`Error::Column`] without [`Journeys::with_segments`].
     pub fn split(&self) -> Result<Vec<(String, Self)>> {
-        if self.segments.is_none() {
-            return Err(Error::column(
-                "segment",
-                "these journeys have no segments: add them by with_segments",
-            ));
-        }
+        self.need_segments()?;
         let labels = self.segment_labels().into_iter().enumerate();
         let mut parts: Vec<(String, Self)> = labels
             .map(|(code, label)| (label, self.select(|j| self.segment(j) == Some(code as u32))))
             .collect();
         if (0..self.len()).any(|j| self.segment(j).is_none()) {
-            parts.push(("(none)".to_owned(), self.select(|j| self.segment(j).is_none())));
+            parts.push((NO_SEGMENT.to_owned(), self.select(|j| self.segment(j).is_none())));
         }
         Ok(parts)
     }

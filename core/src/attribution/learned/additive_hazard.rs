@@ -171,17 +171,14 @@ impl Data {
             if j % crate::run::CHUNK == 0 {
                 run.advance(crate::run::CHUNK.min(journeys.len() - j) as u64)?;
             }
-            let (conversions, nulls) = (journeys.conversions()[j], journeys.nulls()[j]);
+            let (conversions, open) = (journeys.conversions()[j], journeys.open_weight(j));
             let watched = exposure(journeys, j, horizon);
             let Some(first) = watched.times.first() else { continue };
-            if conversions + nulls <= 0.0 {
-                continue;
-            }
             let age = |t: &i64| days(watched.end.saturating_sub(*t));
             out.touches.extend(watched.path.iter().zip(watched.times).map(|(c, t)| (*c, age(t))));
             out.ends.push(out.touches.len() as u32);
             out.conversions.push(conversions);
-            out.weight.push(conversions + nulls);
+            out.weight.push(conversions + open);
             out.length.push(age(first));
         }
         Ok(out)
@@ -427,7 +424,7 @@ impl AdditiveHazard {
 
     /// Fits the model to these journeys: each is watched from its first touch
     /// to its conversion, or while open to `horizon` after its last touch, but
-    /// not past the end of observation.
+    /// not past the end of observation, also where it was built as censored.
     ///
     /// Errors: [`Error::Option`] for journeys without times,
     /// [`Error::NotEnoughData`] where none converts or no time passes,

@@ -227,7 +227,7 @@ impl TimeToEvent {
 
     /// Fits the model to these journeys: each is watched from its first touch
     /// to its conversion, or while open to `horizon` after its last touch, but
-    /// not past the end of observation. A touch that serves several conversions
+    /// not past the end of observation, also where it was built as censored. A touch that serves several conversions
     /// is watched in each of their journeys.
     ///
     /// Errors: [`Error::Option`] for journeys without times,
@@ -242,10 +242,10 @@ impl TimeToEvent {
         let pieces = run.map_items(cut.len(), |p| {
             let mut out = Pieces::default();
             for j in cut[p].clone() {
-                let (conversions, nulls) = (journeys.conversions()[j], journeys.nulls()[j]);
+                let (conversions, open) = (journeys.conversions()[j], journeys.open_weight(j));
                 let watched = exposure(journeys, j, self.horizon.micros());
                 let Some(start) = watched.times.first().copied() else { continue };
-                let weight = conversions + nulls;
+                let weight = conversions + open;
                 // Whole microseconds add up exactly, in any order.
                 let weighed = |length: i64| {
                     if weight.fract() == 0.0 && weight < 9e15 {

@@ -94,16 +94,26 @@ impl<'a> Sample<'a> {
     pub(super) fn replicate(&self, weights: &[f64]) -> Journeys {
         let n = self.journeys.len();
         let mut counts = vec![[0.0; 3]; n];
+        // A censored journey counts by being there: it is there as often as it was drawn.
+        let mut copies = vec![0_u32; n];
         for (unit, weight) in self.units.iter().zip(weights).filter(|(_, w)| **w > 0.0) {
             let of = unit.journeys.start as usize..unit.journeys.end as usize;
             for (j, sums) in of.clone().zip(&mut counts[of]) {
+                if self.journeys.is_censored(j) {
+                    copies[j] = *weight as u32;
+                }
                 for (sum, count) in sums.iter_mut().zip(self.counts(unit, j)) {
                     *sum += weight * count;
                 }
             }
         }
-        let rows: Vec<u32> =
-            (0..n as u32).filter(|j| counts[*j as usize][0] + counts[*j as usize][1] > 0.0).collect();
+        let rows: Vec<u32> = (0..n as u32)
+            .flat_map(|j| {
+                let [conversions, nulls, _] = counts[j as usize];
+                let times = if conversions + nulls > 0.0 { 1 } else { copies[j as usize] };
+                std::iter::repeat_n(j, times as usize)
+            })
+            .collect();
         let mut out = self.journeys.subset(&rows);
         for (at, row) in rows.iter().enumerate() {
             let [conversions, nulls, value] = counts[*row as usize];

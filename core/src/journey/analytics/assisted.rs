@@ -36,7 +36,8 @@ impl Journeys {
     ///
     /// Table `assisted`: channel; first, last, only (paths of that channel
     /// alone), assisted and conversions (it is anywhere on the path), each a
-    /// number of conversions; the same with `_value` (missing without values);
+    /// number of conversions; the same with `_value` (missing without values; refunds that
+    /// were kept take theirs away);
     /// assisted_per_last (missing where it never closes): near 0 a channel
     /// closes, above 1 it assists.
     pub fn assisted(&self, options: &AssistedOptions, run: &Run) -> Result<Report> {
@@ -46,7 +47,8 @@ impl Journeys {
                      seen: &mut Vec<u32>,
                      add: &mut dyn FnMut(usize, f64),
                      of: &[f64]| {
-            for j in range.filter(|j| of[*j] > 0.0) {
+            // A refund is a value below 0, and counts in the same roles.
+            for j in range.filter(|j| of[*j] != 0.0) {
                 let path = self.path(j);
                 let ([first, ..], [early @ .., last]) = (path, path) else { continue };
                 add(*first as usize * ROLES, of[j]);

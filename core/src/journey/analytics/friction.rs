@@ -23,8 +23,9 @@ pub struct FrictionOptions {
     pub transitions: bool,
     /// How long after its last touch an open journey is over: one that is not
     /// over by the end of observation has not left yet, and its last touch
-    /// does not count. Default none: every open journey is over, but for those
-    /// that were built as censored.
+    /// does not count; so have not those that were built as censored. With 0
+    /// every other open journey is over. Default: as long as the windows that
+    /// the journeys were built with. Journeys from paths are over.
     pub lookback: Option<Duration>,
     /// The end of observation. Default: that of the build.
     pub observation_end: Option<Moment>,
@@ -56,7 +57,7 @@ impl Journeys {
     /// The touch after which people leave more often than expected.
     ///
     /// A visit is a touch; it is an exit when its journey ends there without a
-    /// conversion. A channel's exits are held against those expected had it
+    /// conversion, and is over. A channel's exits are held against those expected had it
     /// the exit rate of all touches of the same number in their journeys
     /// (strata by step, since people leave early or late for reasons of their
     /// own); a transition's against those at the same channel and step, so
@@ -71,6 +72,8 @@ impl Journeys {
     /// number of rows, Benjamini & Hochberg 1995); highest z first. `transitions`:
     /// from, to, and the same, of those with another way to the channel at
     /// their step. A channel that alone fills its strata has no test.
+    ///
+    /// An [`Error::NotEnoughData`] where there are open journeys and none is over.
     pub fn friction(&self, options: &FrictionOptions, run: &Run) -> Result<Report> {
         let (n, strata) = (self.channel_count, options.max_step);
         if !(1..=1_000).contains(&strata) {
@@ -81,8 +84,16 @@ impl Journeys {
             self.need_times("lookback")?;
         }
         let until = self.observed_until(options.observation_end);
+        // Censored journeys are not over, whatever else is taken to be.
         let over =
-            |j: usize| options.lookback.is_none_or(|l| self.end[j].saturating_add(l.micros()) <= until);
+            |j: usize| !self.is_censored(j) && (!self.timed || self.expires(j, options.lookback) <= until);
+        let mut open = (0..self.len()).filter(|j| self.len[*j] > 0 && self.open_weight(*j) > 0.0).peekable();
+        if open.peek().is_some() && !open.any(over) {
+            return Err(Error::not_enough_data(
+                "no open journey is over by the end of observation, so nobody is known to have left: pass a \
+                 shorter `lookback`, after which one is over",
+            ));
+        }
         // Where touches come from: another channel, the same, or the start. Without transitions all are one.
         let froms = if options.transitions { n + 1 } else { 1 };
         let cells = n * froms * strata * 2;
@@ -101,8 +112,7 @@ impl Journeys {
             |range, (), add| {
                 for j in range {
                     let (path, stays, leaves) = (self.path(j), self.conversions[j], self.open_weight(j));
-                    // Censored journeys are not over, whatever else is taken to be.
-                    let (mut from, is_over) = (n, self.nulls[j] >= leaves && over(j));
+                    let (mut from, is_over) = (n, over(j));
                     for (i, c) in path.iter().enumerate() {
                         let came = if froms == 1 { 0 } else { from };
                         let cell = ((*c as usize * froms + came) * strata + i.min(strata - 1)) * 2;

@@ -117,7 +117,17 @@ struct Found {
     /// The step after the last that was reached; the number of channels and one at the end.
     next: Vec<u32>,
     weight: Vec<f64>,
+    /// Whether the journey was not over yet.
+    undecided: Vec<bool>,
     times: Vec<i64>,
+}
+
+/// What is known of a walk before it is made.
+#[derive(Clone, Copy)]
+struct Walker {
+    group: u32,
+    weight: f64,
+    undecided: bool,
 }
 
 impl Plan {
@@ -239,12 +249,13 @@ impl Plan {
 }
 
 impl Found {
-    fn take(&mut self, walk: &Walk, hits: &[u32], group: u32, weight: f64, end: u32) {
-        self.group.push(group);
+    fn take(&mut self, walk: &Walk, hits: &[u32], walker: Walker, end: u32) {
+        self.group.push(walker.group);
         self.depth.push(hits.len() as u8);
         let after = hits.last().map_or(0, |at| *at as usize + 1);
         self.next.push(walk.steps.get(after).copied().unwrap_or(end));
-        self.weight.push(weight);
+        self.weight.push(walker.weight);
+        self.undecided.push(walker.undecided);
         if !walk.times.is_empty() {
             self.times.extend(hits.iter().map(|at| walk.times[*at as usize]));
         }
@@ -255,6 +266,7 @@ impl Found {
         self.depth.extend(other.depth);
         self.next.extend(other.next);
         self.weight.extend(other.weight);
+        self.undecided.extend(other.undecided);
         self.times.extend(other.times);
     }
 
@@ -276,8 +288,9 @@ impl Journeys {
     /// Tables: `funnel`: group, step (from 1), name, count, from_previous,
     /// from_previous_low, from_previous_high, from_first, from_first_low,
     /// from_first_high (shares of those who reached the previous and the first
-    /// step, with Wilson's score intervals), dropped (stopped here), and for
-    /// each quantile days_pN (from the previous step) and total_days_pN (from
+    /// step, with Wilson's score intervals), dropped (stopped here), undecided
+    /// (those of them whose journey was not over when observation ended, and may
+    /// still go on; missing without times), and for each quantile days_pN (from the previous step) and total_days_pN (from
     /// the first), missing without times. `dropoff`: group, step, name, to
     /// (what those who stopped at the step did next, in time or not, a channel,
     /// `(conversion)` or `(null)`), count, share.
@@ -297,6 +310,7 @@ impl Journeys {
     /// # Ok::<(), headwater::Error>(())
     /// ```
     pub fn funnel(&self, options: &FunnelOptions, run: &Run) -> Result<Report> {
+        options.split_by.check(self)?;
         let plan = Plan::new(self, options)?;
         let (z, names) = (level_z(options.level)?, quantile_names(&options.quantiles)?);
         let pieces = whole_customers(self);
@@ -313,7 +327,7 @@ impl Journeys {
         }
         let groups = options.split_by.groups(self);
         if groups.saturating_mul(plan.steps).saturating_mul(self.channel_count + 2) > super::cells::MOST {
-            return Err(Error::option("split_by", "there are too many channels to split this funnel by"));
+            return Err(Error::option("split_by", "there are too many groups to split this funnel into"));
         }
         self.tabulate(&plan, options, &found, z, &names, run)
     }
@@ -321,22 +335,25 @@ impl Journeys {
     fn through(&self, plan: &Plan, options: &FunnelOptions, range: Range<usize>) -> Found {
         let (mut found, mut walk, mut room) = (Found::default(), Walk::default(), Scratch::default());
         let conversion = self.channel_count as u32;
-        let mut go = |walk: &Walk, weight: f64| {
+        let mut go = |walk: &Walk, j: usize, weight: f64, undecided: bool| {
             let touches = walk.steps.split(|s| *s == conversion);
             let touched = || touches.clone().filter(|t| !t.is_empty());
             let group = match options.split_by {
                 SplitBy::LastChannel => touched().next_back(),
                 _ => touched().next(),
             };
-            let group = options.split_by.group(group.unwrap_or_default());
+            let group = options.split_by.group(self, j, group.unwrap_or_default());
+            let walker = Walker { group, weight, undecided };
             plan.walk(walk, options.attempts, &mut room, |hits| {
-                found.take(walk, hits, group, weight, conversion + 1);
+                found.take(walk, hits, walker, conversion + 1);
             });
         };
         if options.by == Entity::Customer {
             for mine in customers(self, range) {
+                let first = mine.start;
+                let undecided = mine.clone().any(|j| self.decided(j) == Some(false));
                 walk.customer(self, mine, options.repeats);
-                go(&walk, 1.0);
+                go(&walk, first, 1.0, undecided);
             }
             return found;
         }
@@ -344,7 +361,7 @@ impl Journeys {
             for (weight, converts) in [(self.conversions[j], true), (self.nulls[j], false)] {
                 if weight > 0.0 {
                     walk.journey(self, j, converts, options.repeats);
-                    go(&walk, weight);
+                    go(&walk, j, weight, !converts && self.decided(j) == Some(false));
                 }
             }
         }
@@ -375,6 +392,10 @@ impl Journeys {
             let depth = found.depth[i] as usize;
             (depth < k).then(|| (found.group[i] as usize * k + depth - 1) * ends + found.next[i] as usize)
         });
+        let undecided = found.sums(groups * k, |i| {
+            let depth = found.depth[i] as usize;
+            (depth < k && found.undecided[i]).then(|| found.group[i] as usize * k + depth - 1)
+        });
         run.check()?;
         let waits = if self.timed { found.waits(groups, k) } else { Vec::new() };
         let shown: Vec<usize> = (0..groups)
@@ -399,7 +420,8 @@ impl Journeys {
             .with_optional("from_first", column(&|at| ratio(reached[at], first(at))))
             .with_optional("from_first_low", column(&|at| low(wilson(reached[at], first(at), z))))
             .with_optional("from_first_high", column(&|at| high(wilson(reached[at], first(at), z))))
-            .with("dropped", Values::F64(shown.iter().map(|at| dropped(*at)).collect()));
+            .with("dropped", Values::F64(shown.iter().map(|at| dropped(*at)).collect()))
+            .with_optional("undecided", column(&|at| self.timed.then_some(undecided[at])));
         for (which, prefix) in ["days", "total_days"].iter().enumerate() {
             for (q, name) in options.quantiles.iter().zip(quantiles) {
                 let days = |at: usize| waits.get(at * 2 + which).and_then(|w: &Waits| w.days(*q));

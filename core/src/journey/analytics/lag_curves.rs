@@ -48,7 +48,7 @@ impl Journeys {
     /// any channel), days, conversions (with a lag of at most this), share (of
     /// the conversions that the channel takes part in).
     pub fn lag_curves(&self, options: &LagCurveOptions, run: &Run) -> Result<Report> {
-        self.need_times("report")?;
+        self.need_times_for("lag_curves")?;
         let grid = options.grid.micros();
         if grid == 0 {
             return Err(Error::option("grid", "must be longer than 0"));

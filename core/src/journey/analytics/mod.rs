@@ -47,7 +47,7 @@ pub use step_matrix::{Anchor, Occurrence, StepMatrixOptions};
 pub use time_to_convert::{CensorAt, TimeToConvertOptions};
 
 use super::{Journeys, Moment};
-use crate::column::{Table, Tables};
+use crate::column::{Duration, Table, Tables};
 use crate::{Error, Result};
 
 /// The step of a path that converts, in options and in tables.
@@ -98,13 +98,25 @@ impl Journeys {
         Err(Error::option(option, "these journeys come from paths, which have no times"))
     }
 
-    /// What a journey counts for as an open one: one that is censored, and so
-    /// counts for nothing elsewhere, is one that has not converted yet.
-    fn open_weight(&self, journey: usize) -> f64 {
-        if self.timed && self.conversions[journey] + self.nulls[journey] <= 0.0 {
-            return 1.0;
+    /// An error of a report that reads nothing but times.
+    fn need_times_for(&self, report: &str) -> Result<()> {
+        if self.timed {
+            return Ok(());
         }
-        self.nulls[journey]
+        let reason = format!(
+            "{report} reads it, and these journeys come from paths, which have no times: build them from events"
+        );
+        Err(Error::column("time", reason))
+    }
+
+    /// Until when a conversion could follow an open journey: for `lookback`
+    /// after its last touch, else to the end of its windows.
+    fn expires(&self, journey: usize, lookback: Option<Duration>) -> i64 {
+        let last = self.end[journey];
+        match lookback {
+            Some(lookback) => last.saturating_add(lookback.micros()),
+            None => self.expiry_of(journey, last),
+        }
     }
 
     /// What a journey counts for.

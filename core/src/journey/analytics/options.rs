@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{ALL, Journeys};
+use crate::journey::select::NO_SEGMENT;
 use crate::{Error, Result};
 
 /// Which journeys count.
@@ -31,26 +32,43 @@ pub enum SplitBy {
     FirstChannel,
     /// The channel of the last touch.
     LastChannel,
+    /// The segment of the customer, of [`Journeys::with_segments`]; customers
+    /// without one come last, as `(none)`.
+    Segment,
 }
 
 impl SplitBy {
-    /// How many groups there can be.
-    pub(super) fn groups(self, journeys: &Journeys) -> usize {
-        if self == Self::None { 1 } else { journeys.channel_count() }
+    /// An error where the journeys cannot be split so.
+    pub(super) fn check(self, journeys: &Journeys) -> Result<()> {
+        if self == Self::Segment { journeys.need_segments() } else { Ok(()) }
     }
 
-    /// The group of a path that has touches.
-    pub(super) fn group(self, path: &[u32]) -> u32 {
+    /// How many groups there can be.
+    pub(super) fn groups(self, journeys: &Journeys) -> usize {
+        match self {
+            Self::None => 1,
+            Self::FirstChannel | Self::LastChannel => journeys.channel_count(),
+            Self::Segment => journeys.segment_count() + 1,
+        }
+    }
+
+    /// The group of a journey with a path that has touches.
+    pub(super) fn group(self, journeys: &Journeys, j: usize, path: &[u32]) -> u32 {
         match self {
             Self::None => 0,
             Self::FirstChannel => path.first().copied().unwrap_or(0),
             Self::LastChannel => path.last().copied().unwrap_or(0),
+            Self::Segment => journeys.segment(j).unwrap_or(journeys.segment_count() as u32),
         }
     }
 
     /// The names of the groups.
     pub(super) fn names(self, journeys: &Journeys) -> Vec<String> {
-        if self == Self::None { vec![ALL.to_owned()] } else { journeys.channel_labels() }
+        match self {
+            Self::None => vec![ALL.to_owned()],
+            Self::FirstChannel | Self::LastChannel => journeys.channel_labels(),
+            Self::Segment => journeys.segment_labels().into_iter().chain([NO_SEGMENT.to_owned()]).collect(),
+        }
     }
 }
 

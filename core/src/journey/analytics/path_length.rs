@@ -36,6 +36,7 @@ impl Journeys {
     /// `path_length`, with `touches` in place of days; `events / at_risk` is
     /// the chance to convert at that touch once it is reached.
     pub fn path_length(&self, options: &PathLengthOptions, run: &Run) -> Result<Report> {
+        options.split_by.check(self)?;
         let z = level_z(options.level)?;
         options.quantiles.iter().try_for_each(|q| open_unit("quantiles", *q).map(|_| ()))?;
         run.stage("count touches", self.len() as u64)?;
@@ -47,7 +48,7 @@ impl Journeys {
         let groups = options.split_by.groups(self);
         let touched: Vec<usize> = (0..self.len()).filter(|j| self.len[*j] > 0).collect();
         let cell = |j: &usize| {
-            let group = options.split_by.group(self.path(*j));
+            let group = options.split_by.group(self, *j, self.path(*j));
             group * lengths.len() as u32 + place[self.len[*j] as usize]
         };
         let cells: Vec<u32> = touched.iter().map(cell).collect();
@@ -55,13 +56,14 @@ impl Journeys {
             let weights: Vec<f64> = touched.iter().map(|j| weights[*j]).collect();
             Sums::by_group(&cells, groups * lengths.len(), &weights).nearest
         };
-        let (conversions, nulls) = (sums(&self.conversions), sums(&self.nulls));
+        let open: Vec<f64> = (0..self.len()).map(|j| self.open_weight(j)).collect();
+        let (conversions, open) = (sums(&self.conversions), sums(&open));
         run.check()?;
         let (mut curves, mut all) = (Curves::default(), Vec::new());
         for (group, name) in options.split_by.names(self).iter().enumerate() {
             let at = |i: usize| group * lengths.len() + i;
             let ends: Vec<Ends> = (0..lengths.len())
-                .map(|i| (lengths[i] as i64, conversions[at(i)], nulls[at(i)]))
+                .map(|i| (lengths[i] as i64, conversions[at(i)], open[at(i)]))
                 .filter(|end| end.1 + end.2 > 0.0)
                 .collect();
             if groups == 1 || !ends.is_empty() {

@@ -76,7 +76,8 @@ impl Journeys {
     /// Sources: Kaplan & Meier 1958; Kalbfleisch & Prentice, *The Statistical
     /// Analysis of Failure Time Data*, 1980.
     pub fn time_to_convert(&self, options: &TimeToConvertOptions, run: &Run) -> Result<Report> {
-        self.need_times("report")?;
+        self.need_times_for("time_to_convert")?;
+        options.split_by.check(self)?;
         let z = level_z(options.level)?;
         options.quantiles.iter().try_for_each(|q| open_unit("quantiles", *q).map(|_| ()))?;
         let until = self.observed_until(options.observation_end);
@@ -86,7 +87,7 @@ impl Journeys {
             run.check()?;
             for j in piece {
                 let Some(first) = self.touch_times(j).first() else { continue };
-                let group = options.split_by.group(self.path(j)) as usize;
+                let group = options.split_by.group(self, j, self.path(j)) as usize;
                 let end = self.end[j];
                 if self.conversions[j] > 0.0 {
                     spells[group].push((end.saturating_sub(*first), self.conversions[j], 0.0));
@@ -94,13 +95,7 @@ impl Journeys {
                 let open = self.open_weight(j);
                 if open > 0.0 {
                     // Whatever was given, a journey was watched until its last touch.
-                    let expiry = match options.lookback {
-                        Some(lookback) => end.saturating_add(lookback.micros()),
-                        None => match self.expiry.get(j) {
-                            Some(expiry) => *expiry,
-                            None => end.saturating_add(self.lookback),
-                        },
-                    };
+                    let expiry = self.expires(j, options.lookback);
                     let watched = match options.censor_at {
                         CensorAt::LastTouch => end,
                         CensorAt::ObservationEnd => until.min(expiry).max(end),
