@@ -1045,7 +1045,8 @@ export interface SelfControlledOptions {
  * touches, per_touch, per_touch_se, half_life (days), wear, conversions,
  * standard_error, low, high, share, note. `extras.profile` has the effect by age.
  * When a customer was touched, given how often, is taken as chance; leave out
- * channels that people touch because they are about to buy.
+ * channels that people touch because they are about to buy. Journeys that lack
+ * touches (`open` of `exclude` or `decided`, `between`) are refused.
  */
 export declare function selfControlled(
   journeys: Journeys,
@@ -1137,12 +1138,16 @@ export interface ChooseOptions {
   rule?: 'best' | 'one_standard_error'
   /** The end of observation. Default: the last event there is. */
   observationEnd?: Date | string
+  /** Channels that follow what a customer is about to do anyway: their touches do not count. */
+  exclude?: string[]
 }
 
 /**
  * Scores lookback windows by how well they tell when held-out customers
  * convert: candidate, days, score (log-likelihood per conversion; 0 says
- * nothing), se, explained, chosen.
+ * nothing), se, explained, chosen, note (where the best or the chosen candidate
+ * is the shortest or the longest: try others). Journeys that lack touches
+ * (`open` of `exclude` or `decided`, `between`) are refused.
  */
 export declare function chooseLookback(journeys: Journeys, options?: ChooseOptions & RunOptions): Promise<Frame>
 

@@ -210,7 +210,8 @@ def self_controlled(
     Parameters
     ----------
     journeys : Journeys
-        From events, with ``open="include"``.
+        From events, whole: journeys that lack touches (``open="exclude"`` or ``"decided"``, ``between``)
+        are refused.
     half_lives : sequence of spans, optional
         Half-lives that an effect may have; by default 14 from 6 hours to 45 days.
     wear : sequence of float, optional
@@ -324,6 +325,7 @@ def choose_lookback(
     folds: int = 5,
     rule: Literal["best", "one_standard_error"] = "best",
     observation_end: _call.Moment | None = None,
+    exclude: Sequence[str] = (),
     seed: int = 0,
     threads: int | None = None,
     progress: _call.Progress = None,
@@ -333,13 +335,17 @@ def choose_lookback(
     Parameters
     ----------
     journeys : Journeys
-        From events, with ``open="include"``; all touches count, whatever their lookback.
+        From events, whole: all touches of each customer count once, whatever the lookback. Journeys that
+        lack touches (``open="exclude"`` or ``"decided"``, ``between``) are refused.
     candidates : sequence of spans
     folds : int, default 5
     rule : {"best", "one_standard_error"}, default "best"
         The best score, or the shortest within one standard error of it.
     observation_end : str or datetime, optional
         By default the last event there is.
+    exclude : sequence of str
+        Channels that follow what a customer is about to do anyway (branded search, direct, retargeting):
+        their touches do not count.
     seed, threads, progress
         As in `headwater.attribute`.
 
@@ -347,10 +353,11 @@ def choose_lookback(
     -------
     frame
         candidate, days, score (held-out log-likelihood per conversion; 0 says nothing), se (of the distance
-        to the best), explained (the share of conversions that touches explain), chosen.
+        to the best), explained (the share of conversions that touches explain), chosen, note (where the
+        best or the chosen candidate is the shortest or the longest: try others).
     """
     return _choose(
-        "choose_lookback", journeys, candidates, folds, rule, observation_end, seed, threads, progress
+        "choose_lookback", journeys, candidates, folds, rule, observation_end, exclude, seed, threads, progress
     )
 
 
@@ -361,13 +368,14 @@ def choose_half_life(
     folds: int = 5,
     rule: Literal["best", "one_standard_error"] = "best",
     observation_end: _call.Moment | None = None,
+    exclude: Sequence[str] = (),
     seed: int = 0,
     threads: int | None = None,
     progress: _call.Progress = None,
 ) -> Any:
     """Scores half-lives of time decay as `choose_lookback` does windows; the same arguments and frame."""
     return _choose(
-        "choose_half_life", journeys, candidates, folds, rule, observation_end, seed, threads, progress
+        "choose_half_life", journeys, candidates, folds, rule, observation_end, exclude, seed, threads, progress
     )
 
 
@@ -378,6 +386,7 @@ def _choose(
     folds: int,
     rule: str,
     observation_end: _call.Moment | None,
+    exclude: Sequence[str],
     seed: int,
     threads: int | None,
     progress: _call.Progress,
@@ -387,6 +396,7 @@ def _choose(
         "folds": folds,
         "rule": rule,
         "observation_end": _call.moment(observation_end),
+        "exclude": list(exclude),
     }
     return _ask(journeys, name, options, {"seed": seed, "threads": threads, "progress": progress})
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::read::in_label_order;
-use super::{Journeys, Merged};
+use super::{Gap, Journeys, Merged};
 use crate::column::{Columns, Intake, Labels, NULL, Names, OnInvalid, Table, Text, Values};
 use crate::run::Run;
 use crate::{Error, Result};
@@ -182,7 +182,7 @@ impl Journeys {
         if !self.timed {
             return Err(untimed());
         }
-        Ok(self.select(|j| mask.get(self.customer[j] as usize).copied().unwrap_or(false)))
+        Ok(self.of_some(|j| mask.get(self.customer[j] as usize).copied().unwrap_or(false)))
     }
 
     /// The journeys with a segment for each customer: a frame of the columns
@@ -250,10 +250,10 @@ impl Journeys {
         }
         let labels = self.segment_labels().into_iter().enumerate();
         let mut parts: Vec<(String, Self)> = labels
-            .map(|(code, label)| (label, self.select(|j| self.segment(j) == Some(code as u32))))
+            .map(|(code, label)| (label, self.of_some(|j| self.segment(j) == Some(code as u32))))
             .collect();
         if (0..self.len()).any(|j| self.segment(j).is_none()) {
-            parts.push(("(none)".to_owned(), self.select(|j| self.segment(j).is_none())));
+            parts.push(("(none)".to_owned(), self.of_some(|j| self.segment(j).is_none())));
         }
         Ok(parts)
     }
@@ -300,6 +300,12 @@ impl Journeys {
             campaigns: None,
             ..self.clone()
         })
+    }
+
+    /// As [`Journeys::select`], of a choice that takes all journeys of a
+    /// customer or none.
+    fn of_some(&self, keep: impl Fn(usize) -> bool) -> Self {
+        Self { gap: self.gap, ..self.select(keep) }
     }
 
     /// The journeys that `keep` wants. What they share with the whole (labels,
@@ -374,6 +380,7 @@ impl Journeys {
             expiry: pick(rows, &self.expiry),
             conversion_kind: pick(rows, &self.conversion_kind),
             place: pick(rows, &self.place),
+            gap: self.gap.or(Some(Gap::Part).filter(|_| rows.len() < self.len())),
             ..Self::default()
         }
     }

@@ -12,6 +12,7 @@ use super::bootstrap::Draws;
 use super::controlled::{self, Controlled, SelfControlledOptions};
 use super::grouped::by_group;
 use super::interval::check_confidence;
+use super::lives::all_touches;
 use crate::attribution::{Fitted, Model, model};
 use crate::column::{Columns, Intake, OnInvalid, Sign, Tables, TimeUnit};
 use crate::journey::Journeys;
@@ -122,6 +123,8 @@ struct Test {
     period: Option<(i64, i64)>,
     effect: f64,
     error: f64,
+    /// Touches of the channel: in the period, and in all time.
+    touches: [f64; 2],
 }
 
 /// What a model credits, before calibration.
@@ -198,7 +201,7 @@ pub fn calibrate(
         bases.iter().map(|b| Calibrated::new(journeys, &tests, b, options, run)).collect();
     if let Some(how) = &options.self_controlled {
         let found = controlled::estimate(journeys, how, run)?;
-        let base = compared(journeys, &tests, &found, options, run);
+        let base = compared(&tests, &found, options, run);
         report.push(match options.untested {
             Untested::Shrink => joined::joined(journeys, &tests, &base, &found, options, run),
             _ => Calibrated::new(journeys, &tests, &base, options, run),
@@ -268,11 +271,12 @@ fn read(
         }
         let Some(channel) = place(row) else { continue };
         let period = period.as_ref().map(|(s, e)| (s[row], e[row]));
-        out.push(Test { channel, period, effect: effect[row], error: error[row] });
+        out.push(Test { channel, period, effect: effect[row], error: error[row], touches: [0.0; 2] });
     }
     if out.is_empty() {
         return Err(Error::not_enough_data("there is no lift test of this metric: give one row or more"));
     }
+    count_touches(journeys, &mut out);
     Ok((out, unused))
 }
 
@@ -304,15 +308,8 @@ fn credited(journeys: &Journeys, tests: &[Test], options: &CalibrateOptions, run
 }
 
 /// What customers compared with themselves say.
-fn compared(
-    journeys: &Journeys,
-    tests: &[Test],
-    found: &Controlled,
-    options: &CalibrateOptions,
-    run: &Run,
-) -> Base {
-    let of_test =
-        |t: &Test| found.channels[t.channel].per_touch().map_or(0.0, |x| x[0] * touches(journeys, t));
+fn compared(tests: &[Test], found: &Controlled, options: &CalibrateOptions, run: &Run) -> Base {
+    let of_test = |t: &Test| found.channels[t.channel].per_touch().map_or(0.0, |x| x[0] * t.touches[0]);
     let samples = if options.bootstrap > 0 { options.bootstrap } else { SAMPLES };
     let draw = |c: usize, [at, se]: [f64; 2], r: usize| {
         let bits = split_mix(split_mix(run.seed_value() ^ 0x7363) ^ split_mix((c * 1_000_003 + r) as u64));
@@ -328,12 +325,13 @@ fn compared(
     }
 }
 
-/// Touches of a test's channel in its period; all of them where journeys come from paths.
-fn touches(journeys: &Journeys, test: &Test) -> f64 {
-    let inside = |i: usize| match test.period {
-        Some((start, end)) => journeys.times.get(i).is_some_and(|t| *t >= start && *t < end),
-        None => true,
-    };
-    let steps = journeys.steps.iter().enumerate();
-    steps.filter(|(i, c)| **c as usize == test.channel && inside(*i)).count() as f64
+/// Counts the touches of the tests' channels.
+fn count_touches(journeys: &Journeys, tests: &mut [Test]) {
+    for i in all_touches(journeys).into_iter().flatten() {
+        for test in tests.iter_mut().filter(|t| t.channel == journeys.steps[i] as usize) {
+            let inside = test.period.is_none_or(|(start, end)| (start..end).contains(&journeys.times[i]));
+            test.touches[0] += f64::from(u8::from(inside));
+            test.touches[1] += 1.0;
+        }
+    }
 }
