@@ -1156,7 +1156,7 @@ export declare function chooseHalfLife(journeys: Journeys, options?: ChooseOptio
 
 /** Options of `compare`. */
 export interface CompareOptions {
-  /** What each channel truly brought. */
+  /** What two or more channels truly brought; those without a row are left out, and shares are among the others. */
   truth?: FrameInput
   /** Column of `truth`: the channel. Default `"channel"`. */
   channel?: string

@@ -794,6 +794,19 @@ fn models_are_set_side_by_side() {
             .abs()
             < 1e-12
     );
+    // A truth of some channels: shares among them. Of B and C last gives 5 and 25, of 5 and 15 in truth.
+    let some = Columns::new()
+        .with("channel", vec!["C", "B", "C"])
+        .with("incremental_conversions", vec![10.0, 5.0, 5.0]);
+    let found: BTreeMap<_, _> = compare(&j, Some(&some), &given, &Run::new()).unwrap().into_iter().collect();
+    assert_eq!(found["errors"].rows(), 6);
+    let key = [("model", "last"), ("channel", "C")];
+    assert_eq!(cell(&found["errors"], &key, "true_share"), 0.75);
+    assert!((cell(&found["errors"], &key, "error") - (25.0 / 30.0 - 0.75)).abs() < 1e-12);
+    assert_eq!(found["truth"].i64s("channels"), Some(&[2; 3][..]));
+    assert_eq!(tables["truth"].i64s("channels"), Some(&[4; 3][..]));
+    let one = Columns::new().with("channel", vec!["C"]).with("incremental_conversions", vec![10.0]);
+    assert!(matches!(compare(&j, Some(&one), &given, &Run::new()), Err(Error::Column { .. })));
     assert_eq!(tables["predictions"].rows(), 1);
     assert!(floats(&tables["predictions"], "auc")[0] > 0.0);
     // On many customers the last channel tells of the rate, out of sample.

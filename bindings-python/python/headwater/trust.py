@@ -424,7 +424,8 @@ def compare(
     models : sequence of str or model
         Two or more.
     truth : frame, optional
-        What each channel truly brought: columns ``channel`` and ``true_credit``.
+        What channels truly brought: columns ``channel`` and ``true_credit``. Channels without a row are not
+        known and left out: shares are compared among the others, two or more.
     bootstrap : int, default 0
         Samples for the stability of ranks.
     confidence : float, default 0.9
