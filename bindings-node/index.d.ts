@@ -1055,7 +1055,10 @@ export declare function selfControlled(
 
 /** Options of `calibrate`. */
 export interface CalibrateOptions {
-  /** One row a test: channel, start, end (excluded), effect, standard_error, perhaps metric. */
+  /**
+   * One row a test: channel, start, end (excluded), effect, standard_error,
+   * perhaps metric. Journeys must cover half of a test's period or more.
+   */
   liftTests: FrameInput
   /** Calibrates the estimate of `selfControlled` as well. Default false. */
   selfControlled?: boolean | SelfControlledOptions

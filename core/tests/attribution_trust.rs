@@ -416,6 +416,23 @@ fn tests_are_of_their_period_and_bad_ones_are_named() {
     for bad in [frame("nobody", 50), frame("a", 10)] {
         assert!(matches!(calibrate(&j, &bad, &given, &Run::new()), Err(Error::Row { .. })));
     }
+    // A test before there is data, one that reaches a tenth of it, and one that reaches all but a little.
+    let dated = |start: i64, end: i64| {
+        tests_frame(&[("a", 30.0, 4.0), ("b", 20.0, 4.0)])
+            .with("start", Data::times(vec![micros(10), micros(start)]))
+            .with("end", Data::times(vec![micros(50), micros(end)]))
+    };
+    let part = j.between(micros(20), micros(60)).unwrap();
+    for (j, tests, says) in [
+        (&j, dated(-60, -30), "runs from 1969-11-02 to 1969-12-02, and none of it"),
+        (&j, dated(95, 195), "less than half of it"),
+        (&part, dated(60, 70), "1970-01-21 to 1970-03-02"),
+    ] {
+        let error = calibrate(j, &tests, &given, &Run::new()).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains(says) && error.contains("row 1"), "{error}");
+    }
+    let found = calibrate(&part, &dated(30, 50), &given, &Run::new()).unwrap();
+    assert_eq!(floats(&found[1].1, "observed"), [0.75, 1.0]);
     let exact = tests_frame(&[("a", 20.0, 0.0)]);
     assert!(matches!(calibrate(&j, &exact, &given, &Run::new()), Err(Error::Row { .. })));
     let value = tests_frame(&[("a", 20.0, 1.0)]).with("metric", vec!["value"]);

@@ -141,7 +141,8 @@ def calibrate(
     models : sequence of str or model
     lift_tests : frame
         One row a test: channel, start, end (excluded), effect (incremental conversions or value),
-        standard_error, and perhaps metric. Without start and end tests are of all time.
+        standard_error, and perhaps metric. Without start and end tests are of all time. Journeys must cover
+        half of a test's period or more.
     self_controlled : bool or dict, default False
         Calibrates the estimate of `self_controlled` as well; a dict has its options.
     metric : {"conversions", "value"}

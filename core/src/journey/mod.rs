@@ -162,7 +162,13 @@ pub struct Journeys {
     pub(crate) merged: Merged,
     /// Why touches of these customers may be missing.
     pub(crate) gap: Option<Gap>,
+    /// The period that journeys were cut to, up to but without its end.
+    pub(crate) period: Period,
 }
+
+/// A stretch of time, up to but without the second instant; open on a side
+/// that nothing cut.
+pub(crate) type Period = (Option<i64>, Option<i64>);
 
 /// Why journeys may lack touches that their customers had until the end of
 /// observation.

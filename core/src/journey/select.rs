@@ -173,7 +173,19 @@ impl Journeys {
         if !self.timed {
             return Err(untimed());
         }
-        Ok(self.select(|j| self.end[j] >= start && self.end[j] < end))
+        let seen = self.observed();
+        let starts = Some(start).filter(|at| seen.is_some_and(|seen| *at > seen.0));
+        let ends = Some(end).filter(|at| seen.is_some_and(|seen| *at < seen.1));
+        let period = (starts.max(self.period.0), ends.or(self.period.1));
+        Ok(Self { period, ..self.select(|j| self.end[j] >= start && self.end[j] < end) })
+    }
+
+    /// The period that journeys cover: from the first event, or from where they were cut, up to but
+    /// without the second instant. `None` without journeys, and where they come from paths.
+    pub(crate) fn observed(&self) -> Option<(i64, i64)> {
+        let first = self.times.iter().chain(&self.end).copied().min()?;
+        let last = self.end.iter().copied().max()?.max(self.observation_end.unwrap_or(i64::MIN));
+        Some((self.period.0.unwrap_or(first), self.period.1.unwrap_or(last.saturating_add(1))))
     }
 
     /// The journeys of the customers whose code has a true in `mask`; codes
@@ -380,6 +392,7 @@ impl Journeys {
             expiry: pick(rows, &self.expiry),
             conversion_kind: pick(rows, &self.conversion_kind),
             place: pick(rows, &self.place),
+            period: self.period,
             gap: self.gap.or(Some(Gap::Part).filter(|_| rows.len() < self.len())),
             ..Self::default()
         }

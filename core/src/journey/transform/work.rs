@@ -565,6 +565,7 @@ impl<'j> Work<'j> {
             lookback: from.lookback,
             merged: from.merged,
             gap: self.gap,
+            period: from.period,
         })
     }
 }
