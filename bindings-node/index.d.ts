@@ -1102,11 +1102,15 @@ export declare function calibrate(
 
 /** Options of `money`. */
 export interface MoneyOptions extends BootstrapOptions {
-  /** One row a channel and day; by default the cost of the touches. */
+  /**
+   * One row a channel and day; by default the cost of the touches. Dated spend
+   * outside the time of the journeys (what `between` cut, else from the month of
+   * the first event to the end of observation) is left out, and counted.
+   */
   spend?: FrameInput
   /** Column of `spend`: the channel. Default `"channel"`. */
   channel?: string
-  /** Column of `spend`: the day. Default `"date"`. */
+  /** Column of `spend`: the day; without periods it may be missing. Default `"date"`. */
   date?: string
   /** Column of `spend`: the amount. Default `"spend"`. */
   amount?: string
@@ -1123,7 +1127,8 @@ export interface MoneyOptions extends BootstrapOptions {
 /**
  * Spend beside what it earned: model, (period,) channel, spend, conversions,
  * value, spend_share, credit_share, cpa, roas, (their intervals,) note.
- * `extras.counts` has channels with touches alone, with spend alone, with both.
+ * `extras.counts` has channels with touches alone, with spend alone, with both,
+ * and the rows of spend outside the time of the journeys.
  */
 export declare function money(
   journeys: Journeys,

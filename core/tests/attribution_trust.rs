@@ -752,7 +752,7 @@ fn money_adds_up_and_says_what_stands_out() {
     assert_eq!(note("B"), "spend share 12 %, credit share 89 %: costs 0.14× the average per conversion");
     assert_eq!(note("C"), "touches, but no spend");
     assert!(note("radio").starts_with("spend, but no touch"));
-    assert_eq!(counts.i64s("rows"), Some(&[2, 1, 1, 1][..]));
+    assert_eq!(counts.i64s("rows"), Some(&[2, 1, 1, 1, 0][..]));
     let bounded = MoneyOptions { bootstrap: 200, ..given.clone() };
     let [table, _] = money(&j, Some(&spend), &bounded, &Run::new()).unwrap();
     assert!(cell(&table, &[("channel", "B")], "cpa_low") < 1.25);
@@ -764,7 +764,7 @@ fn money_adds_up_and_says_what_stands_out() {
     let day = |d: i64| d * DAY;
     let spend = Columns::new()
         .with("channel", vec!["a", "b", "a", "radio"])
-        .with("date", Data::times(vec![day(1), day(40), day(80), day(200)]))
+        .with("date", Data::times(vec![day(1), day(40), day(80), day(2)]))
         .with("spend", vec![20.0, 10.0, 5.0, 1.0]);
     for models in [vec![Model::Linear], vec![Model::Markov(Markov::default())]] {
         let whole = MoneyOptions { models, ..MoneyOptions::default() };
@@ -781,6 +781,35 @@ fn money_adds_up_and_says_what_stands_out() {
             }
         }
     }
+}
+
+#[test]
+fn spend_of_another_time_earns_nothing() {
+    let j = world(400, 90.0, 0.2, 2.0, 5).journeys(&EventOptions::default());
+    let spend = Columns::new()
+        .with("channel", vec!["a"; 5])
+        .with("date", Data::times([-1, 0, 31, 58, 500].map(|d| d * DAY).to_vec()))
+        .with("spend", vec![1.0, 20.0, 10.0, 5.0, 400.0]);
+    let given = MoneyOptions { models: vec![Model::Linear], ..MoneyOptions::default() };
+    let told = |j: &Journeys| {
+        let [table, counts] = money(j, Some(&spend), &given, &Run::new()).unwrap();
+        let of = |c: &str| cell(&table, &[("channel", "a")], c);
+        assert!((of("cpa") - of("spend") / of("conversions")).abs() < 1e-12);
+        let key = [("kind", "spend outside the journeys' time")];
+        (of("spend"), counts.i64s("rows").unwrap()[row(&counts, &key)], cell(&counts, &key, "spend"))
+    };
+    // All of January, in which the first event is; not December, nor after the end.
+    assert_eq!(told(&j), (35.0, 2, 401.0));
+    let february = j.between(31 * DAY, 59 * DAY).unwrap();
+    assert_eq!(told(&february), (15.0, 3, 421.0));
+    assert_eq!(told(&february.between(32 * DAY, 900 * DAY).unwrap()), (5.0, 4, 431.0));
+    assert_eq!(told(&j.between(-9 * DAY, 50 * DAY).unwrap()), (30.0, 3, 406.0));
+    let none = money(&j.between(40 * DAY, 50 * DAY).unwrap(), Some(&spend), &given, &Run::new());
+    assert!(none.is_err_and(|e| e.to_string().contains("1970-02-10 to 1970-02-20")));
+    // Without dates nothing is known of when.
+    let bare = Columns::new().with("channel", vec!["a"]).with("spend", vec![7.0]);
+    let [table, _] = money(&february, Some(&bare), &given, &Run::new()).unwrap();
+    assert_eq!(cell(&table, &[("channel", "a")], "spend"), 7.0);
 }
 
 #[test]

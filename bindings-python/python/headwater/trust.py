@@ -279,9 +279,11 @@ def money(
     journeys : Journeys
     models : sequence of str or model
     spend : frame, optional
-        One row a channel and day; by default the cost of the touches.
+        One row a channel and day; by default the cost of the touches. Dated spend outside the time of the
+        journeys (what `Journeys.between` cut, else from the month of the first event to the end of
+        observation) is left out, and counted in ``report``.
     channel, date, amount : str
-        Columns of ``spend``.
+        Columns of ``spend``; without periods the date may be missing.
     margin : float, default 1
         What is left of value when the goods are paid for.
     period : {"all", "day", "week", "month"}, default "all"
@@ -291,7 +293,8 @@ def money(
     on_invalid, time_unit
         As in `Journeys.from_events`.
     report : dict, optional
-        Is given the frame "counts": channels with touches alone, with spend alone, with both.
+        Is given the frame "counts": channels with touches alone, with spend alone, with both; and the rows
+        of spend outside the time of the journeys.
     seed, threads, progress
         As in `headwater.attribute`.
 
@@ -315,7 +318,10 @@ def money(
         "time_unit": time_unit,
     }
     run = {"seed": seed, "threads": threads, "progress": progress}
-    wanted = [channel, amount] if period == "all" else [channel, amount, date]
+    if period == "all":
+        wanted = _columns(spend, [channel, amount], [date])
+    else:
+        wanted = [channel, amount, date]
     return _ask(journeys, "money", options, run, report, frame=spend, columns=wanted)
 
 
