@@ -1008,18 +1008,39 @@ export declare function attribute(
   options?: AttributeOptions & RunOptions,
 ): Promise<Frame>
 
+/** A frame of spend, and its columns. */
+export interface SpendOptions {
+  /**
+   * One row a channel and day; by default the cost of the touches. Dated spend
+   * outside the time of the journeys (what `between` cut, else from the month of
+   * the first event to the end of observation) is left out, and counted.
+   */
+  spend?: FrameInput
+  /** Column of `spend`: the channel. Default `"channel"`. */
+  channel?: string
+  /** Column of `spend`: the day; without periods it may be missing. Default `"date"`. */
+  date?: string
+  /** Column of `spend`: the amount. Default `"spend"`. */
+  amount?: string
+  /** Rows with nulls, NaN or negative amounts. Default `"error"`. */
+  onInvalid?: OnInvalid
+  /** The unit of dates that are plain numbers. */
+  timeUnit?: TimeUnit
+}
+
 /** What is compared: shares of all conversions (the default) or of all value, conversions, value. */
 export type CreditMetric = 'share' | 'conversions' | 'value' | 'value_share'
 
 /**
  * What differs between models, or (with `other`) between two periods: model,
  * other_model, channel, credit, other_credit, difference, low, high,
- * p_adjusted, p. Samples: 1,000 by default.
+ * p_adjusted, p. Samples: 1,000 by default. With `roas` and `cpa` these stand
+ * in place of credits, and are missing where they have no meaning.
  */
 export declare function difference(
   journeys: Journeys,
   models: AttributionModels,
-  options?: { other?: Journeys; metric?: CreditMetric } & BootstrapOptions & RunOptions,
+  options?: { other?: Journeys; metric?: CreditMetric | 'roas' | 'cpa' } & SpendOptions & BootstrapOptions & RunOptions,
 ): Promise<Frame>
 
 /** Options of `selfControlled`. */
@@ -1101,27 +1122,11 @@ export declare function calibrate(
 ): Promise<Frame>
 
 /** Options of `money`. */
-export interface MoneyOptions extends BootstrapOptions {
-  /**
-   * One row a channel and day; by default the cost of the touches. Dated spend
-   * outside the time of the journeys (what `between` cut, else from the month of
-   * the first event to the end of observation) is left out, and counted.
-   */
-  spend?: FrameInput
-  /** Column of `spend`: the channel. Default `"channel"`. */
-  channel?: string
-  /** Column of `spend`: the day; without periods it may be missing. Default `"date"`. */
-  date?: string
-  /** Column of `spend`: the amount. Default `"spend"`. */
-  amount?: string
+export interface MoneyOptions extends SpendOptions, BootstrapOptions {
   /** What is left of value when the goods are paid for. Default 1. */
   margin?: number
   /** Whether stretches of time have rows of their own; not together with a bootstrap. Default `"all"`. */
   period?: 'all' | 'day' | 'week' | 'month'
-  /** Rows with nulls, NaN or negative amounts. Default `"error"`. */
-  onInvalid?: OnInvalid
-  /** The unit of dates that are plain numbers. */
-  timeUnit?: TimeUnit
 }
 
 /**

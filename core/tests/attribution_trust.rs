@@ -285,7 +285,7 @@ fn differences_are_antisymmetric() {
             metric: DifferenceMetric::Conversions,
             ..DifferenceOptions::default()
         };
-        difference(&j, None, &given, &Run::new()).unwrap()
+        difference(&j, None, None, &given, &Run::new()).unwrap()
     };
     let (ab, ba) = (of(vec![Model::First, Model::Last]), of(vec![Model::Last, Model::First]));
     for r in 0..3 {
@@ -304,18 +304,81 @@ fn differences_are_antisymmetric() {
         world(200, 60.0, 0.0, 2.0, 9).journeys(&EventOptions::default()),
     );
     let given = DifferenceOptions { models: rules(), bootstrap: 50, ..DifferenceOptions::default() };
-    let same = difference(&one, Some(&one), &given, &Run::new()).unwrap();
+    let same = difference(&one, Some(&one), None, &given, &Run::new()).unwrap();
     assert!(floats(&same, "low").iter().chain(floats(&same, "high")).all(|x| *x == 0.0));
     assert!(floats(&same, "p").iter().all(|p| *p == 1.0));
-    let there = difference(&one, Some(&two), &given, &Run::new()).unwrap();
-    let back = difference(&two, Some(&one), &given, &Run::new()).unwrap();
+    let there = difference(&one, Some(&two), None, &given, &Run::new()).unwrap();
+    let back = difference(&two, Some(&one), None, &given, &Run::new()).unwrap();
     for r in 0..there.rows() {
         assert!((floats(&there, "low")[r] + floats(&back, "high")[r]).abs() < 1e-12);
     }
     assert!(
-        difference(&one, None, &DifferenceOptions { models: vec![Model::Last], ..given }, &Run::new())
+        difference(&one, None, None, &DifferenceOptions { models: vec![Model::Last], ..given }, &Run::new())
             .is_err()
     );
+}
+
+#[test]
+fn differences_of_returns_have_intervals() {
+    let run = Run::new();
+    let j = world(400, 90.0, 0.2, 2.0, 5).journeys(&EventOptions::default());
+    let given = DifferenceOptions {
+        models: vec![Model::First, Model::Last],
+        metric: DifferenceMetric::Roas,
+        bootstrap: 200,
+        ..DifferenceOptions::default()
+    };
+    // Spend of a and, too little to matter, of a channel without touches; none of b.
+    let spend = Columns::new()
+        .with("channel", vec!["a", "a", "radio"])
+        .with("date", Data::times(vec![DAY, 40 * DAY, DAY]))
+        .with("spend", vec![20.0, 60.0, 1.0]);
+    let value = DifferenceOptions { metric: DifferenceMetric::Value, ..given.clone() };
+    let roas = difference(&j, None, Some(&spend), &given, &run).unwrap();
+    let plain = difference(&j, None, None, &value, &run).unwrap();
+    assert_eq!(roas.rows(), 2);
+    for column in ["credit", "other_credit", "difference", "low", "high"] {
+        let wanted = cell(&plain, &[("channel", "a")], column) / 80.0;
+        assert!((cell(&roas, &[("channel", "a")], column) - wanted).abs() < 1e-9, "{column}");
+    }
+    assert_eq!(cell(&roas, &[("channel", "a")], "p"), cell(&plain, &[("channel", "a")], "p"));
+    for column in ["credit", "difference", "low", "p", "p_adjusted"] {
+        assert_eq!(roas.get(column).unwrap().valid, Some(vec![true, false]), "{column}");
+    }
+    // Each period has its own spend.
+    let parts = [j.between(0, 30 * DAY).unwrap(), j.between(30 * DAY, 80 * DAY).unwrap()];
+    let cpa =
+        DifferenceOptions { metric: DifferenceMetric::Cpa, models: vec![Model::Linear], ..given.clone() };
+    let table = difference(&parts[0], Some(&parts[1]), Some(&spend), &cpa, &run).unwrap();
+    for (part, column, spent) in [(&parts[0], "credit", 20.0), (&parts[1], "other_credit", 60.0)] {
+        let credit = attribute(part, &options(&[Model::Linear], 0), &run).unwrap().table();
+        let wanted = spent / cell(&credit, &[("channel", "a")], "conversions");
+        assert!((cell(&table, &[("channel", "a")], column) - wanted).abs() < 1e-9, "{column}");
+    }
+    let (low, high) = (cell(&table, &[("channel", "a")], "low"), cell(&table, &[("channel", "a")], "high"));
+    assert!(low < cell(&table, &[("channel", "a")], "difference") && low < high);
+    // The cost of touches is spend; of a part it is not known.
+    assert!(
+        difference(
+            &j,
+            None,
+            None,
+            &DifferenceOptions { metric: DifferenceMetric::Cpa, ..given.clone() },
+            &run
+        )
+        .is_ok()
+    );
+    assert!(matches!(difference(&parts[0], Some(&j), None, &cpa, &run), Err(Error::Option { .. })));
+    assert!(matches!(difference(&j, None, Some(&spend), &value, &run), Err(Error::Option { .. })));
+    // A channel that some samples credit nothing has a cost, and no bounds.
+    let rare = paths(&[("A", 1.0, 0.0, 5.0), ("B", 400.0, 0.0, 5.0), ("A > B", 3.0, 0.0, 5.0)]);
+    let spend = Columns::new().with("channel", vec!["A", "B"]).with("spend", vec![4.0, 9.0]);
+    let last = DifferenceOptions { metric: DifferenceMetric::Cpa, ..given };
+    let table = difference(&rare, None, Some(&spend), &last, &run).unwrap();
+    assert_eq!(floats(&table, "difference")[0], 1.0 - 4.0);
+    assert_eq!(table.get("low").unwrap().valid, Some(vec![false, true]));
+    let watch = DriftOptions { models: last.models.clone(), metric: last.metric, ..DriftOptions::default() };
+    assert!(matches!(drift(&rare, &rare, &watch, &run), Err(Error::Option { .. })));
 }
 
 fn tests_frame(rows: &[(&str, f64, f64)]) -> Columns {

@@ -63,10 +63,16 @@ def difference(
     models: _Models,
     *,
     other: Journeys | None = None,
-    metric: _Metric = "share",
+    metric: _Metric | Literal["roas", "cpa"] = "share",
+    spend: Any = None,
+    channel: str = "channel",
+    date: str = "date",
+    amount: str = "spend",
     bootstrap: int = 1000,
     confidence: float = 0.9,
     interval: _Interval = "percentile",
+    on_invalid: Literal["error", "drop"] = "error",
+    time_unit: Literal["s", "ms", "us", "ns"] | None = None,
     seed: int = 0,
     threads: int | None = None,
     progress: _call.Progress = None,
@@ -82,11 +88,18 @@ def difference(
         Two or more; with ``other`` one or more.
     other : Journeys, optional
         Those of another period: each model is compared with itself there.
-    metric : {"share", "conversions", "value", "value_share"}, default "share"
+    metric : {"share", "conversions", "value", "value_share", "roas", "cpa"}, default "share"
+    spend : frame, optional
+        With "roas" and "cpa", as in `money`: each side has what lies in its time. By default the cost of
+        the touches.
+    channel, date, amount : str
+        Columns of ``spend``; the date may be missing.
     bootstrap : int, default 1000
         How many samples of customers are drawn.
     confidence : float, default 0.9
     interval : {"percentile", "basic", "normal"}, default "percentile"
+    on_invalid, time_unit
+        As in `Journeys.from_events`, of ``spend``.
     seed : int, default 0
     threads, progress
         As in `headwater.attribute`.
@@ -95,7 +108,8 @@ def difference(
     -------
     frame
         model, other_model, channel, credit, other_credit, difference (credit − other_credit), low, high,
-        p_adjusted (Benjamini & Hochberg), p.
+        p_adjusted (Benjamini & Hochberg), p. With "roas" and "cpa" these stand in place of credits, and
+        are missing where they have no meaning.
     """
     options = {
         "models": _list(models),
@@ -103,9 +117,15 @@ def difference(
         "bootstrap": bootstrap,
         "confidence": confidence,
         "interval": interval,
+        "channel": channel,
+        "date": date,
+        "spend": amount,
+        "on_invalid": on_invalid,
+        "time_unit": time_unit,
     }
     run = {"seed": seed, "threads": threads, "progress": progress}
-    return _ask(journeys, "difference", options, run, other=other)
+    wanted = _columns(spend, [channel, amount], [date])
+    return _ask(journeys, "difference", options, run, other=other, frame=spend, columns=wanted)
 
 
 def calibrate(
@@ -363,9 +383,8 @@ def choose_lookback(
         to the best), explained (the share of conversions that touches explain), chosen, note (where the
         best or the chosen candidate is the shortest or the longest: try others).
     """
-    return _choose(
-        "choose_lookback", journeys, candidates, folds, rule, observation_end, exclude, seed, threads, progress
-    )
+    run = {"seed": seed, "threads": threads, "progress": progress}
+    return _choose("choose_lookback", journeys, candidates, folds, rule, observation_end, exclude, run)
 
 
 def choose_half_life(
@@ -381,9 +400,8 @@ def choose_half_life(
     progress: _call.Progress = None,
 ) -> Any:
     """Scores half-lives of time decay as `choose_lookback` does windows; the same arguments and frame."""
-    return _choose(
-        "choose_half_life", journeys, candidates, folds, rule, observation_end, exclude, seed, threads, progress
-    )
+    run = {"seed": seed, "threads": threads, "progress": progress}
+    return _choose("choose_half_life", journeys, candidates, folds, rule, observation_end, exclude, run)
 
 
 def _choose(
@@ -394,9 +412,7 @@ def _choose(
     rule: str,
     observation_end: _call.Moment | None,
     exclude: Sequence[str],
-    seed: int,
-    threads: int | None,
-    progress: _call.Progress,
+    run: Mapping[str, Any],
 ) -> Any:
     options = {
         "candidates": list(candidates),
@@ -405,7 +421,7 @@ def _choose(
         "observation_end": _call.moment(observation_end),
         "exclude": list(exclude),
     }
-    return _ask(journeys, name, options, {"seed": seed, "threads": threads, "progress": progress})
+    return _ask(journeys, name, options, run)
 
 
 def compare(

@@ -153,21 +153,10 @@ pub fn money(
         return Err(Error::option("bootstrap", "there are no intervals by period: leave one of the two out"));
     }
     let labels = journeys.channel_labels();
-    let mut outside = (0, 0.0);
-    let spent = match spend {
-        Some(frame) => {
-            let (spent, out) = read(journeys, frame, options, run)?;
-            outside = out;
-            spent
-        }
-        None if timed => return Err(Error::option("period", "needs a frame of spend by day")),
-        None => {
-            let cost = journeys.cost().ok_or_else(|| {
-                Error::option("spend", "give a frame of spend, or journeys whose touches have a cost")
-            })?;
-            labels.iter().zip(cost).map(|(label, cost)| ((0, label.clone()), *cost)).collect()
-        }
-    };
+    if timed && spend.is_none() {
+        return Err(Error::option("period", "needs a frame of spend by day"));
+    }
+    let (spent, outside) = spent(journeys, spend, options, run)?;
 
     // Every period that has spend or a conversion.
     let end = |j: usize| options.period.start(journeys.end_time(j).unwrap_or(0));
@@ -252,7 +241,24 @@ pub fn money(
 }
 
 /// Spend by period and channel.
-type Spent = BTreeMap<(i64, String), f64>;
+pub(super) type Spent = BTreeMap<(i64, String), f64>;
+
+/// Spend of a frame, else the cost of touches; and what [`read`] left out.
+pub(super) fn spent(
+    journeys: &Journeys,
+    frame: Option<&Columns>,
+    options: &MoneyOptions,
+    run: &Run,
+) -> Result<(Spent, (i64, f64))> {
+    if let Some(frame) = frame {
+        return read(journeys, frame, options, run);
+    }
+    let cost = journeys.cost().ok_or_else(|| {
+        Error::option("spend", "give a frame of spend, or journeys whose touches have a cost")
+    })?;
+    let labels = journeys.channel_labels();
+    Ok((labels.into_iter().zip(cost).map(|(label, cost)| ((0, label), *cost)).collect(), (0, 0.0)))
+}
 
 /// Spend in the time of the journeys; how many rows lie outside it, and their spend.
 fn read(
