@@ -266,12 +266,11 @@ fn read(
     if let (Some((start, end)), Some(seen)) = (&period, journeys.observed()) {
         let share = |r: usize| overlap((start[r], end[r]), seen);
         let stretch = |(from, to): (i64, i64)| format!("{} to {}", written(from), written(to));
-        let shares: [(&str, fn(f64) -> bool); 2] = [
-            ("none of it", |share| share <= 0.0),
-            ("less than half of it", |share| share > 0.0 && share < 0.5),
-        ];
-        for (what, is) in shares {
-            let out = |r: &usize| used(*r) && end[*r] > start[*r] && is(share(*r));
+        for (what, too_little) in [("none of it", 0.0), ("less than half of it", 0.5)] {
+            // What lies outside altogether is told first, and once.
+            let short =
+                |share: f64| if too_little > 0.0 { share > 0.0 && share < too_little } else { share <= 0.0 };
+            let out = |r: &usize| used(*r) && end[*r] > start[*r] && short(share(*r));
             let out: Vec<usize> = rows.clone().filter(out).collect();
             if let Some(first) = out.first() {
                 let reason = format!(
