@@ -1013,18 +1013,39 @@ export declare function attribute(
   options?: AttributeOptions & RunOptions,
 ): Promise<Frame>
 
+/** A frame of spend, and its columns. */
+export interface SpendOptions {
+  /**
+   * One row a channel and day; by default the cost of the touches. Dated spend
+   * outside the time of the journeys (what `between` cut, else from the month of
+   * the first event to the end of observation) is left out, and counted.
+   */
+  spend?: FrameInput
+  /** Column of `spend`: the channel. Default `"channel"`. */
+  channel?: string
+  /** Column of `spend`: the day; without periods it may be missing. Default `"date"`. */
+  date?: string
+  /** Column of `spend`: the amount. Default `"spend"`. */
+  amount?: string
+  /** Rows with nulls, NaN or negative amounts. Default `"error"`. */
+  onInvalid?: OnInvalid
+  /** The unit of dates that are plain numbers. */
+  timeUnit?: TimeUnit
+}
+
 /** What is compared: shares of all conversions (the default) or of all value, conversions, value. */
 export type CreditMetric = 'share' | 'conversions' | 'value' | 'value_share'
 
 /**
  * What differs between models, or (with `other`) between two periods: model,
  * other_model, channel, credit, other_credit, difference, low, high,
- * p_adjusted, p. Samples: 1,000 by default.
+ * p_adjusted, p. Samples: 1,000 by default. With `roas` and `cpa` these stand
+ * in place of credits, and are missing where they have no meaning.
  */
 export declare function difference(
   journeys: Journeys,
   models: AttributionModels,
-  options?: { other?: Journeys; metric?: CreditMetric } & BootstrapOptions & RunOptions,
+  options?: { other?: Journeys; metric?: CreditMetric | 'roas' | 'cpa' } & SpendOptions & BootstrapOptions & RunOptions,
 ): Promise<Frame>
 
 /** Options of `selfControlled`. */
@@ -1050,7 +1071,8 @@ export interface SelfControlledOptions {
  * touches, per_touch, per_touch_se, half_life (days), wear, conversions,
  * standard_error, low, high, share, note. `extras.profile` has the effect by age.
  * When a customer was touched, given how often, is taken as chance; leave out
- * channels that people touch because they are about to buy.
+ * channels that people touch because they are about to buy. Journeys that lack
+ * touches (`open` of `exclude` or `decided`, `between`) are refused.
  */
 export declare function selfControlled(
   journeys: Journeys,
@@ -1059,7 +1081,10 @@ export declare function selfControlled(
 
 /** Options of `calibrate`. */
 export interface CalibrateOptions {
-  /** One row a test: channel, start, end (excluded), effect, standard_error, perhaps metric. */
+  /**
+   * One row a test: channel, start, end (excluded), effect, standard_error,
+   * perhaps metric. Journeys must cover half of a test's period or more.
+   */
   liftTests: FrameInput
   /** Calibrates the estimate of `selfControlled` as well. Default false. */
   selfControlled?: boolean | SelfControlledOptions
@@ -1102,29 +1127,18 @@ export declare function calibrate(
 ): Promise<Frame>
 
 /** Options of `money`. */
-export interface MoneyOptions extends BootstrapOptions {
-  /** One row a channel and day; by default the cost of the touches. */
-  spend?: FrameInput
-  /** Column of `spend`: the channel. Default `"channel"`. */
-  channel?: string
-  /** Column of `spend`: the day. Default `"date"`. */
-  date?: string
-  /** Column of `spend`: the amount. Default `"spend"`. */
-  amount?: string
+export interface MoneyOptions extends SpendOptions, BootstrapOptions {
   /** What is left of value when the goods are paid for. Default 1. */
   margin?: number
   /** Whether stretches of time have rows of their own; not together with a bootstrap. Default `"all"`. */
   period?: 'all' | 'day' | 'week' | 'month'
-  /** Rows with nulls, NaN or negative amounts. Default `"error"`. */
-  onInvalid?: OnInvalid
-  /** The unit of dates that are plain numbers. */
-  timeUnit?: TimeUnit
 }
 
 /**
  * Spend beside what it earned: model, (period,) channel, spend, conversions,
  * value, spend_share, credit_share, cpa, roas, (their intervals,) note.
- * `extras.counts` has channels with touches alone, with spend alone, with both.
+ * `extras.counts` has channels with touches alone, with spend alone, with both,
+ * and the rows of spend outside the time of the journeys.
  */
 export declare function money(
   journeys: Journeys,
@@ -1142,12 +1156,16 @@ export interface ChooseOptions {
   rule?: 'best' | 'one_standard_error'
   /** The end of observation. Default: the last event there is. */
   observationEnd?: Date | string
+  /** Channels that follow what a customer is about to do anyway: their touches do not count. */
+  exclude?: string[]
 }
 
 /**
  * Scores lookback windows by how well they tell when held-out customers
  * convert: candidate, days, score (log-likelihood per conversion; 0 says
- * nothing), se, explained, chosen.
+ * nothing), se, explained, chosen, note (where the best or the chosen candidate
+ * is the shortest or the longest: try others). Journeys that lack touches
+ * (`open` of `exclude` or `decided`, `between`) are refused.
  */
 export declare function chooseLookback(journeys: Journeys, options?: ChooseOptions & RunOptions): Promise<Frame>
 
@@ -1156,7 +1174,7 @@ export declare function chooseHalfLife(journeys: Journeys, options?: ChooseOptio
 
 /** Options of `compare`. */
 export interface CompareOptions {
-  /** What each channel truly brought. */
+  /** What two or more channels truly brought; those without a row are left out, and shares are among the others. */
   truth?: FrameInput
   /** Column of `truth`: the channel. Default `"channel"`. */
   channel?: string

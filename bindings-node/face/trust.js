@@ -34,6 +34,9 @@ const controlled = ({ selfControlled }) => ({
   selfControlled: selfControlled === true ? {} : selfControlled || undefined,
 })
 
+/** The column of spend is `amount`, since `spend` is the frame. */
+const spendColumn = ({ amount }) => ({ amount: undefined, spend: amount })
+
 /** `drift(old, new, models, options)`. */
 const drift = (old, now, models, options) => now.attribution('drift', { ...options, models: list(models) }, old)
 
@@ -80,8 +83,8 @@ module.exports = {
     option: ({ trueCredit }) => ({ trueCredit: undefined, truth: trueCredit }),
   }),
   creditsByWeights,
-  difference: report('difference', { other: 'other' }),
+  difference: report('difference', { other: 'other', frame: 'spend', option: spendColumn }),
   drift,
-  money: report('money', { frame: 'spend', option: ({ amount }) => ({ amount: undefined, spend: amount }) }),
+  money: report('money', { frame: 'spend', option: spendColumn }),
   selfControlled: plain('self_controlled'),
 }

@@ -46,6 +46,8 @@ test('experiments, money, differences and drift', async () => {
   close([money.toRows().find((row) => row.channel === 'a').cpa], [8 / 7])
   const apart = await hw.difference(made, ['first', 'last'], { metric: 'conversions', bootstrap: 20 })
   assert.equal(apart.column('other_model')[0], 'last')
+  const costs = await hw.difference(made, ['first', 'last'], { metric: 'cpa', bootstrap: 20, spend, amount: 'cost' })
+  close([costs.toRows().find((row) => row.channel === 'a').credit], [8 / 7])
   const moved = await hw.drift(made, made, 'last', { bootstrap: 20 })
   assert.ok(moved.extras.alerts && moved.column('change').every((x) => x === 0))
   const compared = await hw.compare(made, ['first', 'last'], {
@@ -64,6 +66,8 @@ test('lifetime value, windows, and what touches add', async () => {
   assert.equal(credits.column('value').reduce((a, b) => a + b, 0), 175)
   const chosen = await hw.chooseLookback(made, { candidates: ['1d', '3d'], folds: 2 })
   assert.equal(chosen.column('chosen').filter(Boolean).length, 1)
+  assert.ok(chosen.column('note').some(Boolean))
+  await assert.rejects(hw.chooseHalfLife(made, { folds: 2, exclude: ['nobody'] }), { code: 'HW_OPTION' })
   assert.equal((await hw.chooseHalfLife(made, { folds: 2 })).column('candidate')[0], '12h')
   const added = await hw.selfControlled(made, { halfLives: ['2d'], wear: [0] })
   assert.ok(added.extras.profile)

@@ -136,6 +136,9 @@ def test_models_and_periods_are_compared(paths):
     assert set(found) == {"agreement", "ranks"}
     apart = hw.difference(paths, ["first", "last"], bootstrap=20, metric="conversions")
     assert apart["difference"].sum() == pytest.approx(0.0)
+    spend = pl.DataFrame({"channel": ["a", "b"], "cost": [8.0, 2.0]})
+    costs = hw.difference(paths, ["first", "last"], bootstrap=20, metric="cpa", spend=spend, amount="cost")
+    assert costs.filter(pl.col("channel") == "a")["credit"].item() == pytest.approx(8 / 7)
     moved = hw.drift(paths, paths, "last", bootstrap=20)
     assert set(moved) == {"drift", "distributions", "alerts"}
     assert moved["drift"]["change"].abs().sum() == 0.0
@@ -144,6 +147,9 @@ def test_models_and_periods_are_compared(paths):
 def test_windows_and_what_touches_add(events):
     found = hw.choose_lookback(events, ["1d", "3d"], folds=2, rule="one_standard_error")
     assert found["chosen"].sum() == 1
+    assert any(found["note"])
+    with pytest.raises(hw.OptionError, match="no journey touches"):
+        hw.choose_lookback(events, folds=2, exclude=["nobody"])
     assert hw.choose_half_life(events, folds=2)["candidate"].to_list()[0] == "12h"
     beside = {}
     added = hw.self_controlled(events, half_lives=["2d"], wear=[0.0], report=beside)

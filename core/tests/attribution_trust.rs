@@ -18,7 +18,8 @@ use headwater::attribution::{
 };
 use headwater::column::{Columns, DAY, Data, Duration, Table};
 use headwater::journey::{
-    EventOptions, Journeys, LifetimeMode, LifetimeOptions, MissingLifetime, PathOptions,
+    AtConversion, Collapse, Direct, EventOptions, JourneyBuilder, Journeys, LifetimeMode, LifetimeOptions,
+    MissingLifetime, Open, PathOptions, SharedTouch, Transform,
 };
 use headwater::{Error, Run};
 
@@ -61,17 +62,27 @@ struct World {
 }
 
 impl World {
-    fn journeys(&self, options: &EventOptions) -> Journeys {
+    /// Touches and orders as frames.
+    fn frames(&self) -> [Columns; 2] {
         let time = |d: f64| (d * DAY as f64) as i64;
         let touches = Columns::new()
             .with("customer", self.touches.iter().map(|t| t.0.clone()).collect::<Vec<_>>())
             .with("time", Data::times(self.touches.iter().map(|t| time(t.1)).collect()))
             .with("channel", self.touches.iter().map(|t| t.2.to_owned()).collect::<Vec<_>>())
+            .with(
+                "campaign",
+                self.touches.iter().map(|t| format!("{} {}", t.2, t.1 < 40.0)).collect::<Vec<_>>(),
+            )
             .with("cost", self.touches.iter().map(|t| t.3).collect::<Vec<_>>());
         let orders = Columns::new()
             .with("customer", self.orders.iter().map(|t| t.0.clone()).collect::<Vec<_>>())
             .with("time", Data::times(self.orders.iter().map(|t| time(t.1)).collect()))
             .with("value", self.orders.iter().map(|t| t.2).collect::<Vec<_>>());
+        [touches, orders]
+    }
+
+    fn journeys(&self, options: &EventOptions) -> Journeys {
+        let [touches, orders] = self.frames();
         let options =
             EventOptions { value: Some("value".into()), cost: Some("cost".into()), ..options.clone() };
         Journeys::from_events(&touches, Some(&orders), &options, &Run::new()).unwrap()
@@ -274,7 +285,7 @@ fn differences_are_antisymmetric() {
             metric: DifferenceMetric::Conversions,
             ..DifferenceOptions::default()
         };
-        difference(&j, None, &given, &Run::new()).unwrap()
+        difference(&j, None, None, &given, &Run::new()).unwrap()
     };
     let (ab, ba) = (of(vec![Model::First, Model::Last]), of(vec![Model::Last, Model::First]));
     for r in 0..3 {
@@ -293,18 +304,81 @@ fn differences_are_antisymmetric() {
         world(200, 60.0, 0.0, 2.0, 9).journeys(&EventOptions::default()),
     );
     let given = DifferenceOptions { models: rules(), bootstrap: 50, ..DifferenceOptions::default() };
-    let same = difference(&one, Some(&one), &given, &Run::new()).unwrap();
+    let same = difference(&one, Some(&one), None, &given, &Run::new()).unwrap();
     assert!(floats(&same, "low").iter().chain(floats(&same, "high")).all(|x| *x == 0.0));
     assert!(floats(&same, "p").iter().all(|p| *p == 1.0));
-    let there = difference(&one, Some(&two), &given, &Run::new()).unwrap();
-    let back = difference(&two, Some(&one), &given, &Run::new()).unwrap();
+    let there = difference(&one, Some(&two), None, &given, &Run::new()).unwrap();
+    let back = difference(&two, Some(&one), None, &given, &Run::new()).unwrap();
     for r in 0..there.rows() {
         assert!((floats(&there, "low")[r] + floats(&back, "high")[r]).abs() < 1e-12);
     }
     assert!(
-        difference(&one, None, &DifferenceOptions { models: vec![Model::Last], ..given }, &Run::new())
+        difference(&one, None, None, &DifferenceOptions { models: vec![Model::Last], ..given }, &Run::new())
             .is_err()
     );
+}
+
+#[test]
+fn differences_of_returns_have_intervals() {
+    let run = Run::new();
+    let j = world(400, 90.0, 0.2, 2.0, 5).journeys(&EventOptions::default());
+    let given = DifferenceOptions {
+        models: vec![Model::First, Model::Last],
+        metric: DifferenceMetric::Roas,
+        bootstrap: 200,
+        ..DifferenceOptions::default()
+    };
+    // Spend of a and, too little to matter, of a channel without touches; none of b.
+    let spend = Columns::new()
+        .with("channel", vec!["a", "a", "radio"])
+        .with("date", Data::times(vec![DAY, 40 * DAY, DAY]))
+        .with("spend", vec![20.0, 60.0, 1.0]);
+    let value = DifferenceOptions { metric: DifferenceMetric::Value, ..given.clone() };
+    let roas = difference(&j, None, Some(&spend), &given, &run).unwrap();
+    let plain = difference(&j, None, None, &value, &run).unwrap();
+    assert_eq!(roas.rows(), 2);
+    for column in ["credit", "other_credit", "difference", "low", "high"] {
+        let wanted = cell(&plain, &[("channel", "a")], column) / 80.0;
+        assert!((cell(&roas, &[("channel", "a")], column) - wanted).abs() < 1e-9, "{column}");
+    }
+    assert_eq!(cell(&roas, &[("channel", "a")], "p"), cell(&plain, &[("channel", "a")], "p"));
+    for column in ["credit", "difference", "low", "p", "p_adjusted"] {
+        assert_eq!(roas.get(column).unwrap().valid, Some(vec![true, false]), "{column}");
+    }
+    // Each period has its own spend.
+    let parts = [j.between(0, 30 * DAY).unwrap(), j.between(30 * DAY, 80 * DAY).unwrap()];
+    let cpa =
+        DifferenceOptions { metric: DifferenceMetric::Cpa, models: vec![Model::Linear], ..given.clone() };
+    let table = difference(&parts[0], Some(&parts[1]), Some(&spend), &cpa, &run).unwrap();
+    for (part, column, spent) in [(&parts[0], "credit", 20.0), (&parts[1], "other_credit", 60.0)] {
+        let credit = attribute(part, &options(&[Model::Linear], 0), &run).unwrap().table();
+        let wanted = spent / cell(&credit, &[("channel", "a")], "conversions");
+        assert!((cell(&table, &[("channel", "a")], column) - wanted).abs() < 1e-9, "{column}");
+    }
+    let (low, high) = (cell(&table, &[("channel", "a")], "low"), cell(&table, &[("channel", "a")], "high"));
+    assert!(low < cell(&table, &[("channel", "a")], "difference") && low < high);
+    // The cost of touches is spend; of a part it is not known.
+    assert!(
+        difference(
+            &j,
+            None,
+            None,
+            &DifferenceOptions { metric: DifferenceMetric::Cpa, ..given.clone() },
+            &run
+        )
+        .is_ok()
+    );
+    assert!(matches!(difference(&parts[0], Some(&j), None, &cpa, &run), Err(Error::Option { .. })));
+    assert!(matches!(difference(&j, None, Some(&spend), &value, &run), Err(Error::Option { .. })));
+    // A channel that some samples credit nothing has a cost, and no bounds.
+    let rare = paths(&[("A", 1.0, 0.0, 5.0), ("B", 400.0, 0.0, 5.0), ("A > B", 3.0, 0.0, 5.0)]);
+    let spend = Columns::new().with("channel", vec!["A", "B"]).with("spend", vec![4.0, 9.0]);
+    let last = DifferenceOptions { metric: DifferenceMetric::Cpa, ..given };
+    let table = difference(&rare, None, Some(&spend), &last, &run).unwrap();
+    assert_eq!(floats(&table, "difference")[0], 1.0 - 4.0);
+    assert_eq!(table.get("low").unwrap().valid, Some(vec![false, true]));
+    let watch = DriftOptions { models: last.models.clone(), metric: last.metric, ..DriftOptions::default() };
+    assert!(matches!(drift(&rare, &rare, &watch, &run), Err(Error::Option { .. })));
 }
 
 fn tests_frame(rows: &[(&str, f64, f64)]) -> Columns {
@@ -405,6 +479,23 @@ fn tests_are_of_their_period_and_bad_ones_are_named() {
     for bad in [frame("nobody", 50), frame("a", 10)] {
         assert!(matches!(calibrate(&j, &bad, &given, &Run::new()), Err(Error::Row { .. })));
     }
+    // A test before there is data, one that reaches a tenth of it, and one that reaches all but a little.
+    let dated = |start: i64, end: i64| {
+        tests_frame(&[("a", 30.0, 4.0), ("b", 20.0, 4.0)])
+            .with("start", Data::times(vec![micros(10), micros(start)]))
+            .with("end", Data::times(vec![micros(50), micros(end)]))
+    };
+    let part = j.between(micros(20), micros(60)).unwrap();
+    for (j, tests, says) in [
+        (&j, dated(-60, -30), "runs from 1969-11-02 to 1969-12-02, and none of it"),
+        (&j, dated(95, 195), "less than half of it"),
+        (&part, dated(60, 70), "1970-01-21 to 1970-03-02"),
+    ] {
+        let error = calibrate(j, &tests, &given, &Run::new()).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains(says) && error.contains("row 1"), "{error}");
+    }
+    let found = calibrate(&part, &dated(30, 50), &given, &Run::new()).unwrap();
+    assert_eq!(floats(&found[1].1, "observed"), [0.75, 1.0]);
     let exact = tests_frame(&[("a", 20.0, 0.0)]);
     assert!(matches!(calibrate(&j, &exact, &given, &Run::new()), Err(Error::Row { .. })));
     let value = tests_frame(&[("a", 20.0, 1.0)]).with("metric", vec!["value"]);
@@ -533,6 +624,148 @@ fn intervals_of_what_touches_add_cover_it() {
     assert!(hits >= 30, "{hits} of {worlds}");
 }
 
+/// What needs each touch of each customer once.
+fn of_lives(j: &Journeys) -> Result<Vec<Table>, Error> {
+    let run = Run::new();
+    let short = ChooseOptions {
+        candidates: vec![Duration::from_days(2), Duration::from_days(9)],
+        folds: 2,
+        ..Default::default()
+    };
+    let mut out = self_controlled(j, &SelfControlledOptions::default(), &run)?.to_vec();
+    out.push(choose_lookback(j, &short, &run)?);
+    out.push(choose_half_life(j, &short, &run)?);
+    let tests = tests_frame(&[("a", 40.0, 30.0)])
+        .with("start", Data::times(vec![20 * DAY]))
+        .with("end", Data::times(vec![70 * DAY]));
+    let given =
+        CalibrateOptions { self_controlled: Some(SelfControlledOptions::default()), ..Default::default() };
+    out.extend(calibrate(j, &tests, &given, &run)?.into_iter().map(|t| t.1));
+    Ok(out)
+}
+
+#[test]
+fn touches_of_several_conversions_count_once_in_every_build() {
+    let plain = EventOptions::default();
+    let day = Duration::from_days;
+    let mut w = world(250, 90.0, 0.3, 2.0, 8);
+    let instant: Duration = "1us".parse().unwrap();
+    let apart = [
+        EventOptions { session_gap: Some(instant), ..plain.clone() },
+        EventOptions { collapse: Collapse::Consecutive, collapse_within: Some(instant), ..plain.clone() },
+        EventOptions { direct: Direct::IgnoreUnlessAlone, ..plain.clone() },
+    ];
+    let wanted = of_lives(&w.journeys(&plain)).unwrap();
+    for options in apart {
+        assert_eq!(of_lives(&w.journeys(&options)).unwrap(), wanted, "{options:?}");
+    }
+    // Touches at one instant: of one channel, of both, and when something is sold.
+    for i in (0..w.touches.len()).step_by(5) {
+        let touch = w.touches[i].clone();
+        let other = if touch.2 == "a" { "b" } else { "a" };
+        w.touches.push((touch.0.clone(), touch.1, other, 1.0));
+        w.touches.push((touch.0.clone(), touch.1, touch.2, 1.0));
+        w.orders.push((touch.0, touch.1, 5.0));
+    }
+    let wanted = of_lives(&w.journeys(&plain)).unwrap();
+    let together = [
+        EventOptions { campaign: Some("campaign".into()), ..plain.clone() },
+        EventOptions { weight: Some("cost".into()), ..plain.clone() },
+        EventOptions { lookback_by_channel: [("b".to_owned(), day(2))].into(), ..plain.clone() },
+        EventOptions { lookback_by_channel: [("a".to_owned(), day(2))].into(), ..plain.clone() },
+        EventOptions { campaign: Some("campaign".into()), lookback: day(3), ..plain.clone() },
+        EventOptions {
+            campaign: Some("campaign".into()),
+            shared_touch: SharedTouch::Reset,
+            at_conversion: AtConversion::Exclude,
+            open: Open::Censored,
+            ..plain.clone()
+        },
+        EventOptions { shared_touch: SharedTouch::FirstOnly, lookback: day(90), ..plain.clone() },
+    ];
+    for options in together {
+        assert_eq!(of_lives(&w.journeys(&options)).unwrap(), wanted, "{options:?}");
+    }
+    let campaigns = EventOptions { campaign: Some("campaign".into()), ..plain };
+    let touches: f64 = floats(&wanted[0], "touches").iter().filter(|n| n.is_finite()).sum();
+    assert_eq!(touches, w.touches.len() as f64);
+    assert!(w.journeys(&campaigns).paths(&Run::new()).is_ok());
+}
+
+#[test]
+fn journeys_that_lack_touches_are_refused() {
+    let w = world(250, 90.0, 0.3, 2.0, 8);
+    let plain = EventOptions::default();
+    let all = w.journeys(&plain);
+    let named = |j: &Journeys| {
+        let none = SelfControlledOptions::default();
+        let found = [
+            self_controlled(j, &none, &Run::new()).err(),
+            choose_lookback(j, &ChooseOptions::default(), &Run::new()).err(),
+            choose_half_life(j, &ChooseOptions::default(), &Run::new()).err(),
+        ];
+        found.map(|error| match error {
+            Some(Error::Option { option, .. }) => option,
+            other => format!("{other:?}"),
+        })
+    };
+    for open in [Open::Exclude, Open::Decided] {
+        for direct in [Direct::Keep, Direct::IgnoreUnlessAlone] {
+            let options = EventOptions { open, direct, ..plain.clone() };
+            assert_eq!(named(&w.journeys(&options)), ["open"; 3]);
+            let mut builder = JourneyBuilder::new(EventOptions { value: None, cost: None, ..options });
+            builder.extend(&w.frames()[0], Some(&w.frames()[1]), &Run::new()).unwrap();
+            assert_eq!(named(&builder.journeys()), ["open"; 3]);
+        }
+    }
+    let direct =
+        EventOptions { direct: Direct::IgnoreUnlessAlone, direct_labels: vec!["b".into()], ..plain.clone() };
+    assert_eq!(named(&w.journeys(&direct)), ["direct"; 3]);
+    assert_eq!(named(&all.between(10 * DAY, 40 * DAY).unwrap()), ["journeys"; 3]);
+    let step = |step: Transform| all.transform(&[step], &Run::new()).unwrap();
+    assert_eq!(named(&step(Transform::TrimLongPath { steps: 1 })), ["transform"; 3]);
+    // What only names channels, or takes whole customers and channels, lacks nothing.
+    let channels = vec!["b".to_owned()];
+    for whole in [
+        all.between(-DAY, 400 * DAY).unwrap(),
+        all.of_customers(&(0..250).map(|c| c % 2 == 0).collect::<Vec<_>>()).unwrap(),
+        step(Transform::Exclude { channels: channels.clone() }),
+        step(Transform::Merge { channels: [("both".to_owned(), channels)].into() }),
+    ] {
+        assert!(self_controlled(&whole, &SelfControlledOptions::default(), &Run::new()).is_ok());
+        assert!(choose_lookback(&whole, &ChooseOptions::default(), &Run::new()).is_ok());
+    }
+}
+
+#[test]
+fn channels_of_intent_are_left_out_of_the_choice() {
+    // Touches of a work for weeks; b comes an hour before each order.
+    let mut w = world(1_500, 150.0, 0.3, 20.0, 12);
+    w.touches.retain(|t| t.2 == "a");
+    w.touches.extend(w.orders.iter().map(|o| (o.0.clone(), o.1 - 1.0 / 24.0, "b", 0.0)));
+    let j = w.journeys(&EventOptions::default());
+    let all = choose_half_life(&j, &ChooseOptions::default(), &Run::new()).unwrap();
+    let note = |t: &Table, r: usize| t.text("note", r).unwrap().into_owned();
+    assert!(note(&all, 0).starts_with("the shortest candidate"), "{all:?}");
+    assert!((1..7).all(|r| note(&all, r).is_empty()));
+    let given = ChooseOptions { exclude: vec!["b".into()], ..ChooseOptions::default() };
+    let table = choose_half_life(&j, &given, &Run::new()).unwrap();
+    let score = floats(&table, "score");
+    let best = (0..7).max_by(|a, b| score[*a].total_cmp(&score[*b])).unwrap();
+    assert!(floats(&table, "days")[best] >= 7.0, "{table:?}");
+    // The same as if there were no such channel.
+    w.touches.retain(|t| t.2 == "a");
+    let without =
+        choose_half_life(&w.journeys(&EventOptions::default()), &ChooseOptions::default(), &Run::new());
+    assert_eq!(without.unwrap(), table);
+    let given = ChooseOptions { candidates: vec![Duration::from_days(1), Duration::from_days(4)], ..given };
+    assert!(
+        note(&choose_half_life(&j, &given, &Run::new()).unwrap(), 1).starts_with("the longest candidate")
+    );
+    let stranger = ChooseOptions { exclude: vec!["c".into()], ..ChooseOptions::default() };
+    assert!(matches!(choose_lookback(&j, &stranger, &Run::new()), Err(Error::Option { .. })));
+}
+
 #[test]
 fn windows_and_half_lives_are_found() {
     let j = world(4_000, 150.0, 0.3, 2.0 / std::f64::consts::LN_2, 33).journeys(&EventOptions::default());
@@ -582,7 +815,7 @@ fn money_adds_up_and_says_what_stands_out() {
     assert_eq!(note("B"), "spend share 12 %, credit share 89 %: costs 0.14× the average per conversion");
     assert_eq!(note("C"), "touches, but no spend");
     assert!(note("radio").starts_with("spend, but no touch"));
-    assert_eq!(counts.i64s("rows"), Some(&[2, 1, 1, 1][..]));
+    assert_eq!(counts.i64s("rows"), Some(&[2, 1, 1, 1, 0][..]));
     let bounded = MoneyOptions { bootstrap: 200, ..given.clone() };
     let [table, _] = money(&j, Some(&spend), &bounded, &Run::new()).unwrap();
     assert!(cell(&table, &[("channel", "B")], "cpa_low") < 1.25);
@@ -594,7 +827,7 @@ fn money_adds_up_and_says_what_stands_out() {
     let day = |d: i64| d * DAY;
     let spend = Columns::new()
         .with("channel", vec!["a", "b", "a", "radio"])
-        .with("date", Data::times(vec![day(1), day(40), day(80), day(200)]))
+        .with("date", Data::times(vec![day(1), day(40), day(80), day(2)]))
         .with("spend", vec![20.0, 10.0, 5.0, 1.0]);
     for models in [vec![Model::Linear], vec![Model::Markov(Markov::default())]] {
         let whole = MoneyOptions { models, ..MoneyOptions::default() };
@@ -611,6 +844,35 @@ fn money_adds_up_and_says_what_stands_out() {
             }
         }
     }
+}
+
+#[test]
+fn spend_of_another_time_earns_nothing() {
+    let j = world(400, 90.0, 0.2, 2.0, 5).journeys(&EventOptions::default());
+    let spend = Columns::new()
+        .with("channel", vec!["a"; 5])
+        .with("date", Data::times([-1, 0, 31, 58, 500].map(|d| d * DAY).to_vec()))
+        .with("spend", vec![1.0, 20.0, 10.0, 5.0, 400.0]);
+    let given = MoneyOptions { models: vec![Model::Linear], ..MoneyOptions::default() };
+    let told = |j: &Journeys| {
+        let [table, counts] = money(j, Some(&spend), &given, &Run::new()).unwrap();
+        let of = |c: &str| cell(&table, &[("channel", "a")], c);
+        assert!((of("cpa") - of("spend") / of("conversions")).abs() < 1e-12);
+        let key = [("kind", "spend outside the journeys' time")];
+        (of("spend"), counts.i64s("rows").unwrap()[row(&counts, &key)], cell(&counts, &key, "spend"))
+    };
+    // All of January, in which the first event is; not December, nor after the end.
+    assert_eq!(told(&j), (35.0, 2, 401.0));
+    let february = j.between(31 * DAY, 59 * DAY).unwrap();
+    assert_eq!(told(&february), (15.0, 3, 421.0));
+    assert_eq!(told(&february.between(32 * DAY, 900 * DAY).unwrap()), (5.0, 4, 431.0));
+    assert_eq!(told(&j.between(-9 * DAY, 50 * DAY).unwrap()), (30.0, 3, 406.0));
+    let none = money(&j.between(40 * DAY, 50 * DAY).unwrap(), Some(&spend), &given, &Run::new());
+    assert!(none.is_err_and(|e| e.to_string().contains("1970-02-10 to 1970-02-20")));
+    // Without dates nothing is known of when.
+    let bare = Columns::new().with("channel", vec!["a"]).with("spend", vec![7.0]);
+    let [table, _] = money(&february, Some(&bare), &given, &Run::new()).unwrap();
+    assert_eq!(cell(&table, &[("channel", "a")], "spend"), 7.0);
 }
 
 #[test]
@@ -641,6 +903,19 @@ fn models_are_set_side_by_side() {
             .abs()
             < 1e-12
     );
+    // A truth of some channels: shares among them. Of B and C last gives 5 and 25, of 5 and 15 in truth.
+    let some = Columns::new()
+        .with("channel", vec!["C", "B", "C"])
+        .with("incremental_conversions", vec![10.0, 5.0, 5.0]);
+    let found: BTreeMap<_, _> = compare(&j, Some(&some), &given, &Run::new()).unwrap().into_iter().collect();
+    assert_eq!(found["errors"].rows(), 6);
+    let key = [("model", "last"), ("channel", "C")];
+    assert_eq!(cell(&found["errors"], &key, "true_share"), 0.75);
+    assert!((cell(&found["errors"], &key, "error") - (25.0 / 30.0 - 0.75)).abs() < 1e-12);
+    assert_eq!(found["truth"].i64s("channels"), Some(&[2; 3][..]));
+    assert_eq!(tables["truth"].i64s("channels"), Some(&[4; 3][..]));
+    let one = Columns::new().with("channel", vec!["C"]).with("incremental_conversions", vec![10.0]);
+    assert!(matches!(compare(&j, Some(&one), &given, &Run::new()), Err(Error::Column { .. })));
     assert_eq!(tables["predictions"].rows(), 1);
     assert!(floats(&tables["predictions"], "auc")[0] > 0.0);
     // On many customers the last channel tells of the rate, out of sample.

@@ -59,10 +59,16 @@ def difference(
     models: _Models,
     *,
     other: Journeys | None = None,
-    metric: _Metric = "share",
+    metric: _Metric | Literal["roas", "cpa"] = "share",
+    spend: Any = None,
+    channel: str = "channel",
+    date: str = "date",
+    amount: str = "spend",
     bootstrap: int = 1000,
     confidence: float = 0.9,
     interval: _Interval = "percentile",
+    on_invalid: Literal["error", "drop"] = "error",
+    time_unit: Literal["s", "ms", "us", "ns"] | None = None,
     seed: int = 0,
     threads: int | None = None,
     progress: _call.Progress = None,
@@ -78,11 +84,18 @@ def difference(
         Two or more; with ``other`` one or more.
     other : Journeys, optional
         Those of another period: each model is compared with itself there.
-    metric : {"share", "conversions", "value", "value_share"}, default "share"
+    metric : {"share", "conversions", "value", "value_share", "roas", "cpa"}, default "share"
+    spend : frame, optional
+        With "roas" and "cpa", as in `money`: each side has what lies in its time. By default the cost of
+        the touches.
+    channel, date, amount : str
+        Columns of ``spend``; the date may be missing.
     bootstrap : int, default 1000
         How many samples of customers are drawn.
     confidence : float, default 0.9
     interval : {"percentile", "basic", "normal"}, default "percentile"
+    on_invalid, time_unit
+        As in `Journeys.from_events`, of ``spend``.
     seed : int, default 0
     threads, progress
         As in `headwater.attribute`.
@@ -91,7 +104,8 @@ def difference(
     -------
     frame
         model, other_model, channel, credit, other_credit, difference (credit − other_credit), low, high,
-        p_adjusted (Benjamini & Hochberg), p.
+        p_adjusted (Benjamini & Hochberg), p. With "roas" and "cpa" these stand in place of credits, and
+        are missing where they have no meaning.
     """
     options = {
         "models": _call.models(models),
@@ -99,9 +113,15 @@ def difference(
         "bootstrap": bootstrap,
         "confidence": confidence,
         "interval": interval,
+        "channel": channel,
+        "date": date,
+        "spend": amount,
+        "on_invalid": on_invalid,
+        "time_unit": time_unit,
     }
     run = {"seed": seed, "threads": threads, "progress": progress}
-    return _ask(journeys, "difference", options, run, other=other)
+    wanted = _columns(spend, [channel, amount], [date])
+    return _ask(journeys, "difference", options, run, other=other, frame=spend, columns=wanted)
 
 
 def calibrate(
@@ -137,7 +157,8 @@ def calibrate(
     models : sequence of str or model
     lift_tests : frame
         One row a test: channel, start, end (excluded), effect (incremental conversions or value),
-        standard_error, and perhaps metric. Without start and end tests are of all time.
+        standard_error, and perhaps metric. Without start and end tests are of all time. Journeys must cover
+        half of a test's period or more.
     self_controlled : bool or dict, default False
         Calibrates the estimate of `self_controlled` as well; a dict has its options.
     metric : {"conversions", "value"}
@@ -206,7 +227,8 @@ def self_controlled(
     Parameters
     ----------
     journeys : Journeys
-        From events, with ``open="include"``.
+        From events, whole: journeys that lack touches (``open="exclude"`` or ``"decided"``, ``between``)
+        are refused.
     half_lives : sequence of spans, optional
         Half-lives that an effect may have; by default 14 from 6 hours to 45 days.
     wear : sequence of float, optional
@@ -273,9 +295,11 @@ def money(
     journeys : Journeys
     models : sequence of str or model
     spend : frame, optional
-        One row a channel and day; by default the cost of the touches.
+        One row a channel and day; by default the cost of the touches. Dated spend outside the time of the
+        journeys (what `Journeys.between` cut, else from the month of the first event to the end of
+        observation) is left out, and counted in ``report``.
     channel, date, amount : str
-        Columns of ``spend``.
+        Columns of ``spend``; without periods the date may be missing.
     margin : float, default 1
         What is left of value when the goods are paid for.
     period : {"all", "day", "week", "month"}, default "all"
@@ -285,7 +309,8 @@ def money(
     on_invalid, time_unit
         As in `Journeys.from_events`.
     report : dict, optional
-        Is given the frame "counts": channels with touches alone, with spend alone, with both.
+        Is given the frame "counts": channels with touches alone, with spend alone, with both; and the rows
+        of spend outside the time of the journeys.
     seed, threads, progress
         As in `headwater.attribute`.
 
@@ -309,7 +334,10 @@ def money(
         "time_unit": time_unit,
     }
     run = {"seed": seed, "threads": threads, "progress": progress}
-    wanted = [channel, amount] if period == "all" else [channel, amount, date]
+    if period == "all":
+        wanted = _columns(spend, [channel, amount], [date])
+    else:
+        wanted = [channel, amount, date]
     return _ask(journeys, "money", options, run, report, frame=spend, columns=wanted)
 
 
@@ -320,6 +348,7 @@ def choose_lookback(
     folds: int = 5,
     rule: Literal["best", "one_standard_error"] = "best",
     observation_end: _call.Moment | None = None,
+    exclude: Sequence[str] = (),
     seed: int = 0,
     threads: int | None = None,
     progress: _call.Progress = None,
@@ -329,13 +358,17 @@ def choose_lookback(
     Parameters
     ----------
     journeys : Journeys
-        From events, with ``open="include"``; all touches count, whatever their lookback.
+        From events, whole: all touches of each customer count once, whatever the lookback. Journeys that
+        lack touches (``open="exclude"`` or ``"decided"``, ``between``) are refused.
     candidates : sequence of spans
     folds : int, default 5
     rule : {"best", "one_standard_error"}, default "best"
         The best score, or the shortest within one standard error of it.
     observation_end : str or datetime, optional
         By default the last event there is.
+    exclude : sequence of str
+        Channels that follow what a customer is about to do anyway (branded search, direct, retargeting):
+        their touches do not count.
     seed, threads, progress
         As in `headwater.attribute`.
 
@@ -343,11 +376,11 @@ def choose_lookback(
     -------
     frame
         candidate, days, score (held-out log-likelihood per conversion; 0 says nothing), se (of the distance
-        to the best), explained (the share of conversions that touches explain), chosen.
+        to the best), explained (the share of conversions that touches explain), chosen, note (where the
+        best or the chosen candidate is the shortest or the longest: try others).
     """
-    return _choose(
-        "choose_lookback", journeys, candidates, folds, rule, observation_end, seed, threads, progress
-    )
+    run = {"seed": seed, "threads": threads, "progress": progress}
+    return _choose("choose_lookback", journeys, candidates, folds, rule, observation_end, exclude, run)
 
 
 def choose_half_life(
@@ -357,14 +390,14 @@ def choose_half_life(
     folds: int = 5,
     rule: Literal["best", "one_standard_error"] = "best",
     observation_end: _call.Moment | None = None,
+    exclude: Sequence[str] = (),
     seed: int = 0,
     threads: int | None = None,
     progress: _call.Progress = None,
 ) -> Any:
     """Scores half-lives of time decay as `choose_lookback` does windows; the same arguments and frame."""
-    return _choose(
-        "choose_half_life", journeys, candidates, folds, rule, observation_end, seed, threads, progress
-    )
+    run = {"seed": seed, "threads": threads, "progress": progress}
+    return _choose("choose_half_life", journeys, candidates, folds, rule, observation_end, exclude, run)
 
 
 def _choose(
@@ -374,17 +407,17 @@ def _choose(
     folds: int,
     rule: str,
     observation_end: _call.Moment | None,
-    seed: int,
-    threads: int | None,
-    progress: _call.Progress,
+    exclude: Sequence[str],
+    run: Mapping[str, Any],
 ) -> Any:
     options = {
         "candidates": list(candidates),
         "folds": folds,
         "rule": rule,
         "observation_end": _call.moment(observation_end),
+        "exclude": list(exclude),
     }
-    return _ask(journeys, name, options, {"seed": seed, "threads": threads, "progress": progress})
+    return _ask(journeys, name, options, run)
 
 
 def compare(
@@ -410,7 +443,8 @@ def compare(
     models : sequence of str or model
         Two or more.
     truth : frame, optional
-        What each channel truly brought: columns ``channel`` and ``true_credit``.
+        What channels truly brought: columns ``channel`` and ``true_credit``. Channels without a row are not
+        known and left out: shares are compared among the others, two or more.
     bootstrap : int, default 0
         Samples for the stability of ranks.
     confidence : float, default 0.9

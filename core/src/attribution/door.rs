@@ -65,7 +65,9 @@ impl Given<'_> {
                 intake.finish()?;
                 Ok(vec![("credits", credits_by_weights(journeys, &weights, run)?)])
             }
-            "difference" => Ok(vec![("difference", difference(journeys, other, &parse(options)?, run)?)]),
+            "difference" => {
+                Ok(vec![("difference", difference(journeys, other, frame, &parse(options)?, run)?)])
+            }
             "drift" => {
                 let other = other
                     .ok_or_else(|| Error::option("other", "drift needs the journeys of the old period"))?;

@@ -34,4 +34,4 @@ pub(crate) use stored::Stored;
 pub(crate) use strings::Strings;
 pub use table::{Column, Table, Tables, Values};
 pub use time::{MAX_TIME, MIN_TIME, TimeUnit, parse_time};
-pub(crate) use time::{civil, days};
+pub(crate) use time::{civil, days, written};

@@ -115,6 +115,17 @@ pub(crate) fn civil(day: i64) -> (i64, i64, i64) {
     (year, if month < 10 { month + 3 } else { month - 9 }, day)
 }
 
+/// An instant as ISO text: the day alone at midnight, else to the second.
+pub(crate) fn written(micros: i64) -> String {
+    let (year, month, day) = civil(micros.div_euclid(DAY));
+    let date = format!("{year:04}-{month:02}-{day:02}");
+    let second = micros.rem_euclid(DAY) / 1_000_000;
+    match micros.rem_euclid(DAY) {
+        0 => date,
+        _ => format!("{date}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60),
+    }
+}
+
 fn digits(bytes: &[u8], from: usize, count: usize) -> Option<i64> {
     let mut value = 0;
     for byte in bytes.get(from..from + count)? {

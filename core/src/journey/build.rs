@@ -6,7 +6,7 @@ use super::fine::Fine;
 use super::options::{AtConversion, EventOptions, Open, SharedTouch, Ties};
 use super::sort::{Buckets, Dealer, Packing, Word, deal, shape};
 use super::stretch::{Stretch, cut, span};
-use super::{Journeys, Merged};
+use super::{Gap, Journeys, Merged};
 use crate::column::{Duration, Keys, NULL, ends};
 use crate::math::ExactSum;
 use crate::run::{CHUNK, Run};
@@ -243,6 +243,7 @@ impl Scope {
         journeys.observation_end = Some(self.end);
         journeys.lookback = policies.lookback.micros();
         journeys.has_value = values.is_some();
+        journeys.gap = Gap::of(policies.open);
         journeys.touches = (self.touches - self.late) as u64;
         journeys.late_touches = self.late as u64;
         let kept: usize = (0..work.orders.count).map(|b| work.orders.size(b)).sum();

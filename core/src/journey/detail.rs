@@ -11,7 +11,7 @@ use super::fine::{Fine, Flavour, split};
 use super::options::{DuplicateOrders, EventOptions, FlaggedRow};
 use super::read::in_label_order;
 use super::stretch::cut;
-use super::{Conversions, Journeys, Policies};
+use super::{Conversions, Gap, Journeys, Policies};
 use crate::column::{
     Columns, DropReason, Dropped, Duration, Intake, Kept, Keys, Labels, NULL, Names, Sign, names_together,
 };
@@ -381,6 +381,9 @@ fn built(
     if let Some((_, labels)) = place {
         out.place = ends.iter().map(|e| e.1).collect();
         out.places = Some(Arc::new(labels));
+    }
+    if out.merged.direct > 0 {
+        out.gap = out.gap.or(Some(Gap::Direct));
     }
     out.merged.orders = repeated.map_or(0, |reason| reason.count);
     out.merged.other_kinds = other_kinds;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::select::Copier;
-use super::{Collapse, Direct, EventOptions, Journeys, Moment, Open};
+use super::{Collapse, Direct, EventOptions, Gap, Journeys, Moment, Open};
 use crate::column::{Columns, Intake, Kind, Labels, NULL, Names, OnInvalid, Text, names_together};
 use crate::run::Run;
 use crate::{Error, Result};
@@ -144,7 +144,8 @@ impl JourneyBuilder {
     pub fn journeys(&self) -> Journeys {
         // Without events there is no end, as in a build of none.
         let end = self.journeys.observation_end.or(Some(i64::MAX).filter(|_| self.begun));
-        let all = Journeys { observation_end: end, ..self.journeys.clone() };
+        let gap = self.journeys.gap.or(Gap::of(self.options.open));
+        let all = Journeys { observation_end: end, gap, ..self.journeys.clone() };
         if self.is_whole() || self.options.open == Open::Exclude {
             return all;
         }
@@ -153,6 +154,7 @@ impl JourneyBuilder {
             Open::Decided => {
                 let picked = all.select(|j| decided[j]);
                 Journeys {
+                    gap,
                     touches: all.touches,
                     late_touches: all.late_touches,
                     late_conversions: all.late_conversions,
@@ -329,6 +331,7 @@ impl JourneyBuilder {
             timed: true,
             has_value: new.has_value,
             lookback: new.lookback,
+            gap: old.gap.or(new.gap),
             ..Journeys::default()
         };
         let sources = [old, new].map(by_customer);

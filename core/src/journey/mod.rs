@@ -95,6 +95,7 @@ pub use pick::{LifetimeMode, LifetimeOptions, MissingLifetime};
 pub(crate) use sets::Coalitions;
 pub use transform::{Keep, KeepInSession, Transform, TransformOptions};
 
+use crate::Error;
 use crate::column::{Dropped, Labels};
 use crate::math::ExactSum;
 
@@ -159,6 +160,55 @@ pub struct Journeys {
     pub(crate) segment: Vec<u32>,
     pub(crate) segments: Option<Arc<Labels>>,
     pub(crate) merged: Merged,
+    /// Why touches of these customers may be missing.
+    pub(crate) gap: Option<Gap>,
+    /// The period that journeys were cut to, up to but without its end.
+    pub(crate) period: Period,
+}
+
+/// A stretch of time, up to but without the second instant; open on a side
+/// that nothing cut.
+pub(crate) type Period = (Option<i64>, Option<i64>);
+
+/// Why journeys may lack touches that their customers had until the end of
+/// observation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gap {
+    /// The policy of open journeys leaves touches out.
+    Open,
+    /// Direct visits were left out of journeys.
+    Direct,
+    /// Some of other journeys.
+    Part,
+    /// A step of a transformation left touches out.
+    Transform,
+}
+
+impl Gap {
+    /// The gap that a policy of open journeys makes.
+    fn of(open: Open) -> Option<Self> {
+        matches!(open, Open::Exclude | Open::Decided).then_some(Self::Open)
+    }
+
+    /// What to tell who needs all touches.
+    pub(crate) fn error(self) -> Error {
+        let (option, reason) = match self {
+            Self::Open => ("open", "build the journeys with open = \"include\""),
+            Self::Direct => {
+                ("direct", "build the journeys with direct = \"keep\", and name the channel in `exclude`")
+            }
+            Self::Part => (
+                "journeys",
+                "these are a part of others (of a period, of a kind of conversion): build journeys of \
+                 the events of that period, or with `kinds`",
+            ),
+            Self::Transform => (
+                "transform",
+                "give the journeys from before it (`exclude`, `include_only` and `merge` may stay)",
+            ),
+        };
+        Error::option(option, format!("left touches out, and all of every customer are needed: {reason}"))
+    }
 }
 
 /// What was merged or left out on the way from events to journeys.

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::read::in_label_order;
-use super::{Journeys, Merged};
+use super::{Gap, Journeys, Merged};
 use crate::column::{Columns, Intake, Labels, NULL, Names, OnInvalid, Table, Text, Values};
 use crate::run::Run;
 use crate::{Error, Result};
@@ -198,7 +198,19 @@ impl Journeys {
         if !self.timed {
             return Err(untimed());
         }
-        Ok(self.select(|j| self.end[j] >= start && self.end[j] < end))
+        let seen = self.observed();
+        let starts = Some(start).filter(|at| seen.is_some_and(|seen| *at > seen.0));
+        let ends = Some(end).filter(|at| seen.is_some_and(|seen| *at < seen.1));
+        let period = (starts.max(self.period.0), ends.or(self.period.1));
+        Ok(Self { period, ..self.select(|j| self.end[j] >= start && self.end[j] < end) })
+    }
+
+    /// The period that journeys cover: from the first event, or from where they were cut, up to but
+    /// without the second instant. `None` without journeys, and where they come from paths.
+    pub(crate) fn observed(&self) -> Option<(i64, i64)> {
+        let first = self.times.iter().chain(&self.end).copied().min()?;
+        let last = self.end.iter().copied().max()?.max(self.observation_end.unwrap_or(i64::MIN));
+        Some((self.period.0.unwrap_or(first), self.period.1.unwrap_or(last.saturating_add(1))))
     }
 
     /// The journeys of the customers whose code has a true in `mask`; codes
@@ -207,7 +219,7 @@ impl Journeys {
         if !self.timed {
             return Err(untimed());
         }
-        Ok(self.select(|j| mask.get(self.customer[j] as usize).copied().unwrap_or(false)))
+        Ok(self.of_some(|j| mask.get(self.customer[j] as usize).copied().unwrap_or(false)))
     }
 
     /// The journeys with a segment for each customer: a frame of the columns
@@ -282,10 +294,10 @@ impl Journeys {
         self.need_segments()?;
         let labels = self.segment_labels().into_iter().enumerate();
         let mut parts: Vec<(String, Self)> = labels
-            .map(|(code, label)| (label, self.select(|j| self.segment(j) == Some(code as u32))))
+            .map(|(code, label)| (label, self.of_some(|j| self.segment(j) == Some(code as u32))))
             .collect();
         if (0..self.len()).any(|j| self.segment(j).is_none()) {
-            parts.push((NO_SEGMENT.to_owned(), self.select(|j| self.segment(j).is_none())));
+            parts.push((NO_SEGMENT.to_owned(), self.of_some(|j| self.segment(j).is_none())));
         }
         Ok(parts)
     }
@@ -332,6 +344,12 @@ impl Journeys {
             campaigns: None,
             ..self.clone()
         })
+    }
+
+    /// As [`Journeys::select`], of a choice that takes all journeys of a
+    /// customer or none.
+    fn of_some(&self, keep: impl Fn(usize) -> bool) -> Self {
+        Self { gap: self.gap, ..self.select(keep) }
     }
 
     /// The journeys that `keep` wants. What they share with the whole (labels,
@@ -406,6 +424,8 @@ impl Journeys {
             expiry: pick(rows, &self.expiry),
             conversion_kind: pick(rows, &self.conversion_kind),
             place: pick(rows, &self.place),
+            period: self.period,
+            gap: self.gap.or(Some(Gap::Part).filter(|_| rows.len() < self.len())),
             ..Self::default()
         }
     }

@@ -20,7 +20,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::interval::deviation;
-use super::lives::{Life, days, lives};
+use super::lives::{Life, days, excluded, lives};
 use crate::column::{Duration, Table, Text, Values};
 use crate::journey::{Journeys, Moment};
 use crate::math::{exp, exp2, ln, ln_1p};
@@ -51,11 +51,21 @@ pub struct ChooseOptions {
     pub rule: ChooseRule,
     /// The end of observation. Default: the last event there is.
     pub observation_end: Option<Moment>,
+    /// Channels that follow what a customer is about to do anyway (branded
+    /// search, direct, retargeting): their touches, which come shortly before
+    /// conversions whatever they add, do not count. Default none.
+    pub exclude: Vec<String>,
 }
 
 impl Default for ChooseOptions {
     fn default() -> Self {
-        Self { candidates: Vec::new(), folds: 5, rule: ChooseRule::default(), observation_end: None }
+        Self {
+            candidates: Vec::new(),
+            folds: 5,
+            rule: ChooseRule::default(),
+            observation_end: None,
+            exclude: Vec::new(),
+        }
     }
 }
 
@@ -87,7 +97,7 @@ struct Seen {
 impl Seen {
     fn new(journeys: &Journeys, life: &Life, fold: usize, memory: Memory) -> Self {
         let ages: Vec<f64> =
-            journeys.times[life.touches.clone()].iter().map(|t| days(t.saturating_sub(life.first))).collect();
+            life.touches().map(|i| days(journeys.times[i].saturating_sub(life.first))).collect();
         let mut at = Vec::with_capacity(life.conversions.len());
         // Touches in [from, to) count; `sum` is their weight at the time `now`.
         let (mut from, mut to, mut sum, mut now) = (0, 0, 0.0, 0.0);
@@ -217,7 +227,7 @@ fn choose(
     if candidates[0].micros() == 0 {
         return Err(Error::option("candidates", "must be longer than 0, for example \"7d\""));
     }
-    let mut lives = lives(journeys, options.observation_end)?;
+    let mut lives = lives(journeys, options.observation_end, &excluded(journeys, &options.exclude)?)?;
     lives.retain(|l| l.days > 0.0 && !l.conversions.is_empty());
     let fold = |life: &Life| (split_mix(life.key ^ run.seed_value()) % options.folds as u64) as usize;
     let mut sizes = vec![0.0; options.folds];
@@ -278,7 +288,21 @@ fn choose(
         .with("score", Values::F64(scored.iter().map(|s| s.score).collect()))
         .with("se", Values::F64(errors))
         .with("explained", Values::F64(scored.iter().map(|s| s.explained).collect()))
-        .with("chosen", Values::Bool((0..scored.len()).map(|i| i == chosen).collect())))
+        .with("chosen", Values::Bool((0..scored.len()).map(|i| i == chosen).collect()))
+        .with("note", Values::Text((0..scored.len()).map(|i| note(i, scored.len(), best, chosen)).collect())))
+}
+
+/// What to do where the best or the chosen candidate is the last on its side.
+fn note(at: usize, candidates: usize, best: usize, chosen: usize) -> &'static str {
+    if candidates < 2 || (at != best && at != chosen) {
+        ""
+    } else if at == 0 {
+        "the shortest candidate: give shorter ones, or exclude channels that follow intent"
+    } else if at + 1 == candidates {
+        "the longest candidate: give longer ones"
+    } else {
+        ""
+    }
 }
 
 /// Scores lookback windows: the held-out conditional log-likelihood of *when*
@@ -288,11 +312,15 @@ fn choose(
 /// One row a candidate, the shortest first: candidate, days, score (per
 /// conversion; 0: touches tell nothing), se (of the distance to the best score,
 /// over folds), explained (the share of conversions that touches explain),
-/// chosen. All touches of a customer count, whatever the lookback of the
-/// journeys, so build these with `open = "include"`.
+/// chosen, note (where the best or the chosen candidate is the shortest or the
+/// longest, so that others should be tried; else empty). All touches of a
+/// customer count once, whatever the lookback of the journeys and however many
+/// conversions they serve.
 ///
-/// Errors: [`Error::Column`] for journeys from paths, [`Error::NotEnoughData`]
-/// where a fold has no conversion after a touch.
+/// Errors: [`Error::Column`] for journeys from paths; [`Error::Option`] for
+/// journeys that lack touches (`open` of `exclude` or `decided`, a part of
+/// other journeys), and for a channel of `exclude` that is not there;
+/// [`Error::NotEnoughData`] where a fold has no conversion after a touch.
 pub fn choose_lookback(journeys: &Journeys, options: &ChooseOptions, run: &Run) -> Result<Table> {
     choose(journeys, options, &[1.0, 3.0, 7.0, 14.0, 30.0, 60.0, 90.0], Memory::Window, run)
 }

@@ -1,5 +1,7 @@
 //! Several models side by side.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::bootstrap::{Draws, Measure, Spread};
@@ -55,9 +57,14 @@ impl Default for CompareOptions {
 /// | `ranks` (with a bootstrap) | a model and channel | model, channel, rank (1 earns most), rank_low, rank_high, same_rank (share of samples with this rank) |
 /// | `predictions` (of models that predict) | a model | model, journeys, conversions, log_loss, null_log_loss (of the conversion rate alone), auc, brier, clipped (see [`validate`]); each journey predicted by a model that was fitted without its customer (its path, where customers are unknown) |
 /// | `errors` (with a truth) | a model and channel | model, channel, share, true_share, error |
-/// | `truth` (with a truth) | a model | model, total_variation, mean_absolute_error, worst_error, spearman |
+/// | `truth` (with a truth) | a model | model, channels (how many the truth knows), total_variation, mean_absolute_error, worst_error, spearman |
 ///
-/// Shares are of the conversions credited to channels.
+/// Shares are of the conversions credited to channels. A channel without a row
+/// in the truth is not known: it is left out of `errors` and `truth`, whose
+/// shares are among the channels that are known. Give 0 for one that is known
+/// to bring nothing.
+///
+/// Errors: [`Error::Column`] for a truth that knows one channel only, or none.
 pub fn compare(
     journeys: &Journeys,
     truth: Option<&Columns>,
@@ -99,18 +106,21 @@ pub fn compare(
         let amount = intake.amounts(&options.truth, Sign::NonNegative)?;
         let kept = intake.finish()?;
         let (channel, amount) = (kept.names(channel), kept.values(amount));
-        let mut all = labels.clone();
-        let mut wanted = vec![0.0; all.len()];
+        let mut wanted: BTreeMap<String, f64> = BTreeMap::new();
         for (row, amount) in amount.iter().enumerate() {
-            let label = channel.get(row).unwrap_or_default().into_owned();
-            if let Some(at) = all.iter().position(|l| *l == label) {
-                wanted[at] += amount;
-            } else {
-                all.push(label);
-                wanted.push(*amount);
-            }
+            *wanted.entry(channel.get(row).unwrap_or_default().into_owned()).or_default() += amount;
         }
-        tables.extend(errors(&names, &all, &credits, &shares(&wanted)));
+        if wanted.len() < 2 {
+            let reason = "names fewer than two channels: shares need two or more to tell anything";
+            return Err(Error::column(options.channel.as_str(), reason));
+        }
+        // The channels of journeys in their order, then those without a touch.
+        let mut known: Vec<(&str, Option<usize>)> = Vec::with_capacity(wanted.len());
+        let touched = labels.iter().enumerate().filter(|(_, l)| wanted.contains_key(*l));
+        known.extend(touched.map(|(c, label)| (label.as_str(), Some(c))));
+        known.extend(wanted.keys().filter(|l| !labels.contains(l)).map(|l| (l.as_str(), None)));
+        let truth: Vec<f64> = known.iter().map(|(label, _)| wanted[*label]).collect();
+        tables.extend(errors(&names, &known, &credits, &shares(&truth)));
     }
     Ok(tables)
 }
@@ -192,7 +202,7 @@ fn predictions(journeys: &Journeys, names: &[String], options: &CompareOptions, 
 
 fn errors(
     names: &[String],
-    labels: &[String],
+    known: &[(&str, Option<usize>)],
     credits: &[Vec<f64>],
     truth: &[f64],
 ) -> [(&'static str, Table); 2] {
@@ -200,9 +210,9 @@ fn errors(
     let (mut share, mut wanted, mut error) = (Vec::new(), Vec::new(), Vec::new());
     let (mut variation, mut mean, mut worst, mut rho) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (name, credit) in names.iter().zip(credits) {
-        let mut mine = shares(credit);
-        mine.resize(labels.len(), 0.0);
-        for (c, label) in labels.iter().enumerate() {
+        let mine: Vec<f64> = known.iter().map(|(_, c)| c.map_or(0.0, |c| credit[c])).collect();
+        let mine = shares(&mine);
+        for (c, (label, _)) in known.iter().enumerate() {
             model.push(name);
             channel.push(label);
             share.push(mine[c]);
@@ -224,6 +234,7 @@ fn errors(
         .with("error", Values::F64(error));
     let by_model = Table::new()
         .with("model", Values::Text(whole))
+        .with("channels", Values::I64(vec![known.len() as i64; names.len()]))
         .with("total_variation", Values::F64(variation))
         .with("mean_absolute_error", Values::F64(mean))
         .with("worst_error", Values::F64(worst))

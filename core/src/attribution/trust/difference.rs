@@ -1,13 +1,16 @@
 //! Differences between models, and between periods, with intervals.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::bootstrap::{Draws, Measure, Spread};
-use super::interval::{Interval, adjusted, p_value};
+use super::interval::{Interval, p_value};
+use super::money::{MoneyOptions, spent};
 use crate::attribution::{AttributeOptions, Model, attribute};
-use crate::column::{Table, Text, Values};
+use crate::column::{Columns, OnInvalid, Table, Text, TimeUnit, Values};
 use crate::journey::{Journeys, UNATTRIBUTED};
-use crate::math::exact_sum;
+use crate::math::{benjamini_hochberg, exact_sum};
 use crate::run::Run;
 use crate::{Error, Result};
 
@@ -24,20 +27,39 @@ pub enum DifferenceMetric {
     Value,
     /// Shares of all value.
     ValueShare,
+    /// Value over spend.
+    Roas,
+    /// Spend over conversions.
+    Cpa,
 }
 
 impl DifferenceMetric {
+    /// What is credited, beside spend or not.
     fn measure(self) -> Measure {
         match self {
             Self::Share => Measure::Share,
-            Self::Conversions => Measure::Conversions,
-            Self::Value => Measure::Value,
+            Self::Conversions | Self::Cpa => Measure::Conversions,
+            Self::Value | Self::Roas => Measure::Value,
             Self::ValueShare => Measure::ValueShare,
         }
     }
 
     pub(super) fn needs_value(self) -> bool {
-        matches!(self, Self::Value | Self::ValueShare)
+        matches!(self, Self::Value | Self::ValueShare | Self::Roas)
+    }
+
+    pub(super) fn needs_spend(self) -> bool {
+        matches!(self, Self::Roas | Self::Cpa)
+    }
+
+    /// The metric of a credit and what was spent on it; none where it has no meaning.
+    fn with_spend(self, credit: f64, spend: f64) -> Option<f64> {
+        let (part, whole) = match self {
+            Self::Roas => (credit, spend),
+            Self::Cpa => (spend, credit),
+            _ => return Some(credit),
+        };
+        (whole > 0.0).then_some(part / whole)
     }
 }
 
@@ -55,6 +77,16 @@ pub struct DifferenceOptions {
     pub confidence: f64,
     /// How samples become an interval.
     pub interval: Interval,
+    /// Column of spend: the channel. Default `"channel"`.
+    pub channel: String,
+    /// Column of spend: the day, where there is one. Default `"date"`.
+    pub date: String,
+    /// Column of spend: the amount. Default `"spend"`.
+    pub spend: String,
+    /// Rows of spend with nulls, NaN or negative amounts.
+    pub on_invalid: OnInvalid,
+    /// The unit of dates that are plain numbers.
+    pub time_unit: Option<TimeUnit>,
 }
 
 impl Default for DifferenceOptions {
@@ -65,6 +97,11 @@ impl Default for DifferenceOptions {
             bootstrap: 1_000,
             confidence: 0.9,
             interval: Interval::default(),
+            channel: "channel".into(),
+            date: "date".into(),
+            spend: "spend".into(),
+            on_invalid: OnInvalid::default(),
+            time_unit: None,
         }
     }
 }
@@ -110,6 +147,10 @@ impl Side {
         self.labels.iter().position(|l| l == label)
     }
 
+    fn is_channel(&self, label: &str) -> bool {
+        self.labels.iter().any(|l| l == label)
+    }
+
     pub(super) fn has_lost(&self) -> bool {
         self.lost[0] > 0.0 || self.lost[1] != 0.0
     }
@@ -118,11 +159,11 @@ impl Side {
         let Some(place) = place else { return 0.0 };
         let credit = self.credits[model].get(place).copied().unwrap_or(self.lost);
         let share = |k: usize| if self.total[k] > 0.0 { credit[k] / self.total[k] } else { 0.0 };
-        match metric {
-            DifferenceMetric::Conversions => credit[0],
-            DifferenceMetric::Value => credit[1],
-            DifferenceMetric::Share => share(0),
-            DifferenceMetric::ValueShare => share(1),
+        match metric.measure() {
+            Measure::Conversions => credit[0],
+            Measure::Value => credit[1],
+            Measure::Share => share(0),
+            Measure::ValueShare => share(1),
         }
     }
 
@@ -168,6 +209,47 @@ pub(super) fn labels(a: &Side, b: &Side) -> Vec<String> {
     labels
 }
 
+/// The metric of one model and channel, and its samples.
+type Known = (f64, Vec<f64>);
+
+/// Spend by channel; none of a metric that needs none.
+type Spend = Option<BTreeMap<String, f64>>;
+
+/// What was spent on the channels of one side.
+fn spend_of(
+    journeys: &Journeys,
+    frame: Option<&Columns>,
+    options: &DifferenceOptions,
+    run: &Run,
+) -> Result<Spend> {
+    if !options.metric.needs_spend() {
+        return Ok(None);
+    }
+    let columns = MoneyOptions {
+        channel: options.channel.clone(),
+        date: options.date.clone(),
+        spend: options.spend.clone(),
+        on_invalid: options.on_invalid,
+        time_unit: options.time_unit,
+        ..MoneyOptions::default()
+    };
+    let (spent, _) = spent(journeys, frame, &columns, run)?;
+    Ok(Some(spent.into_iter().map(|((_, label), spend)| (label, spend)).collect()))
+}
+
+/// The metric of a channel and its samples; none where it has no meaning. A
+/// sample in which it has none is infinite.
+fn known(side: &Side, spend: &Spend, model: usize, label: &str, metric: DifferenceMetric) -> Option<Known> {
+    let place = side.place(label);
+    let (credit, mut draws) = (side.estimate(model, place, metric), side.samples(model, place, metric));
+    let spend = match spend {
+        Some(spend) => *spend.get(label)?,
+        None => 0.0,
+    };
+    draws.iter_mut().for_each(|x| *x = metric.with_spend(*x, spend).unwrap_or(f64::INFINITY));
+    metric.with_spend(credit, spend).map(|estimate| (estimate, draws))
+}
+
 /// What differs between models (without `other`: each pair of them), or
 /// between these journeys and those of another period (each model).
 ///
@@ -176,9 +258,19 @@ pub(super) fn labels(a: &Side, b: &Side) -> Vec<String> {
 /// difference), p_adjusted (for all rows together, Benjamini & Hochberg 1995).
 /// Both sides of a difference come from the same samples, so what they have in
 /// common cancels; of two periods that holds for customers who are in both.
+///
+/// With [`DifferenceMetric::Roas`] and [`DifferenceMetric::Cpa`] the columns
+/// hold these in place of credits. `spend` is the frame that
+/// [`money`](super::money) takes, of which each side has what lies in its time;
+/// without it the cost of the touches is the spend. Numbers are missing where
+/// they have no meaning: without spend, at a cost of no conversions, and the
+/// interval and p where that holds in some sample.
+///
+/// Errors: [`Error::Option`] without samples, models, or what the metric needs.
 pub fn difference(
     journeys: &Journeys,
     other: Option<&Journeys>,
+    spend: Option<&Columns>,
     options: &DifferenceOptions,
     run: &Run,
 ) -> Result<Table> {
@@ -191,6 +283,11 @@ pub fn difference(
     if options.metric.needs_value() && !(journeys.has_value && other.is_none_or(|o| o.has_value)) {
         return Err(Error::option("metric", "these journeys know no value"));
     }
+    if spend.is_some() && !options.metric.needs_spend() {
+        return Err(Error::option("spend", "goes with the metrics `roas` and `cpa`: leave it out"));
+    }
+    let money_here = spend_of(journeys, spend, options, run)?;
+    let money_there = other.map(|other| spend_of(other, spend, options, run)).transpose()?;
     let here = Side::new(journeys, &options.models, options.bootstrap, 0, run)?;
     let there = match other {
         Some(other) => Some(Side::new(other, &options.models, options.bootstrap, 1, run)?),
@@ -205,14 +302,22 @@ pub fn difference(
         None => (0..n).flat_map(|a| (a + 1..n).map(move |b| (a, b))).collect(),
     };
     let there = there.as_ref().unwrap_or(&here);
-    let labels = labels(&here, there);
+    let money_there = money_there.as_ref().unwrap_or(&money_here);
+    let mut labels = labels(&here, there);
+    if options.metric.needs_spend() {
+        labels.retain(|label| here.is_channel(label) || there.is_channel(label));
+    }
     let mut rows = Vec::with_capacity(pairs.len() * labels.len());
     for (a, b) in &pairs {
         for label in &labels {
-            let (at, to) = (here.place(label), there.place(label));
-            let draws = (here.samples(*a, at, options.metric), there.samples(*b, to, options.metric));
-            let estimates = (here.estimate(*a, at, options.metric), there.estimate(*b, to, options.metric));
-            rows.push(Change::new((estimates.0, &draws.0), (estimates.1, &draws.1), &spread));
+            let one = known(&here, &money_here, *a, label, options.metric);
+            let two = known(there, money_there, *b, label, options.metric);
+            let change = match (&one, &two) {
+                (Some(one), Some(two)) => Some(Change::new((one.0, &one.1), (two.0, &two.1), &spread)),
+                _ => None,
+            };
+            let is_sure = [&one, &two].iter().all(|of| of.iter().all(|k| k.1.iter().all(|x| x.is_finite())));
+            rows.push((one.map(|k| k.0), two.map(|k| k.0), change, is_sure));
         }
     }
     let names = |of: &Side, pick: fn(&(usize, usize)) -> usize| {
@@ -221,19 +326,21 @@ pub fn difference(
         Values::Text(models.collect::<Text>())
     };
     let channels: Text = pairs.iter().flat_map(|_| labels.iter()).collect();
-    let numbers = |f: fn(&Change) -> f64| Values::F64(rows.iter().map(f).collect());
-    let p: Vec<f64> = rows.iter().map(|r| r.p).collect();
+    let sure = |f: fn(&Change) -> f64| -> Vec<Option<f64>> {
+        rows.iter().map(|(.., change, is_sure)| change.as_ref().filter(|_| *is_sure).map(f)).collect()
+    };
+    let p = sure(|c| c.p);
     Ok(Table::new()
         .with("model", names(&here, |p| p.0))
         .with("other_model", names(there, |p| p.1))
         .with("channel", Values::Text(channels))
-        .with("credit", numbers(|r| r.estimates[0]))
-        .with("other_credit", numbers(|r| r.estimates[1]))
-        .with("difference", numbers(|r| r.difference))
-        .with("low", numbers(|r| r.interval[0]))
-        .with("high", numbers(|r| r.interval[1]))
-        .with("p_adjusted", Values::F64(adjusted(&p)))
-        .with("p", Values::F64(p)))
+        .with_optional("credit", rows.iter().map(|r| r.0))
+        .with_optional("other_credit", rows.iter().map(|r| r.1))
+        .with_optional("difference", rows.iter().map(|r| r.2.as_ref().map(|c| c.difference)))
+        .with_optional("low", sure(|c| c.interval[0]))
+        .with_optional("high", sure(|c| c.interval[1]))
+        .with_optional("p_adjusted", benjamini_hochberg(&p))
+        .with_optional("p", p))
 }
 
 /// Numbers as shares of their sum; 0 where that is not above 0.

@@ -22,7 +22,7 @@ use crate::{Error, Result};
 pub struct DriftOptions {
     /// The models, one or more.
     pub models: Vec<Model>,
-    /// What is watched; values of periods of different length compare as
+    /// What is watched, but for `roas` and `cpa`; values of periods of different length compare as
     /// shares alone.
     pub metric: DifferenceMetric,
     /// How many samples are drawn. Default 1,000.
@@ -81,6 +81,9 @@ pub fn drift(new: &Journeys, old: &Journeys, options: &DriftOptions, run: &Run) 
         (0.0..1.0).contains(&options.false_alarms) && options.least.is_finite() && options.least >= 0.0;
     if !sound {
         return Err(Error::option("false_alarms", "is a share below 1, and `least` 0 or more"));
+    }
+    if options.metric.needs_spend() {
+        return Err(Error::option("metric", "`roas` and `cpa` are compared by `difference`"));
     }
     if options.metric.needs_value() && !(new.has_value && old.has_value) {
         return Err(Error::option("metric", "these journeys know no value"));

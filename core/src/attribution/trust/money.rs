@@ -8,7 +8,7 @@ use super::bootstrap::{Draws, Spread};
 use super::grouped::by_group;
 use super::interval::Interval;
 use crate::attribution::{Fitted, Model, model};
-use crate::column::{Columns, DAY, Intake, OnInvalid, Sign, Table, Text, TimeUnit, Values, civil};
+use crate::column::{Columns, DAY, Intake, OnInvalid, Sign, Table, Text, TimeUnit, Values, civil, written};
 use crate::journey::{Journeys, UNATTRIBUTED};
 use crate::math::ExactSum;
 use crate::run::Run;
@@ -51,7 +51,8 @@ pub struct MoneyOptions {
     pub models: Vec<Model>,
     /// Column of spend: the channel. Default `"channel"`.
     pub channel: String,
-    /// Column of spend: the day; needed for periods. Default `"date"`.
+    /// Column of spend: the day; needed for periods, and where it is there spend
+    /// outside the time of the journeys is left out. Default `"date"`.
     pub date: String,
     /// Column of spend: the amount. Default `"spend"`.
     pub spend: String,
@@ -124,6 +125,13 @@ struct Line {
 /// conversions without a touch have rows, so that spend and conversions add up
 /// to their totals. The extra table `counts` tells how many there are of each,
 /// and how much they hold.
+///
+/// Where spend has dates, what lies outside the time of the journeys has
+/// nothing that it could have earned: it is left out, and the last row of
+/// `counts`, `spend outside the journeys' time`, tells how many rows and how
+/// much. That time is what [`Journeys::between`] cut; else it runs from the
+/// first day of the month of the first event (spend may be dated by months) to
+/// the end of observation. An [`Error::Column`] where no spend is left.
 pub fn money(
     journeys: &Journeys,
     spend: Option<&Columns>,
@@ -145,16 +153,10 @@ pub fn money(
         return Err(Error::option("bootstrap", "there are no intervals by period: leave one of the two out"));
     }
     let labels = journeys.channel_labels();
-    let spent = match spend {
-        Some(frame) => read(frame, options, run)?,
-        None if timed => return Err(Error::option("period", "needs a frame of spend by day")),
-        None => {
-            let cost = journeys.cost().ok_or_else(|| {
-                Error::option("spend", "give a frame of spend, or journeys whose touches have a cost")
-            })?;
-            labels.iter().zip(cost).map(|(label, cost)| ((0, label.clone()), *cost)).collect()
-        }
-    };
+    if timed && spend.is_none() {
+        return Err(Error::option("period", "needs a frame of spend by day"));
+    }
+    let (spent, outside) = spent(journeys, spend, options, run)?;
 
     // Every period that has spend or a conversion.
     let end = |j: usize| options.period.start(journeys.end_time(j).unwrap_or(0));
@@ -235,28 +237,71 @@ pub fn money(
             }
         }
     }
-    Ok([table(&lines, &names, journeys.has_value, options), summary(&lines, &names)])
+    Ok([table(&lines, &names, journeys.has_value, options), summary(&lines, &names, outside)])
 }
 
 /// Spend by period and channel.
-fn read(frame: &Columns, options: &MoneyOptions, run: &Run) -> Result<BTreeMap<(i64, String), f64>> {
+pub(super) type Spent = BTreeMap<(i64, String), f64>;
+
+/// Spend of a frame, else the cost of touches; and what [`read`] left out.
+pub(super) fn spent(
+    journeys: &Journeys,
+    frame: Option<&Columns>,
+    options: &MoneyOptions,
+    run: &Run,
+) -> Result<(Spent, (i64, f64))> {
+    if let Some(frame) = frame {
+        return read(journeys, frame, options, run);
+    }
+    let cost = journeys.cost().ok_or_else(|| {
+        Error::option("spend", "give a frame of spend, or journeys whose touches have a cost")
+    })?;
+    let labels = journeys.channel_labels();
+    Ok((labels.into_iter().zip(cost).map(|(label, cost)| ((0, label), *cost)).collect(), (0, 0.0)))
+}
+
+/// Spend in the time of the journeys; how many rows lie outside it, and their spend.
+fn read(
+    journeys: &Journeys,
+    frame: &Columns,
+    options: &MoneyOptions,
+    run: &Run,
+) -> Result<(Spent, (i64, f64))> {
     let mut intake = Intake::new(frame, options.on_invalid, run);
     intake.int_unit(options.time_unit);
     let channel = intake.names(&options.channel)?;
     let spend = intake.amounts(&options.spend, Sign::NonNegative)?;
-    let date = match options.period {
-        MoneyPeriod::All => None,
+    let seen = journeys.observed().filter(|_| frame.has(&options.date));
+    let date = match (options.period, seen) {
+        (MoneyPeriod::All, None) => None,
         _ => Some(intake.times(&options.date)?),
     };
     let kept = intake.finish()?;
     let (channel, spend, date) = (kept.names(channel), kept.values(spend), date.map(|d| kept.values(d)));
+    let seen = seen.map(|(from, to)| {
+        let from = if journeys.period.0.is_some() { from } else { MoneyPeriod::Month.start(from) };
+        (from, to)
+    });
     let mut sums: BTreeMap<(i64, String), ExactSum> = BTreeMap::new();
+    let (mut rows, mut outside) = (0, ExactSum::new());
     for (row, spend) in spend.iter().enumerate() {
-        let at = date.as_ref().map_or(0, |d| options.period.start(d[row]));
+        let day = date.as_ref().map_or(0, |d| d[row]);
+        if seen.is_some_and(|(from, to)| day < from || day >= to) {
+            rows += 1;
+            outside.add(*spend);
+            continue;
+        }
         let label = channel.get(row).unwrap_or_default().into_owned();
-        sums.entry((at, label)).or_default().add(*spend);
+        sums.entry((options.period.start(day), label)).or_default().add(*spend);
     }
-    Ok(sums.into_iter().map(|(key, sum)| (key, sum.value())).collect())
+    if let Some((from, to)) = seen.filter(|_| rows > 0 && sums.is_empty()) {
+        let (from, to) = (written(from), written(to));
+        let reason =
+            format!("no spend lies in the time of the journeys, {from} to {to}: give spend of that time");
+        return Err(Error::column(options.date.as_str(), reason));
+    }
+    let sums = sums.into_iter().map(|(key, sum)| (key, sum.value())).collect();
+    Ok((sums, (rows, outside.value())))
 }
 
 /// Spend and credited conversions of a model and period; the sums behind the shares.
@@ -360,8 +405,8 @@ fn note(
 /// Lines that are alike, and which they are.
 type Kind = (&'static str, fn(&Line) -> bool);
 
-/// What has no counterpart: one row a model and kind.
-fn summary(lines: &[Line], names: &[String]) -> Table {
+/// What has no counterpart: one row a model and kind; and the spend that was left out.
+fn summary(lines: &[Line], names: &[String], outside: (i64, f64)) -> Table {
     let kinds: [Kind; 4] = [
         ("touches and spend", |l| l.touched && l.spend.is_some()),
         ("touches, no spend", |l| l.touched && l.spend.is_none()),
@@ -379,6 +424,11 @@ fn summary(lines: &[Line], names: &[String]) -> Table {
             spend.push(crate::math::exact_sum(mine.iter().filter_map(|l| l.spend)));
             conversions.push(crate::math::exact_sum(mine.iter().map(|l| l.conversions)));
         }
+        model.push(name);
+        kind.push("spend outside the journeys' time");
+        rows.push(outside.0);
+        spend.push(outside.1);
+        conversions.push(0.0);
     }
     Table::new()
         .with("model", Values::Text(model))

@@ -8,7 +8,7 @@ use foldhash::fast::FixedState;
 
 use super::{Keep, KeepInSession, Transform};
 use crate::column::{Labels, NULL, Text};
-use crate::journey::{Journeys, PIECE};
+use crate::journey::{Gap, Journeys, PIECE};
 use crate::math::{ExactSum, merge_sums};
 use crate::run::{CHUNK, Run};
 use crate::{Error, Result};
@@ -58,6 +58,7 @@ pub(super) struct Work<'j> {
     channel_count: usize,
     cost: Option<Vec<f64>>,
     offline: Vec<bool>,
+    gap: Option<Gap>,
 }
 
 /// The touches of some journeys after a step.
@@ -129,6 +130,7 @@ impl<'j> Work<'j> {
             channel_count: from.channel_count,
             cost: from.cost.clone(),
             offline: from.offline.clone(),
+            gap: from.gap,
         })
     }
 
@@ -229,6 +231,17 @@ impl<'j> Work<'j> {
     }
 
     pub(super) fn step(&mut self, step: &Transform, run: &Run) -> Result<()> {
+        let before = self.code.len();
+        self.change(step, run)?;
+        // Without a channel, all touches of the others are there.
+        let whole = matches!(step, Transform::Exclude { .. } | Transform::IncludeOnly { .. });
+        if self.code.len() < before && !whole {
+            self.gap = self.gap.or(Some(Gap::Transform));
+        }
+        Ok(())
+    }
+
+    fn change(&mut self, step: &Transform, run: &Run) -> Result<()> {
         match step {
             Transform::Unique => Ok(()),
             Transform::Exposure { keep } => self.exposure(*keep, run),
@@ -551,6 +564,8 @@ impl<'j> Work<'j> {
             observation_end: from.observation_end,
             lookback: from.lookback,
             merged: from.merged,
+            gap: self.gap,
+            period: from.period,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Factors of channels: what tests measured over what was credited.
 
 use super::shrink::Posterior;
-use super::{Base, CalibrateOptions, SAMPLES, Test, Untested, touches};
+use super::{Base, CalibrateOptions, SAMPLES, Test, Untested};
 use crate::journey::Journeys;
 use crate::math::{exact_sum, normal_quantile};
 use crate::run::{Run, split_mix, unit_open};
@@ -35,10 +35,9 @@ fn pool(measured: &[(f64, f64)]) -> Pooled {
 }
 
 /// What the tests of a channel tell of all of its time, by the touches that they were made on.
-pub(super) fn pool_by_touches(journeys: &Journeys, tests: &[Test], channel: usize) -> Option<Pooled> {
+pub(super) fn pool_by_touches(tests: &[Test], channel: usize) -> Option<Pooled> {
     let scaled = |t: &Test| {
-        let here = touches(journeys, t);
-        let all = touches(journeys, &Test { period: None, ..*t });
+        let [here, all] = t.touches;
         let scale = if here > 0.0 { all / here } else { 1.0 };
         (t.effect * scale, t.error * scale)
     };
@@ -106,7 +105,7 @@ impl Calibrated {
                 sources[c] = Source::Tested;
             } else {
                 // Without credit to scale, the effect itself.
-                fixed[c] = pool_by_touches(journeys, tests, c);
+                fixed[c] = pool_by_touches(tests, c);
                 sources[c] = Source::NoCredit;
             }
         }

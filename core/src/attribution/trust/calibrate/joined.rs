@@ -85,7 +85,7 @@ pub(super) fn joined(
 ) -> Calibrated {
     let total = options.metric.total(journeys);
     let channels = found.channels.len();
-    let pooled: Vec<_> = (0..channels).map(|c| pool_by_touches(journeys, tests, c)).collect();
+    let pooled: Vec<_> = (0..channels).map(|c| pool_by_touches(tests, c)).collect();
     let claims: Vec<Claim> = found
         .channels
         .iter()

@@ -12,8 +12,9 @@ use super::bootstrap::Draws;
 use super::controlled::{self, Controlled, SelfControlledOptions};
 use super::grouped::by_group;
 use super::interval::check_confidence;
+use super::lives::all_touches;
 use crate::attribution::{Fitted, Model, model};
-use crate::column::{Columns, Intake, OnInvalid, Sign, Tables, TimeUnit};
+use crate::column::{Columns, Intake, OnInvalid, Sign, Tables, TimeUnit, written};
 use crate::journey::Journeys;
 use crate::math::normal_quantile;
 use crate::run::{Run, split_mix, unit_open};
@@ -122,6 +123,10 @@ struct Test {
     period: Option<(i64, i64)>,
     effect: f64,
     error: f64,
+    /// Touches of the channel: in the period, and in all time.
+    touches: [f64; 2],
+    /// The share of the period that journeys cover.
+    observed: f64,
 }
 
 /// What a model credits, before calibration.
@@ -166,12 +171,13 @@ const SAMPLES: usize = 4_000;
 /// | table | columns |
 /// | --- | --- |
 /// | `calibrated` | model, channel, uncalibrated, factor, calibrated, standard_error, low, high, share (of what channels bring), source (`tested`; `pooled`: from the tests of others; `unchanged`; `no credit`: a tested channel without credit in its periods, scaled by its touches; `unknown`; `baseline`), tests |
-/// | `tests` | model, channel, start, end, effect, standard_error, credited, factor, factor_standard_error |
+/// | `tests` | model, channel, start, end, effect, standard_error, observed (the share of the period that the journeys cover), credited, factor, factor_standard_error |
 /// | `pooling` | model, channel, tests, factor, factor_standard_error, q, between (variance between tests) |
 /// | `centre` | model, mu, tau, no_effect (means; with `shrink`; of joined estimates tau alone), unused_tests |
 ///
 /// Errors: [`Error::Row`] for a channel without a touch, a period that is
-/// empty, or a standard error that is not above 0; [`Error::NotEnoughData`]
+/// empty or of which the journeys cover less than half, or a standard error that
+/// is not above 0; [`Error::NotEnoughData`]
 /// without a test.
 pub fn calibrate(
     journeys: &Journeys,
@@ -198,7 +204,7 @@ pub fn calibrate(
         bases.iter().map(|b| Calibrated::new(journeys, &tests, b, options, run)).collect();
     if let Some(how) = &options.self_controlled {
         let found = controlled::estimate(journeys, how, run)?;
-        let base = compared(journeys, &tests, &found, options, run);
+        let base = compared(&tests, &found, options, run);
         report.push(match options.untested {
             Untested::Shrink => joined::joined(journeys, &tests, &base, &found, options, run),
             _ => Calibrated::new(journeys, &tests, &base, options, run),
@@ -256,24 +262,60 @@ fn read(
             Some(_) => None,
         }
     };
+    let used = |row: usize| metric.is_none() || wanted(row) == Some(options.metric);
+    if let (Some((start, end)), Some(seen)) = (&period, journeys.observed()) {
+        let share = |r: usize| overlap((start[r], end[r]), seen);
+        let stretch = |(from, to): (i64, i64)| format!("{} to {}", written(from), written(to));
+        for (what, too_little) in [("none of it", 0.0), ("less than half of it", 0.5)] {
+            // What lies outside altogether is told first, and once.
+            let short =
+                |share: f64| if too_little > 0.0 { share > 0.0 && share < too_little } else { share <= 0.0 };
+            let out = |r: &usize| used(*r) && end[*r] > start[*r] && short(share(*r));
+            let out: Vec<usize> = rows.clone().filter(out).collect();
+            if let Some(first) = out.first() {
+                let reason = format!(
+                    "the test runs from {}, and {what} lies in the period of the journeys, {}: leave it out, or \
+                     build journeys of that time",
+                    stretch((start[*first], end[*first])),
+                    stretch(seen)
+                );
+                intake.reject(&options.start, &reason, out);
+            }
+        }
+    }
     let strange: Vec<usize> = rows.filter(|r| metric.is_some() && wanted(*r).is_none()).collect();
     intake.reject(&options.metric_column, "is neither \"conversions\" nor \"value\"", strange);
     let kept = intake.finish()?;
     let (mut out, mut unused) = (Vec::new(), 0);
     for i in 0..kept.len() {
         let row = kept.row(i);
-        if metric.is_some() && wanted(row) != Some(options.metric) {
+        if !used(row) {
             unused += 1;
             continue;
         }
         let Some(channel) = place(row) else { continue };
         let period = period.as_ref().map(|(s, e)| (s[row], e[row]));
-        out.push(Test { channel, period, effect: effect[row], error: error[row] });
+        let observed = period.zip(journeys.observed()).map_or(1.0, |(test, seen)| overlap(test, seen));
+        out.push(Test {
+            channel,
+            period,
+            effect: effect[row],
+            error: error[row],
+            touches: [0.0; 2],
+            observed,
+        });
     }
     if out.is_empty() {
         return Err(Error::not_enough_data("there is no lift test of this metric: give one row or more"));
     }
+    count_touches(journeys, &mut out);
     Ok((out, unused))
+}
+
+/// The share of a test's period that lies in another one.
+fn overlap((start, end): (i64, i64), (from, to): (i64, i64)) -> f64 {
+    let inside = end.min(to) as f64 - start.max(from) as f64;
+    (inside / (end as f64 - start as f64)).clamp(0.0, 1.0)
 }
 
 /// What the models credit.
@@ -304,15 +346,8 @@ fn credited(journeys: &Journeys, tests: &[Test], options: &CalibrateOptions, run
 }
 
 /// What customers compared with themselves say.
-fn compared(
-    journeys: &Journeys,
-    tests: &[Test],
-    found: &Controlled,
-    options: &CalibrateOptions,
-    run: &Run,
-) -> Base {
-    let of_test =
-        |t: &Test| found.channels[t.channel].per_touch().map_or(0.0, |x| x[0] * touches(journeys, t));
+fn compared(tests: &[Test], found: &Controlled, options: &CalibrateOptions, run: &Run) -> Base {
+    let of_test = |t: &Test| found.channels[t.channel].per_touch().map_or(0.0, |x| x[0] * t.touches[0]);
     let samples = if options.bootstrap > 0 { options.bootstrap } else { SAMPLES };
     let draw = |c: usize, [at, se]: [f64; 2], r: usize| {
         let bits = split_mix(split_mix(run.seed_value() ^ 0x7363) ^ split_mix((c * 1_000_003 + r) as u64));
@@ -328,12 +363,13 @@ fn compared(
     }
 }
 
-/// Touches of a test's channel in its period; all of them where journeys come from paths.
-fn touches(journeys: &Journeys, test: &Test) -> f64 {
-    let inside = |i: usize| match test.period {
-        Some((start, end)) => journeys.times.get(i).is_some_and(|t| *t >= start && *t < end),
-        None => true,
-    };
-    let steps = journeys.steps.iter().enumerate();
-    steps.filter(|(i, c)| **c as usize == test.channel && inside(*i)).count() as f64
+/// Counts the touches of the tests' channels.
+fn count_touches(journeys: &Journeys, tests: &mut [Test]) {
+    for i in all_touches(journeys).into_iter().flatten() {
+        for test in tests.iter_mut().filter(|t| t.channel == journeys.steps[i] as usize) {
+            let inside = test.period.is_none_or(|(start, end)| (start..end).contains(&journeys.times[i]));
+            test.touches[0] += f64::from(u8::from(inside));
+            test.touches[1] += 1.0;
+        }
+    }
 }

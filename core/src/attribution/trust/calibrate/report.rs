@@ -86,6 +86,7 @@ pub(super) fn tables(
         .push("end", ends, has_end)
         .with("effect", Values::F64(each().map(|(_, t, _)| t.effect).collect()))
         .with("standard_error", Values::F64(each().map(|(_, t, _)| t.error).collect()))
+        .with("observed", Values::F64(each().map(|(_, t, _)| t.observed).collect()))
         .with("credited", Values::F64(each().map(|(.., m)| m).collect()))
         .with_optional("factor", each().map(|(_, t, m)| ratio(t.effect, m)))
         .with_optional("factor_standard_error", each().map(|(_, t, m)| ratio(t.error, m)));

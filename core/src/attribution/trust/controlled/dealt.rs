@@ -100,7 +100,7 @@ impl<'a> Deck<'a> {
     }
 
     fn watch(&self, life: &Life) -> Option<Watched> {
-        let mine = life.touches.clone().filter(|i| !self.excluded[self.journeys.steps[*i] as usize]);
+        let mine = life.touches().filter(|i| !self.excluded[self.journeys.steps[*i] as usize]);
         let mut touches: Vec<(f64, usize)> = mine
             .map(|i| {
                 (days(self.journeys.times[i].saturating_sub(life.first)), self.journeys.steps[i] as usize)
@@ -315,8 +315,8 @@ mod tests {
     fn integrals_are_those_of_touches_dealt_many_times() {
         let days = [0.0, 2.0, 3.0, 10.0, 11.0, 30.0];
         let made = journeys(&days);
-        let lives = lives(&made, Some(Moment((LENGTH * 86_400e6) as i64))).unwrap();
         let excluded = [false, true];
+        let lives = lives(&made, Some(Moment((LENGTH * 86_400e6) as i64)), &[false; 2]).unwrap();
         let window = 9.0;
         let deck = Deck::new(&made, &lives, &excluded, 14.0, window, &Run::new()).unwrap();
         let features =

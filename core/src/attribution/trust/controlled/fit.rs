@@ -4,7 +4,7 @@ use super::SelfControlledOptions;
 use super::dealt::{Deck, Feature};
 use super::shapes::{doubt, shapes};
 use super::sums::{Ask, Sums};
-use crate::attribution::trust::lives::{Life, lives};
+use crate::attribution::trust::lives::{Life, excluded, lives};
 use crate::journey::Journeys;
 use crate::math::Factor;
 use crate::run::Run;
@@ -53,12 +53,10 @@ pub(in crate::attribution::trust) fn estimate(
 ) -> Result<Controlled> {
     options.check()?;
     let labels = journeys.channel_labels();
-    if let Some(stranger) = options.exclude.iter().find(|c| !labels.contains(c)) {
-        return Err(Error::option("exclude", format!("no journey touches `{stranger}`")));
-    }
-    let excluded: Vec<bool> = labels.iter().map(|l| options.exclude.contains(l)).collect();
-    let lives: Vec<Life> =
-        lives(journeys, options.observation_end)?.into_iter().filter(|l| l.days > 0.0).collect();
+    let excluded = excluded(journeys, &options.exclude)?;
+    // Touches that are left out are counted all the same.
+    let mut lives = lives(journeys, options.observation_end, &vec![false; labels.len()])?;
+    lives.retain(|l| l.days > 0.0);
     let open: Vec<usize> = (0..labels.len()).filter(|c| !excluded[*c]).collect();
     if open.is_empty() || lives.is_empty() {
         return Err(Error::not_enough_data("there is no customer who was watched after a touch"));
@@ -96,7 +94,7 @@ pub(in crate::attribution::trust) fn estimate(
         variance[p] += spread;
     }
     let mut touches = vec![0.0; labels.len()];
-    for c in lives.iter().flat_map(|l| l.touches.clone()).map(|i| journeys.steps[i] as usize) {
+    for c in lives.iter().flat_map(Life::touches).map(|i| journeys.steps[i] as usize) {
         touches[c] += 1.0;
     }
     let channels = (0..labels.len())

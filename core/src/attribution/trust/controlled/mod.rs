@@ -137,8 +137,9 @@ const HASTY: f64 = 0.5;
 /// touch customers only (newsletters) are recognised, and dealt from the first conversion
 /// on. Negative estimates are left as they are.
 ///
-/// Errors: [`Error::Option`] for options that cannot be, [`Error::NotEnoughData`] where
-/// nobody was watched after a touch.
+/// Errors: [`Error::Option`] for options that cannot be and for journeys that lack
+/// touches (`open` of `exclude` or `decided`, a part of other journeys),
+/// [`Error::NotEnoughData`] where nobody was watched after a touch.
 pub fn self_controlled(
     journeys: &Journeys,
     options: &SelfControlledOptions,
