@@ -20,6 +20,8 @@ from ._buyers import (
     ParetoGGG,
     ParetoNBD,
     Purchases,
+    given,
+    law,
 )
 from ._clock import SeasonalClock
 from ._contract import BetaDiscreteWeibull, ShiftedBetaGeo
@@ -40,6 +42,7 @@ from ._rfm import RfmBuilder
 from ._spend import GammaGamma
 from ._survival import Aft, Cox, DiscreteHazard, kaplan_meier, nelson_aalen, survival_scores
 from ._value import ZeroInflatedLognormal
+from .errors import OptionError
 
 __all__ = [
     "Aft",
@@ -387,7 +390,18 @@ def lifetime_value(
     -------
     frame
         customer, expected_purchases, p_alive, expected_spend, lifetime_value.
+
+    Raises
+    ------
+    OptionError
+        Where ``model`` is no law of purchases, as draws and `DynamicParetoNBD` are none, or ``spend`` no
+        `GammaGamma`.
     """
+    law(model)
+    if not isinstance(spend, GammaGamma):
+        raise OptionError(
+            f"option `spend`: is {given(spend)}, not a GammaGamma; fit one to the same customers"
+        )
     options = {
         "customer": customer,
         "frequency": frequency,
