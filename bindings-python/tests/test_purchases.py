@@ -132,3 +132,30 @@ def test_a_wrong_k_names_the_option(rfm):
         hw.clv.BetaGeoCNBD(k=0).fit(rfm)
     with pytest.raises(hw.errors.OptionError, match="no model"):
         hw.clv.compare(rfm, ["Parito"])
+
+
+def test_frequencies_tell_how_well_they_fit_and_what_was_dropped(rfm):
+    model, told = hw.clv.BetaGeo().fit(rfm), {}
+    rows = pd.concat([rfm, rfm.head(2).assign(frequency=-1)], ignore_index=True)
+    counts = model.frequencies(rows, on_invalid="drop", report=told)
+    pearson = ((counts["actual"] - counts["expected"]) ** 2 / counts["expected"]).sum()
+    assert told["goodness_of_fit"]["chi_squared"][0] == pytest.approx(pearson, rel=1e-12)
+    assert told["dropped"]["count"][0] == 2
+    with pytest.warns(hw.DroppedRowsWarning):
+        model.frequencies(rows, on_invalid="drop")
+
+
+def test_models_without_a_value_are_refused_by_name(rfm):
+    model = hw.clv.BetaGeo().fit(rfm, period="7d")
+    spend = hw.clv.GammaGamma().fit(rfm)
+    draws = hw.clv.laplace(rfm, "BetaGeo", period="7d", draws=20)
+    for other, said in [
+        (draws, "is a Posterior, .* draws have their own predict"),
+        (hw.clv.DynamicParetoNBD(), "is a DynamicParetoNBD, .* discount_rate"),
+        (hw.clv.BetaGeo, "is the class BetaGeo"),
+        ("BetaGeo", "is a str"),
+    ]:
+        with pytest.raises(hw.OptionError, match=f"`model`: {said}"):
+            hw.clv.lifetime_value(other, spend, rfm)
+    with pytest.raises(hw.OptionError, match="`spend`: is a DynamicGammaGamma"):
+        hw.clv.lifetime_value(model, hw.clv.DynamicGammaGamma(), rfm)

@@ -27,6 +27,11 @@ def story(events: Any, orders: Any) -> float:
     model: hw.clv.BetaGeo = hw.clv.BetaGeo().fit(rfm, progress=True)
     draws: hw.clv.Posterior = hw.clv.sample_posterior(rfm, priors={"a": {"median": 0.5, "sd": 1}}, seed=1)
     draws.predict(rfm, 26, purchase_interval=0.9)
+    found: hw.clv.Report = hw.clv.report(
+        model, rfm, orders=orders, origins=[dt.date(2024, 1, 1)], posterior=draws
+    )
+    found.plot("tracking", kind="period")
+    hw.plot.alive_path(model, ["2024-01-01", "2024-02-01"], until=dt.date(2024, 3, 1))
     values = hw.clv.lifetime_value(model, hw.clv.GammaGamma().fit(rfm), rfm, periods=52)
     clusters = hw.segment.KMeans(k=5, seed=1).fit(values, features=["lifetime_value"])
     clusters.save("clusters.json")
@@ -38,6 +43,7 @@ def story(events: Any, orders: Any) -> float:
 def wrong(orders: Any) -> None:
     hw.segment.rfm(orders, bins="five")  # type: ignore[arg-type]
     hw.clv.summarize(orders, refunds="maybe")  # type: ignore[arg-type]
+    hw.plot.tracking(orders, kind="weekly")  # type: ignore[arg-type]
     hw.clv.laplace(orders, prior="strong")  # type: ignore[arg-type]
     hw.Journeys.from_events(orders, chanel="channel")  # type: ignore[call-arg]
     hw.JourneyBuilder(lokback="7d")  # type: ignore[call-arg]

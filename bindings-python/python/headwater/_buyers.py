@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, Self, TypedDict
 from . import _call, _core, _frames
 from ._likelihood import _Likelihood
 from ._spend import GammaGamma as GammaGamma  # pickles of earlier versions look for it here
+from .errors import OptionError
 
 _OnInvalid = Literal["error", "drop"]
 
@@ -28,6 +29,11 @@ def _named(covariates: Covariates | None) -> list[str]:
     """The columns, each once."""
     given = covariates or {}
     return list(dict.fromkeys([*given.get("purchase", []), *given.get("dropout", [])]))
+
+
+def given(model: Any) -> str:
+    """What was given in a model's place, for an error."""
+    return f"the class {model.__name__}" if isinstance(model, type) else f"a {type(model).__name__}"
 
 
 class Purchases(_Likelihood):
@@ -293,10 +299,23 @@ class Purchases(_Likelihood):
         T: str = "T",
         weight: str | None = None,
         on_invalid: _OnInvalid = "error",
+        report: MutableMapping[str, Any] | None = None,
         threads: int | None = None,
         progress: _call.Progress = None,
     ) -> Any:
         """Customers by their number of repeat purchases, beside what the model expects.
+
+        Parameters
+        ----------
+        rfm : frame
+            What `summarize` gives.
+        most : int, default 7
+            The last row is this many purchases or more.
+        frequency, recency, T, weight, on_invalid, threads, progress
+            As in `fit`.
+        report : dict, optional
+            Is given the frames "goodness_of_fit" (Pearson's chi_squared, degrees_of_freedom, p) and
+            "dropped".
 
         Returns
         -------
@@ -313,6 +332,8 @@ class Purchases(_Likelihood):
         }
         columns = [frequency, recency, T, weight]
         found, make = self._tables("frequencies", options, rfm, columns, _call.run(0, threads, progress))
+        goodness = found["goodness_of_fit"]
+        _frames.tell(report, make, dropped=found["dropped"], goodness_of_fit=goodness)
         return make(found["frequencies"])
 
     def check(
@@ -376,6 +397,28 @@ class Purchases(_Likelihood):
         found, make = self._tables("check", options, rfm, columns, _call.run(0, threads, progress))
         _frames.tell(report, make, **{name: table for name, table in found.items() if name != "check"})
         return make(found["check"])
+
+
+def law(model: Any) -> None:
+    """Refuses what is no law of purchases, with what to do instead."""
+    if isinstance(model, Purchases):
+        return
+    instead = "fit one, such as hw.clv.ParetoNBD().fit(rfm)"
+    if (more := _INSTEAD.get(type(model).__name__)) is not None:
+        instead = f"{instead}; {more}"
+    raise OptionError(
+        f"option `model`: is {given(model)}, not a fitted law of purchases (BetaGeo, ModifiedBetaGeo, "
+        "BetaGeoCNBD, ModifiedBetaGeoCNBD, ParetoNBD, GGompertzNBD, ParetoGGG, BetaGeoBetaBinomial): "
+        f"{instead}"
+    )
+
+
+#: What models that are no laws have in a law's place.
+_INSTEAD = {
+    "Posterior": "draws have their own predict(rfm, periods)",
+    "Hierarchy": "draws have their own predict(rfm, periods)",
+    "DynamicParetoNBD": "or multiply what its predict(…, discount_rate=…) gives by the spend",
+}
 
 
 class _Regular(Purchases):

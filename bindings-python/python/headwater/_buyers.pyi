@@ -16,6 +16,8 @@ class Covariates(TypedDict, total=False):
     dropout_penalty: float
     dropout_on: Literal["odds", "both", "separate"]
 
+def given(model: Any) -> str: ...
+
 class Purchases(_Likelihood):
     covariates_: Sequence[str]
     penalty: float
@@ -95,6 +97,7 @@ class Purchases(_Likelihood):
         T: str = "T",
         weight: str | None = None,
         on_invalid: _OnInvalid = "error",
+        report: MutableMapping[str, Any] | None = None,
         threads: int | None = None,
         progress: _call.Progress = None,
     ) -> Any: ...
@@ -116,6 +119,8 @@ class Purchases(_Likelihood):
         threads: int | None = None,
         progress: _call.Progress = None,
     ) -> Any: ...
+
+def law(model: Any) -> None: ...
 
 class _Regular(Purchases):
     k: int

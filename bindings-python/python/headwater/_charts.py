@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
@@ -13,13 +14,28 @@ from .errors import ColumnError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["axes", "columns", "names", "say"]
+__all__ = ["axes", "columns", "names", "panels", "say"]
 
 
 def axes(ax: Axes | None, width: float = 7.0, height: float = 4.0) -> Axes:
     """The axes given, or those of a new figure."""
     if ax is not None:
         return ax
+    made: Axes = _figure(width, height).subplots()
+    return made
+
+
+def panels(count: int) -> list[Axes]:
+    """Axes for several charts in a new figure, two in a row."""
+    rows = (count + 1) // 2
+    grid = _figure(14.0, 4.0 * rows).subplots(rows, 2, squeeze=False)
+    made: list[Axes] = list(grid.flat)
+    for ax in made[count:]:
+        ax.remove()
+    return made[:count]
+
+
+def _figure(width: float, height: float) -> Any:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -27,9 +43,8 @@ def axes(ax: Axes | None, width: float = 7.0, height: float = 4.0) -> Axes:
     if _interactive():
         from matplotlib import pyplot
 
-        made: Axes = pyplot.subplots(figsize=(width, height), layout="constrained")[1]
-        return made
-    return Figure(figsize=(width, height), layout="constrained").subplots()
+        return pyplot.figure(figsize=(width, height), layout="constrained")
+    return Figure(figsize=(width, height), layout="constrained")
 
 
 def say(ax: Axes, text: str) -> None:
@@ -46,7 +61,14 @@ def names(frame: Any) -> list[str]:
     """The columns of a frame of any kind."""
     if isinstance(frame, dict):
         return list(frame)
-    return frame.columns if isinstance(frame, Frame) else nw.from_native(frame, eager_only=True).columns
+    if isinstance(frame, Frame):
+        return frame.columns
+    wrapped: Any = nw.from_native(frame, pass_through=True)
+    if isinstance(wrapped, nw.LazyFrame):
+        return wrapped.collect_schema().names()
+    if not isinstance(wrapped, nw.DataFrame):  # only the Arrow capsule
+        return list(import_module("pyarrow").table(frame).column_names)
+    return wrapped.columns
 
 
 def columns(frame: Any, *wanted: str) -> list[list[Any]]:

@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from . import _core
-from .errors import FileError, ModelFileError, NotFittedError
+from . import _call, _core
+from .errors import FileError, ModelFileError, NotFittedError, OptionError
 
 _KINDS: dict[str, type[Fitted]] = {}
 
@@ -39,6 +39,15 @@ class Fitted:
         """What the model file says of the model."""
         body: dict[str, Any] = json.loads(self._fitted.to_bytes())["model"]
         return body
+
+    def _unit(self, period: _call.Span | None) -> _call.Span:
+        """The unit of a model's times: that given, or else its own."""
+        unit: _call.Span | None = self._body().get("period") if period is None else period
+        if unit is None:
+            raise OptionError(
+                "option `period`: the model was not told its unit; pass it, such as period='7d'"
+            )
+        return unit
 
     def _restore(self, body: dict[str, Any]) -> None:
         """Takes the constructor's arguments from a model file."""

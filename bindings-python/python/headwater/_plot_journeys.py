@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 from ._charts import axes, columns, names, say
@@ -272,38 +273,57 @@ def step_matrix(matrix: Any, *, ax: Axes | None = None) -> Axes:
 
 
 def survival(curve: Any, *, ax: Axes | None = None) -> Axes:
-    """The share of journeys that have converted, by time or touches, with its interval.
+    """Curves of survival with their intervals, a line for each group.
+
+    Of journeys it is the share that have converted by now; of customers the share who are still there, or the
+    cumulative hazard of leaving.
 
     Parameters
     ----------
     curve : Journeys or frame
-        What `Journeys.time_to_convert` or `Journeys.path_length` gives, or journeys.
+        What `Journeys.time_to_convert` or `Journeys.path_length` gives, or journeys; what
+        `headwater.clv.kaplan_meier`, `headwater.clv.nelson_aalen` or ``survival()`` of a model of contracts
+        gives.
     ax : matplotlib Axes, optional
     """
     frame = curve.time_to_convert() if hasattr(curve, "time_to_convert") else curve
-    unit = "touches" if "touches" in names(frame) else "days"
-    rows = list(zip(*columns(frame, "group", unit, "survival", "low", "high"), strict=True))
-    groups = list(dict.fromkeys(row[0] for row in rows))
+    there = names(frame)
+    along = next((name for name in ("touches", "days", "time", "period") if name in there), "time")
+    converting = along in ("touches", "days")
+    of = "cumulative_hazard" if "cumulative_hazard" in there else "survival"
+    bounds = ("low", "high") if "low" in there else (f"{of}_low", f"{of}_high")
+    banded = set(bounds) <= set(there)
+    rows = list(zip(*columns(frame, along, of, *(bounds if banded else (of, of))), strict=True))
+    split = next((name for name in ("group", "cohort", "stratum") if name in there), None)
+    groups: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
+    for group, row in zip(columns(frame, split)[0] if split else [""] * len(rows), rows, strict=True):
+        groups[str(group)].append(row)
     ax = axes(ax)
-    for i, group in enumerate(groups):
-        mine = [row for row in rows if row[0] == group]
-        at = [row[1] for row in mine]
+    for i, (group, mine) in enumerate(groups.items()):
+        at, line, low, high = (list(values) for values in zip(*mine, strict=True))
+        if converting:
+            line, low, high = (_converted(values) for values in (line, high, low))
         color = f"C{i % 10}"
-        ax.step(at, [1 - row[2] for row in mine], where="post", color=color, label=group)
-        known = [row for row in mine if row[3] is not None]
-        ax.fill_between(
-            [row[1] for row in known],
-            [1 - row[4] for row in known],
-            [1 - row[3] for row in known],
-            step="post",
-            color=color,
-            alpha=0.2,
-            linewidth=0,
-        )
-    ax.set(xlabel=unit, ylabel="share converted", title="Journeys to conversion", ylim=(0, None))
+        ax.step(at, line, where="post", color=color, label=group)
+        if banded:
+            known = [bound is not None for bound in low]
+            steps, low, high = (list(compress(values, known)) for values in (at, low, high))
+            ax.fill_between(steps, low, high, step="post", color=color, alpha=0.2, linewidth=0)
+    if converting:
+        ax.set(ylabel="share converted", title="Journeys to conversion")
+    elif of == "survival":
+        ax.set(ylabel="share still there", title="Survival")
+    else:
+        ax.set(ylabel="cumulative hazard", title="Hazard of leaving")
+    ax.set(xlabel=along, ylim=(0, None))
     if len(groups) > 1:
         ax.legend(fontsize="small")
     return ax
+
+
+def _converted(survival: list[Any]) -> list[Any]:
+    """The shares that have converted of those that have not."""
+    return [None if share is None else 1 - share for share in survival]
 
 
 def lag_curves(curves: Any, *, ax: Axes | None = None) -> Axes:

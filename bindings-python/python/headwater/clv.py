@@ -20,6 +20,8 @@ from ._buyers import (
     ParetoGGG,
     ParetoNBD,
     Purchases,
+    given,
+    law,
 )
 from ._clock import SeasonalClock
 from ._contract import BetaDiscreteWeibull, ShiftedBetaGeo
@@ -36,10 +38,12 @@ from ._finance import (
 )
 from ._hierarchy import Hierarchy, sample_hierarchy
 from ._posterior import Posterior, bootstrap, laplace, sample_posterior
+from ._report import Report, report
 from ._rfm import RfmBuilder
 from ._spend import GammaGamma
 from ._survival import Aft, Cox, DiscreteHazard, kaplan_meier, nelson_aalen, survival_scores
 from ._value import ZeroInflatedLognormal
+from .errors import OptionError
 
 __all__ = [
     "Aft",
@@ -59,6 +63,7 @@ __all__ = [
     "ParetoGGG",
     "ParetoNBD",
     "Posterior",
+    "Report",
     "RfmBuilder",
     "SeasonalClock",
     "ShiftedBetaGeo",
@@ -79,6 +84,7 @@ __all__ = [
     "markov_from_orders",
     "markov_value",
     "nelson_aalen",
+    "report",
     "sample_hierarchy",
     "sample_posterior",
     "simple_value",
@@ -387,7 +393,18 @@ def lifetime_value(
     -------
     frame
         customer, expected_purchases, p_alive, expected_spend, lifetime_value.
+
+    Raises
+    ------
+    OptionError
+        Where ``model`` is no law of purchases, as draws and `DynamicParetoNBD` are none, or ``spend`` no
+        `GammaGamma`.
     """
+    law(model)
+    if not isinstance(spend, GammaGamma):
+        raise OptionError(
+            f"option `spend`: is {given(spend)}, not a GammaGamma; fit one to the same customers"
+        )
     options = {
         "customer": customer,
         "frequency": frequency,

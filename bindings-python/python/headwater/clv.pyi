@@ -28,6 +28,7 @@ from ._finance import (
 )
 from ._hierarchy import Hierarchy, sample_hierarchy
 from ._posterior import Posterior, bootstrap, laplace, sample_posterior
+from ._report import Report, report
 from ._rfm import RfmBuilder
 from ._spend import GammaGamma
 from ._survival import Aft, Cox, DiscreteHazard, kaplan_meier, nelson_aalen, survival_scores
@@ -51,6 +52,7 @@ __all__ = [
     "ParetoGGG",
     "ParetoNBD",
     "Posterior",
+    "Report",
     "RfmBuilder",
     "SeasonalClock",
     "ShiftedBetaGeo",
@@ -71,6 +73,7 @@ __all__ = [
     "markov_from_orders",
     "markov_value",
     "nelson_aalen",
+    "report",
     "sample_hierarchy",
     "sample_posterior",
     "simple_value",

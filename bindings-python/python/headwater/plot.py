@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, Any
 from ._charts import axes as _axes
 from ._charts import columns as _columns
 from ._charts import names as _names
-from ._plot_forecast import conditional, deciles, frequencies, posterior_check
+from ._plot_customers import alive_path, frequency_recency_matrix, probability_alive_matrix
+from ._plot_forecast import (
+    backtest,
+    by_cohort,
+    conditional,
+    deciles,
+    errors,
+    frequencies,
+    posterior_check,
+    tracking,
+)
 from ._plot_journeys import (
     funnel,
     journey_flow,
@@ -31,12 +41,17 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = [
+    "alive_path",
     "attribution",
+    "backtest",
+    "by_cohort",
     "calibration",
     "cluster_sizes",
     "conditional",
     "deciles",
+    "errors",
     "frequencies",
+    "frequency_recency_matrix",
     "funnel",
     "journey_flow",
     "lag_curves",
@@ -44,6 +59,7 @@ __all__ = [
     "money",
     "overlap",
     "posterior_check",
+    "probability_alive_matrix",
     "rfm_map",
     "sankey",
     "step_matrix",
@@ -172,33 +188,6 @@ def money(table: Any, *, model: str | None = None, ax: Axes | None = None) -> Ax
     ax.set_xticks(range(len(rows)), [str(row[1]) for row in rows], rotation=30, ha="right")
     ax.set(ylabel="% of all", title=f"Spend and credit by {chosen}")
     ax.legend(fontsize="small")
-    return ax
-
-
-def tracking(forecast: Any, *, split: Any = None, ax: Axes | None = None) -> Axes:
-    """Cumulative repeat purchases, forecast beside actual; the band of ``interval`` where the frame has it.
-
-    Parameters
-    ----------
-    forecast : frame
-        What `headwater.clv.tracking` gives.
-    split : datetime, optional
-        Where the calibration ends; drawn as a line.
-    ax : matplotlib Axes, optional
-    """
-    names = ("period_end", "expected_cumulative", "actual_cumulative")
-    ends, expected, actual = _columns(forecast, *names)
-    ax = _axes(ax)
-    ax.plot(ends, actual, color="black", label="actual")
-    ax.plot(ends, expected, color="C1", linestyle="--", label="expected")
-    if {"expected_cumulative_low", "expected_cumulative_high"} <= set(_names(forecast)):
-        low, high = _columns(forecast, "expected_cumulative_low", "expected_cumulative_high")
-        ax.fill_between(ends, low, high, color="C1", alpha=0.2, linewidth=0)
-    if split is not None:
-        ax.axvline(split, color="grey", linewidth=0.8)
-    ax.set(ylabel="cumulative repeat purchases", title="Forecast against what came")
-    ax.tick_params("x", rotation=30)
-    ax.legend()
     return ax
 
 

@@ -1,0 +1,172 @@
+"""One call that tells whether a forecast can be trusted."""
+
+from __future__ import annotations
+
+import pathlib
+
+import matplotlib
+import pytest
+from support import Holder, columns
+
+import headwater as hw
+
+pd = pytest.importorskip("pandas")
+matplotlib.use("Agg")
+ORDERS = pathlib.Path(__file__).parents[2] / "examples" / "data" / "cdnow.csv"
+COLUMNS = {"customer": "customer", "time": "date"}
+ORIGINS = ["1997-06-30", "1997-09-30"]
+
+
+@pytest.fixture(scope="module")
+def orders():
+    return pd.read_csv(ORDERS).query("customer % 4 == 0")
+
+
+@pytest.fixture(scope="module")
+def rfm(orders):
+    found = hw.clv.summarize(
+        orders, period="7d", calibration_end="1997-09-30", cohort="month", value="amount", **COLUMNS
+    )
+    return found.assign(kind=["ab"[i % 2] for i in range(len(found))])
+
+
+@pytest.fixture(scope="module")
+def model(rfm):
+    return hw.clv.BetaGeo().fit(rfm, period="7d")
+
+
+@pytest.fixture(scope="module")
+def report(orders, rfm, model):
+    draws = hw.clv.laplace(rfm, "BetaGeo", period="7d", draws=50)
+    return hw.clv.report(
+        model,
+        rfm,
+        orders=orders,
+        origins=ORIGINS,
+        posterior=draws,
+        cohort="month",
+        split="1997-09-30",
+        **COLUMNS,
+    )
+
+
+def test_a_report_holds_what_the_single_calls_give(report, orders, rfm, model):
+    assert list(report) == [
+        "frequencies",
+        "goodness_of_fit",
+        "errors",
+        "by_frequency",
+        "by_recency",
+        "by_age",
+        "deciles",
+        "by_cohort",
+        "tracking",
+        "tracking_by_cohort",
+        "backtest",
+        "posterior_check",
+    ]
+    assert len(report) == 12
+    assert "deciles" in repr(report)
+    assert all(isinstance(table, pd.DataFrame) for table in report.values())
+    more = {}
+    pd.testing.assert_frame_equal(report["errors"], model.check(rfm, cohort="cohort", report=more))
+    pd.testing.assert_frame_equal(report["by_cohort"], more["by_cohort"])
+    tracked = hw.clv.tracking(orders, model, interval=0.9, cohort="month", report=more, **COLUMNS)
+    pd.testing.assert_frame_equal(report["tracking"], tracked)
+    pd.testing.assert_frame_equal(report["tracking_by_cohort"], more["by_cohort"])
+    tested = hw.clv.backtest(orders, "BetaGeo", origins=ORIGINS, period="7d", **COLUMNS)
+    pd.testing.assert_frame_equal(report["backtest"], tested)
+
+
+def test_every_table_has_a_chart_and_all_have_one_figure(report, tmp_path):
+    charts = [table for table in report if table != "goodness_of_fit"]
+    for table in charts:
+        axes = report.plot(table)
+        assert axes.get_title()
+        given = matplotlib.figure.Figure().subplots()
+        assert report.plot(table, ax=given) is given
+    bars = report.plot("backtest").patches
+    assert [bar.get_height() for bar in bars] == columns(report["backtest"])["actual"]
+    weekly = {line.get_label(): line for line in report.plot("tracking", kind="period").get_lines()}
+    assert list(weekly["actual"].get_ydata()) == list(report["tracking"]["actual"])
+    figure = report.figure()
+    figure.savefig(tmp_path / "report.png", dpi=40)
+    titles = [axes.get_title() for axes in figure.axes]
+    assert len(titles) == len(charts) + 2  # tracking is drawn in both kinds
+    assert "Conditional expectation by recency" in titles
+    assert f"χ² = {report['goodness_of_fit']['chi_squared'][0]:.3g}" in titles[0]
+    with pytest.raises(hw.OptionError, match="is no chart of this report"):
+        report.plot("goodness_of_fit")
+
+
+def test_a_report_is_of_what_is_there(orders, rfm, model):
+    assert list(hw.clv.report(model, rfm[["frequency", "recency", "T"]])) == [
+        "frequencies",
+        "goodness_of_fit",
+    ]
+    with_holdout = [
+        "frequencies",
+        "goodness_of_fit",
+        "errors",
+        "by_frequency",
+        "by_recency",
+        "by_age",
+        "deciles",
+    ]
+    assert list(hw.clv.report(model, rfm)) == with_holdout
+    polars = pytest.importorskip("polars")
+    frame = polars.from_pandas(rfm.drop(columns="cohort"))
+    assert list(hw.clv.report(model, frame.lazy())) == with_holdout
+    assert list(hw.clv.report(model, Holder(frame))) == with_holdout
+    with pytest.raises(hw.OptionError, match="is no chart of this report"):
+        hw.clv.report(model, rfm).plot("tracking")
+    with pytest.raises(KeyError):
+        hw.clv.report(model, rfm)["tracking"]
+
+
+def test_a_report_counts_what_was_dropped(orders, rfm, model):
+    rows = pd.concat([rfm, rfm.head(2).assign(frequency=-1)], ignore_index=True)
+    lines = pd.concat([orders, orders.head(3).assign(date=None)], ignore_index=True)
+    found = hw.clv.report(model, rows, orders=lines, interval=None, on_invalid="drop", **COLUMNS)
+    assert {name: list(table["count"]) for name, table in found.dropped_.items()} == {
+        "rfm": [2],
+        "orders": [3],
+    }
+    told = {}
+    counts = model.frequencies(rows, on_invalid="drop", report=told)
+    pd.testing.assert_frame_equal(counts, found["frequencies"])
+    pd.testing.assert_frame_equal(told["goodness_of_fit"], found["goodness_of_fit"])
+
+
+def test_a_report_of_a_law_with_covariates_tracks_each_customer_by_its_own(orders, rfm):
+    model = hw.clv.BetaGeo().fit(rfm, period="7d", covariates={"purchase": ["kind"]})
+    found = hw.clv.report(model, rfm, orders=orders, interval=None, **COLUMNS)
+    tracked = hw.clv.tracking(orders, model, customers=rfm, **COLUMNS)
+    pd.testing.assert_frame_equal(found["tracking"], tracked)
+    with pytest.raises(hw.OptionError, match="without covariates"):
+        hw.clv.report(model, rfm, orders=orders, origins=ORIGINS, **COLUMNS)
+
+
+def test_draws_are_those_of_the_law(rfm, model):
+    other = hw.clv.laplace(rfm, "ModifiedBetaGeo", period="7d", draws=20)
+    for posterior, said in [(other, "is of ModifiedBetaGeo"), (model, "is a BetaGeo")]:
+        with pytest.raises(hw.OptionError, match=f"`posterior`: {said}, not draws of BetaGeo"):
+            hw.clv.report(model, rfm, posterior=posterior)
+
+
+def test_a_back_test_is_of_the_law_that_is_reported(orders, rfm):
+    model = hw.clv.BetaGeoCNBD(k=2, penalty=0.01).fit(rfm)
+    given = {"orders": orders, "origins": ORIGINS[:1], "period": "7d", **COLUMNS}
+    found = hw.clv.report(model, rfm, interval=None, **given)["backtest"]
+    tested = hw.clv.backtest(
+        orders, "BetaGeoCNBD", origins=ORIGINS[:1], k=2, penalty=0.01, period="7d", **COLUMNS
+    )
+    pd.testing.assert_frame_equal(found, tested)
+    with pytest.raises(hw.OptionError, match="`orders`"):
+        hw.clv.report(model, rfm, origins=ORIGINS)
+
+
+def test_a_report_is_of_a_law(rfm):
+    draws = hw.clv.laplace(rfm, "BetaGeo", period="7d", draws=20)
+    with pytest.raises(hw.OptionError, match="`model`: is a Posterior"):
+        hw.clv.report(draws, rfm)
