@@ -10,11 +10,12 @@ import threading
 import time
 import warnings
 
-# What importing takes is nobody's work: our own package and what peers hand their results over in.
-import headwater  # noqa: F401
 import pandas  # noqa: F401
 import psutil
 import stages
+
+# What importing takes is nobody's work: our own package and what peers hand their results over in.
+import headwater  # noqa: F401
 
 warnings.filterwarnings("ignore")
 

@@ -334,10 +334,7 @@ def money(
         "time_unit": time_unit,
     }
     run = {"seed": seed, "threads": threads, "progress": progress}
-    if period == "all":
-        wanted = _columns(spend, [channel, amount], [date])
-    else:
-        wanted = [channel, amount, date]
+    wanted = _columns(spend, [channel, amount], [date]) if period == "all" else [channel, amount, date]
     return _ask(journeys, "money", options, run, report, frame=spend, columns=wanted)
 
 
