@@ -1736,6 +1736,8 @@ export declare namespace clv {
     nextPurchase?: number
     /** Also the purchase rate while alive: purchase_rate. */
     rate?: boolean
+    /** Also each customer's part of the log-likelihood at the model's parameters, fitted or given: log_likelihood. */
+    logLikelihood?: boolean
     /** Column of the times between purchases, for `ParetoGGG`. Default `"log_intervals"`, where it is there. */
     logIntervals?: string
   }

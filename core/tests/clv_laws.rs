@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use headwater::clv::{
     BetaGeoBetaBinomial, BetaGeoBetaBinomialModel, BetaGeoCnbdModel, BetaGeoModel, GGompertzNbd,
     ModifiedBetaGeo, ModifiedBetaGeoCnbdModel, ModifiedBetaGeoModel, ParetoNbd, ParetoNbdModel,
-    PredictOptions, Purchases, RfmSlices, predict,
+    PredictOptions, PurchaseOptions, Purchases, RfmSlices, fit_purchases, predict,
 };
 use headwater::column::Columns;
 use headwater::{Error, Run};
@@ -548,6 +548,25 @@ fn the_table_has_what_was_asked_for() {
         let below: f64 = mass[..value("purchases_high", row) as usize].iter().sum();
         assert!(below < 0.95, "{row}");
         assert!(value("p_alive_ahead", row) < value("p_alive", row));
+    }
+}
+
+#[test]
+fn the_customers_parts_add_up_to_the_likelihood_of_the_fit() {
+    let rows = 60_u32;
+    let x = |i: u32| f64::from(i * i % 7);
+    let t_x = |i: u32| if x(i) == 0.0 { 0.0 } else { f64::from(1 + i * 13 % 37) };
+    let frame = Columns::new()
+        .with("customer", (0..i64::from(rows)).collect::<Vec<_>>())
+        .with("frequency", (0..rows).map(x).collect::<Vec<_>>())
+        .with("recency", (0..rows).map(t_x).collect::<Vec<_>>())
+        .with("T", (0..rows).map(|i| 38.0 + f64::from(i % 3)).collect::<Vec<_>>());
+    let options = PredictOptions { log_likelihood: true, ..PredictOptions::default() };
+    for kind in ["clv.BetaGeo", "clv.ModifiedBetaGeo", "clv.ParetoNBD", "clv.GGompertzNBD"] {
+        let model = fit_purchases(kind, &frame, &PurchaseOptions::default(), &Run::new()).unwrap().0;
+        let table = predict(&*model, &frame, &options, &Run::new()).unwrap().table();
+        let sum: f64 = table.f64s("log_likelihood").unwrap().iter().sum();
+        close(sum, model.estimates().log_likelihood, 1e-10, kind);
     }
 }
 

@@ -167,6 +167,7 @@ class Purchases(_Likelihood):
         discount_rate: float | None = None,
         next_purchase: float | None = None,
         rate: bool = False,
+        log_likelihood: bool = False,
         customer: str = "customer",
         frequency: str = "frequency",
         recency: str = "recency",
@@ -198,6 +199,8 @@ class Purchases(_Likelihood):
             Also the time until the next purchase: its quantile of this level, 0.5 for the median.
         rate : bool, default False
             Also the purchase rate while alive.
+        log_likelihood : bool, default False
+            Also each customer's part of the log-likelihood at the model's parameters, fitted or given.
         customer, frequency, recency, T : str
             Columns.
         log_intervals : str, optional
@@ -227,6 +230,7 @@ class Purchases(_Likelihood):
             "discount_rate": discount_rate,
             "next_purchase": next_purchase,
             "rate": rate or None,
+            "log_likelihood": log_likelihood or None,
             "log_intervals": log_intervals,
             "period": period,
             "on_invalid": on_invalid,
