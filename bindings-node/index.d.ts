@@ -1736,6 +1736,12 @@ export declare namespace clv {
     nextPurchase?: number
     /** Also the purchase rate while alive: purchase_rate. */
     rate?: boolean
+    /**
+     * Also the posterior of the customer's own purchase rate, alive or not (own_rate, own_rate_sd), and of the own
+     * dropout (own_dropout, own_dropout_sd): the probability after a purchase (BG laws) or at an opportunity (BG/BB),
+     * the rate (Pareto laws), the eta of the Gompertz hazard.
+     */
+    ownRates?: boolean
     /** Also each customer's part of the log-likelihood at the model's parameters, fitted or given: log_likelihood. */
     logLikelihood?: boolean
     /** Column of the times between purchases, for `ParetoGGG`. Default `"log_intervals"`, where it is there. */

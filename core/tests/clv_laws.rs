@@ -551,6 +551,67 @@ fn the_table_has_what_was_asked_for() {
     }
 }
 
+/// Mean and standard deviation of own rate and dropout.
+fn own_rates(model: &dyn Purchases, x: f64, t_x: f64, t: f64) -> [f64; 4] {
+    let frame = Columns::new()
+        .with("customer", vec!["one"])
+        .with("frequency", vec![x])
+        .with("recency", vec![t_x])
+        .with("T", vec![t]);
+    let options = PredictOptions { own_rates: true, ..PredictOptions::default() };
+    let table = predict(model, &frame, &options, &Run::new()).unwrap().table();
+    ["own_rate", "own_rate_sd", "own_dropout", "own_dropout_sd"].map(|name| table.f64s(name).unwrap()[0])
+}
+
+#[test]
+fn a_customers_own_rates_are_those_of_bayes() {
+    // BG/NBD: Gamma and Beta distributions of those alive, and of those who left at the last purchase.
+    let [r, alpha, a, b] = [0.6, 5.0, 0.8, 2.5];
+    let (x, t_x, t) = (4.0, 17.0, 30.0);
+    let model = BetaGeoModel::from_parameters(r, alpha, a, b, None).unwrap();
+    let alive = model.p_alive(x, t_x, t).unwrap();
+    let mixed = |of: [[f64; 2]; 2]| {
+        let [mean, square] = [0, 1].map(|k| alive * of[0][k] + (1.0 - alive) * of[1][k]);
+        [mean, (square - mean * mean).sqrt()]
+    };
+    let gamma = |shape: f64, rate: f64| [shape / rate, shape * (shape + 1.0) / (rate * rate)];
+    let beta = |a: f64, b: f64| [a / (a + b), a * (a + 1.0) / ((a + b) * (a + b + 1.0))];
+    let exact = [
+        mixed([gamma(r + x, alpha + t), gamma(r + x, alpha + t_x)]),
+        mixed([beta(a, b + x), beta(a + 1.0, b + x - 1.0)]),
+    ]
+    .concat();
+    for (got, want) in own_rates(&model, x, t_x, t).iter().zip(&exact) {
+        close(*got, *want, 1e-11, "BG/NBD");
+    }
+    // Pareto/NBD on a grid of both rates: (λ^x μ e^(−(λ+μ) t_x) + λ^(x+1) e^(−(λ+μ) T)) / (λ + μ).
+    let [r, alpha, s, beta] = [0.55, 10.6, 0.61, 11.7];
+    let model = ParetoNbdModel::from_parameters([r, alpha, s, beta], 1, None).unwrap();
+    let grid: Vec<f64> = (0..900).map(|i| (-32.0 + f64::from(i) * 0.04).exp()).collect();
+    let (mut whole, mut sums) = (0.0, [0.0; 4]);
+    for l in &grid {
+        for m in &grid {
+            let prior = l.powf(r) * (-alpha * l).exp() * m.powf(s) * (-beta * m).exp();
+            let life = l.powf(x) / (l + m) * (m * (-(l + m) * t_x).exp() + l * (-(l + m) * t).exp());
+            let weight = prior * life;
+            whole += weight;
+            for (sum, value) in sums.iter_mut().zip([*l, l * l, *m, m * m]) {
+                *sum += weight * value;
+            }
+        }
+    }
+    let [l, ll, m, mm] = sums.map(|sum| sum / whole);
+    let exact = [l, (ll - l * l).sqrt(), m, (mm - m * m).sqrt()];
+    for (got, want) in own_rates(&model, x, t_x, t).iter().zip(exact) {
+        close(*got, want, 1e-7, "Pareto/NBD");
+    }
+    // BG/BB after no purchase in no time: the priors themselves.
+    let model = BetaGeoBetaBinomialModel::from_parameters([1.2, 0.8, 0.7, 2.8], 1, None).unwrap();
+    let found = own_rates(&model, 0.0, 0.0, 0.0);
+    close(found[0], 0.6, 1e-12, "BG/BB");
+    close(found[2], 0.2, 1e-12, "BG/BB");
+}
+
 #[test]
 fn the_customers_parts_add_up_to_the_likelihood_of_the_fit() {
     let rows = 60_u32;

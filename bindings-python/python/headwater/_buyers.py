@@ -167,6 +167,7 @@ class Purchases(_Likelihood):
         discount_rate: float | None = None,
         next_purchase: float | None = None,
         rate: bool = False,
+        own_rates: bool = False,
         log_likelihood: bool = False,
         customer: str = "customer",
         frequency: str = "frequency",
@@ -199,6 +200,10 @@ class Purchases(_Likelihood):
             Also the time until the next purchase: its quantile of this level, 0.5 for the median.
         rate : bool, default False
             Also the purchase rate while alive.
+        own_rates : bool, default False
+            Also the posterior of the customer's own purchase rate, alive or not (own_rate, own_rate_sd), and of
+            the own dropout (own_dropout, own_dropout_sd): the probability after a purchase (BG laws) or at an
+            opportunity (BG/BB), the rate (Pareto laws), the eta of the Gompertz hazard.
         log_likelihood : bool, default False
             Also each customer's part of the log-likelihood at the model's parameters, fitted or given.
         customer, frequency, recency, T : str
@@ -230,6 +235,7 @@ class Purchases(_Likelihood):
             "discount_rate": discount_rate,
             "next_purchase": next_purchase,
             "rate": rate or None,
+            "own_rates": own_rates or None,
             "log_likelihood": log_likelihood or None,
             "log_intervals": log_intervals,
             "period": period,

@@ -54,6 +54,7 @@ class Purchases(_Likelihood):
         discount_rate: float | None = None,
         next_purchase: float | None = None,
         rate: bool = False,
+        own_rates: bool = False,
         log_likelihood: bool = False,
         customer: str = "customer",
         frequency: str = "frequency",

@@ -94,7 +94,7 @@ pub use frames::{
 };
 pub use gamma_gamma::{GammaGamma, GammaGammaModel, SpendSlices};
 pub use laws::{
-    BetaBinomialLaw, BetaGeoCnbdLaw, BetaGeoLaw, CustomerPrediction, Fit, GGompertzLaw, History, Law,
+    BetaBinomialLaw, BetaGeoCnbdLaw, BetaGeoLaw, CustomerPrediction, Fit, GGompertzLaw, History, Law, Mixing,
     ModifiedBetaGeoCnbdLaw, ModifiedBetaGeoLaw, ParetoGggLaw, ParetoLaw, PredictOptions, PurchaseModel,
     Purchases, Quantity, predict,
 };

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use self::expectation::{Future, Lanes};
 use super::estimates::{Estimates, interval_quantile};
-use super::laws::{BetaGeometric, History, Purchases, Quantity, same_unit};
+use super::laws::{BetaGeoLaw, BetaGeometric, History, Law, Mixing, Purchases, Quantity, same_unit};
 use super::rows::{RfmSlices, Unique, fault};
 use super::unit::Unit;
 use crate::math::{exp, exp_m1, ln};
@@ -339,6 +339,9 @@ impl Purchases for BetaGeoModel {
     }
     fn period(&self) -> Option<Unit> {
         self.period
+    }
+    fn mixing(&self) -> [Mixing; 2] {
+        BetaGeoLaw::MIXING
     }
     fn quantity_at(&self, values: &[f64], history: History, quantity: Quantity) -> f64 {
         let p = std::array::from_fn(|i| values.get(i).copied().unwrap_or(f64::NAN));

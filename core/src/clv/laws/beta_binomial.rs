@@ -4,7 +4,7 @@
 //! and dies before it with probability θ ~ Beta(γ, δ). recency is the
 //! opportunity of the last purchase, age how many there were.
 
-use super::{History, Law, ln_rising_ratio, parts};
+use super::{History, Law, Mixing, ln_rising_ratio, parts};
 use crate::clv::covariates::Process;
 use crate::clv::estimates::Verdict;
 use crate::math::jet::{Jet, Real};
@@ -68,6 +68,7 @@ impl Law<4> for BetaBinomialLaw {
     const NAME: &'static str = "BetaGeoBetaBinomial";
     const PARAMETERS: [&'static str; 4] = ["alpha", "beta", "gamma", "delta"];
     const TIME: [f64; 4] = [0.0; 4];
+    const MIXING: [Mixing; 2] = [Mixing::Beta { a: 0, b: 1 }, Mixing::Beta { a: 2, b: 3 }];
     const DISCRETE: bool = true;
 
     fn with_k(k: u32) -> Option<Self> {

@@ -14,7 +14,9 @@
 //! Term j of the last sum is the weight of j ticks since the last purchase;
 //! given j the rate is Gamma(R + j, A).
 
-use super::{History, Law, first_negative_binomial, ln_rising_ratio, negative_binomial, parts, slope_of};
+use super::{
+    History, Law, Mixing, first_negative_binomial, ln_rising_ratio, negative_binomial, parts, slope_of,
+};
 use crate::clv::beta_geo::expectation::Future;
 use crate::clv::covariates::Process;
 use crate::clv::estimates::Verdict;
@@ -327,6 +329,7 @@ macro_rules! law {
             const NAME: &'static str = $label;
             const PARAMETERS: [&'static str; 4] = ["r", "alpha", "a", "b"];
             const TIME: [f64; 4] = [0.0, 1.0, 0.0, 0.0];
+            const MIXING: [Mixing; 2] = [Mixing::Gamma { shape: 0, rate: 1 }, Mixing::Beta { a: 2, b: 3 }];
 
             fn with_k(k: u32) -> Option<Self> {
                 (k == 1 || $regular && (1..=50).contains(&k)).then_some(Self { k })

@@ -13,7 +13,7 @@
 //! 2012): S = (β / (β − 1 + e^bt))^s. The printed forms of the integral are
 //! differences of two ₂F₁ that cancel; here it is a sum of positive terms.
 
-use super::{History, Law, first_negative_binomial, parts, slope_of};
+use super::{History, Law, Mixing, first_negative_binomial, parts, slope_of};
 use crate::clv::covariates::Process;
 use crate::clv::estimates::Verdict;
 use crate::math::dual::Dual;
@@ -332,6 +332,7 @@ impl Law<4> for ParetoLaw {
     const NAME: &'static str = "ParetoNBD";
     const PARAMETERS: [&'static str; 4] = ["r", "alpha", "s", "beta"];
     const TIME: [f64; 4] = [0.0, 1.0, 0.0, 1.0];
+    const MIXING: [Mixing; 2] = [Mixing::Gamma { shape: 0, rate: 1 }, Mixing::Gamma { shape: 2, rate: 3 }];
 
     common!(ParetoLaw, 4);
 
@@ -412,6 +413,7 @@ impl Law<5> for GGompertzLaw {
     const NAME: &'static str = "GGompertzNBD";
     const PARAMETERS: [&'static str; 5] = ["r", "alpha", "b", "s", "beta"];
     const TIME: [f64; 5] = [0.0, 1.0, -1.0, 0.0, 0.0];
+    const MIXING: [Mixing; 2] = [Mixing::Gamma { shape: 0, rate: 1 }, Mixing::Gamma { shape: 3, rate: 4 }];
 
     common!(GGompertzLaw, 5);
 

@@ -10,6 +10,7 @@ mod fit;
 mod ggg;
 mod lifetimes;
 mod model;
+mod own_rates;
 mod predict;
 mod purchases;
 
@@ -24,6 +25,7 @@ pub(super) use fit::{evaluate, no_k, opportunities, slope, with_intervals};
 pub use ggg::ParetoGggLaw;
 pub use lifetimes::{GGompertzLaw, ParetoLaw};
 pub use model::PurchaseModel;
+pub use own_rates::Mixing;
 pub use predict::{CustomerPrediction, PredictOptions, predict};
 pub(crate) use predict::{expected_purchases, same_unit};
 pub use purchases::{Purchases, Quantity};
@@ -64,6 +66,8 @@ pub trait Law<const N: usize>: Copy + Debug + PartialEq + Send + Sync + 'static 
     const PARAMETERS: [&'static str; N];
     /// Each parameter's unit, as a power of time.
     const TIME: [f64; N];
+    /// How customers differ in how often they buy, and in how soon they leave.
+    const MIXING: [Mixing; 2];
     /// Whether times are whole numbers of opportunities.
     const DISCRETE: bool = false;
     /// Whether the law learns from the times between purchases.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fit::{evaluate, no_k};
 use super::purchases::{Purchases, Quantity, without_covariates};
-use super::{History, Law};
+use super::{History, Law, Mixing};
 use crate::clv::covariates::Effects;
 use crate::clv::estimates::{Estimates, Verdict};
 use crate::clv::rows::RfmSlices;
@@ -156,6 +156,9 @@ impl<L: Law<N>, const N: usize> Purchases for PurchaseModel<L, N> {
     }
     fn ticks(&self) -> u32 {
         self.law.k()
+    }
+    fn mixing(&self) -> [Mixing; 2] {
+        L::MIXING
     }
     fn effects(&self) -> Option<&Effects> {
         self.effects.as_ref()

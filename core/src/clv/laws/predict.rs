@@ -44,6 +44,8 @@ pub struct PredictOptions {
     pub next_purchase: Option<f64>,
     /// Also the purchase rate while alive.
     pub rate: bool,
+    /// Also the posterior of the customer's own purchase rate and dropout: means and standard deviations.
+    pub own_rates: bool,
     /// Also each customer's part of the log-likelihood at the model's parameters.
     pub log_likelihood: bool,
     /// The unit of recency and T, where it is known; it must then be the model's.
@@ -71,6 +73,7 @@ impl Default for PredictOptions {
             discount_rate: None,
             next_purchase: None,
             rate: false,
+            own_rates: false,
             log_likelihood: false,
             period: None,
             log_intervals: None,
@@ -120,6 +123,7 @@ struct Answers {
 /// | residual_purchases | `discount_rate` | for ever, discounted (DERT) |
 /// | next_purchase | `next_purchase` | time until the next purchase; missing where it may never come |
 /// | purchase_rate | `rate` | per period, while alive |
+/// | own_rate, own_rate_sd, own_dropout, own_dropout_sd | `own_rates` | posterior mean and standard deviation of the customer's own purchase rate, alive or not, and of the own dropout: the probability after a purchase (BG laws) or at an opportunity (BG/BB), the rate (Pareto laws), the η of the Gompertz hazard |
 /// | log_likelihood | `log_likelihood` | the customer's part, at these parameters; laws of k ticks leave out Σ (k − 1) ln Δ, as their fits do |
 ///
 /// Computed on distinct rows.
@@ -324,6 +328,16 @@ fn answers(
             let [low, high] = around(model, history, Quantity::Rate, value, z);
             columns.extend([("purchase_rate_low", Some(low)), ("purchase_rate_high", Some(high))]);
         }
+    }
+    if options.own_rates {
+        let [bought, left] = model.mixing().map(|mixing| mixing.own(model, history));
+        let ticks = f64::from(model.ticks());
+        columns.extend([
+            ("own_rate", Some(bought[0] / ticks)),
+            ("own_rate_sd", Some(bought[1] / ticks)),
+            ("own_dropout", Some(left[0])),
+            ("own_dropout_sd", Some(left[1])),
+        ]);
     }
     if options.log_likelihood {
         columns.push(("log_likelihood", Some(model.quantity(history, Quantity::LogLikelihood))));

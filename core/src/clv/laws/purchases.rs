@@ -2,6 +2,7 @@
 
 use super::History;
 use super::delta::of_probabilities;
+use super::own_rates::Mixing;
 use super::predict::interval_of;
 use crate::clv::covariates::Effects;
 use crate::clv::estimates::{Estimates, interval_quantile};
@@ -83,6 +84,8 @@ pub trait Purchases: Send + Sync {
     fn ticks(&self) -> u32 {
         1
     }
+    /// How customers differ in how often they buy, and in how soon they leave.
+    fn mixing(&self) -> [Mixing; 2];
     /// Whether the law learns from the times between purchases
     /// ([`History::log_intervals`]).
     fn reads_intervals(&self) -> bool {

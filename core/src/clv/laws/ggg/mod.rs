@@ -24,7 +24,7 @@ mod gap;
 mod marks;
 mod regularity;
 
-use super::{History, Law};
+use super::{History, Law, Mixing};
 use crate::clv::covariates::Process;
 use crate::clv::estimates::Verdict;
 use crate::math::quadrature::ln_sum_exp;
@@ -69,6 +69,7 @@ impl Law<6> for ParetoGggLaw {
     const NAME: &'static str = "ParetoGGG";
     const PARAMETERS: [&'static str; 6] = ["t", "gamma", "r", "alpha", "s", "beta"];
     const TIME: [f64; 6] = [0.0, 0.0, 0.0, 1.0, 0.0, 1.0];
+    const MIXING: [Mixing; 2] = [Mixing::Gamma { shape: 2, rate: 3 }, Mixing::Gamma { shape: 4, rate: 5 }];
     const INTERVALS: bool = true;
 
     fn with_k(k: u32) -> Option<Self> {
