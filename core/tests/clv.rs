@@ -288,7 +288,12 @@ fn lifetime_value_is_the_discounted_sum() {
         .with("T", vec![38.86, 38.86, 38.0])
         .with("monetary_value", vec![0.0, 22.35, 26.4]);
     for (periods, discount_rate) in [(1, 0.0), (52, 0.0025), (400, 0.01), (3000, 0.0)] {
-        let options = LifetimeOptions { periods, discount_rate, margin: 0.3, ..LifetimeOptions::default() };
+        let options = LifetimeOptions {
+            periods: (periods as f64).into(),
+            discount_rate: discount_rate.into(),
+            margin: 0.3,
+            ..LifetimeOptions::default()
+        };
         let got = lifetime_value(&model, &spend, &frame, &options, &Run::new()).unwrap();
         for (i, (x, t_x, t, m)) in
             [(0.0, 0.0, 38.86, 0.0), (2.0, 30.43, 38.86, 22.35), (29.0, 37.7, 38.0, 26.4)]

@@ -266,7 +266,7 @@ fn predictions_are_those_of_each_customers_own_law() -> Result<()> {
         let customers = simulate(300, 9, pareto);
         let frame = customers.frame();
         let model = fit(kind, &frame, both())?;
-        let ask = PredictOptions { periods: 26.0, interval: Some(0.9), ..PredictOptions::default() };
+        let ask = PredictOptions { periods: 26.0.into(), interval: Some(0.9), ..PredictOptions::default() };
         let table = clv::predict(&*model, &frame, &ask, &run)?.table();
         for row in [0, 1, 2, 150, 299] {
             let kind = Columns::new()

@@ -65,18 +65,22 @@ fn intervals_are_those_of_draws_of_the_parameters() -> Result<()> {
     for kind in ["clv.ParetoNBD"] {
         let (model, _) = fit_purchases(kind, &frame, &fit, &run)?;
         let ask = PredictOptions {
-            periods: 26.0,
+            periods: 26.0.into(),
             interval: Some(0.9),
-            ahead: Some(20.0),
-            discount_rate: Some(0.01),
+            ahead: Some(20.0.into()),
+            discount_rate: Some(0.01.into()),
             rate: true,
             ..PredictOptions::default()
         };
         let table = predict(&*model, &frame, &ask, &run)?.table();
         let options = GammaGammaOptions { weight: Some("many".into()), ..GammaGammaOptions::default() };
         let (spend, _) = gamma_gamma(&frame, &options, &run)?;
-        let value =
-            LifetimeOptions { periods: 12, discount_rate: 0.01, interval: Some(0.9), ..Default::default() };
+        let value = LifetimeOptions {
+            periods: 12.0.into(),
+            discount_rate: 0.01.into(),
+            interval: Some(0.9),
+            ..Default::default()
+        };
         let valued = lifetime_value(&*model, &spend, &frame, &value, &run)?.table();
         let column = |table: &headwater::Table, name: &str| table.f64s(name).unwrap().to_vec();
         let rate = 1.01_f64.ln();
@@ -142,10 +146,10 @@ fn a_single_customer_has_the_intervals_of_the_frame() -> Result<()> {
     for kind in ["clv.ParetoNBD", "clv.BetaGeo", "clv.GGompertzNBD", "clv.BetaGeoCNBD"] {
         let model = fitted(kind)?;
         let ask = PredictOptions {
-            periods: 26.0,
+            periods: 26.0.into(),
             interval: Some(0.9),
-            ahead: Some(20.0),
-            discount_rate: Some(0.01),
+            ahead: Some(20.0.into()),
+            discount_rate: Some(0.01.into()),
             rate: true,
             ..PredictOptions::default()
         };

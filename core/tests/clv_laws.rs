@@ -485,11 +485,11 @@ fn the_table_has_what_was_asked_for() {
     let rows = RfmSlices { frequency: &x, recency: &t_x, age: &t, ..RfmSlices::default() };
     let model = ParetoNbd::new().fit(&rows, &run).unwrap();
     let options = PredictOptions {
-        periods: 20.0,
+        periods: 20.0.into(),
         interval: Some(0.9),
         purchase_interval: Some(0.9),
-        ahead: Some(10.0),
-        discount_rate: Some(0.002),
+        ahead: Some(10.0.into()),
+        discount_rate: Some(0.002.into()),
         next_purchase: Some(0.5),
         rate: true,
         ..PredictOptions::default()

@@ -153,12 +153,12 @@ class Purchases(_Likelihood):
     def predict(
         self,
         rfm: Any,
-        periods: float = 1.0,
+        periods: _call.Horizon = 1.0,
         *,
         interval: float | None = None,
         purchase_interval: float | None = None,
-        ahead: float | None = None,
-        discount_rate: float | None = None,
+        ahead: _call.Horizon | None = None,
+        discount_rate: _call.Discount | None = None,
         next_purchase: float | None = None,
         rate: bool = False,
         customer: str = "customer",
@@ -178,16 +178,18 @@ class Purchases(_Likelihood):
         ----------
         rfm : frame
             What `summarize` gives.
-        periods : float, default 1
-            How many periods ahead, in the unit of recency and T.
+        periods : float, str or timedelta, default 1
+            How many periods ahead, in the unit of recency and T; or a span such as ``"365d"`` or ``"month"``,
+            where the model knows its period.
         interval : float, optional
             The level of an interval for the uncertainty of the parameters, such as 0.95.
         purchase_interval : float, optional
             The level of an interval for the purchases themselves (quantiles of their number).
-        ahead : float, optional
-            Also P(alive) so many periods after T.
-        discount_rate : float, optional
-            Also purchases for ever, discounted by this rate per period (DERT).
+        ahead : float, str or timedelta, optional
+            Also P(alive) so many periods, or so long, after T.
+        discount_rate : float or dict, optional
+            Also purchases for ever, discounted by this rate per period, or per a span of its own,
+            ``{"rate": 0.1, "per": "365d"}`` (DERT).
         next_purchase : float, optional
             Also the time until the next purchase: its quantile of this level, 0.5 for the median.
         rate : bool, default False

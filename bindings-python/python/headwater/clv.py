@@ -345,8 +345,8 @@ def lifetime_value(
     spend: GammaGamma,
     rfm: Any,
     *,
-    periods: int = 52,
-    discount_rate: float = 0.0,
+    periods: _call.Horizon = 52,
+    discount_rate: _call.Discount = 0.0,
     margin: float = 1.0,
     interval: float | None = None,
     customer: str = "customer",
@@ -368,10 +368,12 @@ def lifetime_value(
     spend : GammaGamma
     rfm : frame
         What `summarize` gives.
-    periods : int, default 52
-        How many periods ahead are valued, in the unit of recency and T.
-    discount_rate : float, default 0
-        Per period; purchases of a period are discounted as if made at its end.
+    periods : int, str or timedelta, default 52
+        How many periods ahead are valued, in the unit of recency and T; or a span that is a whole number of
+        them, such as ``"364d"`` of weeks or ``"year"`` of months.
+    discount_rate : float or dict, default 0
+        Per period of the model, or per a span of its own, ``{"rate": 0.1, "per": "365d"}``, which is
+        compounded to the model's period. Purchases of a period are discounted as if made at its end.
     margin : float, default 1
         The share of the spend that is profit.
     interval : float, optional

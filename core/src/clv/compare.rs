@@ -139,7 +139,7 @@ pub fn compare_purchases(frame: &Columns, options: &CompareOptions, run: &Run) -
                     recency: options.recency.clone(),
                     age: options.age.clone(),
                     log_intervals: options.log_intervals.clone(),
-                    periods: *periods,
+                    periods: (*periods).into(),
                     on_invalid: options.on_invalid,
                     ..PredictOptions::default()
                 };

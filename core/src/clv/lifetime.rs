@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ahead::{DiscountRate, Horizon};
 use super::beta_geo::discount_weights;
 use super::covariates::{Shared, each_law, reader};
 use super::estimates::interval_quantile;
@@ -29,10 +30,11 @@ pub struct LifetimeOptions {
     pub age: String,
     /// Column of the mean value of the repeat purchases.
     pub monetary_value: String,
-    /// How many periods ahead are valued, 1 to 100,000; the unit is the model's period. Default 52.
-    pub periods: usize,
-    /// Discount rate per period, from 0 (the default).
-    pub discount_rate: f64,
+    /// How many periods ahead are valued, a whole number from 1 to 100,000 or a span of so many: the unit is the
+    /// model's period. Default 52.
+    pub periods: Horizon,
+    /// Discount rate from 0 (the default), per period or per a span of its own.
+    pub discount_rate: DiscountRate,
     /// Share of the spend that is profit, from 0; 1 by default.
     pub margin: f64,
     /// Level of an interval of the value for the uncertainty of the parameters, of purchases and of
@@ -52,8 +54,8 @@ impl Default for LifetimeOptions {
             recency: "recency".to_owned(),
             age: "T".to_owned(),
             monetary_value: "monetary_value".to_owned(),
-            periods: 52,
-            discount_rate: 0.0,
+            periods: Horizon::Periods(52.0),
+            discount_rate: DiscountRate::default(),
             margin: 1.0,
             interval: None,
             period: None,
@@ -114,13 +116,11 @@ pub fn lifetime_value(
     options: &LifetimeOptions,
     run: &Run,
 ) -> Result<Lifetime> {
-    if options.periods == 0 || options.periods > 100_000 {
-        return Err(Error::option("periods", "must be a whole number from 1 to 100,000"));
-    }
-    for (name, value) in [("discount_rate", options.discount_rate), ("margin", options.margin)] {
-        if !(value.is_finite() && value >= 0.0) {
-            return Err(Error::option(name, "must be a finite number from 0"));
-        }
+    let period = model.period().or(options.period);
+    let periods = options.periods.whole("periods", period, 100_000)?;
+    let rate = options.discount_rate.per_period("discount_rate", period)?;
+    if !(options.margin.is_finite() && options.margin >= 0.0) {
+        return Err(Error::option("margin", "must be a finite number from 0"));
     }
     let z = options.interval.map(interval_quantile).transpose()?;
     same_unit(model.period(), options.period)?;
@@ -136,7 +136,7 @@ pub fn lifetime_value(
     };
     let history = History::read(frame, roles, options.on_invalid, run)?;
     let rows = RfmSlices { period: options.period, ..history.slices() };
-    let weights = discount_weights(options.periods, options.discount_rate);
+    let weights = discount_weights(periods, rate);
     if model.is_discrete() {
         super::laws::opportunities(&rows)?;
     }

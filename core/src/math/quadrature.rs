@@ -252,7 +252,10 @@ mod tests {
                     // With t = e^v: ∫₀ e^(−z (e^v − 1)) e^((1−s) v) dv.
                     let end = ln(1.0 + 45.0 / z).min(if s > 1.2 { 45.0 / (s - 1.0) } else { f64::INFINITY });
                     let slow = integrate(0.0, end, 900, |v| exp(-z * exp_m1(v) + (1.0 - s) * v));
-                    assert!((here / slow - 1.0).abs() < 2e-14 - 3e-16 * ln(z), "s {s} z {z}: {here:e} {slow:e}");
+                    assert!(
+                        (here / slow - 1.0).abs() < 2e-14 - 3e-16 * ln(z),
+                        "s {s} z {z}: {here:e} {slow:e}"
+                    );
                 }
             }
         }

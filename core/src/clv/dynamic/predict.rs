@@ -6,6 +6,7 @@ use super::Sources;
 use super::likelihood::{Course, LAW, told};
 use super::model::{DynamicParetoNbdModel, centred};
 use super::timeline::{Life, Lives, Timeline};
+use crate::clv::ahead::{DiscountRate, Horizon};
 use crate::clv::estimates::interval_quantile;
 use crate::clv::laws::{CustomerPrediction, deviation_by, ln_rise, slopes};
 use crate::column::{Columns, Names, Table, Values};
@@ -20,19 +21,24 @@ const PIECE: usize = 64;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DynamicPredictOptions {
-    /// How many periods after the end of observation. Default 1.
-    pub periods: f64,
+    /// How far after the end of observation: a number of periods or a span of time. Default 1 period.
+    pub periods: Horizon,
     /// Level of an interval for the uncertainty of the parameters; none by default.
     pub interval: Option<f64>,
-    /// Also purchases in these periods discounted by 1 + this a period (DECT).
-    pub discount_rate: Option<f64>,
+    /// Also purchases in these periods discounted at this rate, per period or per a span of its own (DECT).
+    pub discount_rate: Option<DiscountRate>,
     /// How the frames are read.
     pub sources: Sources,
 }
 
 impl Default for DynamicPredictOptions {
     fn default() -> Self {
-        Self { periods: 1.0, interval: None, discount_rate: None, sources: Sources::default() }
+        Self {
+            periods: Horizon::Periods(1.0),
+            interval: None,
+            discount_rate: None,
+            sources: Sources::default(),
+        }
     }
 }
 
@@ -64,7 +70,7 @@ impl DynamicParetoNbdModel {
     ) -> Result<CustomerPrediction> {
         let (timeline, period) = self.timeline(covariates, options, run)?;
         let lives = Lives::read(orders, &timeline, &options.sources, period, run)?;
-        let ahead = self.ahead(options)?;
+        let ahead = options.periods.micros("periods", self.period)?;
         let mut pieces = Vec::new();
         let coming: Vec<Coming> = lives
             .each
@@ -96,7 +102,7 @@ impl DynamicParetoNbdModel {
             ));
         }
         let (timeline, period) = self.timeline(covariates, options, run)?;
-        let ahead = self.ahead(options)?;
+        let ahead = options.periods.micros("periods", self.period)?;
         let (mut lives, mut coming, mut names) = (Vec::new(), Vec::new(), Vec::new());
         let mut pieces = Vec::new();
         for (label, birth, places) in timeline.firsts() {
@@ -142,16 +148,6 @@ impl DynamicParetoNbdModel {
         Ok((timeline, self.period.micros() as f64))
     }
 
-    /// The horizon in microseconds.
-    fn ahead(&self, options: &DynamicPredictOptions) -> Result<i64> {
-        let micros = options.periods * self.period.micros() as f64;
-        if !(options.periods.is_finite() && options.periods >= 0.0 && micros < 9e18) {
-            let reason = format!("{} is not a number of periods from 0 that time can hold", options.periods);
-            return Err(Error::option("periods", reason));
-        }
-        Ok(micros.round() as i64)
-    }
-
     fn answers(
         &self,
         timeline: &Timeline<'_>,
@@ -164,10 +160,7 @@ impl DynamicParetoNbdModel {
         let z = options.interval.map(interval_quantile).transpose()?;
         let rate = match options.discount_rate {
             None => 0.0,
-            Some(rate) if rate.is_finite() && rate >= 0.0 => ln_1p(rate),
-            Some(_) => {
-                return Err(Error::option("discount_rate", "must be a finite rate per period from 0"));
-            }
+            Some(rate) => ln_1p(rate.per_period("discount_rate", Some(self.period.into()))?),
         };
         let matrix = centred(self.effects.terms(), timeline);
         let course = Course::new(&matrix, self.effects.coefficients());

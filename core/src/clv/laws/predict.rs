@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::History;
 use super::delta::{around, deviation, factors, ln_slopes, odds_slopes, shifts};
-use super::purchases::{MOST, Purchases, Quantity, slope, span};
+use super::purchases::{MOST, Purchases, Quantity, slope};
+use crate::clv::ahead::{DiscountRate, Horizon};
 use crate::clv::covariates::{Shared, each_law, reader};
 use crate::clv::estimates::interval_quantile;
 use crate::clv::frames::{History as Rows, Roles, intervals_of};
@@ -29,17 +30,17 @@ pub struct PredictOptions {
     /// Column of the age at the end of observation, in periods.
     #[serde(rename = "T")]
     pub age: String,
-    /// How many periods ahead, a number from 0; 1 by default.
-    pub periods: f64,
+    /// How far ahead, a number of periods from 0 or a span of time; 1 period by default.
+    pub periods: Horizon,
     /// Level of an interval for the uncertainty of the *parameters*; none by default.
     pub interval: Option<f64>,
     /// Level of an interval for the *purchases themselves*, of which the
     /// parameters are taken as known; none by default.
     pub purchase_interval: Option<f64>,
-    /// Also P(alive) so many periods after T.
-    pub ahead: Option<f64>,
-    /// Also purchases for ever, discounted by 1 + this a period.
-    pub discount_rate: Option<f64>,
+    /// Also P(alive) so many periods, or so long a time, after T.
+    pub ahead: Option<Horizon>,
+    /// Also purchases for ever, discounted at this rate, per period or per a span of its own.
+    pub discount_rate: Option<DiscountRate>,
     /// Also the time until the next purchase: its quantile of this level.
     pub next_purchase: Option<f64>,
     /// Also the purchase rate while alive.
@@ -62,7 +63,7 @@ impl Default for PredictOptions {
             frequency: "frequency".to_owned(),
             recency: "recency".to_owned(),
             age: "T".to_owned(),
-            periods: 1.0,
+            periods: Horizon::Periods(1.0),
             interval: None,
             purchase_interval: None,
             ahead: None,
@@ -99,6 +100,15 @@ impl CustomerPrediction {
     }
 }
 
+/// What is asked of every row: the normal quantile of intervals, and times and δ = ln(1 + d) in periods.
+#[derive(Clone, Copy)]
+struct Asked {
+    z: Option<f64>,
+    periods: f64,
+    ahead: Option<f64>,
+    rate: Option<f64>,
+}
+
 /// One distinct row's answers, in the order of the columns.
 struct Answers {
     columns: Vec<(&'static str, Option<f64>)>,
@@ -125,9 +135,11 @@ pub fn predict(
     options: &PredictOptions,
     run: &Run,
 ) -> Result<CustomerPrediction> {
-    span("periods", options.periods)?;
-    let ahead = options.ahead.map(|ahead| span("ahead", ahead)).transpose()?;
-    let rate = options.discount_rate.map(slope).transpose()?;
+    let period = model.period().or(options.period);
+    let periods = options.periods.periods("periods", period)?;
+    let ahead = options.ahead.map(|ahead| ahead.periods("ahead", period)).transpose()?;
+    let per_period = |rate: DiscountRate| slope(rate.per_period("discount_rate", period)?);
+    let rate = options.discount_rate.map(per_period).transpose()?;
     let z = options.interval.map(interval_quantile).transpose()?;
     if let Some(level) = options.purchase_interval {
         interval_quantile(level).map_err(|_| {
@@ -164,15 +176,16 @@ pub fn predict(
         slices.check_times()?;
     }
     run.stage("predicting", slices.len() as u64)?;
+    let asked = Asked { z, periods, ahead, rate };
     let answers = each_law(model, &rows, run, |model, slices| {
         let unique = Unique::with_intervals(slices, run)?;
         let n = unique.len();
-        let living = Living::of(model, &unique, options.periods, z.is_some(), run)?;
+        let living = Living::of(model, &unique, periods, z.is_some(), run)?;
         let parts = run.map_items(n.div_ceil(PIECE), |piece| {
             let mut out = Vec::with_capacity(PIECE);
             for row in piece * PIECE..n.min((piece + 1) * PIECE) {
                 run.check()?;
-                out.push(answers(model, unique.history(row), living.row(row), options, (z, ahead, rate)));
+                out.push(answers(model, unique.history(row), living.row(row), options, asked));
             }
             Ok(out)
         })?;
@@ -183,7 +196,7 @@ pub fn predict(
     let mut table = Table::new().with("customer", Values::Names(customer));
     let names: Vec<&'static str> = match answers.first() {
         Some(first) => first.columns.iter().map(|c| c.0).collect(),
-        None => self::answers(model, History::default(), &Course::default(), options, (z, ahead, rate))
+        None => self::answers(model, History::default(), &Course::default(), options, asked)
             .columns
             .iter()
             .map(|c| c.0)
@@ -274,7 +287,7 @@ fn answers(
     history: History,
     course: &Course,
     options: &PredictOptions,
-    (z, ahead, rate): (Option<f64>, Option<f64>, Option<f64>),
+    Asked { z, periods, ahead, rate }: Asked,
 ) -> Answers {
     let alive = model.quantity(history, Quantity::Alive { ahead: 0.0 });
     let expected = alive * course.expected;
@@ -289,7 +302,7 @@ fn answers(
         ]);
     }
     if let Some(level) = options.purchase_interval {
-        let [low, high] = quantiles(model, history, options.periods, level, expected);
+        let [low, high] = quantiles(model, history, periods, level, expected);
         columns.extend([("purchases_low", Some(low)), ("purchases_high", Some(high))]);
     }
     if let Some(ahead) = ahead {
