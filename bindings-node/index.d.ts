@@ -3189,8 +3189,9 @@ export declare namespace clv {
   /**
    * Fits several models of purchases to the same customers and judges them:
    * model, k, parameters, log_likelihood, aic, bic, verdict, and with holdout
-   * columns the errors of the forecast; best BIC first. `extras.vuong` has the
-   * pairs (Vuong 1989).
+   * columns the errors of the forecast; best BIC first. AIC and BIC are missing
+   * of models whose likelihood is of other data than the first one's.
+   * `extras.vuong` has the pairs (Vuong 1989).
    */
   export function compare(rfm: FrameInput, options?: ComparePurchasesOptions & RunOptions): Promise<Frame>
 

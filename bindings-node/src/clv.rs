@@ -471,8 +471,9 @@ pub fn backtest<'e>(env: &'e Env, orders: Unknown<'e>, options: Unknown<'e>) -> 
 
 /// Fits several models of purchases to the same customers and judges them:
 /// model, k, parameters, log_likelihood, aic, bic, verdict, and with holdout
-/// columns the errors of the forecast; best BIC first. `extras.vuong` has the
-/// pairs (Vuong 1989).
+/// columns the errors of the forecast; best BIC first. AIC and BIC are missing
+/// of models whose likelihood is of other data than the first one's.
+/// `extras.vuong` has the pairs (Vuong 1989).
 #[napi(
     namespace = "clv",
     ts_args_type = "rfm: FrameInput, options?: ComparePurchasesOptions & RunOptions",

@@ -219,13 +219,15 @@ def compare(
     on_invalid, threads, progress
         As in `summarize`.
     report : dict, optional
-        Is given the frames "vuong" (pairs of models: statistic, p; Vuong 1989) and "dropped".
+        Is given the frames "vuong" (pairs of models: statistic, p; Vuong 1989; missing where
+            the data do not tell them apart) and "dropped".
 
     Returns
     -------
     frame
         model, k, parameters, log_likelihood, aic, bic, verdict, and with a holdout mae, rmse, bias, spearman,
-        gini_normalised; best BIC first. Likelihoods of different k can be compared where the frame has
+        gini_normalised; best BIC first. AIC and BIC are missing of models whose likelihood is of other
+        data than that of the first one named: those of another k can be compared where the frame has
         ``log_intervals``.
     """
     options = {
