@@ -274,7 +274,7 @@ impl PurchaseModel {
 
     /// The maximised log-likelihood.
     #[napi(getter, skip_typescript)]
-    pub fn log_likelihood(&self, env: &Env) -> Result<f64> {
+    pub fn log_likelihood(&self, env: &Env) -> Result<Option<f64>> {
         job::now(env, || Ok(self.slot.get()?.estimates().log_likelihood))
     }
 
@@ -371,7 +371,7 @@ impl PurchaseModel {
         age: f64,
         ahead: Option<f64>,
         level: Option<f64>,
-    ) -> Result<Vec<f64>> {
+    ) -> Result<Vec<Option<f64>>> {
         let asked = Quantity::Alive { ahead: ahead.unwrap_or(0.0) };
         self.interval(env, [frequency, recency, age], asked, level)
     }
@@ -386,7 +386,7 @@ impl PurchaseModel {
         age: f64,
         periods: f64,
         level: Option<f64>,
-    ) -> Result<Vec<f64>> {
+    ) -> Result<Vec<Option<f64>>> {
         self.interval(env, [frequency, recency, age], Quantity::Purchases { periods }, level)
     }
 
@@ -400,7 +400,7 @@ impl PurchaseModel {
         age: f64,
         discount_rate: f64,
         level: Option<f64>,
-    ) -> Result<Vec<f64>> {
+    ) -> Result<Vec<Option<f64>>> {
         job::now(env, || {
             let (asked, level) = (Quantity::residual(discount_rate)?, level.unwrap_or(LEVEL));
             Ok(self.slot.get()?.interval(frequency, recency, age, asked, level)?.to_vec())
@@ -419,7 +419,7 @@ impl PurchaseModel {
         periods: f64,
         most: u32,
         level: Option<f64>,
-    ) -> Result<Vec<Vec<f64>>> {
+    ) -> Result<Vec<Vec<Option<f64>>>> {
         job::now(env, || {
             let (most, level) = (most as usize, level.unwrap_or(LEVEL));
             let model = self.slot.get()?;
@@ -434,7 +434,7 @@ impl PurchaseModel {
         [frequency, recency, age]: [f64; 3],
         asked: Quantity,
         level: Option<f64>,
-    ) -> Result<Vec<f64>> {
+    ) -> Result<Vec<Option<f64>>> {
         let level = level.unwrap_or(LEVEL);
         job::now(env, || Ok(self.slot.get()?.interval(frequency, recency, age, asked, level)?.to_vec()))
     }
@@ -574,9 +574,9 @@ impl GammaGamma {
         named(env, model.estimates(), model.standard_errors())
     }
 
-    /// The maximised log-likelihood.
+    /// The maximised log-likelihood; `null` where the parameters were given.
     #[napi(getter)]
-    pub fn log_likelihood(&self, env: &Env) -> Result<f64> {
+    pub fn log_likelihood(&self, env: &Env) -> Result<Option<f64>> {
         job::now(env, || Ok(self.slot.get()?.log_likelihood()))
     }
 
@@ -587,9 +587,10 @@ impl GammaGamma {
         job::now(env, || Ok(Frame::new(self.slot.get()?.independence())))
     }
 
-    /// The correlation of frequency and monetary value, which the model takes to be none.
+    /// The correlation of frequency and monetary value, which the model takes to be none; `null` where the
+    /// parameters were given.
     #[napi(getter)]
-    pub fn correlation(&self, env: &Env) -> Result<f64> {
+    pub fn correlation(&self, env: &Env) -> Result<Option<f64>> {
         job::now(env, || Ok(self.slot.get()?.correlation()))
     }
 

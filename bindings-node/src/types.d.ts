@@ -2065,8 +2065,8 @@ export declare namespace clv {
     get params(): Record<Name, number>
     /** Their standard errors; `null` where the data do not identify one. */
     get standardErrors(): Record<Name, number | null>
-    /** The maximised log-likelihood. */
-    get logLikelihood(): number
+    /** The maximised log-likelihood; `null` where the parameters were given. */
+    get logLikelihood(): number | null
     /** `"interior"` for an ordinary maximum; else which simpler model the data ask for. */
     get verdict(): string
     /** The same of covariates: `"monotone_likelihood"` where a coefficient ran off; `null` without covariates. */
@@ -2086,13 +2086,13 @@ export declare namespace clv {
     /** The probabilities that one customer buys 0, 1, … `most` times in the coming periods. */
     probabilities(frequency: number, recency: number, age: number, periods: number, most: number): number[]
     /** The interval of `pAlive` for the uncertainty of the parameters; `level` is 0.95 by default. */
-    pAliveInterval(frequency: number, recency: number, age: number, ahead?: number, level?: number): [low: number, high: number]
+    pAliveInterval(frequency: number, recency: number, age: number, ahead?: number, level?: number): [low: number | null, high: number | null]
     /** The interval of `expectedPurchases`. */
-    expectedPurchasesInterval(frequency: number, recency: number, age: number, periods: number, level?: number): [low: number, high: number]
+    expectedPurchasesInterval(frequency: number, recency: number, age: number, periods: number, level?: number): [low: number | null, high: number | null]
     /** The interval of `residualPurchases`. */
-    residualPurchasesInterval(frequency: number, recency: number, age: number, discountRate: number, level?: number): [low: number, high: number]
+    residualPurchasesInterval(frequency: number, recency: number, age: number, discountRate: number, level?: number): [low: number | null, high: number | null]
     /** The intervals of `probabilities`. */
-    probabilitiesInterval(frequency: number, recency: number, age: number, periods: number, most: number, level?: number): [low: number, high: number][]
+    probabilitiesInterval(frequency: number, recency: number, age: number, periods: number, most: number, level?: number): [low: number | null, high: number | null][]
     /** The model as the bytes of a model file. */
     toBytes(): Uint8Array
     /** Writes the model to a file; `load` reads it back. */
@@ -2406,8 +2406,8 @@ export declare namespace clv {
     get params(): Record<string, number>
     /** Their standard errors; `null` where the data do not identify one. */
     get standardErrors(): Record<string, number | null>
-    /** The maximised log-likelihood. */
-    get logLikelihood(): number
+    /** The maximised log-likelihood; `null` where the parameters were given. */
+    get logLikelihood(): number | null
     /** `"interior"` for an ordinary maximum; else what the data ask for. */
     get verdict(): string
     /** The rows that the fit dropped, and why: column, reason, count, first_row. */

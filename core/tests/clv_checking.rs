@@ -127,7 +127,7 @@ fn models_are_compared_in_one_call() {
     let rfm = cdnow();
     let (model, _) =
         headwater::clv::beta_geo(&rfm, &headwater::clv::BetaGeoOptions::default(), &run).unwrap();
-    assert_eq!(table.f64s("log_likelihood").unwrap()[1], model.log_likelihood());
+    assert_eq!(table.f64s("log_likelihood").unwrap()[1], model.log_likelihood().unwrap());
     assert!(table.f64s("mae").unwrap().iter().all(|mae| *mae > 0.7 && *mae < 0.8));
     let vuong = &found[1].1;
     assert_eq!(vuong.rows(), 3);

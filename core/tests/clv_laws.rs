@@ -75,7 +75,7 @@ fn check_fit(model: &dyn Purchases, want: &Value, tolerance: f64) {
     for (got, want) in e.values.iter().zip(numbers(&want["params"])) {
         close(*got, want, tolerance, "parameter");
     }
-    close(e.log_likelihood, number(&want["log_likelihood"]), 1e-12, "log-likelihood");
+    close(e.log_likelihood.unwrap(), number(&want["log_likelihood"]), 1e-12, "log-likelihood");
     for (i, se) in numbers(&want["se_log_params"]).into_iter().enumerate() {
         close(e.covariance[i][i].sqrt(), se, 1e-8, "standard error");
     }

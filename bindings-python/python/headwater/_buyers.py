@@ -10,6 +10,8 @@ from ._likelihood import _Likelihood
 from ._spend import GammaGamma as GammaGamma  # pickles of earlier versions look for it here
 
 _OnInvalid = Literal["error", "drop"]
+#: Lower and upper; None where not finite, or where the data identify no parameter.
+_Edges = tuple[float | None, float | None]
 
 
 class Covariates(TypedDict, total=False):
@@ -182,7 +184,8 @@ class Purchases(_Likelihood):
             How many periods ahead, in the unit of recency and T; or a span such as ``"365d"`` or ``"month"``,
             where the model knows its period.
         interval : float, optional
-            The level of an interval for the uncertainty of the parameters, such as 0.95.
+            The level of an interval for the uncertainty of the parameters, such as 0.95; an edge that is not
+            finite is missing. Models of given parameters have none.
         purchase_interval : float, optional
             The level of an interval for the purchases themselves (quantiles of their number).
         ahead : float, str or timedelta, optional
@@ -248,7 +251,7 @@ class Purchases(_Likelihood):
 
     def score_interval(
         self, frequency: float, recency: float, T: float, periods: float = 1.0, interval: float = 0.95
-    ) -> tuple[tuple[float, float], tuple[float, float]]:
+    ) -> tuple[_Edges, _Edges]:
         """The intervals (low, high) of both numbers of `score`, by the uncertainty of the parameters.
 
         Parameters
@@ -262,7 +265,12 @@ class Purchases(_Likelihood):
         -------
         tuple
             Of expected purchases (delta method on the log scale) and of the probability of being alive (on
-            the logit scale): those of ``predict(interval=…)``.
+            the logit scale): those of ``predict(interval=…)``. An edge that is not finite is None.
+
+        Raises
+        ------
+        OptionError
+            The parameters were given, so nothing is known of their errors.
         """
         return _core.clv_score_interval(self._fitted, frequency, recency, T, periods, interval)
 
@@ -274,13 +282,13 @@ class Purchases(_Likelihood):
         periods: float = 1.0,
         most: int = 10,
         interval: float = 0.95,
-    ) -> list[tuple[float, float]]:
+    ) -> list[_Edges]:
         """The intervals (low, high) of `probabilities`, by the uncertainty of the parameters."""
         return _core.clv_probabilities_interval(self._fitted, frequency, recency, T, periods, most, interval)
 
     def new_customer_interval(
         self, periods: float = 1.0, most: int = 10, interval: float = 0.95
-    ) -> tuple[tuple[float, float], list[tuple[float, float]]]:
+    ) -> tuple[_Edges, list[_Edges]]:
         """The intervals (low, high) of what `new_customer` says, by the uncertainty of the parameters."""
         purchases, _ = self.score_interval(0, 0, 0, periods, interval)
         return purchases, self.probabilities_interval(0, 0, 0, periods, most, interval)

@@ -6,6 +6,7 @@ from ._likelihood import _Likelihood
 from ._spend import GammaGamma as GammaGamma
 
 _OnInvalid = Literal["error", "drop"]
+_Edges = tuple[float | None, float | None]
 
 class Covariates(TypedDict, total=False):
     purchase: list[str]
@@ -72,7 +73,7 @@ class Purchases(_Likelihood):
     ) -> list[float]: ...
     def score_interval(
         self, frequency: float, recency: float, T: float, periods: float = 1.0, interval: float = 0.95
-    ) -> tuple[tuple[float, float], tuple[float, float]]: ...
+    ) -> tuple[_Edges, _Edges]: ...
     def probabilities_interval(
         self,
         frequency: float,
@@ -81,10 +82,10 @@ class Purchases(_Likelihood):
         periods: float = 1.0,
         most: int = 10,
         interval: float = 0.95,
-    ) -> list[tuple[float, float]]: ...
+    ) -> list[_Edges]: ...
     def new_customer_interval(
         self, periods: float = 1.0, most: int = 10, interval: float = 0.95
-    ) -> tuple[tuple[float, float], list[tuple[float, float]]]: ...
+    ) -> tuple[_Edges, list[_Edges]]: ...
     def frequencies(
         self,
         rfm: Any,

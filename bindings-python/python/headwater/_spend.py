@@ -80,9 +80,13 @@ class GammaGamma(_Likelihood):
         return self
 
     @property
-    def correlation_(self) -> float:
-        """Pearson's correlation of frequency and mean value in the rows fitted; beyond ±0.3 beware."""
-        return float(self._body()["correlation"])
+    def correlation_(self) -> float | None:
+        """Pearson's correlation of frequency and mean value in the rows fitted; beyond ±0.3 beware.
+
+        None where the parameters were given.
+        """
+        found = self._body()["correlation"]
+        return None if found is None else float(found)
 
     def independence(self) -> Any:
         """Whether spend is independent of frequency, as the model takes it to be.

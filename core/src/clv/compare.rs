@@ -1,5 +1,7 @@
 //! Which model of purchases? Several fitted and judged in one call.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
 
 use super::checking::holdout;
@@ -167,17 +169,18 @@ pub fn compare_purchases(frame: &Columns, options: &CompareOptions, run: &Run) -
     let vuong = vuong(&found);
     let first = found.first().map(|judged| judged.of);
     let ranked = |judged: &Judged| Some(judged.of) == first;
-    found.sort_by(|a, b| ranked(b).cmp(&ranked(a)).then(a.bic().total_cmp(&b.bic())));
-    let criterion = |f: &dyn Fn(&Judged) -> f64| -> Vec<Option<f64>> {
-        found.iter().map(|judged| ranked(judged).then(|| f(judged))).collect()
+    found.sort_by(|a, b| {
+        ranked(b).cmp(&ranked(a)).then(a.bic().partial_cmp(&b.bic()).unwrap_or(Ordering::Equal))
+    });
+    let criterion = |f: &dyn Fn(&Judged) -> Option<f64>| -> Vec<Option<f64>> {
+        found.iter().map(|judged| f(judged).filter(|_| ranked(judged))).collect()
     };
-    let column = |f: &dyn Fn(&Judged) -> f64| Values::F64(found.iter().map(f).collect());
     let text = |f: &dyn Fn(&Judged) -> String| Values::Text(found.iter().map(f).collect::<Text>());
     let mut table = Table::new()
         .with("model", text(&|j| j.label.clone()))
         .with("k", Values::I64(found.iter().map(|j| i64::from(j.k)).collect()))
         .with("parameters", Values::I64(found.iter().map(|j| j.free() as i64).collect()))
-        .with("log_likelihood", column(&|j| j.model.estimates().log_likelihood))
+        .with_optional("log_likelihood", found.iter().map(|j| j.model.estimates().log_likelihood))
         .with_optional("aic", criterion(&Judged::aic))
         .with_optional("bic", criterion(&Judged::bic))
         .with("verdict", text(&|j| j.model.estimates().verdict.name().to_owned()));
@@ -220,13 +223,12 @@ impl Judged {
         self.model.estimates().fixed.iter().filter(|fixed| !**fixed).count()
     }
 
-    fn aic(&self) -> f64 {
-        2.0 * self.free() as f64 - 2.0 * self.model.estimates().log_likelihood
+    fn aic(&self) -> Option<f64> {
+        self.model.estimates().aic(self.free())
     }
 
-    fn bic(&self) -> f64 {
-        let e = self.model.estimates();
-        self.free() as f64 * ln(e.customers) - 2.0 * e.log_likelihood
+    fn bic(&self) -> Option<f64> {
+        self.model.estimates().bic(self.free())
     }
 }
 

@@ -7,7 +7,7 @@ use super::beta_geo::{BetaGeo, BetaGeoModel};
 use super::covariates::{self, Ask, Covariates, Effects, Patterns, reader};
 use super::design::{Given, Reader};
 use super::frames::{History as Rows, Roles, intervals_of};
-use super::laws::{Fit, History, Law, PurchaseModel, Purchases, Quantity, no_k, predict};
+use super::laws::{Edges, Fit, History, Law, PurchaseModel, Purchases, Quantity, no_k, predict};
 use super::rows::{RfmSlices, Unique};
 use super::unit::Unit;
 use super::{
@@ -352,7 +352,7 @@ fn new_customer(model: &dyn Purchases, options: &NewCustomerOptions) -> Result<T
         .with("purchases", Values::I64((0..mass.len() as i64).collect()))
         .with("probability", Values::F64(mass));
     if let Some(level) = options.interval {
-        let ask = |f: &dyn Fn(f64) -> Quantity| -> Result<Vec<[f64; 2]>> {
+        let ask = |f: &dyn Fn(f64) -> Quantity| -> Result<Vec<Edges>> {
             horizons.iter().map(|t| model.interval(0.0, 0.0, 0.0, f(*t), level)).collect()
         };
         let edges = model.probabilities_interval(0.0, 0.0, 0.0, periods, options.most, level)?;
@@ -364,9 +364,9 @@ fn new_customer(model: &dyn Purchases, options: &NewCustomerOptions) -> Result<T
 }
 
 /// With the lower and upper edges of a column.
-fn beside(table: Table, name: &str, edges: &[[f64; 2]]) -> Table {
-    let edge = |i: usize| Values::F64(edges.iter().map(|e| e[i]).collect());
-    table.with(&format!("{name}_low"), edge(0)).with(&format!("{name}_high"), edge(1))
+fn beside(table: Table, name: &str, edges: &[Edges]) -> Table {
+    let edge = |i: usize| edges.iter().map(move |e| e[i]);
+    table.with_optional(&format!("{name}_low"), edge(0)).with_optional(&format!("{name}_high"), edge(1))
 }
 
 /// Ages and how many have each, who share what is expected of them.

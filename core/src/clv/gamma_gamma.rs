@@ -8,9 +8,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::estimates::{Estimates, Verdict};
-use super::laws::deviation;
+use super::laws::reach;
+use super::ridge::identified;
 use crate::column::{Table, Values};
-use crate::math::newton::{Local, Stop, covariance, maximise};
+use crate::math::newton::{Local, Stop, maximise};
 use crate::math::{Sum, digamma_rise, erfc, exp, ln, ln_1p, ln_beta, sum, trigamma, trigamma_rise};
 use crate::model::Model;
 use crate::{Error, Result, Run};
@@ -159,14 +160,11 @@ impl GammaGamma {
                 hint: "raise max_iterations; or are all mean values nearly equal?".to_owned(),
             });
         }
-        let mut fixed = found.bound;
-        let covariance = covariance(&found.local.hessian, fixed).unwrap_or_else(|| {
-            fixed = [true; 3];
-            [[0.0; 3]; 3]
-        });
-        let verdict = if !found.bound.contains(&true) {
+        let away: [f64; 3] = std::array::from_fn(|i| found.at[i] - centre[i]);
+        let (fixed, covariance) = identified(&found.local.hessian, away, found.bound, false);
+        let verdict = if !fixed.contains(&true) {
             Verdict::Interior
-        } else if (0..3).any(|i| found.bound[i] && found.at[i] > centre[i]) {
+        } else if (0..3).any(|i| fixed[i] && away[i] > 0.0) {
             Verdict::EqualSpend
         } else {
             Verdict::Boundary
@@ -176,8 +174,8 @@ impl GammaGamma {
             values: found.at.map(exp).to_vec(),
             covariance: covariance.iter().map(|row| row.to_vec()).collect(),
             fixed: fixed.to_vec(),
-            log_likelihood: found.local.value,
-            customers: n,
+            log_likelihood: Some(found.local.value),
+            customers: Some(n),
             distinct: data.rows.len() as u64,
             iterations: found.iterations as u64,
             gradient_norm: found.gradient_norm / n,
@@ -185,7 +183,7 @@ impl GammaGamma {
         };
         let [correlation, of_logs, of_ranks] = data.correlations();
         let dependence = Some([of_logs, of_ranks]);
-        Ok(GammaGammaModel { estimates, excluded: data.excluded, correlation, dependence })
+        Ok(GammaGammaModel { estimates, excluded: data.excluded, correlation: Some(correlation), dependence })
     }
 }
 
@@ -349,7 +347,7 @@ impl Data {
 pub struct GammaGammaModel {
     estimates: Estimates,
     excluded: u64,
-    correlation: f64,
+    correlation: Option<f64>,
     /// Of logarithms, and of ranks.
     #[serde(default)]
     dependence: Option<[f64; 2]>,
@@ -360,7 +358,9 @@ impl Model for GammaGammaModel {
 
     fn check(&self) -> Result<()> {
         self.estimates.check(&NAMES)?;
-        if self.correlation.is_finite() && self.dependence.is_none_or(|d| d.iter().all(|d| d.is_finite())) {
+        if self.correlation.is_none_or(f64::is_finite)
+            && self.dependence.is_none_or(|d| d.iter().all(|d| d.is_finite()))
+        {
             Ok(())
         } else {
             Err(Error::model_file("the correlation is not a number"))
@@ -376,19 +376,8 @@ impl GammaGammaModel {
                 return Err(Error::option(*name, "must be a finite number greater than 0"));
             }
         }
-        let estimates = Estimates {
-            names: NAMES.map(str::to_owned).to_vec(),
-            values: vec![p, q, v],
-            covariance: vec![vec![0.0; 3]; 3],
-            fixed: vec![true; 3],
-            log_likelihood: 0.0,
-            customers: 1.0,
-            distinct: 0,
-            iterations: 0,
-            gradient_norm: 0.0,
-            verdict: Verdict::Interior,
-        };
-        Ok(Self { estimates, excluded: 0, correlation: 0.0, dependence: None })
+        let estimates = Estimates::given(&NAMES, vec![p, q, v]);
+        Ok(Self { estimates, excluded: 0, correlation: None, dependence: None })
     }
 
     /// Parameters, standard errors, log-likelihood, verdict.
@@ -407,8 +396,8 @@ impl GammaGammaModel {
         self.estimates.standard_errors()
     }
 
-    /// The maximised log-likelihood.
-    pub fn log_likelihood(&self) -> f64 {
+    /// The maximised log-likelihood; `None` where the parameters were given.
+    pub fn log_likelihood(&self) -> Option<f64> {
         self.estimates.log_likelihood
     }
 
@@ -422,7 +411,7 @@ impl GammaGammaModel {
     /// of Fieller, Hartley & Pearson 1957). Where it is not, [`DynamicGammaGamma`](super::dynamic::DynamicGammaGamma)
     /// with `rate` models it.
     pub fn independence(&self) -> Table {
-        let n = self.estimates.customers;
+        let n = self.estimates.customers.unwrap_or_default();
         let p = |r: f64, spread: f64| {
             let free = (n - 3.0) / spread;
             let z = 0.5 * (ln_1p(r) - ln_1p(-r)) * free.max(0.0).sqrt();
@@ -438,8 +427,8 @@ impl GammaGammaModel {
 
     /// Pearson's correlation of frequency and mean value in the rows fitted.
     /// The model assumes none; beyond ±0.3 its spend and a frequency model's
-    /// purchases should not simply be multiplied.
-    pub fn correlation(&self) -> f64 {
+    /// purchases should not simply be multiplied. `None` where the parameters were given.
+    pub fn correlation(&self) -> Option<f64> {
         self.correlation
     }
 
@@ -464,12 +453,12 @@ impl GammaGammaModel {
         Ok(rows.frequency.iter().zip(rows.monetary_value).map(|(x, m)| self.spend(*x, *m)).collect())
     }
 
-    /// The standard deviation of its logarithm, by the uncertainty of the parameters.
-    pub(crate) fn spread(&self, x: f64, m: f64) -> f64 {
+    /// The standard deviation of its logarithm, by the uncertainty of the parameters; `None` where the data identify none.
+    pub(crate) fn spread(&self, x: f64, m: f64) -> Option<f64> {
         let [p, q, v] = self.params();
         let total = if x > 0.0 { x * m } else { 0.0 };
         let divisor = p * x + (q - 1.0);
-        deviation(&self.estimates, &[1.0 - p * x / divisor, -q / divisor, v / (v + total)])
+        reach(&self.estimates, 1.0, &[1.0 - p * x / divisor, -q / divisor, v / (v + total)])
     }
 
     pub(crate) fn spend(&self, x: f64, m: f64) -> Option<f64> {

@@ -5,14 +5,12 @@ use serde::{Deserialize, Serialize};
 use super::ahead::{DiscountRate, Horizon};
 use super::beta_geo::discount_weights;
 use super::covariates::{Shared, each_law, reader};
-use super::estimates::interval_quantile;
 use super::frames::{History, Roles, intervals_of};
 use super::gamma_gamma::GammaGammaModel;
-use super::laws::{History as Customer, Purchases, Quantity, deviation, ln_slopes, same_unit};
+use super::laws::{Edges, History as Customer, Purchases, Quantity, factors, ln_slopes, reach, same_unit};
 use super::rows::{RfmSlices, Unique};
 use super::unit::Unit;
 use crate::column::{Columns, Dropped, Names, OnInvalid, Sign, Table, Values};
-use crate::math::exp;
 use crate::{Error, Result, Run};
 
 /// Roles and options of [`lifetime_value`].
@@ -83,7 +81,7 @@ pub struct Lifetime {
 
 impl Lifetime {
     /// A frame: customer, expected_purchases, p_alive, expected_spend, lifetime_value, and with `interval`
-    /// lifetime_value_low and lifetime_value_high.
+    /// lifetime_value_low and lifetime_value_high, missing where they are not finite.
     pub fn table(&self) -> Table {
         let table = Table::new()
             .with("customer", Values::Names(self.customer.clone()))
@@ -122,7 +120,11 @@ pub fn lifetime_value(
     if !(options.margin.is_finite() && options.margin >= 0.0) {
         return Err(Error::option("margin", "must be a finite number from 0"));
     }
-    let z = options.interval.map(interval_quantile).transpose()?;
+    let quantile = |level| {
+        spend.estimates().interval_quantile(level)?;
+        model.estimates().interval_quantile(level)
+    };
+    let z = options.interval.map(quantile).transpose()?;
     same_unit(model.period(), options.period)?;
     let roles = Roles {
         customer: Some(&options.customer),
@@ -152,7 +154,7 @@ pub fn lifetime_value(
             let ask = |quantity| model.quantity(history, quantity);
             let all = ask(Quantity::Purchases { periods: weights.len() as f64 });
             let value = model.discounted(history, &weights);
-            let spread = if z.is_some() { spread(model, history, &weights) } else { 0.0 };
+            let spread = z.and_then(|_| spread(model, history, &weights));
             Ok((value, all, ask(Quantity::Alive { ahead: 0.0 }), spread))
         })?;
         run.advance(rows.len() as u64)?;
@@ -168,15 +170,15 @@ pub fn lifetime_value(
         .map(|(v, spend)| spend.map(|spend| options.margin * spend * v.0))
         .collect();
     let edges = z.map(|z| {
-        let edge = |sign: f64| {
+        let edges: Vec<Edges> = {
             let each = lifetime_value.iter().zip(&valued).zip(rows.frequency.iter().zip(money));
             each.map(|((value, v), (x, m))| {
-                let reach = z * v.3.hypot(spend.spread(*x, *m));
-                value.map(|value| value * exp(sign * reach))
+                let reach = v.3.zip(spend.spread(*x, *m)).map(|(a, b)| z * a.hypot(b));
+                value.map_or([None; 2], |value| factors(value, reach))
             })
             .collect()
         };
-        [edge(-1.0), edge(1.0)]
+        [0, 1].map(|side| edges.iter().map(|edges| edges[side]).collect())
     });
     Ok(Lifetime {
         expected_purchases: valued.iter().map(|v| v.1).collect(),
@@ -189,9 +191,10 @@ pub fn lifetime_value(
     })
 }
 
-/// The standard deviation of the logarithm of discounted purchases, by the uncertainty of the parameters.
-fn spread(model: &dyn Purchases, history: Customer, weights: &[f64]) -> f64 {
+/// The standard deviation of the logarithm of discounted purchases, by the uncertainty of the parameters; `None` where
+/// the data identify none.
+fn spread(model: &dyn Purchases, history: Customer, weights: &[f64]) -> Option<f64> {
     let estimates = model.estimates();
     let value = |values: &[f64]| model.discounted_at(values, history, weights);
-    deviation(estimates, &ln_slopes(estimates, value(&estimates.values), value))
+    reach(estimates, 1.0, &ln_slopes(estimates, value(&estimates.values), value))
 }

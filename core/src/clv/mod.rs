@@ -67,6 +67,7 @@ mod nested;
 mod pieces;
 pub mod posterior;
 mod regression;
+mod ridge;
 mod rows;
 mod summarize;
 pub mod survival;

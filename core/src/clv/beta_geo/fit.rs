@@ -3,8 +3,9 @@
 use super::likelihood::Likelihood;
 use super::{BetaGeo, NAMES};
 use crate::clv::estimates::{Estimates, Verdict};
+use crate::clv::ridge::identified;
 use crate::clv::rows::Unique;
-use crate::math::newton::{Local, Optimum, Stop, covariance, maximise};
+use crate::math::newton::{Local, Optimum, Stop, maximise};
 use crate::math::sum;
 use crate::math::{exp, ln};
 use crate::{Error, Result, Run};
@@ -91,17 +92,14 @@ pub(super) fn fit(config: &BetaGeo, rows: &Unique, run: &Run) -> Result<Estimate
             hint: "raise max_iterations, or add a small penalty such as 0.01".to_owned(),
         });
     }
-    let mut fixed = found.bound;
+    let mut held = found.bound;
     if dropout_gone {
-        fixed[2] = true;
-        fixed[3] = true;
+        held[2] = true;
+        held[3] = true;
     }
+    let away: [f64; 4] = std::array::from_fn(|i| found.at[i] - centre[i]);
+    let (fixed, covariance) = identified(&found.local.hessian, away, held, false);
     let verdict = verdict(found.at, centre, fixed, dropout_gone);
-    let covariance = covariance(&found.local.hessian, fixed).unwrap_or_else(|| {
-        // Flat to working accuracy: nothing can be said of the errors.
-        fixed = [true; 4];
-        [[0.0; 4]; 4]
-    });
     let values = found.at.map(exp);
     let log_likelihood =
         if config.penalty > 0.0 { likelihood.evaluate(values, run)?.value } else { found.local.value };
@@ -110,8 +108,8 @@ pub(super) fn fit(config: &BetaGeo, rows: &Unique, run: &Run) -> Result<Estimate
         values: values.to_vec(),
         covariance: covariance.iter().map(|row| row.to_vec()).collect(),
         fixed: fixed.to_vec(),
-        log_likelihood,
-        customers: n,
+        log_likelihood: Some(log_likelihood),
+        customers: Some(n),
         distinct: rows.len() as u64,
         iterations: found.iterations as u64,
         gradient_norm: found.gradient_norm / n,

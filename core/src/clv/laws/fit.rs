@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::model::PurchaseModel;
 use super::{Law, ParetoLaw};
 use crate::clv::estimates::{Estimates, Verdict};
+use crate::clv::ridge::identified;
 use crate::clv::rows::{RfmSlices, Unique};
 use crate::math::newton::{Local, Optimum, Stop, covariance, maximise};
 use crate::math::{digamma, exp, ln, sum};
@@ -15,8 +16,6 @@ use crate::{Error, Result, Run};
 
 /// A parameter this far from 1 (times: from mean T) is as good as 0 or infinite.
 const EDGE: f64 = 1e6;
-/// ln of how far from its centre a parameter on a ridge has run off.
-const FAR: f64 = 6.0;
 /// A gradient per customer, and a gain in log-likelihood, that are next to nothing.
 const NEARLY: f64 = 1e-6;
 /// From this number of distinct rows on, the search begins on coarser ones.
@@ -219,19 +218,8 @@ impl<L: Law<N>, const N: usize> Fit<L, N> {
         (found, centre, n): (&Optimum<N>, [f64; N], f64),
         run: &Run,
     ) -> Result<Estimates> {
-        let mut fixed = found.bound;
-        if !found.converged {
-            // On a ridge: what has run far along it is what the data do not identify.
-            for (fixed, (at, centre)) in fixed.iter_mut().zip(found.at.iter().zip(centre)) {
-                *fixed |= (at - centre).abs() > FAR;
-            }
-        }
-        let covariance = covariance(&found.local.hessian, fixed).unwrap_or_else(|| {
-            // Flat to working accuracy: nothing can be said of the errors.
-            fixed = [true; N];
-            [[0.0; N]; N]
-        });
         let at: [f64; N] = std::array::from_fn(|i| found.at[i] - centre[i]);
+        let (fixed, covariance) = identified(&found.local.hessian, at, found.bound, !found.converged);
         let verdict = if fixed.contains(&true) { law.verdict(at, fixed) } else { Verdict::Interior };
         let values = found.at.map(exp);
         let log_likelihood =
@@ -241,8 +229,8 @@ impl<L: Law<N>, const N: usize> Fit<L, N> {
             values: values.to_vec(),
             covariance: covariance.iter().map(|row| row.to_vec()).collect(),
             fixed: fixed.to_vec(),
-            log_likelihood,
-            customers: n,
+            log_likelihood: Some(log_likelihood),
+            customers: Some(n),
             distinct: rows.len() as u64,
             iterations: found.iterations as u64,
             gradient_norm: found.gradient_norm / n,

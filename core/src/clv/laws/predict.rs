@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::History;
-use super::delta::{around, deviation, factors, ln_slopes, odds_slopes, shifts};
+use super::delta::{Edges, around, factors, ln_slopes, odds_slopes, reach, shifts};
 use super::purchases::{MOST, Purchases, Quantity, slope};
 use crate::clv::ahead::{DiscountRate, Horizon};
 use crate::clv::covariates::{Shared, each_law, reader};
@@ -120,7 +120,7 @@ struct Answers {
 /// | --- | --- | --- |
 /// | customer | | |
 /// | expected_purchases, p_alive | always | in the coming `periods`, and now |
-/// | …_low, …_high of both | `interval` | the uncertainty of the parameters: delta method on the log and logit scale |
+/// | …_low, …_high of both | `interval` | the uncertainty of the parameters: delta method on the log and logit scale; missing where an edge is not finite or the data identify no parameter |
 /// | purchases_low, purchases_high | `purchase_interval` | quantiles of the number of purchases |
 /// | p_alive_ahead, residual_purchases, purchase_rate …_low, …_high | `interval` and what asks for them | the same for these |
 /// | p_alive_ahead | `ahead` | P(alive) `ahead` periods after T |
@@ -140,7 +140,7 @@ pub fn predict(
     let ahead = options.ahead.map(|ahead| ahead.periods("ahead", period)).transpose()?;
     let per_period = |rate: DiscountRate| slope(rate.per_period("discount_rate", period)?);
     let rate = options.discount_rate.map(per_period).transpose()?;
-    let z = options.interval.map(interval_quantile).transpose()?;
+    let z = options.interval.map(|level| model.estimates().interval_quantile(level)).transpose()?;
     if let Some(level) = options.purchase_interval {
         interval_quantile(level).map_err(|_| {
             Error::option("purchase_interval", format!("{level} is not a level between 0 and 1, such as 0.9"))
@@ -204,11 +204,7 @@ pub fn predict(
     };
     for (at, name) in names.into_iter().enumerate() {
         let spread = answers.map(|a: &Answers| a.columns.get(at).and_then(|c| c.1));
-        table = if name == "next_purchase" {
-            table.with_optional(name, spread)
-        } else {
-            table.with(name, Values::F64(spread.into_iter().map(|v| v.unwrap_or(f64::NAN)).collect()))
-        };
+        table = table.with_optional(name, spread);
     }
     Ok(CustomerPrediction { table, dropped: rows.dropped })
 }
@@ -295,10 +291,10 @@ fn answers(
     if let Some(z) = z {
         let [low, high, alive_low, alive_high] = edges(model, z, history, course, expected, alive);
         columns.extend([
-            ("expected_purchases_low", Some(low)),
-            ("expected_purchases_high", Some(high)),
-            ("p_alive_low", Some(alive_low)),
-            ("p_alive_high", Some(alive_high)),
+            ("expected_purchases_low", low),
+            ("expected_purchases_high", high),
+            ("p_alive_low", alive_low),
+            ("p_alive_high", alive_high),
         ]);
     }
     if let Some(level) = options.purchase_interval {
@@ -311,7 +307,7 @@ fn answers(
         columns.push(("p_alive_ahead", Some(value)));
         if let Some(z) = z {
             let [low, high] = around(model, history, asked, value, z);
-            columns.extend([("p_alive_ahead_low", Some(low)), ("p_alive_ahead_high", Some(high))]);
+            columns.extend([("p_alive_ahead_low", low), ("p_alive_ahead_high", high)]);
         }
     }
     if let Some(rate) = rate {
@@ -320,7 +316,7 @@ fn answers(
         columns.push(("residual_purchases", Some(value)));
         if let Some(z) = z {
             let [low, high] = around(model, history, asked, value, z);
-            columns.extend([("residual_purchases_low", Some(low)), ("residual_purchases_high", Some(high))]);
+            columns.extend([("residual_purchases_low", low), ("residual_purchases_high", high)]);
         }
     }
     if let Some(level) = options.next_purchase {
@@ -331,7 +327,7 @@ fn answers(
         columns.push(("purchase_rate", Some(value)));
         if let Some(z) = z {
             let [low, high] = around(model, history, Quantity::Rate, value, z);
-            columns.extend([("purchase_rate_low", Some(low)), ("purchase_rate_high", Some(high))]);
+            columns.extend([("purchase_rate_low", low), ("purchase_rate_high", high)]);
         }
     }
     Answers { columns }
@@ -370,7 +366,7 @@ fn edges<M: Purchases + ?Sized>(
     course: &Course,
     expected: f64,
     alive: f64,
-) -> [f64; 4] {
+) -> [Option<f64>; 4] {
     let estimates = model.estimates();
     let of_alive = odds_slopes(model, history);
     // ln expected = ln alive + ln of the living, and d ln alive = (1 − alive) d odds.
@@ -379,8 +375,8 @@ fn edges<M: Purchases + ?Sized>(
         0 => vec![0.0; of_alive.len()],
         _ => course.slopes.iter().zip(&of_alive).map(both).collect(),
     };
-    let [low, high] = factors(expected, z * deviation(estimates, &of_expected));
-    let [alive_low, alive_high] = shifts(alive, z * deviation(estimates, &of_alive));
+    let [low, high] = factors(expected, reach(estimates, z, &of_expected));
+    let [alive_low, alive_high] = shifts(alive, reach(estimates, z, &of_alive));
     [low, high, alive_low, alive_high]
 }
 
@@ -390,7 +386,7 @@ pub(super) fn interval_of<M: Purchases + ?Sized>(
     history: History,
     asked: Quantity,
     z: f64,
-) -> [f64; 2] {
+) -> Edges {
     let alive = model.quantity(history, Quantity::Alive { ahead: 0.0 });
     match asked {
         Quantity::Purchases { periods } => {
@@ -399,7 +395,7 @@ pub(super) fn interval_of<M: Purchases + ?Sized>(
             [low, high]
         }
         Quantity::Alive { ahead } if ahead <= 0.0 => {
-            shifts(alive, z * deviation(model.estimates(), &odds_slopes(model, history)))
+            shifts(alive, reach(model.estimates(), z, &odds_slopes(model, history)))
         }
         _ => around(model, history, asked, model.quantity(history, asked), z),
     }

@@ -4,7 +4,7 @@ use super::History;
 use super::delta::of_probabilities;
 use super::predict::interval_of;
 use crate::clv::covariates::Effects;
-use crate::clv::estimates::{Estimates, interval_quantile};
+use crate::clv::estimates::Estimates;
 use crate::clv::rows::{RfmSlices, fault};
 use crate::clv::unit::Unit;
 use crate::math::ln_1p;
@@ -150,7 +150,9 @@ pub trait Purchases: Send + Sync {
     }
 
     /// The interval of a quantity of one customer, by the uncertainty of the parameters: the delta method, on the
-    /// logit scale of a probability and on the log scale of the others. `level` is such as 0.95.
+    /// logit scale of a probability and on the log scale of the others. `level` is such as 0.95. An edge beyond the range
+    /// of a double is `None`, and both are where the data identify no parameter; of a model whose parameters were given
+    /// an interval is an [`Error::Option`].
     ///
     /// ```
     /// use headwater::Run;
@@ -167,7 +169,7 @@ pub trait Purchases: Send + Sync {
     /// // A new customer's purchases in 52 periods.
     /// let [low, high] = model.interval(0.0, 0.0, 0.0, Quantity::Purchases { periods: 52.0 }, 0.95)?;
     /// let expected = model.expected_purchases(0.0, 0.0, 0.0, 52.0)?;
-    /// assert!(low < expected && expected < high);
+    /// assert!(low < Some(expected) && Some(expected) < high);
     /// # Ok::<(), headwater::Error>(())
     /// ```
     fn interval(
@@ -177,7 +179,7 @@ pub trait Purchases: Send + Sync {
         age: f64,
         quantity: Quantity,
         level: f64,
-    ) -> Result<[f64; 2]> {
+    ) -> Result<[Option<f64>; 2]> {
         match quantity {
             Quantity::Alive { ahead } => span("ahead", ahead)?,
             Quantity::Purchases { periods } | Quantity::WhileAlive { periods } => span("periods", periods)?,
@@ -192,7 +194,7 @@ pub trait Purchases: Send + Sync {
                 ));
             }
         };
-        let z = interval_quantile(level)?;
+        let z = self.estimates().interval_quantile(level)?;
         Ok(interval_of(self, history(self, frequency, recency, age)?, quantity, z))
     }
 
@@ -205,8 +207,8 @@ pub trait Purchases: Send + Sync {
         periods: f64,
         most: usize,
         level: f64,
-    ) -> Result<Vec<[f64; 2]>> {
-        let z = interval_quantile(level)?;
+    ) -> Result<Vec<[Option<f64>; 2]>> {
+        let z = self.estimates().interval_quantile(level)?;
         let mass = self.probabilities(frequency, recency, age, periods, most)?;
         let history = history(self, frequency, recency, age)?;
         let at = |parameters: &[f64]| self.probabilities_at(parameters, history, periods, most);
