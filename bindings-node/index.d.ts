@@ -2170,6 +2170,8 @@ export declare namespace clv {
     frequency?: string
     /** Column of the mean value of the repeat purchases. Default `"monetary_value"`. */
     monetaryValue?: string
+    /** Level of an interval for the uncertainty of the parameters, such as 0.95. */
+    interval?: number
     /** Rows that cannot be. Default `"error"`. */
     onInvalid?: OnInvalid
   }
@@ -3203,7 +3205,7 @@ export declare namespace clv {
     static fromParameters(params: { p: number, q: number, v: number }): GammaGamma
     /** Estimates the parameters by maximum likelihood, and resolves to this model. */
     fit(rfm: FrameInput, options?: GammaGammaOptions & RunOptions): Promise<this>
-    /** The spend to expect for each purchase: customer, expected_spend. */
+    /** The spend to expect for each purchase: customer, expected_spend, with `interval` its `_low` and `_high`. */
     predict(rfm: FrameInput, options?: SpendPredictOptions & RunOptions): Promise<Frame>
     /** The parameters p, q and v. */
     get params(): { p: number, q: number, v: number }
@@ -3232,6 +3234,11 @@ export declare namespace clv {
      * model has no mean. Takes microseconds.
      */
     expectedSpend(frequency: number, monetaryValue: number): number | null
+    /**
+     * Its interval [low, high] for the uncertainty of the parameters, `null` where not finite; that of a new
+     * customer where both are 0. `level` is 0.95 by default.
+     */
+    expectedSpendInterval(frequency: number, monetaryValue: number, level?: number | undefined | null): [low: number | null, high: number | null]
     /** The model as the bytes of a model file. */
     toBytes(): Uint8Array
     /** Writes the model to a file; `load` reads it back. */

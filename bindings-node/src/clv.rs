@@ -545,7 +545,7 @@ impl GammaGamma {
         })
     }
 
-    /// The spend to expect for each purchase: customer, expected_spend.
+    /// The spend to expect for each purchase: customer, expected_spend, with `interval` its `_low` and `_high`.
     #[napi(
         ts_args_type = "rfm: FrameInput, options?: SpendPredictOptions & RunOptions",
         ts_return_type = "Promise<Frame>"
@@ -617,6 +617,22 @@ impl GammaGamma {
     #[napi]
     pub fn expected_spend(&self, env: &Env, frequency: f64, monetary_value: f64) -> Result<Option<f64>> {
         job::now(env, || self.slot.get()?.expected_spend(frequency, monetary_value))
+    }
+
+    /// Its interval [low, high] for the uncertainty of the parameters, `null` where not finite; that of a new
+    /// customer where both are 0. `level` is 0.95 by default.
+    #[napi(ts_return_type = "[low: number | null, high: number | null]")]
+    pub fn expected_spend_interval(
+        &self,
+        env: &Env,
+        frequency: f64,
+        monetary_value: f64,
+        level: Option<f64>,
+    ) -> Result<Vec<Option<f64>>> {
+        let level = level.unwrap_or(LEVEL);
+        job::now(env, || {
+            Ok(self.slot.get()?.expected_spend_interval(frequency, monetary_value, level)?.to_vec())
+        })
     }
 
     /// The model as the bytes of a model file.

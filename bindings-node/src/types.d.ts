@@ -2170,6 +2170,8 @@ export declare namespace clv {
     frequency?: string
     /** Column of the mean value of the repeat purchases. Default `"monetary_value"`. */
     monetaryValue?: string
+    /** Level of an interval for the uncertainty of the parameters, such as 0.95. */
+    interval?: number
     /** Rows that cannot be. Default `"error"`. */
     onInvalid?: OnInvalid
   }

@@ -320,6 +320,17 @@ pub(crate) fn clv_spend(model: &Model, customer: Option<(f64, f64)>) -> Outcome<
     })
 }
 
+/// The interval of what [`clv_spend`] says.
+#[pyfunction]
+#[pyo3(signature = (model, customer, level))]
+pub(crate) fn clv_spend_interval(model: &Model, customer: Option<(f64, f64)>, level: f64) -> Outcome<Edges> {
+    let model = model.get::<GammaGammaModel>()?;
+    direct(|| {
+        let (frequency, value) = customer.unwrap_or_default();
+        model.expected_spend_interval(frequency, value, level).map(Edges::from)
+    })
+}
+
 #[pyfunction]
 pub(crate) fn clv_lifetime_value(
     py: Python<'_>,

@@ -289,7 +289,7 @@ fn lifetime_value_is_the_discounted_sum() {
         .with("monetary_value", vec![0.0, 22.35, 26.4]);
     for (periods, discount_rate) in [(1, 0.0), (52, 0.0025), (400, 0.01), (3000, 0.0)] {
         let options = LifetimeOptions {
-            periods: (periods as f64).into(),
+            periods: f64::from(periods).into(),
             discount_rate: discount_rate.into(),
             margin: 0.3,
             ..LifetimeOptions::default()
@@ -304,7 +304,7 @@ fn lifetime_value_is_the_discounted_sum() {
             let mut before = 0.0;
             for period in 1..=periods {
                 let e = model.expected_purchases(x, t_x, t, period as f64).unwrap();
-                value += (e - before) / (1.0 + discount_rate).powi(period as i32);
+                value += (e - before) / (1.0 + discount_rate).powi(period);
                 before = e;
             }
             let value = 0.3 * spend.expected_spend(x, m).unwrap().unwrap() * value;

@@ -4,9 +4,9 @@
 mod support;
 
 use headwater::clv::{
-    BetaGeoModel, GammaGammaModel, GammaGammaOptions, History, LifetimeOptions, PredictOptions,
-    PurchaseOptions, Purchases, Quantity, RfmSlices, fit_purchases, gamma_gamma, lifetime_value,
-    likelihood_ratio, predict, purchases_from_bytes, purchases_with,
+    BetaGeoModel, GammaGamma, GammaGammaModel, GammaGammaOptions, History, LifetimeOptions, PredictOptions,
+    PurchaseOptions, Purchases, Quantity, RfmSlices, SpendPredictOptions, SpendSlices, fit_purchases,
+    gamma_gamma, lifetime_value, likelihood_ratio, predict, purchases_from_bytes, purchases_with,
 };
 use headwater::column::Columns;
 use headwater::{Error, Result, Run};
@@ -325,5 +325,69 @@ fn no_infinity_leaves_where_parameters_run_off() -> Result<()> {
             assert!(*fixed || error < 14.0, "{kind} {i}: {error}");
         }
     }
+    Ok(())
+}
+
+/// Customers drawn again and again, the model fitted to each draw: what is expected of four customers and of a new one.
+#[test]
+fn intervals_of_spend_are_those_of_a_bootstrap() -> Result<()> {
+    let (run, n) = (Run::new(), 2_000);
+    let mut draws = Draws::new(11);
+    let (mut frequency, mut money) = (Vec::with_capacity(n), Vec::with_capacity(n));
+    for _ in 0..n {
+        let x = 1.0 + (draws.exponential() * 2.0).floor();
+        let rate = draws.gamma(3.74) / 15.4;
+        frequency.push(x);
+        money.push(draws.gamma(6.25 * x) / rate / x);
+    }
+    let rows = SpendSlices { frequency: &frequency, monetary_value: &money, weight: None };
+    let model = GammaGamma::new().fit(&rows, &run)?;
+    let asked = [(1.0, 5.0), (1.0, 200.0), (4.0, 60.0), (10.0, 30.0), (0.0, 0.0)];
+    let mut found = vec![Vec::new(); asked.len()];
+    for _ in 0..600 {
+        let mut weight = vec![0.0; n];
+        for _ in 0..n {
+            weight[(draws.uniform() * n as f64) as usize] += 1.0;
+        }
+        let again = GammaGamma::new().fit(&SpendSlices { weight: Some(&weight), ..rows }, &run)?;
+        for (found, (x, m)) in found.iter_mut().zip(asked) {
+            found.push(again.expected_spend(x, m)?.unwrap());
+        }
+    }
+    for (found, (x, m)) in found.into_iter().zip(asked) {
+        let [low, high] = quantiles(found);
+        let edges = model.expected_spend_interval(x, m, 0.9)?.map(Option::unwrap);
+        let expected = model.expected_spend(x, m)?.unwrap();
+        assert!(edges[0] < expected && expected < edges[1]);
+        for (edge, want) in edges.into_iter().zip([low, high]) {
+            assert!((edge - want).abs() < 0.12 * (high - low), "{x} {m}: {edges:?} for {low} {high}");
+        }
+    }
+    assert_eq!(model.mean_spend_interval(0.9)?, model.expected_spend_interval(0.0, 0.0, 0.9)?);
+    Ok(())
+}
+
+#[test]
+fn intervals_of_spend_are_in_the_frame() -> Result<()> {
+    let run = Run::new();
+    let frame = Columns::new()
+        .with("customer", vec!["a", "b", "c", "d", "e", "f", "g"])
+        .with("frequency", vec![1.0, 2.0, 5.0, 1.0, 3.0, 8.0, 0.0])
+        .with("monetary_value", vec![10.0, 35.0, 22.0, 60.0, 18.0, 41.0, 0.0]);
+    let (model, _) = gamma_gamma(&frame, &GammaGammaOptions::default(), &run)?;
+    let ask = SpendPredictOptions { interval: Some(0.9), ..SpendPredictOptions::default() };
+    let table = model.predict_columns(&frame, &ask, &run)?.table();
+    for (row, (x, m)) in [(1.0, 10.0), (2.0, 35.0)].into_iter().enumerate() {
+        let [low, high] = model.expected_spend_interval(x, m, 0.9)?;
+        assert_eq!(table.f64s("expected_spend_low").unwrap()[row], low.unwrap());
+        assert_eq!(table.f64s("expected_spend_high").unwrap()[row], high.unwrap());
+    }
+    assert_eq!(table.rows(), 7);
+    let given = GammaGammaModel::from_parameters(6.25, 3.74, 15.44)?;
+    refuses_intervals(given.predict_columns(&frame, &ask, &run));
+    refuses_intervals(given.expected_spend_interval(1.0, 10.0, 0.9));
+    refuses_intervals(given.mean_spend_interval(0.9));
+    let wrong = SpendPredictOptions { interval: Some(1.0), ..ask };
+    assert_eq!(model.predict_columns(&frame, &wrong, &run).unwrap_err().code(), "HW_OPTION");
     Ok(())
 }

@@ -1,5 +1,5 @@
 //! Horizons and discount rates that carry their unit, beside the same in periods.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 use headwater::clv::finance::Rate;
 use headwater::clv::posterior::{DrawPredictOptions, Posterior};
@@ -25,9 +25,9 @@ fn model(period: Option<&str>) -> Result<Box<dyn Purchases>> {
     purchases_with("clv.ParetoNBD", &[0.55, 10.6, 0.61, 11.7], 1, period)
 }
 
-fn value(period: Option<&str>, options: LifetimeOptions) -> Result<Table> {
+fn value(period: Option<&str>, options: &LifetimeOptions) -> Result<Table> {
     let spend = GammaGammaModel::from_parameters(6.25, 3.74, 15.44)?;
-    Ok(lifetime_value(&*model(period)?, &spend, &customers(), &options, &Run::new())?.table())
+    Ok(lifetime_value(&*model(period)?, &spend, &customers(), options, &Run::new())?.table())
 }
 
 fn span(text: &str) -> Horizon {
@@ -49,7 +49,7 @@ fn a_rate_and_a_span_are_those_of_the_models_period() -> Result<()> {
             _ => 12.0,
         };
         let of = |periods: Horizon, discount_rate: DiscountRate| {
-            value(Some(period), LifetimeOptions { periods, discount_rate, ..LifetimeOptions::default() })
+            value(Some(period), &LifetimeOptions { periods, discount_rate, ..LifetimeOptions::default() })
         };
         let (want, got) = (of(periods.into(), weekly.into())?, of(span(long), yearly(0.1))?);
         let near = |want: &Table, got: &Table, column: &str| {
@@ -83,13 +83,13 @@ fn a_model_that_does_not_know_its_period_says_so() -> Result<()> {
     let yearly_rate = LifetimeOptions { discount_rate: yearly(0.1), ..LifetimeOptions::default() };
     let year = LifetimeOptions { periods: span("364d"), ..LifetimeOptions::default() };
     for (options, name) in [(&yearly_rate, "discount_rate"), (&year, "periods")] {
-        let error = value(None, options.clone()).unwrap_err();
+        let error = value(None, options).unwrap_err();
         assert_eq!(error.code(), "HW_OPTION");
         let text = error.to_string();
         assert!(text.contains(name) && text.contains("does not know how long its period is"), "{text}");
         // The rows may tell it.
         let told = LifetimeOptions { period: Some("7d".parse()?), ..options.clone() };
-        assert_eq!(value(None, told)?, value(Some("7d"), options.clone())?);
+        assert_eq!(value(None, &told)?, value(Some("7d"), options)?);
     }
     let ahead = PredictOptions { ahead: Some(span("91d")), ..PredictOptions::default() };
     let error = predict(&*model(None)?, &customers(), &ahead, &Run::new()).unwrap_err();
@@ -105,7 +105,7 @@ fn a_model_that_does_not_know_its_period_says_so() -> Result<()> {
 #[test]
 fn a_span_that_is_valued_is_a_whole_number_of_periods() -> Result<()> {
     let of = |periods: Horizon| {
-        value(Some("7d"), LifetimeOptions { periods, ..LifetimeOptions::default() }).unwrap_err().to_string()
+        value(Some("7d"), &LifetimeOptions { periods, ..LifetimeOptions::default() }).unwrap_err().to_string()
     };
     let text = of(span("365d"));
     assert!(text.contains("52.1429 periods of 7d") && text.contains("give 52"), "{text}");
@@ -114,7 +114,7 @@ fn a_span_that_is_valued_is_a_whole_number_of_periods() -> Result<()> {
     }
     for rate in [yearly(-0.1), yearly(f64::NAN), Rate::new(0.1, "0d".parse()?).into(), (-0.5).into()] {
         let options = LifetimeOptions { discount_rate: rate, ..LifetimeOptions::default() };
-        assert!(value(Some("7d"), options).unwrap_err().to_string().contains("discount_rate"));
+        assert!(value(Some("7d"), &options).unwrap_err().to_string().contains("discount_rate"));
     }
     let read = |json: &str| headwater::options::parse::<PredictOptions>(json);
     assert_eq!(read(r#"{"periods": 3, "ahead": "91d"}"#)?.ahead, Some(span("91d")));

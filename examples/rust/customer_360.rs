@@ -252,7 +252,7 @@ fn fit(frame: &Columns, run: &Run) -> Outcome<((BetaGeoModel, GammaGammaModel), 
         run,
     )?;
     let (spend, _) = gamma_gamma(frame, &GammaGammaOptions::default(), run)?;
-    let said = format!("log-likelihood {:.4}", model.log_likelihood());
+    let said = format!("log-likelihood {:.4}", model.log_likelihood().unwrap_or_default());
     Ok(((model, spend), said))
 }
 

@@ -29,10 +29,12 @@ class GammaGamma(_Likelihood):
     def independence(self) -> Any: ...
     @property
     def mean_spend_(self) -> float | None: ...
+    def mean_spend_interval(self, interval: float = 0.95) -> tuple[float | None, float | None]: ...
     def predict(
         self,
         rfm: Any,
         *,
+        interval: float | None = None,
         customer: str = "customer",
         frequency: str = "frequency",
         monetary_value: str = "monetary_value",
@@ -42,3 +44,6 @@ class GammaGamma(_Likelihood):
         progress: _call.Progress = None,
     ) -> Any: ...
     def score(self, frequency: float, monetary_value: float) -> float | None: ...
+    def score_interval(
+        self, frequency: float, monetary_value: float, interval: float = 0.95
+    ) -> tuple[float | None, float | None]: ...

@@ -6,7 +6,7 @@ use super::ahead::Horizon;
 use super::beta_geo::{BetaGeo, BetaGeoModel};
 use super::covariates::{self, Ask, Covariates, Effects, Patterns, reader};
 use super::design::{Given, Reader};
-use super::frames::{History as Rows, Roles, intervals_of};
+use super::frames::{History as Rows, Roles, beside, intervals_of};
 use super::laws::{Edges, Fit, History, Law, PurchaseModel, Purchases, Quantity, no_k, predict};
 use super::rows::{RfmSlices, Unique};
 use super::unit::Unit;
@@ -361,12 +361,6 @@ fn new_customer(model: &dyn Purchases, options: &NewCustomerOptions) -> Result<T
         course = beside(course, "p_alive", &ask(&|ahead| Quantity::Alive { ahead })?);
     }
     Ok(vec![("new_customer", table), ("course", course)])
-}
-
-/// With the lower and upper edges of a column.
-fn beside(table: Table, name: &str, edges: &[Edges]) -> Table {
-    let edge = |i: usize| edges.iter().map(move |e| e[i]);
-    table.with_optional(&format!("{name}_low"), edge(0)).with_optional(&format!("{name}_high"), edge(1))
 }
 
 /// Ages and how many have each, who share what is expected of them.

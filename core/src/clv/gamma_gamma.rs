@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::estimates::{Estimates, Verdict};
-use super::laws::reach;
+use super::laws::{Edges, factors, reach};
 use super::ridge::identified;
 use crate::column::{Table, Values};
 use crate::math::newton::{Local, Stop, maximise};
@@ -445,6 +445,53 @@ impl GammaGammaModel {
     pub fn expected_spend(&self, frequency: f64, monetary_value: f64) -> Result<Option<f64>> {
         SpendSlices { frequency: &[frequency], monetary_value: &[monetary_value], weight: None }.check()?;
         Ok(self.spend(frequency, monetary_value))
+    }
+
+    /// The interval of [`GammaGammaModel::expected_spend`] for the uncertainty of the parameters: the delta method on the
+    /// log scale. `level` is such as 0.95. An edge that is not finite is `None`; both are where there is no mean or the
+    /// data identify no parameter; of a model whose parameters were given an interval is an [`Error::Option`].
+    ///
+    /// ```
+    /// use headwater::Run;
+    /// use headwater::clv::{GammaGamma, SpendSlices};
+    ///
+    /// let spend = SpendSlices {
+    ///     frequency: &[1.0, 2.0, 5.0, 1.0, 3.0, 8.0],
+    ///     monetary_value: &[10.0, 35.0, 22.0, 60.0, 18.0, 41.0],
+    ///     weight: None,
+    /// };
+    /// let model = GammaGamma::new().fit(&spend, &Run::new())?;
+    /// let [low, high] = model.expected_spend_interval(1.0, 60.0, 0.9)?;
+    /// let expected = model.expected_spend(1.0, 60.0)?;
+    /// assert!(low < expected && expected < high);
+    /// # Ok::<(), headwater::Error>(())
+    /// ```
+    pub fn expected_spend_interval(
+        &self,
+        frequency: f64,
+        monetary_value: f64,
+        level: f64,
+    ) -> Result<[Option<f64>; 2]> {
+        let z = self.estimates.interval_quantile(level)?;
+        SpendSlices { frequency: &[frequency], monetary_value: &[monetary_value], weight: None }.check()?;
+        Ok(self.edges(frequency, monetary_value, z))
+    }
+
+    /// That of [`GammaGammaModel::mean_spend`].
+    pub fn mean_spend_interval(&self, level: f64) -> Result<[Option<f64>; 2]> {
+        self.expected_spend_interval(0.0, 0.0, level)
+    }
+
+    /// That of every row of [`GammaGammaModel::predict`].
+    pub fn predict_interval(&self, rows: &SpendSlices<'_>, level: f64) -> Result<Vec<[Option<f64>; 2]>> {
+        let z = self.estimates.interval_quantile(level)?;
+        rows.check()?;
+        Ok(rows.frequency.iter().zip(rows.monetary_value).map(|(x, m)| self.edges(*x, *m, z)).collect())
+    }
+
+    fn edges(&self, x: f64, m: f64, z: f64) -> Edges {
+        let reach = self.spread(x, m).map(|spread| z * spread);
+        self.spend(x, m).map_or([None; 2], |spend| factors(spend, reach))
     }
 
     /// Expected spend per purchase of every row.

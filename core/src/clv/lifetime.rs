@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::ahead::{DiscountRate, Horizon};
 use super::beta_geo::discount_weights;
 use super::covariates::{Shared, each_law, reader};
-use super::frames::{History, Roles, intervals_of};
+use super::frames::{History, Roles, beside, intervals_of};
 use super::gamma_gamma::GammaGammaModel;
 use super::laws::{Edges, History as Customer, Purchases, Quantity, factors, ln_slopes, reach, same_unit};
 use super::rows::{RfmSlices, Unique};
@@ -75,7 +75,7 @@ pub struct Lifetime {
     /// Discounted margin; `None` where the spend model has no mean.
     pub lifetime_value: Vec<Option<f64>>,
     /// Interval edges of the value, where they were asked for.
-    edges: Option<[Vec<Option<f64>>; 2]>,
+    edges: Option<Vec<Edges>>,
     dropped: Dropped,
 }
 
@@ -91,9 +91,7 @@ impl Lifetime {
             .with_optional("lifetime_value", self.lifetime_value.iter().copied());
         match &self.edges {
             None => table,
-            Some([low, high]) => table
-                .with_optional("lifetime_value_low", low.iter().copied())
-                .with_optional("lifetime_value_high", high.iter().copied()),
+            Some(edges) => beside(table, "lifetime_value", edges),
         }
     }
 
@@ -170,15 +168,12 @@ pub fn lifetime_value(
         .map(|(v, spend)| spend.map(|spend| options.margin * spend * v.0))
         .collect();
     let edges = z.map(|z| {
-        let edges: Vec<Edges> = {
-            let each = lifetime_value.iter().zip(&valued).zip(rows.frequency.iter().zip(money));
-            each.map(|((value, v), (x, m))| {
-                let reach = v.3.zip(spend.spread(*x, *m)).map(|(a, b)| z * a.hypot(b));
-                value.map_or([None; 2], |value| factors(value, reach))
-            })
-            .collect()
-        };
-        [0, 1].map(|side| edges.iter().map(|edges| edges[side]).collect())
+        let each = lifetime_value.iter().zip(&valued).zip(rows.frequency.iter().zip(money));
+        each.map(|((value, v), (x, m))| {
+            let reach = v.3.zip(spend.spread(*x, *m)).map(|(a, b)| z * a.hypot(b));
+            value.map_or([None; 2], |value| factors(value, reach))
+        })
+        .collect()
     });
     Ok(Lifetime {
         expected_purchases: valued.iter().map(|v| v.1).collect(),

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use self::expectation::{Future, Lanes};
 use super::estimates::Estimates;
-use super::laws::{BetaGeometric, History, Purchases, Quantity, factors, reach, same_unit, shifts};
+use super::laws::{BetaGeometric, Edges, History, Purchases, Quantity, factors, reach, same_unit, shifts};
 use super::rows::{RfmSlices, Unique, fault};
 use super::unit::Unit;
 use crate::math::{exp, exp_m1, ln};
@@ -143,9 +143,9 @@ pub struct Prediction {
     pub p_alive: Vec<f64>,
     /// Lower and upper edge of `expected_purchases`, where an interval was asked for; an edge that is not finite is
     /// `None`.
-    pub expected_purchases_interval: Option<(Vec<Option<f64>>, Vec<Option<f64>>)>,
+    pub expected_purchases_interval: Option<Vec<[Option<f64>; 2]>>,
     /// Lower and upper edge of `p_alive`, where an interval was asked for.
-    pub p_alive_interval: Option<(Vec<Option<f64>>, Vec<Option<f64>>)>,
+    pub p_alive_interval: Option<Vec<[Option<f64>; 2]>>,
 }
 
 impl BetaGeoModel {
@@ -248,12 +248,14 @@ impl BetaGeoModel {
         })?;
         type Row = (f64, f64, [Option<f64>; 4]);
         let column = |f: fn(&Row) -> f64| unique.spread(&out.iter().map(f).collect::<Vec<f64>>());
-        let edge = |i: usize| unique.spread(&out.iter().map(|o| o.2[i]).collect::<Vec<Option<f64>>>());
+        let edges = |low: usize| {
+            z.map(|_| unique.spread(&out.iter().map(|o| [o.2[low], o.2[low + 1]]).collect::<Vec<Edges>>()))
+        };
         Ok(Prediction {
             expected_purchases: column(|o| o.0),
             p_alive: column(|o| o.1),
-            expected_purchases_interval: z.map(|_| (edge(0), edge(1))),
-            p_alive_interval: z.map(|_| (edge(2), edge(3))),
+            expected_purchases_interval: edges(0),
+            p_alive_interval: edges(2),
         })
     }
 
