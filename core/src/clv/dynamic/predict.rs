@@ -8,7 +8,7 @@ use super::model::{DynamicParetoNbdModel, centred};
 use super::timeline::{Life, Lives, Timeline};
 use crate::clv::ahead::{DiscountRate, Horizon};
 use crate::clv::estimates::interval_quantile;
-use crate::clv::laws::{CustomerPrediction, deviation_by, ln_rise, slopes};
+use crate::clv::laws::{CustomerPrediction, deviation_by, factors, ln_rise, slopes};
 use crate::column::{Columns, Names, Table, Values};
 use crate::math::quadrature::integrate;
 use crate::math::{exp, exp_m1, ln_1p, log1p_exp};
@@ -46,7 +46,10 @@ impl Default for DynamicPredictOptions {
 type Coming = Vec<(u32, f64)>;
 
 /// An answer, and the edges of its intervals.
-type Told = (Answer, [f64; 4]);
+type Told = (Answer, [Option<f64>; 4]);
+
+/// A column by its name.
+type Column = (&'static str, Vec<Option<f64>>);
 
 /// One customer's answers.
 #[derive(Clone, Copy)]
@@ -60,7 +63,7 @@ impl DynamicParetoNbdModel {
     /// Purchases expected of the customers of `orders` in the coming periods, by what
     /// `covariates` say of then (a customer's last row holds for ever): a frame of
     /// customer, expected_purchases, p_alive; with `interval` their `_low` and `_high` (delta method on
-    /// the log and logit scale); with `discount_rate` discounted_purchases.
+    /// the log and logit scale, missing where not finite); with `discount_rate` discounted_purchases.
     pub fn predict(
         &self,
         orders: &Columns,
@@ -83,7 +86,7 @@ impl DynamicParetoNbdModel {
             .collect();
         let table = self.answers(&timeline, &lives.each, &lives.pieces, &coming, options, run)?;
         let customer = Table::new().with("customer", Values::Names(lives.customer));
-        let table = table.into_iter().fold(customer, |t, (name, v)| t.with(name, Values::F64(v)));
+        let table = table.into_iter().fold(customer, |t, (name, v)| t.with_optional(name, v));
         Ok(CustomerPrediction::new(table, lives.dropped))
     }
 
@@ -133,7 +136,11 @@ impl DynamicParetoNbdModel {
         let customer = Table::new().with("customer", Values::Names(names.iter().collect::<Names>()));
         let keep = answers.into_iter().filter(|(name, _)| !name.starts_with("p_alive_"));
         let table = keep.fold(customer, |t, (name, v)| {
-            t.with(name, Values::F64(if name == "p_alive" { alive.clone() } else { v }))
+            if name == "p_alive" {
+                t.with(name, Values::F64(alive.clone()))
+            } else {
+                t.with_optional(name, v)
+            }
         });
         Ok(CustomerPrediction::new(table, timeline.dropped))
     }
@@ -156,7 +163,7 @@ impl DynamicParetoNbdModel {
         coming: &[Coming],
         options: &DynamicPredictOptions,
         run: &Run,
-    ) -> Result<Vec<(&'static str, Vec<f64>)>> {
+    ) -> Result<Vec<Column>> {
         let z = options.interval.map(interval_quantile).transpose()?;
         let rate = match options.discount_rate {
             None => 0.0,
@@ -173,21 +180,22 @@ impl DynamicParetoNbdModel {
             for i in piece * PIECE..n.min((piece + 1) * PIECE) {
                 let ask = |at: &[f64], rate: f64| answer(&lives[i], pieces, &coming[i], &course, at, rate);
                 let found = ask(&at, rate);
-                let edges = z.map_or([0.0; 4], |z| self.edges(found, z, &at, |at| ask(at, 0.0)));
+                let edges = z.map_or([None; 4], |z| self.edges(found, z, &at, |at| ask(at, 0.0)));
                 out.push((found, edges));
             }
             run.advance(out.len() as u64)?;
             Ok(out)
         })?;
         let all: Vec<Told> = parts.into_iter().flatten().collect();
-        let column = |f: fn(&Told) -> f64| all.iter().map(f).collect::<Vec<f64>>();
+        let edge = |i: usize| all.iter().map(|a| a.1[i]).collect::<Vec<Option<f64>>>();
+        let column = |f: fn(&Told) -> f64| all.iter().map(|a| Some(f(a))).collect::<Vec<Option<f64>>>();
         let mut out =
             vec![("expected_purchases", column(|a| a.0.expected)), ("p_alive", column(|a| alive(a.0.odds)))];
         if z.is_some() {
-            out.push(("expected_purchases_low", column(|a| a.1[0])));
-            out.push(("expected_purchases_high", column(|a| a.1[1])));
-            out.push(("p_alive_low", column(|a| a.1[2])));
-            out.push(("p_alive_high", column(|a| a.1[3])));
+            out.push(("expected_purchases_low", edge(0)));
+            out.push(("expected_purchases_high", edge(1)));
+            out.push(("p_alive_low", edge(2)));
+            out.push(("p_alive_high", edge(3)));
         }
         if options.discount_rate.is_some() {
             out.push(("discounted_purchases", column(|a| a.0.discounted)));
@@ -196,7 +204,7 @@ impl DynamicParetoNbdModel {
     }
 
     /// Interval edges by the delta method.
-    fn edges(&self, found: Answer, z: f64, at: &[f64], ask: impl Fn(&[f64]) -> Answer) -> [f64; 4] {
+    fn edges(&self, found: Answer, z: f64, at: &[f64], ask: impl Fn(&[f64]) -> Answer) -> [Option<f64>; 4] {
         let fixed = |i: usize| match i.checked_sub(LAW) {
             None => self.estimates.fixed[i],
             Some(c) => self.effects.coefficients()[c].fixed,
@@ -209,12 +217,8 @@ impl DynamicParetoNbdModel {
         let reach = slopes(at, 2, fixed, |value, step| value + step, rise);
         let reach: Vec<f64> =
             reach.iter().map(|slopes| z * deviation_by(self.effects.covariance(), slopes)).collect();
-        [
-            found.expected * exp(-reach[0]),
-            found.expected * exp(reach[0]),
-            alive(found.odds - reach[1]),
-            alive(found.odds + reach[1]),
-        ]
+        let [low, high] = factors(found.expected, Some(reach[0]));
+        [low, high, Some(alive(found.odds - reach[1])), Some(alive(found.odds + reach[1]))]
     }
 }
 
