@@ -274,7 +274,7 @@ impl PurchaseModel {
 
     /// The maximised log-likelihood.
     #[napi(getter, skip_typescript)]
-    pub fn log_likelihood(&self, env: &Env) -> Result<f64> {
+    pub fn log_likelihood(&self, env: &Env) -> Result<Option<f64>> {
         job::now(env, || Ok(self.slot.get()?.estimates().log_likelihood))
     }
 
@@ -371,7 +371,7 @@ impl PurchaseModel {
         age: f64,
         ahead: Option<f64>,
         level: Option<f64>,
-    ) -> Result<Vec<f64>> {
+    ) -> Result<Vec<Option<f64>>> {
         let asked = Quantity::Alive { ahead: ahead.unwrap_or(0.0) };
         self.interval(env, [frequency, recency, age], asked, level)
     }
@@ -386,7 +386,7 @@ impl PurchaseModel {
         age: f64,
         periods: f64,
         level: Option<f64>,
-    ) -> Result<Vec<f64>> {
+    ) -> Result<Vec<Option<f64>>> {
         self.interval(env, [frequency, recency, age], Quantity::Purchases { periods }, level)
     }
 
@@ -400,7 +400,7 @@ impl PurchaseModel {
         age: f64,
         discount_rate: f64,
         level: Option<f64>,
-    ) -> Result<Vec<f64>> {
+    ) -> Result<Vec<Option<f64>>> {
         job::now(env, || {
             let (asked, level) = (Quantity::residual(discount_rate)?, level.unwrap_or(LEVEL));
             Ok(self.slot.get()?.interval(frequency, recency, age, asked, level)?.to_vec())
@@ -419,7 +419,7 @@ impl PurchaseModel {
         periods: f64,
         most: u32,
         level: Option<f64>,
-    ) -> Result<Vec<Vec<f64>>> {
+    ) -> Result<Vec<Vec<Option<f64>>>> {
         job::now(env, || {
             let (most, level) = (most as usize, level.unwrap_or(LEVEL));
             let model = self.slot.get()?;
@@ -434,7 +434,7 @@ impl PurchaseModel {
         [frequency, recency, age]: [f64; 3],
         asked: Quantity,
         level: Option<f64>,
-    ) -> Result<Vec<f64>> {
+    ) -> Result<Vec<Option<f64>>> {
         let level = level.unwrap_or(LEVEL);
         job::now(env, || Ok(self.slot.get()?.interval(frequency, recency, age, asked, level)?.to_vec()))
     }
@@ -471,8 +471,9 @@ pub fn backtest<'e>(env: &'e Env, orders: Unknown<'e>, options: Unknown<'e>) -> 
 
 /// Fits several models of purchases to the same customers and judges them:
 /// model, k, parameters, log_likelihood, aic, bic, verdict, and with holdout
-/// columns the errors of the forecast; best BIC first. `extras.vuong` has the
-/// pairs (Vuong 1989).
+/// columns the errors of the forecast; best BIC first. AIC and BIC are missing
+/// of models whose likelihood is of other data than the first one's.
+/// `extras.vuong` has the pairs (Vuong 1989).
 #[napi(
     namespace = "clv",
     ts_args_type = "rfm: FrameInput, options?: ComparePurchasesOptions & RunOptions",
@@ -544,7 +545,7 @@ impl GammaGamma {
         })
     }
 
-    /// The spend to expect for each purchase: customer, expected_spend.
+    /// The spend to expect for each purchase: customer, expected_spend, with `interval` its `_low` and `_high`.
     #[napi(
         ts_args_type = "rfm: FrameInput, options?: SpendPredictOptions & RunOptions",
         ts_return_type = "Promise<Frame>"
@@ -573,9 +574,9 @@ impl GammaGamma {
         named(env, model.estimates(), model.standard_errors())
     }
 
-    /// The maximised log-likelihood.
+    /// The maximised log-likelihood; `null` where the parameters were given.
     #[napi(getter)]
-    pub fn log_likelihood(&self, env: &Env) -> Result<f64> {
+    pub fn log_likelihood(&self, env: &Env) -> Result<Option<f64>> {
         job::now(env, || Ok(self.slot.get()?.log_likelihood()))
     }
 
@@ -586,9 +587,10 @@ impl GammaGamma {
         job::now(env, || Ok(Frame::new(self.slot.get()?.independence())))
     }
 
-    /// The correlation of frequency and monetary value, which the model takes to be none.
+    /// The correlation of frequency and monetary value, which the model takes to be none; `null` where the
+    /// parameters were given.
     #[napi(getter)]
-    pub fn correlation(&self, env: &Env) -> Result<f64> {
+    pub fn correlation(&self, env: &Env) -> Result<Option<f64>> {
         job::now(env, || Ok(self.slot.get()?.correlation()))
     }
 
@@ -615,6 +617,22 @@ impl GammaGamma {
     #[napi]
     pub fn expected_spend(&self, env: &Env, frequency: f64, monetary_value: f64) -> Result<Option<f64>> {
         job::now(env, || self.slot.get()?.expected_spend(frequency, monetary_value))
+    }
+
+    /// Its interval [low, high] for the uncertainty of the parameters, `null` where not finite; that of a new
+    /// customer where both are 0. `level` is 0.95 by default.
+    #[napi(ts_return_type = "[low: number | null, high: number | null]")]
+    pub fn expected_spend_interval(
+        &self,
+        env: &Env,
+        frequency: f64,
+        monetary_value: f64,
+        level: Option<f64>,
+    ) -> Result<Vec<Option<f64>>> {
+        let level = level.unwrap_or(LEVEL);
+        job::now(env, || {
+            Ok(self.slot.get()?.expected_spend_interval(frequency, monetary_value, level)?.to_vec())
+        })
     }
 
     /// The model as the bytes of a model file.

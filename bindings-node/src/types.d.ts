@@ -1722,16 +1722,16 @@ export declare namespace clv {
 
   /** Columns and options of the `predict` of models of purchases. */
   export interface PredictOptions extends HistoryOptions {
-    /** How many periods ahead. Default 1. */
-    periods?: number
+    /** How many periods ahead, or a span of time, where the model knows its period. Default 1. */
+    periods?: Horizon
     /** Level of an interval for the uncertainty of the parameters, such as 0.95. */
     interval?: number
     /** Level of an interval for the purchases themselves: purchases_low, purchases_high. */
     purchaseInterval?: number
-    /** Also P(alive) so many periods after T: p_alive_ahead. */
-    ahead?: number
-    /** Also purchases for ever, discounted by this rate per period (DERT): residual_purchases. */
-    discountRate?: number
+    /** Also P(alive) so many periods, or so long, after T: p_alive_ahead. */
+    ahead?: Horizon
+    /** Also purchases for ever, discounted by this rate, per period or per its span (DERT): residual_purchases. */
+    discountRate?: DiscountRate
     /** Also the time until the next purchase, its quantile of this level: next_purchase. */
     nextPurchase?: number
     /** Also the purchase rate while alive: purchase_rate. */
@@ -1807,11 +1807,11 @@ export declare namespace clv {
   /** Options of `newCustomer`. */
   export interface NewCustomerOptions {
     /** The horizon of the probabilities. Default 1. */
-    periods?: number
+    periods?: Horizon
     /** The most purchases told apart. Default 10. */
     most?: number
-    /** Horizons of `extras.course`. */
-    horizons?: number[]
+    /** Horizons of `extras.course`, which has them in periods. */
+    horizons?: Horizon[]
     /** Level of intervals for the uncertainty of the parameters, such as 0.95: `_low` and `_high` of each number. */
     interval?: number
   }
@@ -1919,8 +1919,8 @@ export declare namespace clv {
     recency?: string
     /** Column of the age at the end of observation. Default `"T"`. */
     T?: string
-    /** How many periods ahead. Default 1. */
-    periods?: number
+    /** How many periods ahead, or a span of time, where the model knows its period. Default 1. */
+    periods?: Horizon
     /** Level of the intervals of expected_purchases and p_alive. Default 0.9. */
     level?: number
     /** Level of an interval for the purchases themselves: purchases_low, purchases_high. */
@@ -2023,12 +2023,12 @@ export declare namespace clv {
 
   /** Options of the predictions of `DynamicParetoNBD`. */
   export interface DynamicPredictOptions {
-    /** How many periods after the end of observation. Default 1. */
-    periods?: number
+    /** How many periods after the end of observation, or how long. Default 1. */
+    periods?: Horizon
     /** Level of an interval for the uncertainty of the parameters. */
     interval?: number
-    /** Also these purchases discounted by this rate per period (DECT). */
-    discountRate?: number
+    /** Also these purchases discounted by this rate, per period or per its span (DECT). */
+    discountRate?: DiscountRate
     /** How the frames are read. */
     sources?: Sources
   }
@@ -2071,7 +2071,7 @@ export declare namespace clv {
   /** Gamma–Gamma whose purchases are worth more or less by what holds at their time, and by the purchase rate. */
   export class DynamicGammaGamma extends DynamicModel<DynamicSpendFitOptions> {
     /** The expected value of a purchase in the coming periods: customer, expected_spend. */
-    predict(orders: FrameInput, along: FrameInput, options?: { periods?: number; sources?: Sources } & RunOptions): Promise<Frame>
+    predict(orders: FrameInput, along: FrameInput, options?: { periods?: Horizon; sources?: Sources } & RunOptions): Promise<Frame>
   }
 
   /** What all models of purchases and dropout share; times are in the model's periods. */
@@ -2096,8 +2096,8 @@ export declare namespace clv {
     get params(): Record<Name, number>
     /** Their standard errors; `null` where the data do not identify one. */
     get standardErrors(): Record<Name, number | null>
-    /** The maximised log-likelihood. */
-    get logLikelihood(): number
+    /** The maximised log-likelihood; `null` where the parameters were given. */
+    get logLikelihood(): number | null
     /** `"interior"` for an ordinary maximum; else which simpler model the data ask for. */
     get verdict(): string
     /** The same of covariates: `"monotone_likelihood"` where a coefficient ran off; `null` without covariates. */
@@ -2117,13 +2117,13 @@ export declare namespace clv {
     /** The probabilities that one customer buys 0, 1, … `most` times in the coming periods. */
     probabilities(frequency: number, recency: number, age: number, periods: number, most: number): number[]
     /** The interval of `pAlive` for the uncertainty of the parameters; `level` is 0.95 by default. */
-    pAliveInterval(frequency: number, recency: number, age: number, ahead?: number, level?: number): [low: number, high: number]
+    pAliveInterval(frequency: number, recency: number, age: number, ahead?: number, level?: number): [low: number | null, high: number | null]
     /** The interval of `expectedPurchases`. */
-    expectedPurchasesInterval(frequency: number, recency: number, age: number, periods: number, level?: number): [low: number, high: number]
+    expectedPurchasesInterval(frequency: number, recency: number, age: number, periods: number, level?: number): [low: number | null, high: number | null]
     /** The interval of `residualPurchases`. */
-    residualPurchasesInterval(frequency: number, recency: number, age: number, discountRate: number, level?: number): [low: number, high: number]
+    residualPurchasesInterval(frequency: number, recency: number, age: number, discountRate: number, level?: number): [low: number | null, high: number | null]
     /** The intervals of `probabilities`. */
-    probabilitiesInterval(frequency: number, recency: number, age: number, periods: number, most: number, level?: number): [low: number, high: number][]
+    probabilitiesInterval(frequency: number, recency: number, age: number, periods: number, most: number, level?: number): [low: number | null, high: number | null][]
     /** The model as the bytes of a model file. */
     toBytes(): Uint8Array
     /** Writes the model to a file; `load` reads it back. */
@@ -2201,6 +2201,8 @@ export declare namespace clv {
     frequency?: string
     /** Column of the mean value of the repeat purchases. Default `"monetary_value"`. */
     monetaryValue?: string
+    /** Level of an interval for the uncertainty of the parameters, such as 0.95. */
+    interval?: number
     /** Rows that cannot be. Default `"error"`. */
     onInvalid?: OnInvalid
   }
@@ -2209,10 +2211,10 @@ export declare namespace clv {
   export interface LifetimeOptions extends HistoryOptions {
     /** Column of the mean value of the repeat purchases. Default `"monetary_value"`. */
     monetaryValue?: string
-    /** How many periods ahead are valued. Default 52. */
-    periods?: number
-    /** Discount rate per period. Default 0. */
-    discountRate?: number
+    /** How many periods ahead are valued, or a span of a whole number of them. Default 52. */
+    periods?: Horizon
+    /** Discount rate, per period of the model or per its own span. Default 0. */
+    discountRate?: DiscountRate
     /** Share of the spend that is profit. Default 1. */
     margin?: number
     /** Level of an interval of the value for the uncertainty of the parameters, such as 0.9. */
@@ -2437,8 +2439,8 @@ export declare namespace clv {
     get params(): Record<string, number>
     /** Their standard errors; `null` where the data do not identify one. */
     get standardErrors(): Record<string, number | null>
-    /** The maximised log-likelihood. */
-    get logLikelihood(): number
+    /** The maximised log-likelihood; `null` where the parameters were given. */
+    get logLikelihood(): number | null
     /** `"interior"` for an ordinary maximum; else what the data ask for. */
     get verdict(): string
     /** The rows that the fit dropped, and why: column, reason, count, first_row. */
@@ -2570,6 +2572,12 @@ export declare namespace clv {
     /** The predictions beside what was spent: score, value. `extras.deciles`. */
     score(frame: FrameInput, options?: ValueScoreOptions & RunOptions): Promise<Frame>
   }
+
+  /** How far ahead: a number of the model's periods, or a span such as `'365d'`, `'month'` or `'year'`. */
+  export type Horizon = number | string
+
+  /** A discount rate: per period of the model, or with its span, which is compounded to the period. */
+  export type DiscountRate = number | Rate
 
   /** A rate with its span, such as `{ rate: 0.1, per: '365d' }`. */
   export interface Rate {

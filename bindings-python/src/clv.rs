@@ -254,6 +254,9 @@ pub(crate) fn clv_score(
     })
 }
 
+/// Lower and upper; None where not finite.
+type Edges = (Option<f64>, Option<f64>);
+
 /// The intervals of what [`clv_score`] says.
 #[pyfunction]
 #[allow(non_snake_case)]
@@ -264,10 +267,10 @@ pub(crate) fn clv_score_interval(
     T: f64,
     periods: f64,
     level: f64,
-) -> Outcome<((f64, f64), (f64, f64))> {
+) -> Outcome<(Edges, Edges)> {
     let model = model.buyers()?;
     direct(|| {
-        let ask = |quantity| model.interval(frequency, recency, T, quantity, level).map(<(f64, f64)>::from);
+        let ask = |quantity| model.interval(frequency, recency, T, quantity, level).map(Edges::from);
         Ok((ask(Quantity::Purchases { periods })?, ask(Quantity::Alive { ahead: 0.0 })?))
     })
 }
@@ -283,11 +286,11 @@ pub(crate) fn clv_probabilities_interval(
     periods: f64,
     most: usize,
     level: f64,
-) -> Outcome<Vec<(f64, f64)>> {
+) -> Outcome<Vec<Edges>> {
     let model = model.buyers()?;
     direct(|| {
         let found = model.probabilities_interval(frequency, recency, T, periods, most, level)?;
-        Ok(found.into_iter().map(<(f64, f64)>::from).collect())
+        Ok(found.into_iter().map(Edges::from).collect())
     })
 }
 
@@ -314,6 +317,17 @@ pub(crate) fn clv_spend(model: &Model, customer: Option<(f64, f64)>) -> Outcome<
     direct(|| match customer {
         Some((frequency, value)) => model.expected_spend(frequency, value),
         None => Ok(model.mean_spend()),
+    })
+}
+
+/// The interval of what [`clv_spend`] says.
+#[pyfunction]
+#[pyo3(signature = (model, customer, level))]
+pub(crate) fn clv_spend_interval(model: &Model, customer: Option<(f64, f64)>, level: f64) -> Outcome<Edges> {
+    let model = model.get::<GammaGammaModel>()?;
+    direct(|| {
+        let (frequency, value) = customer.unwrap_or_default();
+        model.expected_spend_interval(frequency, value, level).map(Edges::from)
     })
 }
 

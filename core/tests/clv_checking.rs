@@ -5,10 +5,10 @@ mod support;
 
 use headwater::Run;
 use headwater::clv::{
-    BacktestOptions, BetaGeoModel, CompareOptions, Purchases, SummarizeOptions, When, backtest,
+    BacktestOptions, BetaGeoModel, Candidate, CompareOptions, Purchases, SummarizeOptions, When, backtest,
     compare_purchases, summarize,
 };
-use headwater::column::{Columns, Duration};
+use headwater::column::{Columns, Duration, Table};
 use support::golden;
 
 /// The orders that ship with the examples.
@@ -127,8 +127,76 @@ fn models_are_compared_in_one_call() {
     let rfm = cdnow();
     let (model, _) =
         headwater::clv::beta_geo(&rfm, &headwater::clv::BetaGeoOptions::default(), &run).unwrap();
-    assert_eq!(table.f64s("log_likelihood").unwrap()[1], model.log_likelihood());
+    assert_eq!(table.f64s("log_likelihood").unwrap()[1], model.log_likelihood().unwrap());
     assert!(table.f64s("mae").unwrap().iter().all(|mae| *mae > 0.7 && *mae < 0.8));
     let vuong = &found[1].1;
     assert_eq!(vuong.rows(), 3);
+    // BG/NBD and MBG/NBD are one as far as these customers tell.
+    assert_eq!(there(vuong, "statistic"), [false, true, true]);
+}
+
+/// Which entries of a column are there.
+fn there(table: &Table, column: &str) -> Vec<bool> {
+    table.get(column).unwrap().valid.clone().unwrap_or_else(|| vec![true; table.rows()])
+}
+
+/// Times between purchases that are not given are in no likelihood of k ticks, so the numbers are not of one scale.
+#[test]
+fn likelihoods_of_other_data_are_not_ranked_together() {
+    let regular = |model: &str, k| Candidate::Regular { model: model.into(), k };
+    let models = vec![
+        Candidate::Name("BetaGeo".into()),
+        regular("ModifiedBetaGeoCNBD", 2),
+        regular("BetaGeoCNBD", 2),
+        Candidate::Name("ParetoNBD".into()),
+    ];
+    let found = compare_purchases(
+        &cdnow(),
+        &CompareOptions { models: models.clone(), ..Default::default() },
+        &Run::new(),
+    );
+    let [(_, table), (_, vuong), ..] = &found.unwrap()[..] else { unreachable!() };
+    let names: Vec<String> = (0..4).map(|row| table.text("model", row).unwrap().into_owned()).collect();
+    assert_eq!(names[..2], ["BetaGeo", "ParetoNBD"]);
+    assert_eq!(there(table, "aic"), [true, true, false, false]);
+    assert_eq!(there(table, "bic"), [true, true, false, false]);
+    // BetaGeo beside the others, MBG/CNBD-2 beside BG/CNBD-2 and Pareto/NBD, BG/CNBD-2 beside Pareto/NBD.
+    let statistic = there(vuong, "statistic");
+    assert!(!statistic[0] && !statistic[1] && !statistic[4] && !statistic[5], "{statistic:?}");
+    // The first one named decides whose likelihoods the others are compared with.
+    let models = models.into_iter().skip(1).collect();
+    let found = compare_purchases(&cdnow(), &CompareOptions { models, ..Default::default() }, &Run::new());
+    let table = &found.unwrap()[0].1;
+    assert_eq!(there(table, "bic"), [true, true, false]);
+    assert_eq!(table.text("model", 2).unwrap(), "ParetoNBD");
+}
+
+/// Where nobody leaves, BG/NBD, MBG/NBD and Pareto/NBD are one model: what is between them is rounding.
+#[test]
+fn models_that_are_one_model_are_not_told_apart() {
+    let (mut frequency, mut recency, mut age) = (Vec::new(), Vec::new(), Vec::new());
+    let mut draws = support::draws::Draws::new(7);
+    for customer in 0..500 {
+        let end = 30.0 + f64::from(customer % 10);
+        let (mut x, mut last) = (0.0, 0.0);
+        loop {
+            let next = last + 10.0 * draws.exponential();
+            if next > end {
+                break;
+            }
+            (x, last) = (x + 1.0, next);
+        }
+        frequency.push(x);
+        recency.push(last);
+        age.push(end);
+    }
+    let frame = Columns::new().with("frequency", frequency).with("recency", recency).with("T", age);
+    let models =
+        ["BetaGeo", "BetaGeoCNBD", "ModifiedBetaGeo", "ParetoNBD"].map(|m| Candidate::Name(m.into()));
+    let options = CompareOptions { models: models.to_vec(), ..CompareOptions::default() };
+    let found = compare_purchases(&frame, &options, &Run::new()).unwrap();
+    let fits = found[0].1.f64s("log_likelihood").unwrap();
+    assert!(fits.iter().all(|fit| (fit - fits[0]).abs() < 0.3), "{fits:?}");
+    assert_eq!(there(&found[1].1, "statistic"), [false; 6]);
+    assert_eq!(there(&found[1].1, "p"), [false; 6]);
 }

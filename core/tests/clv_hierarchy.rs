@@ -144,7 +144,7 @@ fn files_and_predictions_are_by_group() -> Result<()> {
         .with("recency", vec![20.0, 20.0, 20.0])
         .with("T", vec![30.0, 30.0, 30.0])
         .with("channel", vec!["search", "ads", "radio"]);
-    let ask = DrawPredictOptions { periods: 10.0, ..DrawPredictOptions::default() };
+    let ask = DrawPredictOptions { periods: 10.0.into(), ..DrawPredictOptions::default() };
     let table = back.predict(&frame, &ask, &run)?.table();
     let column = |name: &str| table.f64s(name).expect("a column").to_vec();
     let (expected, low, high) =

@@ -4,8 +4,9 @@
 mod support;
 
 use headwater::clv::{
-    GammaGammaOptions, History, LifetimeOptions, PredictOptions, PurchaseOptions, Purchases, Quantity,
-    fit_purchases, gamma_gamma, lifetime_value, predict, purchases_with,
+    BetaGeoModel, GammaGamma, GammaGammaModel, GammaGammaOptions, History, LifetimeOptions, PredictOptions,
+    PurchaseOptions, Purchases, Quantity, RfmSlices, SpendPredictOptions, SpendSlices, fit_purchases,
+    gamma_gamma, lifetime_value, likelihood_ratio, predict, purchases_from_bytes, purchases_with,
 };
 use headwater::column::Columns;
 use headwater::{Error, Result, Run};
@@ -65,18 +66,22 @@ fn intervals_are_those_of_draws_of_the_parameters() -> Result<()> {
     for kind in ["clv.ParetoNBD"] {
         let (model, _) = fit_purchases(kind, &frame, &fit, &run)?;
         let ask = PredictOptions {
-            periods: 26.0,
+            periods: 26.0.into(),
             interval: Some(0.9),
-            ahead: Some(20.0),
-            discount_rate: Some(0.01),
+            ahead: Some(20.0.into()),
+            discount_rate: Some(0.01.into()),
             rate: true,
             ..PredictOptions::default()
         };
         let table = predict(&*model, &frame, &ask, &run)?.table();
         let options = GammaGammaOptions { weight: Some("many".into()), ..GammaGammaOptions::default() };
         let (spend, _) = gamma_gamma(&frame, &options, &run)?;
-        let value =
-            LifetimeOptions { periods: 12, discount_rate: 0.01, interval: Some(0.9), ..Default::default() };
+        let value = LifetimeOptions {
+            periods: 12.0.into(),
+            discount_rate: 0.01.into(),
+            interval: Some(0.9),
+            ..Default::default()
+        };
         let valued = lifetime_value(&*model, &spend, &frame, &value, &run)?.table();
         let column = |table: &headwater::Table, name: &str| table.f64s(name).unwrap().to_vec();
         let rate = 1.01_f64.ln();
@@ -142,10 +147,10 @@ fn a_single_customer_has_the_intervals_of_the_frame() -> Result<()> {
     for kind in ["clv.ParetoNBD", "clv.BetaGeo", "clv.GGompertzNBD", "clv.BetaGeoCNBD"] {
         let model = fitted(kind)?;
         let ask = PredictOptions {
-            periods: 26.0,
+            periods: 26.0.into(),
             interval: Some(0.9),
-            ahead: Some(20.0),
-            discount_rate: Some(0.01),
+            ahead: Some(20.0.into()),
+            discount_rate: Some(0.01.into()),
             rate: true,
             ..PredictOptions::default()
         };
@@ -161,7 +166,7 @@ fn a_single_customer_has_the_intervals_of_the_frame() -> Result<()> {
             ] {
                 let edges = model.interval(x, t_x, t, asked, 0.9)?;
                 for (edge, end) in edges.into_iter().zip(["_low", "_high"]) {
-                    let told = table.f64s(&format!("{name}{end}")).unwrap()[row];
+                    let (edge, told) = (edge.unwrap(), table.f64s(&format!("{name}{end}")).unwrap()[row]);
                     assert!((edge - told).abs() < 1e-12 * told, "{kind} {name}{end}: {edge} for {told}");
                 }
             }
@@ -209,22 +214,180 @@ fn intervals_of_new_customers_are_those_of_draws() -> Result<()> {
 }
 
 #[test]
-fn intervals_of_what_is_known_are_points_and_what_cannot_be_is_refused() -> Result<()> {
-    let known = purchases_with("clv.BetaGeo", &[0.24, 4.41, 0.79, 2.43], 1, None)?;
+fn intervals_of_what_is_certain_are_points_and_what_cannot_be_is_refused() -> Result<()> {
+    let fitted = fitted("clv.BetaGeo")?;
     let asked = Quantity::Purchases { periods: 5.0 };
-    let expected = known.expected_purchases(0.0, 0.0, 0.0, 5.0)?;
-    assert_eq!(known.interval(0.0, 0.0, 0.0, asked, 0.95)?, [expected; 2]);
     // A new customer of BG/NBD is alive without doubt.
     let alive = Quantity::Alive { ahead: 0.0 };
-    assert_eq!(fitted("clv.BetaGeo")?.interval(0.0, 0.0, 0.0, alive, 0.95)?, [1.0; 2]);
-    let refused = |found: Result<[f64; 2]>, name: &str| {
+    assert_eq!(fitted.interval(0.0, 0.0, 0.0, alive, 0.95)?, [Some(1.0); 2]);
+    let refused = |found: Result<[Option<f64>; 2]>, name: &str| {
         assert!(matches!(found, Err(Error::Option { option, .. }) if option == name), "{name}");
     };
-    refused(known.interval(0.0, 0.0, 0.0, asked, 1.0), "interval");
-    refused(known.interval(0.0, 0.0, 0.0, Quantity::Purchases { periods: -1.0 }, 0.9), "periods");
-    refused(known.interval(0.0, 0.0, 0.0, Quantity::Alive { ahead: f64::NAN }, 0.9), "ahead");
-    refused(known.interval(0.0, 0.0, 0.0, Quantity::Residual { rate: 0.0 }, 0.9), "rate");
-    refused(known.interval(0.0, 0.0, 0.0, Quantity::LogLikelihood, 0.9), "quantity");
-    assert!(matches!(known.interval(1.0, 3.0, 2.0, asked, 0.9), Err(Error::Row { .. })));
+    refused(fitted.interval(0.0, 0.0, 0.0, asked, 1.0), "interval");
+    refused(fitted.interval(0.0, 0.0, 0.0, Quantity::Purchases { periods: -1.0 }, 0.9), "periods");
+    refused(fitted.interval(0.0, 0.0, 0.0, Quantity::Alive { ahead: f64::NAN }, 0.9), "ahead");
+    refused(fitted.interval(0.0, 0.0, 0.0, Quantity::Residual { rate: 0.0 }, 0.9), "rate");
+    refused(fitted.interval(0.0, 0.0, 0.0, Quantity::LogLikelihood, 0.9), "quantity");
+    assert!(matches!(fitted.interval(1.0, 3.0, 2.0, asked, 0.9), Err(Error::Row { .. })));
+    Ok(())
+}
+
+fn refuses_intervals<T>(found: Result<T>) {
+    let Err(error) = found else { unreachable!("an interval of what has no errors") };
+    let text = error.to_string();
+    assert!(text.contains("interval") && text.contains("given") && text.contains("fit the model"), "{text}");
+}
+
+/// Parameters that were given have no likelihood and no errors, and nothing pretends that they do.
+#[test]
+fn models_of_given_parameters_do_not_pretend_to_a_fit() -> Result<()> {
+    let (run, frame) = (Run::new(), customers());
+    let spend = GammaGammaModel::from_parameters(6.25, 3.74, 15.44)?;
+    for (kind, values) in [
+        ("clv.BetaGeo", &[0.24, 4.41, 0.79, 2.43][..]),
+        ("clv.ParetoNBD", &[0.55, 10.6, 0.61, 11.7]),
+        ("clv.ParetoGGG", &[5.0, 4.0, 0.55, 10.6, 0.61, 11.7]),
+    ] {
+        let model = purchases_with(kind, values, 1, None)?;
+        let model = purchases_from_bytes(&model.bytes()?)?.unwrap();
+        let (parameters, fit) = model.tables()?;
+        assert_eq!(fit.text("verdict", 0).unwrap(), "given");
+        for column in ["log_likelihood", "customers", "gradient_norm", "aic", "bic"] {
+            assert_eq!(fit.get(column).unwrap().valid, Some(vec![false]), "{kind} {column}");
+        }
+        for column in ["standard_error", "low", "high"] {
+            assert_eq!(parameters.get(column).unwrap().valid, Some(vec![false; values.len()]));
+        }
+        assert_eq!((model.estimates().log_likelihood, model.estimates().customers), (None, None));
+        let asked = Quantity::Purchases { periods: 5.0 };
+        refuses_intervals(model.interval(0.0, 0.0, 0.0, asked, 0.95));
+        refuses_intervals(model.probabilities_interval(0.0, 0.0, 0.0, 5.0, 3, 0.95));
+        refuses_intervals(model.report("new_customer", None, r#"{"interval": 0.9}"#, &run));
+        let ask = PredictOptions { interval: Some(0.9), ..PredictOptions::default() };
+        refuses_intervals(predict(&*model, &frame, &ask, &run));
+        let ask = LifetimeOptions { interval: Some(0.9), ..LifetimeOptions::default() };
+        refuses_intervals(lifetime_value(&*model, &spend, &frame, &ask, &run));
+        refuses_intervals(lifetime_value(&*fitted("clv.BetaGeo")?, &spend, &frame, &ask, &run));
+        // Without an interval they predict as ever.
+        assert_eq!(predict(&*model, &frame, &PredictOptions::default(), &run)?.table().rows(), 7);
+        let other = fitted("clv.ModifiedBetaGeo")?;
+        assert!(likelihood_ratio(&*other, &*model).is_err() && likelihood_ratio(&*model, &*other).is_err());
+    }
+    assert_eq!((spend.log_likelihood(), spend.correlation()), (None, None));
+    let plain = BetaGeoModel::from_parameters(0.24, 4.41, 0.79, 2.43, None)?;
+    refuses_intervals(plain.predict(&RfmSlices::default(), 5.0, Some(0.9), &run));
+    assert_eq!(plain.log_likelihood(), None);
+    Ok(())
+}
+
+/// One of a hundred bought again, once and at once: a / b runs off, and on that ridge only one of the two is known.
+#[test]
+fn no_infinity_leaves_where_parameters_run_off() -> Result<()> {
+    let mut seen = [vec![0.0; 100], vec![0.0; 100]];
+    (seen[0][0], seen[1][0]) = (1.0, 5.0);
+    let [frequency, recency] = seen;
+    let frame = Columns::new()
+        .with("customer", (0..100).map(|i| format!("c{i}")).collect::<Vec<_>>())
+        .with("frequency", frequency)
+        .with("recency", recency)
+        .with("T", vec![30.0; 100]);
+    for (kind, verdict) in [
+        ("clv.BetaGeo", "certain_dropout"),
+        ("clv.BetaGeoCNBD", "certain_dropout"),
+        ("clv.ModifiedBetaGeo", "equal_rates"),
+        ("clv.ParetoNBD", "equal_rates"),
+        ("clv.GGompertzNBD", "equal_rates"),
+        ("clv.BetaGeoBetaBinomial", "equal_dropout"),
+    ] {
+        let (model, _) = fit_purchases(kind, &frame, &PurchaseOptions::default(), &Run::new())?;
+        assert_eq!(model.estimates().verdict.name(), verdict, "{kind}");
+        let (parameters, fit) = model.tables()?;
+        let ask = PredictOptions {
+            periods: 26.0.into(),
+            interval: Some(0.9),
+            ahead: Some(5.0.into()),
+            discount_rate: Some(0.01.into()),
+            rate: true,
+            ..PredictOptions::default()
+        };
+        let found = predict(&*model, &frame, &ask, &Run::new())?.table();
+        let new = model.report("new_customer", None, r#"{"horizons": [9], "interval": 0.9}"#, &Run::new())?;
+        for table in [&parameters, &fit, &found, &new[0].1, &new[1].1] {
+            for column in table.columns() {
+                if let Some(values) = table.f64s(&column.name) {
+                    let bad = values.iter().find(|value| !value.is_finite());
+                    assert!(bad.is_none(), "{kind} {}: {bad:?}", column.name);
+                }
+            }
+        }
+        for (i, fixed) in model.estimates().fixed.iter().enumerate() {
+            let error = parameters.f64s("standard_error").unwrap()[i] / model.estimates().values[i];
+            assert!(*fixed || error < 14.0, "{kind} {i}: {error}");
+        }
+    }
+    Ok(())
+}
+
+/// Customers drawn again and again, the model fitted to each draw: what is expected of four customers and of a new one.
+#[test]
+fn intervals_of_spend_are_those_of_a_bootstrap() -> Result<()> {
+    let (run, n) = (Run::new(), 2_000);
+    let mut draws = Draws::new(11);
+    let (mut frequency, mut money) = (Vec::with_capacity(n), Vec::with_capacity(n));
+    for _ in 0..n {
+        let x = 1.0 + (draws.exponential() * 2.0).floor();
+        let rate = draws.gamma(3.74) / 15.4;
+        frequency.push(x);
+        money.push(draws.gamma(6.25 * x) / rate / x);
+    }
+    let rows = SpendSlices { frequency: &frequency, monetary_value: &money, weight: None };
+    let model = GammaGamma::new().fit(&rows, &run)?;
+    let asked = [(1.0, 5.0), (1.0, 200.0), (4.0, 60.0), (10.0, 30.0), (0.0, 0.0)];
+    let mut found = vec![Vec::new(); asked.len()];
+    for _ in 0..600 {
+        let mut weight = vec![0.0; n];
+        for _ in 0..n {
+            weight[(draws.uniform() * n as f64) as usize] += 1.0;
+        }
+        let again = GammaGamma::new().fit(&SpendSlices { weight: Some(&weight), ..rows }, &run)?;
+        for (found, (x, m)) in found.iter_mut().zip(asked) {
+            found.push(again.expected_spend(x, m)?.unwrap());
+        }
+    }
+    for (found, (x, m)) in found.into_iter().zip(asked) {
+        let [low, high] = quantiles(found);
+        let edges = model.expected_spend_interval(x, m, 0.9)?.map(Option::unwrap);
+        let expected = model.expected_spend(x, m)?.unwrap();
+        assert!(edges[0] < expected && expected < edges[1]);
+        for (edge, want) in edges.into_iter().zip([low, high]) {
+            assert!((edge - want).abs() < 0.12 * (high - low), "{x} {m}: {edges:?} for {low} {high}");
+        }
+    }
+    assert_eq!(model.mean_spend_interval(0.9)?, model.expected_spend_interval(0.0, 0.0, 0.9)?);
+    Ok(())
+}
+
+#[test]
+fn intervals_of_spend_are_in_the_frame() -> Result<()> {
+    let run = Run::new();
+    let frame = Columns::new()
+        .with("customer", vec!["a", "b", "c", "d", "e", "f", "g"])
+        .with("frequency", vec![1.0, 2.0, 5.0, 1.0, 3.0, 8.0, 0.0])
+        .with("monetary_value", vec![10.0, 35.0, 22.0, 60.0, 18.0, 41.0, 0.0]);
+    let (model, _) = gamma_gamma(&frame, &GammaGammaOptions::default(), &run)?;
+    let ask = SpendPredictOptions { interval: Some(0.9), ..SpendPredictOptions::default() };
+    let table = model.predict_columns(&frame, &ask, &run)?.table();
+    for (row, (x, m)) in [(1.0, 10.0), (2.0, 35.0)].into_iter().enumerate() {
+        let [low, high] = model.expected_spend_interval(x, m, 0.9)?;
+        assert_eq!(table.f64s("expected_spend_low").unwrap()[row], low.unwrap());
+        assert_eq!(table.f64s("expected_spend_high").unwrap()[row], high.unwrap());
+    }
+    assert_eq!(table.rows(), 7);
+    let given = GammaGammaModel::from_parameters(6.25, 3.74, 15.44)?;
+    refuses_intervals(given.predict_columns(&frame, &ask, &run));
+    refuses_intervals(given.expected_spend_interval(1.0, 10.0, 0.9));
+    refuses_intervals(given.mean_spend_interval(0.9));
+    let wrong = SpendPredictOptions { interval: Some(1.0), ..ask };
+    assert_eq!(model.predict_columns(&frame, &wrong, &run).unwrap_err().code(), "HW_OPTION");
     Ok(())
 }

@@ -101,7 +101,7 @@ fn cdnow_in_half_a_second() {
         assert!((0.75..1.5).contains(&ratio), "{i}: {ratio}");
     }
     let start = Instant::now();
-    let options = DrawPredictOptions { periods: 39.0, ..Default::default() };
+    let options = DrawPredictOptions { periods: 39.0.into(), ..Default::default() };
     posterior.predict(&frame, &options, &run).unwrap();
     println!("predict, 400 draws: {:.3} s", start.elapsed().as_secs_f64());
 }

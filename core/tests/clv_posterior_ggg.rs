@@ -142,7 +142,7 @@ fn draws_predict_with_the_times_between_purchases() -> Result<()> {
     let frame = customers.frame(50.0);
     let (found, _) = laplace("ParetoGGG", &frame, &PosteriorOptions { chains: 1, draws: 6, ..many() }, &run)?;
     let back: Posterior = from_bytes(&to_bytes(&found)?)?;
-    let options = DrawPredictOptions { periods: 8.0, ..DrawPredictOptions::default() };
+    let options = DrawPredictOptions { periods: 8.0.into(), ..DrawPredictOptions::default() };
     let table = back.predict(&frame, &options, &run)?.table();
     let hidden = DrawPredictOptions { log_intervals: Some("nothing".into()), ..options.clone() };
     assert!(matches!(back.predict(&frame, &hidden, &run), Err(Error::Column { .. })));

@@ -33,7 +33,7 @@ use headwater::clv::{
     Contractual, Quantity, beta_geo, fit_purchases, forecast_errors_columns, gamma_gamma, lifetime_value,
     purchases_from_bytes, report, summarize, tracking, tracking_of,
 };
-use headwater::column::{Table, Values};
+use headwater::column::Table;
 use headwater::model::{from_bytes, to_bytes};
 use headwater::options::parse;
 use headwater::{Result, Run};
@@ -111,9 +111,9 @@ fn call(call: &str, frames: &Frames, options: &str, run: &Run) -> Result<Vec<(&'
             let (periods, level) = (number(&whole["periods"]), number(&whole["interval"]));
             let kind = whole["kind"].as_str().unwrap();
             let (model, _) = fit_purchases(kind, &frames["rfm"], &parse(&part("fit"))?, run)?;
-            let table = |edges: &[[f64; 2]]| {
-                let side = |i: usize| Values::F64(edges.iter().map(|e| e[i]).collect());
-                Table::new().with("low", side(0)).with("high", side(1))
+            let table = |edges: &[[Option<f64>; 2]]| {
+                let side = |i: usize| edges.iter().map(move |e| e[i]);
+                Table::new().with_optional("low", side(0)).with_optional("high", side(1))
             };
             let purchases = model.interval(x, t_x, t, Quantity::Purchases { periods }, level)?;
             let alive = model.interval(x, t_x, t, Quantity::Alive { ahead: 0.0 }, level)?;

@@ -74,7 +74,7 @@ fn cdnow(numbers: &mut Numbers, run: &Run) -> Outcome<()> {
     let frame = Columns::from(summary.table());
     let (model, spend) = stage("CDNOW: fit BG/NBD and Gamma-Gamma", frame.rows(), || fit(&frame, run))?;
     let forecast = stage("CDNOW: forecast 39 weeks", frame.rows(), || {
-        let options = PredictOptions { periods: 39.0, ..PredictOptions::default() };
+        let options = PredictOptions { periods: 39.0.into(), ..PredictOptions::default() };
         Ok((model.predict_columns(&frame, &options, run)?.table(), String::new()))
     })?;
     let values = value_of(&frame, &model, &spend, run)?;
@@ -252,13 +252,17 @@ fn fit(frame: &Columns, run: &Run) -> Outcome<((BetaGeoModel, GammaGammaModel), 
         run,
     )?;
     let (spend, _) = gamma_gamma(frame, &GammaGammaOptions::default(), run)?;
-    let said = format!("log-likelihood {:.4}", model.log_likelihood());
+    let said = format!("log-likelihood {:.4}", model.log_likelihood().unwrap_or_default());
     Ok(((model, spend), said))
 }
 
 fn value_of(frame: &Columns, model: &BetaGeoModel, spend: &GammaGammaModel, run: &Run) -> Outcome<Table> {
-    let options =
-        LifetimeOptions { periods: 52, discount_rate: 0.0025, margin: 0.3, ..LifetimeOptions::default() };
+    let options = LifetimeOptions {
+        periods: 52.0.into(),
+        discount_rate: 0.0025.into(),
+        margin: 0.3,
+        ..LifetimeOptions::default()
+    };
     stage("clv: lifetime value of 52 weeks", frame.rows(), || {
         Ok((lifetime_value(model, spend, frame, &options, run)?.table(), String::new()))
     })

@@ -11,6 +11,8 @@ from ._spend import GammaGamma as GammaGamma  # pickles of earlier versions look
 from .errors import OptionError
 
 _OnInvalid = Literal["error", "drop"]
+#: Lower and upper; None where not finite, or where the data identify no parameter.
+_Edges = tuple[float | None, float | None]
 
 
 class Covariates(TypedDict, total=False):
@@ -159,12 +161,12 @@ class Purchases(_Likelihood):
     def predict(
         self,
         rfm: Any,
-        periods: float = 1.0,
+        periods: _call.Horizon = 1.0,
         *,
         interval: float | None = None,
         purchase_interval: float | None = None,
-        ahead: float | None = None,
-        discount_rate: float | None = None,
+        ahead: _call.Horizon | None = None,
+        discount_rate: _call.Discount | None = None,
         next_purchase: float | None = None,
         rate: bool = False,
         own_rates: bool = False,
@@ -186,16 +188,19 @@ class Purchases(_Likelihood):
         ----------
         rfm : frame
             What `summarize` gives.
-        periods : float, default 1
-            How many periods ahead, in the unit of recency and T.
+        periods : float, str or timedelta, default 1
+            How many periods ahead, in the unit of recency and T; or a span such as ``"365d"`` or ``"month"``,
+            where the model knows its period.
         interval : float, optional
-            The level of an interval for the uncertainty of the parameters, such as 0.95.
+            The level of an interval for the uncertainty of the parameters, such as 0.95; an edge that is not
+            finite is missing. Models of given parameters have none.
         purchase_interval : float, optional
             The level of an interval for the purchases themselves (quantiles of their number).
-        ahead : float, optional
-            Also P(alive) so many periods after T.
-        discount_rate : float, optional
-            Also purchases for ever, discounted by this rate per period (DERT).
+        ahead : float, str or timedelta, optional
+            Also P(alive) so many periods, or so long, after T.
+        discount_rate : float or dict, optional
+            Also purchases for ever, discounted by this rate per period, or per a span of its own,
+            ``{"rate": 0.1, "per": "365d"}`` (DERT).
         next_purchase : float, optional
             Also the time until the next purchase: its quantile of this level, 0.5 for the median.
         rate : bool, default False
@@ -262,7 +267,7 @@ class Purchases(_Likelihood):
 
     def score_interval(
         self, frequency: float, recency: float, T: float, periods: float = 1.0, interval: float = 0.95
-    ) -> tuple[tuple[float, float], tuple[float, float]]:
+    ) -> tuple[_Edges, _Edges]:
         """The intervals (low, high) of both numbers of `score`, by the uncertainty of the parameters.
 
         Parameters
@@ -276,7 +281,12 @@ class Purchases(_Likelihood):
         -------
         tuple
             Of expected purchases (delta method on the log scale) and of the probability of being alive (on
-            the logit scale): those of ``predict(interval=…)``.
+            the logit scale): those of ``predict(interval=…)``. An edge that is not finite is None.
+
+        Raises
+        ------
+        OptionError
+            The parameters were given, so nothing is known of their errors.
         """
         return _core.clv_score_interval(self._fitted, frequency, recency, T, periods, interval)
 
@@ -288,13 +298,13 @@ class Purchases(_Likelihood):
         periods: float = 1.0,
         most: int = 10,
         interval: float = 0.95,
-    ) -> list[tuple[float, float]]:
+    ) -> list[_Edges]:
         """The intervals (low, high) of `probabilities`, by the uncertainty of the parameters."""
         return _core.clv_probabilities_interval(self._fitted, frequency, recency, T, periods, most, interval)
 
     def new_customer_interval(
         self, periods: float = 1.0, most: int = 10, interval: float = 0.95
-    ) -> tuple[tuple[float, float], list[tuple[float, float]]]:
+    ) -> tuple[_Edges, list[_Edges]]:
         """The intervals (low, high) of what `new_customer` says, by the uncertainty of the parameters."""
         purchases, _ = self.score_interval(0, 0, 0, periods, interval)
         return purchases, self.probabilities_interval(0, 0, 0, periods, most, interval)

@@ -6,6 +6,7 @@ from ._likelihood import _Likelihood
 from ._spend import GammaGamma as GammaGamma
 
 _OnInvalid = Literal["error", "drop"]
+_Edges = tuple[float | None, float | None]
 
 class Covariates(TypedDict, total=False):
     purchase: list[str]
@@ -46,12 +47,12 @@ class Purchases(_Likelihood):
     def predict(
         self,
         rfm: Any,
-        periods: float = 1.0,
+        periods: _call.Horizon = 1.0,
         *,
         interval: float | None = None,
         purchase_interval: float | None = None,
-        ahead: float | None = None,
-        discount_rate: float | None = None,
+        ahead: _call.Horizon | None = None,
+        discount_rate: _call.Discount | None = None,
         next_purchase: float | None = None,
         rate: bool = False,
         own_rates: bool = False,
@@ -76,7 +77,7 @@ class Purchases(_Likelihood):
     ) -> list[float]: ...
     def score_interval(
         self, frequency: float, recency: float, T: float, periods: float = 1.0, interval: float = 0.95
-    ) -> tuple[tuple[float, float], tuple[float, float]]: ...
+    ) -> tuple[_Edges, _Edges]: ...
     def probabilities_interval(
         self,
         frequency: float,
@@ -85,10 +86,10 @@ class Purchases(_Likelihood):
         periods: float = 1.0,
         most: int = 10,
         interval: float = 0.95,
-    ) -> list[tuple[float, float]]: ...
+    ) -> list[_Edges]: ...
     def new_customer_interval(
         self, periods: float = 1.0, most: int = 10, interval: float = 0.95
-    ) -> tuple[tuple[float, float], list[tuple[float, float]]]: ...
+    ) -> tuple[_Edges, list[_Edges]]: ...
     def frequencies(
         self,
         rfm: Any,

@@ -16,6 +16,10 @@ from .errors import OptionError
 Progress = bool | Callable[[str, int, int], object] | None
 #: A span of time: ``"30d"``, ``"12h"``, a timedelta, or a number of days.
 Span = str | float | dt.timedelta
+#: How far ahead: a number of the model's periods, or a span such as ``"365d"``, ``"month"`` or a timedelta.
+Horizon = float | str | dt.timedelta
+#: A discount rate: per period of the model, or ``{"rate": 0.1, "per": "365d"}``.
+Discount = float | Mapping[str, Any]
 #: A moment: an ISO string, a date, a datetime or a pandas Timestamp.
 Moment = str | dt.date
 #: An option that is null on purpose, where None would mean the default.

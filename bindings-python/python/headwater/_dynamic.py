@@ -179,10 +179,10 @@ class DynamicParetoNBD(_Dynamic):
         self,
         orders: Any,
         along: Any,
-        periods: float = 1.0,
+        periods: _call.Horizon = 1.0,
         *,
         interval: float | None = None,
-        discount_rate: float | None = None,
+        discount_rate: _call.Discount | None = None,
         report: MutableMapping[str, Any] | None = None,
         threads: int | None = None,
         progress: _call.Progress = None,
@@ -194,12 +194,13 @@ class DynamicParetoNBD(_Dynamic):
         ----------
         orders, along : frame
             As in `fit`; ``along`` with rows for the time to come.
-        periods : float, default 1
-            How many periods after the end of observation.
+        periods : float, str or timedelta, default 1
+            How many periods after the end of observation, or how long, such as ``"365d"``.
         interval : float, optional
             The level of an interval for the uncertainty of the parameters, such as 0.95.
-        discount_rate : float, optional
-            Also these purchases discounted by this rate per period (DECT).
+        discount_rate : float or dict, optional
+            Also these purchases discounted by this rate per period, or per a span of its own,
+            ``{"rate": 0.1, "per": "365d"}`` (DECT).
         report, threads, progress, **sources
             As in `summarize` and `fit`.
 
@@ -216,10 +217,10 @@ class DynamicParetoNBD(_Dynamic):
     def new_customers(
         self,
         along: Any,
-        periods: float = 1.0,
+        periods: _call.Horizon = 1.0,
         *,
         interval: float | None = None,
-        discount_rate: float | None = None,
+        discount_rate: _call.Discount | None = None,
         report: MutableMapping[str, Any] | None = None,
         threads: int | None = None,
         progress: _call.Progress = None,
@@ -326,7 +327,7 @@ class DynamicGammaGamma(_Dynamic):
         self,
         orders: Any,
         along: Any,
-        periods: float = 0.0,
+        periods: _call.Horizon = 0.0,
         *,
         report: MutableMapping[str, Any] | None = None,
         threads: int | None = None,

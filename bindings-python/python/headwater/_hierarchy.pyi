@@ -15,7 +15,7 @@ class Hierarchy(Fitted):
     def predict(
         self,
         rfm: Any,
-        periods: float = 1.0,
+        periods: _call.Horizon = 1.0,
         *,
         level: float = 0.9,
         purchase_interval: float | None = None,

@@ -51,13 +51,14 @@ class _Likelihood(Fitted):
         return self._column("standard_error")
 
     @property
-    def log_likelihood_(self) -> float:
-        """The maximised log-likelihood."""
-        return float(self._fit_facts()["log_likelihood"])
+    def log_likelihood_(self) -> float | None:
+        """The maximised log-likelihood; None where the parameters were given."""
+        return self._fit_facts()["log_likelihood"]
 
     @property
     def verdict_(self) -> str:
-        """``"interior"`` for an ordinary maximum; else which simpler model the data ask for."""
+        """``"interior"`` for an ordinary maximum, ``"given"`` where there was no fit; else which simpler model
+        the data ask for."""
         return str(self._fit_facts()["verdict"])
 
     def summary(self) -> Any:

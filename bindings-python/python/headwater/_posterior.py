@@ -78,7 +78,7 @@ class Posterior(Fitted):
     def predict(
         self,
         rfm: Any,
-        periods: float = 1.0,
+        periods: _call.Horizon = 1.0,
         *,
         level: float = 0.9,
         purchase_interval: float | None = None,
@@ -100,8 +100,9 @@ class Posterior(Fitted):
         ----------
         rfm : frame
             What `summarize` gives, with the columns of covariates where the draws have coefficients.
-        periods : float, default 1
-            How many periods ahead, in the unit of recency and T.
+        periods : float, str or timedelta, default 1
+            How many periods ahead, in the unit of recency and T; or a span such as ``"365d"`` or ``"month"``,
+            where the draws know their period.
         level : float, default 0.9
             The level of the intervals, which are the uncertainty of the parameters.
         purchase_interval : float, optional

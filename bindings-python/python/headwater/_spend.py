@@ -80,9 +80,13 @@ class GammaGamma(_Likelihood):
         return self
 
     @property
-    def correlation_(self) -> float:
-        """Pearson's correlation of frequency and mean value in the rows fitted; beyond ±0.3 beware."""
-        return float(self._body()["correlation"])
+    def correlation_(self) -> float | None:
+        """Pearson's correlation of frequency and mean value in the rows fitted; beyond ±0.3 beware.
+
+        None where the parameters were given.
+        """
+        found = self._body()["correlation"]
+        return None if found is None else float(found)
 
     def independence(self) -> Any:
         """Whether spend is independent of frequency, as the model takes it to be.
@@ -101,10 +105,19 @@ class GammaGamma(_Likelihood):
         """Mean spend per purchase over all customers; None where the model has no mean."""
         return _core.clv_spend(self._fitted, None)
 
+    def mean_spend_interval(self, interval: float = 0.95) -> tuple[float | None, float | None]:
+        """The interval (low, high) of `mean_spend_`, by the uncertainty of the parameters.
+
+        Delta method on the log scale; an edge that is not finite is None. Models of given parameters have no
+        intervals.
+        """
+        return _core.clv_spend_interval(self._fitted, None, interval)
+
     def predict(
         self,
         rfm: Any,
         *,
+        interval: float | None = None,
         customer: str = "customer",
         frequency: str = "frequency",
         monetary_value: str = "monetary_value",
@@ -113,8 +126,27 @@ class GammaGamma(_Likelihood):
         threads: int | None = None,
         progress: _call.Progress = None,
     ) -> Any:
-        """Expected spend per purchase: a frame of customer, expected_spend."""
+        """Expected spend per purchase.
+
+        Parameters
+        ----------
+        rfm : frame
+            What `summarize` gives.
+        interval : float, optional
+            The level of an interval for the uncertainty of the parameters, such as 0.95 (delta method on the
+            log scale); an edge that is not finite is missing. Models of given parameters have none.
+        customer, frequency, monetary_value : str
+            Columns.
+        on_invalid, report, threads, progress
+            As in `summarize`.
+
+        Returns
+        -------
+        frame
+            customer, expected_spend, with ``interval`` its ``_low`` and ``_high``.
+        """
         options = {
+            "interval": interval,
             "customer": customer,
             "frequency": frequency,
             "monetary_value": monetary_value,
@@ -129,3 +161,9 @@ class GammaGamma(_Likelihood):
     def score(self, frequency: float, monetary_value: float) -> float | None:
         """Expected spend per purchase of one customer; None where the model has no mean."""
         return _core.clv_spend(self._fitted, (frequency, monetary_value))
+
+    def score_interval(
+        self, frequency: float, monetary_value: float, interval: float = 0.95
+    ) -> tuple[float | None, float | None]:
+        """The interval (low, high) of `score`, by the uncertainty of the parameters, as in `predict`."""
+        return _core.clv_spend_interval(self._fitted, (frequency, monetary_value), interval)

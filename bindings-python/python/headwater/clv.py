@@ -225,13 +225,15 @@ def compare(
     on_invalid, threads, progress
         As in `summarize`.
     report : dict, optional
-        Is given the frames "vuong" (pairs of models: statistic, p; Vuong 1989) and "dropped".
+        Is given the frames "vuong" (pairs of models: statistic, p; Vuong 1989; missing where
+            the data do not tell them apart) and "dropped".
 
     Returns
     -------
     frame
         model, k, parameters, log_likelihood, aic, bic, verdict, and with a holdout mae, rmse, bias, spearman,
-        gini_normalised; best BIC first. Likelihoods of different k can be compared where the frame has
+        gini_normalised; best BIC first. AIC and BIC are missing of models whose likelihood is of other
+        data than that of the first one named: those of another k can be compared where the frame has
         ``log_intervals``.
     """
     options = {
@@ -351,8 +353,8 @@ def lifetime_value(
     spend: GammaGamma,
     rfm: Any,
     *,
-    periods: int = 52,
-    discount_rate: float = 0.0,
+    periods: _call.Horizon = 52,
+    discount_rate: _call.Discount = 0.0,
     margin: float = 1.0,
     interval: float | None = None,
     customer: str = "customer",
@@ -374,10 +376,12 @@ def lifetime_value(
     spend : GammaGamma
     rfm : frame
         What `summarize` gives.
-    periods : int, default 52
-        How many periods ahead are valued, in the unit of recency and T.
-    discount_rate : float, default 0
-        Per period; purchases of a period are discounted as if made at its end.
+    periods : int, str or timedelta, default 52
+        How many periods ahead are valued, in the unit of recency and T; or a span that is a whole number of
+        them, such as ``"364d"`` of weeks or ``"year"`` of months.
+    discount_rate : float or dict, default 0
+        Per period of the model, or per a span of its own, ``{"rate": 0.1, "per": "365d"}``, which is
+        compounded to the model's period. Purchases of a period are discounted as if made at its end.
     margin : float, default 1
         The share of the spend that is profit.
     interval : float, optional

@@ -427,7 +427,7 @@ pub fn backtest(orders: &Columns, options: &BacktestOptions, run: &Run) -> Resul
         .with("origin", Values::Time(found.iter().map(|f| f.0).collect()))
         .with("customers", column(&|i| found[i].1))
         .with("repeats", column(&|i| found[i].2))
-        .with("log_likelihood", column(&|i| found[i].3.estimates().log_likelihood))
+        .with_optional("log_likelihood", found.iter().map(|f| f.3.estimates().log_likelihood))
         .with("actual", column(&actual))
         .with("expected", column(&|i| sum(found[i].5.iter().copied())))
         .with("bias", column(&|i| found[i].6.bias))

@@ -1,5 +1,7 @@
 //! Which model of purchases? Several fitted and judged in one call.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
 
 use super::checking::holdout;
@@ -11,7 +13,7 @@ use super::laws::{PredictOptions, predict};
 use super::rows::{RfmSlices, Unique};
 use super::unit::Unit;
 use crate::column::{Columns, OnInvalid, Table, Tables, Text, Values};
-use crate::math::{ln, normal_cdf, sum};
+use crate::math::{chi_squared_tail, ln, normal_cdf, sum};
 use crate::{Error, Result, Run};
 
 /// One model of [`compare_purchases`]: its name, such as `"ParetoNBD"`, or its
@@ -84,10 +86,16 @@ impl Default for CompareOptions {
 /// | `compare` | model, k, parameters, log_likelihood, aic, bic, verdict, and where the frame has a holdout mae, rmse, bias (of the total), spearman, gini_normalised; best BIC first |
 /// | `vuong` | first, second, statistic, p (Vuong 1989, with his correction for the number of parameters): above 0 the first one is closer to the truth |
 ///
-/// Without `log_intervals` likelihoods of different k leave out what the data
-/// alone decide (the times between purchases) and can only be compared within
-/// one k; so can AIC, BIC and Vuong's statistic, which is then missing between
-/// different k.
+/// Likelihoods can be compared where they are of the same data. Without `log_intervals` those of different k leave
+/// out what the data alone decide (the times between purchases) and can only be compared within one k; those of
+/// opportunities (BG/BB) are probabilities and never compare with densities of times. `aic` and `bic` are missing of
+/// models whose likelihood does not compare with that of the first one named, and Vuong's statistic between any two
+/// that do not.
+///
+/// Vuong's statistic is missing too between models that the data do not tell apart: where Σ (ln f − ln g − mean)² is
+/// no more than chance gives if the two are the same, of which his variance test asks. That includes models that are
+/// equal but for rounding, which the correction over a spread of next to nothing would call far apart. The limit is
+/// the 95 % quantile of χ² with as many degrees of freedom as both have parameters, which bounds his weighted sum.
 pub fn compare_purchases(frame: &Columns, options: &CompareOptions, run: &Run) -> Result<Tables> {
     if options.models.is_empty() {
         return Err(Error::option("models", "must be one model or more"));
@@ -128,7 +136,7 @@ pub fn compare_purchases(frame: &Columns, options: &CompareOptions, run: &Run) -
         } else {
             unique.spread(&row_likelihoods(&*model, &unique, run)?)
         };
-        for (likelihood, constant) in likelihoods.iter_mut().zip(constants.into_iter().flatten()) {
+        for (likelihood, constant) in likelihoods.iter_mut().zip(constants.iter().flatten()) {
             *likelihood += constant;
         }
         let errors = match &holdout {
@@ -139,7 +147,7 @@ pub fn compare_purchases(frame: &Columns, options: &CompareOptions, run: &Run) -
                     recency: options.recency.clone(),
                     age: options.age.clone(),
                     log_intervals: options.log_intervals.clone(),
-                    periods: *periods,
+                    periods: (*periods).into(),
                     on_invalid: options.on_invalid,
                     ..PredictOptions::default()
                 };
@@ -149,19 +157,32 @@ pub fn compare_purchases(frame: &Columns, options: &CompareOptions, run: &Run) -
             None => None,
         };
         let label = if k == 1 { name.clone() } else { format!("{name} (k = {k})") };
-        found.push(Judged { label, k, model, likelihoods, errors });
+        let of = if model.is_discrete() {
+            Likelihood::Opportunities
+        } else if constants.is_some() {
+            Likelihood::Times
+        } else {
+            Likelihood::Ticks(k)
+        };
+        found.push(Judged { label, k, of, model, likelihoods, errors });
     }
-    let vuong = vuong(&found, slices.log_intervals.is_some());
-    found.sort_by(|a, b| a.bic().total_cmp(&b.bic()));
-    let column = |f: &dyn Fn(&Judged) -> f64| Values::F64(found.iter().map(f).collect());
+    let vuong = vuong(&found);
+    let first = found.first().map(|judged| judged.of);
+    let ranked = |judged: &Judged| Some(judged.of) == first;
+    found.sort_by(|a, b| {
+        ranked(b).cmp(&ranked(a)).then(a.bic().partial_cmp(&b.bic()).unwrap_or(Ordering::Equal))
+    });
+    let criterion = |f: &dyn Fn(&Judged) -> Option<f64>| -> Vec<Option<f64>> {
+        found.iter().map(|judged| f(judged).filter(|_| ranked(judged))).collect()
+    };
     let text = |f: &dyn Fn(&Judged) -> String| Values::Text(found.iter().map(f).collect::<Text>());
     let mut table = Table::new()
         .with("model", text(&|j| j.label.clone()))
         .with("k", Values::I64(found.iter().map(|j| i64::from(j.k)).collect()))
         .with("parameters", Values::I64(found.iter().map(|j| j.free() as i64).collect()))
-        .with("log_likelihood", column(&|j| j.model.estimates().log_likelihood))
-        .with("aic", column(&|j| 2.0 * j.free() as f64 - 2.0 * j.model.estimates().log_likelihood))
-        .with("bic", column(&Judged::bic))
+        .with_optional("log_likelihood", found.iter().map(|j| j.model.estimates().log_likelihood))
+        .with_optional("aic", criterion(&Judged::aic))
+        .with_optional("bic", criterion(&Judged::bic))
         .with("verdict", text(&|j| j.model.estimates().verdict.name().to_owned()));
     if holdout.is_some() {
         let error = |f: &dyn Fn(&super::ForecastErrors) -> f64| {
@@ -177,9 +198,21 @@ pub fn compare_purchases(frame: &Columns, options: &CompareOptions, run: &Run) -
     Ok(vec![("compare", table), ("vuong", vuong), ("dropped", rows.dropped.table())])
 }
 
+/// What a likelihood is of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Likelihood {
+    /// Whether there was a purchase at each opportunity.
+    Opportunities,
+    /// All times of purchases.
+    Times,
+    /// Those times but for what they alone decide, which differs by k.
+    Ticks(u32),
+}
+
 struct Judged {
     label: String,
     k: u32,
+    of: Likelihood,
     model: Box<dyn super::Purchases>,
     likelihoods: Vec<f64>,
     errors: Option<super::ForecastErrors>,
@@ -190,13 +223,22 @@ impl Judged {
         self.model.estimates().fixed.iter().filter(|fixed| !**fixed).count()
     }
 
-    fn bic(&self) -> f64 {
-        let e = self.model.estimates();
-        self.free() as f64 * ln(e.customers) - 2.0 * e.log_likelihood
+    fn aic(&self) -> Option<f64> {
+        self.model.estimates().aic(self.free())
+    }
+
+    fn bic(&self) -> Option<f64> {
+        self.model.estimates().bic(self.free())
     }
 }
 
-fn vuong(found: &[Judged], whole: bool) -> Table {
+/// Whether gaps of this sum of squares are more than chance makes between models that are the same, with so many
+/// parameters together: n ω̂² is then a sum of that many squares with weights of at most 1.
+fn told_apart(squares: f64, parameters: usize) -> bool {
+    chi_squared_tail(squares, parameters.max(1) as f64) < 0.05
+}
+
+fn vuong(found: &[Judged]) -> Table {
     let (mut first, mut second) = (Text::new(), Text::new());
     let (mut statistics, mut ps) = (Vec::new(), Vec::new());
     for (i, a) in found.iter().enumerate() {
@@ -206,10 +248,10 @@ fn vuong(found: &[Judged], whole: bool) -> Table {
             let n = a.likelihoods.len() as f64;
             let gaps = || a.likelihoods.iter().zip(&b.likelihoods).map(|(a, b)| a - b);
             let mean = sum(gaps()) / n;
-            let spread = sum(gaps().map(|gap| (gap - mean) * (gap - mean))) / n;
+            let squares = sum(gaps().map(|gap| (gap - mean) * (gap - mean)));
             let correction = (a.free() as f64 - b.free() as f64) / 2.0 * ln(n);
-            let statistic = ((whole || a.k == b.k) && spread > 1e-24)
-                .then(|| (n * mean - correction) / (n * spread).sqrt());
+            let statistic = (a.of == b.of && told_apart(squares, a.free() + b.free()))
+                .then(|| (n * mean - correction) / squares.sqrt());
             statistics.push(statistic);
             ps.push(statistic.map(|z| 2.0 * normal_cdf(-z.abs())));
         }

@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ahead::Horizon;
 use super::beta_geo::{BetaGeo, BetaGeoModel};
 use super::covariates::{self, Ask, Covariates, Effects, Patterns, reader};
 use super::design::{Given, Reader};
-use super::frames::{History as Rows, Roles, intervals_of};
-use super::laws::{Fit, History, Law, PurchaseModel, Purchases, Quantity, no_k, predict};
+use super::frames::{History as Rows, Roles, beside, intervals_of};
+use super::laws::{Edges, Fit, History, Law, PurchaseModel, Purchases, Quantity, no_k, predict};
 use super::rows::{RfmSlices, Unique};
 use super::unit::Unit;
 use super::{
@@ -253,19 +254,19 @@ pub fn purchases_from_bytes(bytes: &[u8]) -> Result<Option<Box<dyn Purchases>>> 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NewCustomerOptions {
-    /// The horizon of `probabilities`, in periods. Default 1.
-    pub periods: f64,
+    /// The horizon of `probabilities`: a number of periods or a span of time. Default 1.
+    pub periods: Horizon,
     /// The most purchases told apart. Default 10.
     pub most: usize,
-    /// Horizons of the table `course`. Default none.
-    pub horizons: Vec<f64>,
+    /// Horizons of the table `course`, each in either way; the table has them in periods. Default none.
+    pub horizons: Vec<Horizon>,
     /// Level of intervals for the uncertainty of the parameters, such as 0.95; none by default.
     pub interval: Option<f64>,
 }
 
 impl Default for NewCustomerOptions {
     fn default() -> Self {
-        Self { periods: 1.0, most: 10, horizons: Vec::new(), interval: None }
+        Self { periods: Horizon::Periods(1.0), most: 10, horizons: Vec::new(), interval: None }
     }
 }
 
@@ -337,32 +338,29 @@ impl dyn Purchases {
 }
 
 fn new_customer(model: &dyn Purchases, options: &NewCustomerOptions) -> Result<Tables> {
-    let mass = model.probabilities(0.0, 0.0, 0.0, options.periods, options.most)?;
-    let ask =
-        |f: &dyn Fn(f64) -> Result<f64>| options.horizons.iter().map(|t| f(*t)).collect::<Result<Vec<f64>>>();
+    let unit = model.period();
+    let periods = options.periods.periods("periods", unit)?;
+    let each = options.horizons.iter().map(|horizon| horizon.periods("horizons", unit));
+    let horizons = each.collect::<Result<Vec<f64>>>()?;
+    let mass = model.probabilities(0.0, 0.0, 0.0, periods, options.most)?;
+    let ask = |f: &dyn Fn(f64) -> Result<f64>| horizons.iter().map(|t| f(*t)).collect::<Result<Vec<f64>>>();
     let mut course = Table::new()
-        .with("periods", Values::F64(options.horizons.clone()))
+        .with("periods", Values::F64(horizons.clone()))
         .with("expected_purchases", Values::F64(ask(&|t| model.expected_purchases(0.0, 0.0, 0.0, t))?))
         .with("p_alive", Values::F64(ask(&|t| model.p_alive(0.0, 0.0, 0.0, t))?));
     let mut table = Table::new()
         .with("purchases", Values::I64((0..mass.len() as i64).collect()))
         .with("probability", Values::F64(mass));
     if let Some(level) = options.interval {
-        let ask = |f: &dyn Fn(f64) -> Quantity| -> Result<Vec<[f64; 2]>> {
-            options.horizons.iter().map(|t| model.interval(0.0, 0.0, 0.0, f(*t), level)).collect()
+        let ask = |f: &dyn Fn(f64) -> Quantity| -> Result<Vec<Edges>> {
+            horizons.iter().map(|t| model.interval(0.0, 0.0, 0.0, f(*t), level)).collect()
         };
-        let edges = model.probabilities_interval(0.0, 0.0, 0.0, options.periods, options.most, level)?;
+        let edges = model.probabilities_interval(0.0, 0.0, 0.0, periods, options.most, level)?;
         table = beside(table, "probability", &edges);
         course = beside(course, "expected_purchases", &ask(&|periods| Quantity::Purchases { periods })?);
         course = beside(course, "p_alive", &ask(&|ahead| Quantity::Alive { ahead })?);
     }
     Ok(vec![("new_customer", table), ("course", course)])
-}
-
-/// With the lower and upper edges of a column.
-fn beside(table: Table, name: &str, edges: &[[f64; 2]]) -> Table {
-    let edge = |i: usize| Values::F64(edges.iter().map(|e| e[i]).collect());
-    table.with(&format!("{name}_low"), edge(0)).with(&format!("{name}_high"), edge(1))
 }
 
 /// Ages and how many have each, who share what is expected of them.

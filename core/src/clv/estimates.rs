@@ -39,6 +39,8 @@ pub enum Verdict {
     MonotoneLikelihood,
     /// Another parameter lies on the edge of what can be represented.
     Boundary,
+    /// There was no fit: the parameters were given, and nothing is known of their errors.
+    Given,
 }
 
 impl Verdict {
@@ -61,6 +63,7 @@ impl Verdict {
             Self::EqualSpend => "equal_spend",
             Self::MonotoneLikelihood => "monotone_likelihood",
             Self::Boundary => "boundary",
+            Self::Given => "given",
         }
     }
 }
@@ -77,10 +80,10 @@ pub struct Estimates {
     pub covariance: Vec<Vec<f64>>,
     /// Parameters that the data do not identify, held where the search left them.
     pub fixed: Vec<bool>,
-    /// The maximised log-likelihood, without the penalty.
-    pub log_likelihood: f64,
-    /// Customers fitted: the sum of the weights.
-    pub customers: f64,
+    /// The maximised log-likelihood, without the penalty; `None` where the parameters were given.
+    pub log_likelihood: Option<f64>,
+    /// Customers fitted: the sum of the weights; `None` where the parameters were given.
+    pub customers: Option<f64>,
     /// Distinct rows among them.
     pub distinct: u64,
     /// Newton steps taken on all rows.
@@ -92,6 +95,54 @@ pub struct Estimates {
 }
 
 impl Estimates {
+    /// Parameters that were given, for example published ones: no fit, no errors.
+    pub(crate) fn given(names: &[&str], values: Vec<f64>) -> Self {
+        let n = values.len();
+        Self {
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+            values,
+            covariance: vec![vec![0.0; n]; n],
+            fixed: vec![true; n],
+            log_likelihood: None,
+            customers: None,
+            distinct: 0,
+            iterations: 0,
+            gradient_norm: 0.0,
+            verdict: Verdict::Given,
+        }
+    }
+
+    /// The normal quantile of a two-sided interval of this level for the uncertainty of the parameters, an
+    /// [`Error::Option`] where they were given.
+    pub(crate) fn interval_quantile(&self, level: f64) -> Result<f64> {
+        let z = interval_quantile(level)?;
+        if self.verdict == Verdict::Given {
+            let reason = format!(
+                "the parameters {} were given, so they have no standard errors: fit the model, or ask without an \
+                 interval",
+                self.names.join(", ")
+            );
+            return Err(Error::option("interval", reason));
+        }
+        Ok(z)
+    }
+
+    /// The log-likelihood of what was fitted.
+    pub(crate) fn fit(&self) -> f64 {
+        self.log_likelihood.unwrap_or_default()
+    }
+
+    /// AIC of so many parameters.
+    pub(crate) fn aic(&self, free: usize) -> Option<f64> {
+        self.log_likelihood.map(|fit| 2.0 * free as f64 - 2.0 * fit)
+    }
+
+    /// BIC of so many parameters.
+    pub(crate) fn bic(&self, free: usize) -> Option<f64> {
+        let (fit, customers) = (self.log_likelihood?, self.customers?);
+        Some(free as f64 * crate::math::ln(customers) - 2.0 * fit)
+    }
+
     /// The variance on the log scale; `None` where the parameter is not identified.
     fn variance(&self, i: usize) -> Option<f64> {
         let variance = *self.covariance.get(i)?.get(i)?;
@@ -127,7 +178,8 @@ impl Estimates {
     }
 
     /// One row on the fit: log_likelihood, customers, distinct, iterations,
-    /// gradient_norm, aic, bic (of the parameters that are not fixed), verdict.
+    /// gradient_norm, aic, bic (of the parameters that are not fixed), verdict. Where the parameters were given there
+    /// is no likelihood: it, its gradient, the customers, aic and bic are missing.
     pub fn fit_table(&self) -> Table {
         self.fit_table_of(0)
     }
@@ -139,15 +191,15 @@ impl Estimates {
     }
 
     fn fit_table_of(&self, more: usize) -> Table {
-        let k = (self.fixed.iter().filter(|f| !**f).count() + more) as f64;
+        let free = self.fixed.iter().filter(|f| !**f).count() + more;
         Table::new()
-            .with("log_likelihood", Values::F64(vec![self.log_likelihood]))
-            .with("customers", Values::F64(vec![self.customers]))
+            .with_optional("log_likelihood", [self.log_likelihood])
+            .with_optional("customers", [self.customers])
             .with("distinct", Values::I64(vec![self.distinct as i64]))
             .with("iterations", Values::I64(vec![self.iterations as i64]))
-            .with("gradient_norm", Values::F64(vec![self.gradient_norm]))
-            .with("aic", Values::F64(vec![2.0 * k - 2.0 * self.log_likelihood]))
-            .with("bic", Values::F64(vec![k * crate::math::ln(self.customers) - 2.0 * self.log_likelihood]))
+            .with_optional("gradient_norm", [self.log_likelihood.map(|_| self.gradient_norm)])
+            .with_optional("aic", [self.aic(free)])
+            .with_optional("bic", [self.bic(free)])
             .with("verdict", Values::Text([self.verdict.name()].into_iter().collect()))
     }
 
@@ -160,9 +212,8 @@ impl Estimates {
             && self.covariance.len() == n
             && self.covariance.iter().all(|row| row.len() == n && row.iter().all(|c| c.is_finite()))
             && self.fixed.len() == n
-            && self.log_likelihood.is_finite()
-            && self.customers.is_finite()
-            && self.customers > 0.0
+            && self.log_likelihood.is_none_or(f64::is_finite)
+            && self.customers.is_none_or(|customers| customers.is_finite() && customers > 0.0)
             && self.gradient_norm.is_finite();
         if sound {
             Ok(())

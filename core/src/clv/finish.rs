@@ -96,8 +96,8 @@ impl<const N: usize> Finish<'_, N> {
             values: found.at[..N].iter().map(|v| exp(*v)).collect(),
             covariance: covariance[..N].iter().map(|row| row[..N].to_vec()).collect(),
             fixed: found.fixed[..N].to_vec(),
-            log_likelihood,
-            customers: self.customers,
+            log_likelihood: Some(log_likelihood),
+            customers: Some(self.customers),
             iterations: found.iterations as u64,
             gradient_norm: found.gradient_norm,
             verdict: found.verdict,
@@ -132,8 +132,8 @@ mod tests {
             values: vec![1.5],
             covariance: vec![vec![0.0]],
             fixed: vec![true],
-            log_likelihood: 0.0,
-            customers: 1.0,
+            log_likelihood: Some(0.0),
+            customers: Some(1.0),
             distinct: 7,
             iterations: 0,
             gradient_norm: 0.0,
@@ -162,8 +162,11 @@ mod tests {
         near(found.values[0], slope / 4.0);
         near(found.covariance[0][0], 1.0 / 150.0);
         near(found.covariance[1][1], 1.0 / 125.0 / 16.0);
-        near(found.estimates.log_likelihood, -50.0 * ((ln_a - 0.8_f64).powi(2) + (slope - 1.5_f64).powi(2)));
-        assert_eq!((found.estimates.distinct, found.estimates.customers), (7, 100.0));
+        near(
+            found.estimates.log_likelihood.unwrap_or(f64::NAN),
+            -50.0 * ((ln_a - 0.8_f64).powi(2) + (slope - 1.5_f64).powi(2)),
+        );
+        assert_eq!((found.estimates.distinct, found.estimates.customers), (7, Some(100.0)));
         assert!(!found.fixed[0] && found.estimates.verdict == Verdict::Interior);
         Ok(())
     }

@@ -8,7 +8,7 @@ use super::beta_geo::{BetaGeo, BetaGeoModel};
 use super::design::{Given, Reader};
 use super::estimates::Estimates;
 use super::gamma_gamma::{GammaGamma, GammaGammaModel, SpendSlices};
-use super::laws::{CustomerPrediction, PredictOptions, predict};
+use super::laws::{CustomerPrediction, Edges, PredictOptions, predict};
 use super::rows::{Fault, IMPOSSIBLE_INTERVALS, RfmSlices, fault, possible_intervals, sound};
 use super::unit::Unit;
 use crate::column::{Columns, Dropped, Intake, Names, OnInvalid, Sign, Table, Values};
@@ -159,6 +159,8 @@ pub struct SpendPredictOptions {
     pub frequency: String,
     /// Column of their mean value.
     pub monetary_value: String,
+    /// Level of an interval for the uncertainty of the parameters; none by default.
+    pub interval: Option<f64>,
     /// What happens to rows that cannot be.
     pub on_invalid: OnInvalid,
 }
@@ -169,6 +171,7 @@ impl Default for SpendPredictOptions {
             customer: "customer".to_owned(),
             frequency: "frequency".to_owned(),
             monetary_value: "monetary_value".to_owned(),
+            interval: None,
             on_invalid: OnInvalid::Error,
         }
     }
@@ -180,15 +183,22 @@ pub struct SpendPrediction {
     customer: Names,
     /// Expected spend per purchase; `None` where the model has no mean.
     pub expected_spend: Vec<Option<f64>>,
+    /// Its lower and upper edge, where an interval was asked for.
+    pub edges: Option<Vec<[Option<f64>; 2]>>,
     dropped: Dropped,
 }
 
 impl SpendPrediction {
-    /// A frame: customer, expected_spend.
+    /// A frame: customer, expected_spend, and with `interval` expected_spend_low and expected_spend_high, missing where
+    /// they are not finite.
     pub fn table(&self) -> Table {
-        Table::new()
+        let table = Table::new()
             .with("customer", Values::Names(self.customer.clone()))
-            .with_optional("expected_spend", self.expected_spend.iter().copied())
+            .with_optional("expected_spend", self.expected_spend.iter().copied());
+        match &self.edges {
+            None => table,
+            Some(edges) => beside(table, "expected_spend", edges),
+        }
     }
 
     /// The rows that were dropped.
@@ -214,6 +224,7 @@ impl GammaGammaModel {
         let rows = SpendSlices { frequency: &frequency, monetary_value: &money, weight: None };
         Ok(SpendPrediction {
             expected_spend: self.predict(&rows)?,
+            edges: options.interval.map(|level| self.predict_interval(&rows, level)).transpose()?,
             customer: kept.names(customer),
             dropped: kept.into_dropped(),
         })
@@ -223,6 +234,12 @@ impl GammaGammaModel {
     pub fn table(&self) -> Result<Table> {
         Estimates::table(self.estimates(), 0.95)
     }
+}
+
+/// With the lower and upper edges of a column.
+pub(crate) fn beside(table: Table, name: &str, edges: &[Edges]) -> Table {
+    let edge = |i: usize| edges.iter().map(move |e| e[i]);
+    table.with_optional(&format!("{name}_low"), edge(0)).with_optional(&format!("{name}_high"), edge(1))
 }
 
 /// Which columns a [`History`] is read from.

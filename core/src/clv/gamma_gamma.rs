@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::estimates::{Estimates, Verdict};
-use super::laws::deviation;
+use super::laws::{Edges, factors, reach};
 use super::ridge::{EDGE, ended, identified};
 use crate::column::{Table, Values};
 use crate::math::newton::{Local, Stop, maximise};
@@ -166,8 +166,8 @@ impl GammaGamma {
             values: found.at.map(exp).to_vec(),
             covariance: covariance.iter().map(|row| row.to_vec()).collect(),
             fixed: fixed.to_vec(),
-            log_likelihood: found.local.value,
-            customers: n,
+            log_likelihood: Some(found.local.value),
+            customers: Some(n),
             distinct: data.rows.len() as u64,
             iterations: found.iterations as u64,
             gradient_norm: found.gradient_norm / n,
@@ -175,7 +175,7 @@ impl GammaGamma {
         };
         let [correlation, of_logs, of_ranks] = data.correlations();
         let dependence = Some([of_logs, of_ranks]);
-        Ok(GammaGammaModel { estimates, excluded: data.excluded, correlation, dependence })
+        Ok(GammaGammaModel { estimates, excluded: data.excluded, correlation: Some(correlation), dependence })
     }
 }
 
@@ -339,7 +339,7 @@ impl Data {
 pub struct GammaGammaModel {
     estimates: Estimates,
     excluded: u64,
-    correlation: f64,
+    correlation: Option<f64>,
     /// Of logarithms, and of ranks.
     #[serde(default)]
     dependence: Option<[f64; 2]>,
@@ -350,7 +350,9 @@ impl Model for GammaGammaModel {
 
     fn check(&self) -> Result<()> {
         self.estimates.check(&NAMES)?;
-        if self.correlation.is_finite() && self.dependence.is_none_or(|d| d.iter().all(|d| d.is_finite())) {
+        if self.correlation.is_none_or(f64::is_finite)
+            && self.dependence.is_none_or(|d| d.iter().all(|d| d.is_finite()))
+        {
             Ok(())
         } else {
             Err(Error::model_file("the correlation is not a number"))
@@ -366,19 +368,8 @@ impl GammaGammaModel {
                 return Err(Error::option(*name, "must be a finite number greater than 0"));
             }
         }
-        let estimates = Estimates {
-            names: NAMES.map(str::to_owned).to_vec(),
-            values: vec![p, q, v],
-            covariance: vec![vec![0.0; 3]; 3],
-            fixed: vec![true; 3],
-            log_likelihood: 0.0,
-            customers: 1.0,
-            distinct: 0,
-            iterations: 0,
-            gradient_norm: 0.0,
-            verdict: Verdict::Interior,
-        };
-        Ok(Self { estimates, excluded: 0, correlation: 0.0, dependence: None })
+        let estimates = Estimates::given(&NAMES, vec![p, q, v]);
+        Ok(Self { estimates, excluded: 0, correlation: None, dependence: None })
     }
 
     /// Parameters, standard errors, log-likelihood, verdict.
@@ -397,8 +388,8 @@ impl GammaGammaModel {
         self.estimates.standard_errors()
     }
 
-    /// The maximised log-likelihood.
-    pub fn log_likelihood(&self) -> f64 {
+    /// The maximised log-likelihood; `None` where the parameters were given.
+    pub fn log_likelihood(&self) -> Option<f64> {
         self.estimates.log_likelihood
     }
 
@@ -412,7 +403,7 @@ impl GammaGammaModel {
     /// of Fieller, Hartley & Pearson 1957). Where it is not, [`DynamicGammaGamma`](super::dynamic::DynamicGammaGamma)
     /// with `rate` models it.
     pub fn independence(&self) -> Table {
-        let n = self.estimates.customers;
+        let n = self.estimates.customers.unwrap_or_default();
         let p = |r: f64, spread: f64| {
             let free = (n - 3.0) / spread;
             let z = 0.5 * (ln_1p(r) - ln_1p(-r)) * free.max(0.0).sqrt();
@@ -428,8 +419,8 @@ impl GammaGammaModel {
 
     /// Pearson's correlation of frequency and mean value in the rows fitted.
     /// The model assumes none; beyond ±0.3 its spend and a frequency model's
-    /// purchases should not simply be multiplied.
-    pub fn correlation(&self) -> f64 {
+    /// purchases should not simply be multiplied. `None` where the parameters were given.
+    pub fn correlation(&self) -> Option<f64> {
         self.correlation
     }
 
@@ -448,18 +439,65 @@ impl GammaGammaModel {
         Ok(self.spend(frequency, monetary_value))
     }
 
+    /// The interval of [`GammaGammaModel::expected_spend`] for the uncertainty of the parameters: the delta method on the
+    /// log scale. `level` is such as 0.95. An edge that is not finite is `None`; both are where there is no mean or the
+    /// data identify no parameter; of a model whose parameters were given an interval is an [`Error::Option`].
+    ///
+    /// ```
+    /// use headwater::Run;
+    /// use headwater::clv::{GammaGamma, SpendSlices};
+    ///
+    /// let spend = SpendSlices {
+    ///     frequency: &[1.0, 2.0, 5.0, 1.0, 3.0, 8.0],
+    ///     monetary_value: &[10.0, 35.0, 22.0, 60.0, 18.0, 41.0],
+    ///     weight: None,
+    /// };
+    /// let model = GammaGamma::new().fit(&spend, &Run::new())?;
+    /// let [low, high] = model.expected_spend_interval(1.0, 60.0, 0.9)?;
+    /// let expected = model.expected_spend(1.0, 60.0)?;
+    /// assert!(low < expected && expected < high);
+    /// # Ok::<(), headwater::Error>(())
+    /// ```
+    pub fn expected_spend_interval(
+        &self,
+        frequency: f64,
+        monetary_value: f64,
+        level: f64,
+    ) -> Result<[Option<f64>; 2]> {
+        let z = self.estimates.interval_quantile(level)?;
+        SpendSlices { frequency: &[frequency], monetary_value: &[monetary_value], weight: None }.check()?;
+        Ok(self.edges(frequency, monetary_value, z))
+    }
+
+    /// That of [`GammaGammaModel::mean_spend`].
+    pub fn mean_spend_interval(&self, level: f64) -> Result<[Option<f64>; 2]> {
+        self.expected_spend_interval(0.0, 0.0, level)
+    }
+
+    /// That of every row of [`GammaGammaModel::predict`].
+    pub fn predict_interval(&self, rows: &SpendSlices<'_>, level: f64) -> Result<Vec<[Option<f64>; 2]>> {
+        let z = self.estimates.interval_quantile(level)?;
+        rows.check()?;
+        Ok(rows.frequency.iter().zip(rows.monetary_value).map(|(x, m)| self.edges(*x, *m, z)).collect())
+    }
+
+    fn edges(&self, x: f64, m: f64, z: f64) -> Edges {
+        let reach = self.spread(x, m).map(|spread| z * spread);
+        self.spend(x, m).map_or([None; 2], |spend| factors(spend, reach))
+    }
+
     /// Expected spend per purchase of every row.
     pub fn predict(&self, rows: &SpendSlices<'_>) -> Result<Vec<Option<f64>>> {
         rows.check()?;
         Ok(rows.frequency.iter().zip(rows.monetary_value).map(|(x, m)| self.spend(*x, *m)).collect())
     }
 
-    /// The standard deviation of its logarithm, by the uncertainty of the parameters.
-    pub(crate) fn spread(&self, x: f64, m: f64) -> f64 {
+    /// The standard deviation of its logarithm, by the uncertainty of the parameters; `None` where the data identify none.
+    pub(crate) fn spread(&self, x: f64, m: f64) -> Option<f64> {
         let [p, q, v] = self.params();
         let total = if x > 0.0 { x * m } else { 0.0 };
         let divisor = p * x + (q - 1.0);
-        deviation(&self.estimates, &[1.0 - p * x / divisor, -q / divisor, v / (v + total)])
+        reach(&self.estimates, 1.0, &[1.0 - p * x / divisor, -q / divisor, v / (v + total)])
     }
 
     pub(crate) fn spend(&self, x: f64, m: f64) -> Option<f64> {

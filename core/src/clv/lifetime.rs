@@ -2,16 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ahead::{DiscountRate, Horizon};
 use super::beta_geo::discount_weights;
 use super::covariates::{Shared, each_law, reader};
-use super::estimates::interval_quantile;
-use super::frames::{History, Roles, intervals_of};
+use super::frames::{History, Roles, beside, intervals_of};
 use super::gamma_gamma::GammaGammaModel;
-use super::laws::{History as Customer, Purchases, Quantity, deviation, ln_slopes, same_unit};
+use super::laws::{Edges, History as Customer, Purchases, Quantity, factors, ln_slopes, reach, same_unit};
 use super::rows::{RfmSlices, Unique};
 use super::unit::Unit;
 use crate::column::{Columns, Dropped, Names, OnInvalid, Sign, Table, Values};
-use crate::math::exp;
 use crate::{Error, Result, Run};
 
 /// Roles and options of [`lifetime_value`].
@@ -29,10 +28,11 @@ pub struct LifetimeOptions {
     pub age: String,
     /// Column of the mean value of the repeat purchases.
     pub monetary_value: String,
-    /// How many periods ahead are valued, 1 to 100,000; the unit is the model's period. Default 52.
-    pub periods: usize,
-    /// Discount rate per period, from 0 (the default).
-    pub discount_rate: f64,
+    /// How many periods ahead are valued, a whole number from 1 to 100,000 or a span of so many: the unit is the
+    /// model's period. Default 52.
+    pub periods: Horizon,
+    /// Discount rate from 0 (the default), per period or per a span of its own.
+    pub discount_rate: DiscountRate,
     /// Share of the spend that is profit, from 0; 1 by default.
     pub margin: f64,
     /// Level of an interval of the value for the uncertainty of the parameters, of purchases and of
@@ -52,8 +52,8 @@ impl Default for LifetimeOptions {
             recency: "recency".to_owned(),
             age: "T".to_owned(),
             monetary_value: "monetary_value".to_owned(),
-            periods: 52,
-            discount_rate: 0.0,
+            periods: Horizon::Periods(52.0),
+            discount_rate: DiscountRate::default(),
             margin: 1.0,
             interval: None,
             period: None,
@@ -75,13 +75,13 @@ pub struct Lifetime {
     /// Discounted margin; `None` where the spend model has no mean.
     pub lifetime_value: Vec<Option<f64>>,
     /// Interval edges of the value, where they were asked for.
-    edges: Option<[Vec<Option<f64>>; 2]>,
+    edges: Option<Vec<Edges>>,
     dropped: Dropped,
 }
 
 impl Lifetime {
     /// A frame: customer, expected_purchases, p_alive, expected_spend, lifetime_value, and with `interval`
-    /// lifetime_value_low and lifetime_value_high.
+    /// lifetime_value_low and lifetime_value_high, missing where they are not finite.
     pub fn table(&self) -> Table {
         let table = Table::new()
             .with("customer", Values::Names(self.customer.clone()))
@@ -91,9 +91,7 @@ impl Lifetime {
             .with_optional("lifetime_value", self.lifetime_value.iter().copied());
         match &self.edges {
             None => table,
-            Some([low, high]) => table
-                .with_optional("lifetime_value_low", low.iter().copied())
-                .with_optional("lifetime_value_high", high.iter().copied()),
+            Some(edges) => beside(table, "lifetime_value", edges),
         }
     }
 
@@ -114,15 +112,17 @@ pub fn lifetime_value(
     options: &LifetimeOptions,
     run: &Run,
 ) -> Result<Lifetime> {
-    if options.periods == 0 || options.periods > 100_000 {
-        return Err(Error::option("periods", "must be a whole number from 1 to 100,000"));
+    let period = model.period().or(options.period);
+    let periods = options.periods.whole("periods", period, 100_000)?;
+    let rate = options.discount_rate.per_period("discount_rate", period)?;
+    if !(options.margin.is_finite() && options.margin >= 0.0) {
+        return Err(Error::option("margin", "must be a finite number from 0"));
     }
-    for (name, value) in [("discount_rate", options.discount_rate), ("margin", options.margin)] {
-        if !(value.is_finite() && value >= 0.0) {
-            return Err(Error::option(name, "must be a finite number from 0"));
-        }
-    }
-    let z = options.interval.map(interval_quantile).transpose()?;
+    let quantile = |level| {
+        spend.estimates().interval_quantile(level)?;
+        model.estimates().interval_quantile(level)
+    };
+    let z = options.interval.map(quantile).transpose()?;
     same_unit(model.period(), options.period)?;
     let roles = Roles {
         customer: Some(&options.customer),
@@ -136,7 +136,7 @@ pub fn lifetime_value(
     };
     let history = History::read(frame, roles, options.on_invalid, run)?;
     let rows = RfmSlices { period: options.period, ..history.slices() };
-    let weights = discount_weights(options.periods, options.discount_rate);
+    let weights = discount_weights(periods, rate);
     if model.is_discrete() {
         super::laws::opportunities(&rows)?;
     }
@@ -152,7 +152,7 @@ pub fn lifetime_value(
             let ask = |quantity| model.quantity(history, quantity);
             let all = ask(Quantity::Purchases { periods: weights.len() as f64 });
             let value = model.discounted(history, &weights);
-            let spread = if z.is_some() { spread(model, history, &weights) } else { 0.0 };
+            let spread = z.and_then(|_| spread(model, history, &weights));
             Ok((value, all, ask(Quantity::Alive { ahead: 0.0 }), spread))
         })?;
         run.advance(rows.len() as u64)?;
@@ -168,15 +168,12 @@ pub fn lifetime_value(
         .map(|(v, spend)| spend.map(|spend| options.margin * spend * v.0))
         .collect();
     let edges = z.map(|z| {
-        let edge = |sign: f64| {
-            let each = lifetime_value.iter().zip(&valued).zip(rows.frequency.iter().zip(money));
-            each.map(|((value, v), (x, m))| {
-                let reach = z * v.3.hypot(spend.spread(*x, *m));
-                value.map(|value| value * exp(sign * reach))
-            })
-            .collect()
-        };
-        [edge(-1.0), edge(1.0)]
+        let each = lifetime_value.iter().zip(&valued).zip(rows.frequency.iter().zip(money));
+        each.map(|((value, v), (x, m))| {
+            let reach = v.3.zip(spend.spread(*x, *m)).map(|(a, b)| z * a.hypot(b));
+            value.map_or([None; 2], |value| factors(value, reach))
+        })
+        .collect()
     });
     Ok(Lifetime {
         expected_purchases: valued.iter().map(|v| v.1).collect(),
@@ -189,9 +186,10 @@ pub fn lifetime_value(
     })
 }
 
-/// The standard deviation of the logarithm of discounted purchases, by the uncertainty of the parameters.
-fn spread(model: &dyn Purchases, history: Customer, weights: &[f64]) -> f64 {
+/// The standard deviation of the logarithm of discounted purchases, by the uncertainty of the parameters; `None` where
+/// the data identify none.
+fn spread(model: &dyn Purchases, history: Customer, weights: &[f64]) -> Option<f64> {
     let estimates = model.estimates();
     let value = |values: &[f64]| model.discounted_at(values, history, weights);
-    deviation(estimates, &ln_slopes(estimates, value(&estimates.values), value))
+    reach(estimates, 1.0, &ln_slopes(estimates, value(&estimates.values), value))
 }

@@ -42,6 +42,7 @@
 //! # Ok::<(), headwater::Error>(())
 //! ```
 
+mod ahead;
 mod beta_geo;
 mod builder;
 mod checking;
@@ -76,6 +77,7 @@ mod tracking_kinds;
 mod unit;
 mod visits;
 
+pub use ahead::{DiscountRate, Horizon};
 pub use beta_geo::{BetaGeo, BetaGeoModel, Prediction};
 pub use builder::RfmBuilder;
 pub use checking::{BacktestOptions, CheckOptions, backtest};

@@ -86,7 +86,14 @@ impl LikelihoodRatio {
 pub fn likelihood_ratio(restricted: &dyn Purchases, full: &dyn Purchases) -> Result<LikelihoodRatio> {
     let (few, many) = (restricted.estimates(), full.estimates());
     let mixture = mixture(restricted, full)?;
-    let same = (few.customers - many.customers).abs() <= 1e-9 * few.customers
+    for (name, estimates) in [("restricted", few), ("full", many)] {
+        if estimates.verdict == Verdict::Given {
+            return Err(Error::option(name, "its parameters were given, so it has no likelihood: fit it"));
+        }
+    }
+    let counted = [few, many].map(|estimates| estimates.customers.unwrap_or_default());
+    let fits = [few.fit(), many.fit()];
+    let same = (counted[0] - counted[1]).abs() <= 1e-9 * counted[0]
         && restricted.period() == full.period()
         && few.distinct > 0
         && many.distinct > 0;
@@ -96,9 +103,9 @@ pub fn likelihood_ratio(restricted: &dyn Purchases, full: &dyn Purchases) -> Res
             format!(
                 "{} was fitted to {} customers and {} to {}: fit both to the same rows, in the same periods",
                 full.kind(),
-                many.customers,
+                counted[1],
                 restricted.kind(),
-                few.customers
+                counted[0]
             ),
         ));
     }
@@ -111,13 +118,13 @@ pub fn likelihood_ratio(restricted: &dyn Purchases, full: &dyn Purchases) -> Res
             ),
         ));
     }
-    let statistic = 2.0 * (many.log_likelihood - few.log_likelihood);
-    if statistic < -1e-5 * (1.0 + 1e-3 * few.log_likelihood.abs()) {
+    let statistic = 2.0 * (fits[1] - fits[0]);
+    if statistic < -1e-5 * (1.0 + 1e-3 * fits[0].abs()) {
         return Err(Error::option(
             "full",
             format!(
                 "is less likely than the law within it (log-likelihood {} and {}): fit both without a penalty",
-                many.log_likelihood, few.log_likelihood
+                fits[1], fits[0]
             ),
         ));
     }

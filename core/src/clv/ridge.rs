@@ -85,3 +85,49 @@ fn flat<const N: usize>(found: &Optimum<N>, centre: [f64; N]) -> bool {
     let rest: f64 = running.map(|i| gradient[i].abs()).sum();
     gain.abs() < NEARLY && rest < RIDGE
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::math::newton::Local;
+
+    /// −½ (a − b)² − 2 c², but for a bend flat along a = b.
+    fn found(bend: f64, at: [f64; 3], slope: f64) -> Optimum<3> {
+        let hessian = [[-1.0 - bend, 1.0, 0.0], [1.0, -1.0 - bend, 0.0], [0.0, 0.0, -4.0]];
+        Optimum {
+            at,
+            local: Local { value: 0.0, gradient: [slope, slope, 0.0], hessian },
+            bound: [false; 3],
+            converged: slope == 0.0,
+            iterations: 9,
+            gradient_norm: slope,
+        }
+    }
+
+    #[test]
+    fn what_runs_off_is_held_and_the_rest_is_identified() {
+        for bend in [0.0, 1e-16] {
+            let (fixed, known) = identified(&found(bend, [1.0, 11.0, 0.5], 0.0), [0.0; 3], [false; 3]);
+            assert_eq!(fixed, [false, true, false]);
+            assert!((known[0][0] - 1.0).abs() < 1e-9 && (known[2][2] - 0.25).abs() < 1e-12);
+        }
+        let (fixed, known) = identified(&found(0.1, [9.0, 11.0, 0.5], 0.0), [0.0; 3], [false; 3]);
+        assert!(fixed == [false; 3] && known[0][0] > 1.0);
+        // Nothing has run off, and one of two says nothing beside the other.
+        assert_eq!(identified(&found(0.0, [1.0; 3], 0.0), [0.0; 3], [false; 3]).0, [false, true, false]);
+        // An error as wide as the search.
+        assert_eq!(
+            identified(&found(1e-9, [1.0; 3], 0.0), [0.0; 3], [false; 3]).0.iter().filter(|f| **f).count(),
+            1
+        );
+    }
+
+    #[test]
+    fn a_search_on_a_ridge_has_ended_where_little_is_left() {
+        let ended =
+            |slope: f64| ended("toy", &found(0.0, [9.0, 11.0, 0.5], slope), [0.0; 3], (100.0, 50), "do this");
+        assert!(ended(1e-4).is_ok());
+        let told = ended(1.0).unwrap_err().to_string();
+        assert!(told.contains("do this") && !told.contains("raise"), "{told}");
+    }
+}

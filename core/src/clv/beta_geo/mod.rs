@@ -14,8 +14,11 @@ pub(crate) mod slope;
 use serde::{Deserialize, Serialize};
 
 use self::expectation::{Future, Lanes};
-use super::estimates::{Estimates, interval_quantile};
-use super::laws::{BetaGeoLaw, BetaGeometric, History, Law, Mixing, Purchases, Quantity, same_unit};
+use super::estimates::Estimates;
+use super::laws::{
+    BetaGeoLaw, BetaGeometric, Edges, History, Law, Mixing, Purchases, Quantity, factors, reach, same_unit,
+    shifts,
+};
 use super::rows::{RfmSlices, Unique, fault};
 use super::unit::Unit;
 use crate::math::{exp, exp_m1, ln};
@@ -141,10 +144,11 @@ pub struct Prediction {
     pub expected_purchases: Vec<f64>,
     /// Probability that the customer has not dropped out.
     pub p_alive: Vec<f64>,
-    /// Lower and upper edge of `expected_purchases`, where an interval was asked for.
-    pub expected_purchases_interval: Option<(Vec<f64>, Vec<f64>)>,
+    /// Lower and upper edge of `expected_purchases`, where an interval was asked for; an edge that is not finite is
+    /// `None`.
+    pub expected_purchases_interval: Option<Vec<[Option<f64>; 2]>>,
     /// Lower and upper edge of `p_alive`, where an interval was asked for.
-    pub p_alive_interval: Option<(Vec<f64>, Vec<f64>)>,
+    pub p_alive_interval: Option<Vec<[Option<f64>; 2]>>,
 }
 
 impl BetaGeoModel {
@@ -156,18 +160,7 @@ impl BetaGeoModel {
                 return Err(Error::option(*name, "must be a finite number greater than 0"));
             }
         }
-        let estimates = Estimates {
-            names: NAMES.map(str::to_owned).to_vec(),
-            values,
-            covariance: vec![vec![0.0; 4]; 4],
-            fixed: vec![true; 4],
-            log_likelihood: 0.0,
-            customers: 1.0,
-            distinct: 0,
-            iterations: 0,
-            gradient_norm: 0.0,
-            verdict: super::Verdict::Interior,
-        };
+        let estimates = Estimates::given(&NAMES, values);
         Ok(Self { estimates, penalty: 0.0, period })
     }
 
@@ -187,8 +180,9 @@ impl BetaGeoModel {
         self.estimates.standard_errors()
     }
 
-    /// The maximised log-likelihood, complete with its constants, in this model's period.
-    pub fn log_likelihood(&self) -> f64 {
+    /// The maximised log-likelihood, complete with its constants, in this model's period; `None` where the parameters
+    /// were given.
+    pub fn log_likelihood(&self) -> Option<f64> {
         self.estimates.log_likelihood
     }
 
@@ -246,24 +240,25 @@ impl BetaGeoModel {
     ) -> Result<Prediction> {
         horizon(periods)?;
         self.same_unit(rows.period)?;
-        let z = interval.map(interval_quantile).transpose()?;
+        let z = interval.map(|level| self.estimates.interval_quantile(level)).transpose()?;
         let unique = Unique::of(rows, run)?;
         let parameters = self.params();
         let out = Self::each(&unique, "predicting", run, |x, t_x, t| {
             let e = expected(parameters, x, t_x, t, periods);
             let w = alive(parameters, x, t_x, t);
-            let edges = z.map_or([0.0; 4], |z| self.edges(z, x, t_x, t, periods, e, w));
+            let edges = z.map_or([None; 4], |z| self.edges(z, x, t_x, t, periods, e, w));
             (e, w, edges)
         })?;
-        let column = |f: fn(&(f64, f64, [f64; 4])) -> f64| {
-            let values: Vec<f64> = out.iter().map(f).collect();
-            unique.spread(&values)
+        type Row = (f64, f64, [Option<f64>; 4]);
+        let column = |f: fn(&Row) -> f64| unique.spread(&out.iter().map(f).collect::<Vec<f64>>());
+        let edges = |low: usize| {
+            z.map(|_| unique.spread(&out.iter().map(|o| [o.2[low], o.2[low + 1]]).collect::<Vec<Edges>>()))
         };
         Ok(Prediction {
             expected_purchases: column(|o| o.0),
             p_alive: column(|o| o.1),
-            expected_purchases_interval: z.map(|_| (column(|o| o.2[0]), column(|o| o.2[1]))),
-            p_alive_interval: z.map(|_| (column(|o| o.2[2]), column(|o| o.2[3]))),
+            expected_purchases_interval: edges(0),
+            p_alive_interval: edges(2),
         })
     }
 
@@ -292,7 +287,7 @@ impl BetaGeoModel {
 
     /// Interval edges by the delta method, with central differences on log parameters.
     #[expect(clippy::too_many_arguments, reason = "one row's numbers")]
-    fn edges(&self, z: f64, x: f64, t_x: f64, t: f64, periods: f64, e: f64, w: f64) -> [f64; 4] {
+    fn edges(&self, z: f64, x: f64, t_x: f64, t: f64, periods: f64, e: f64, w: f64) -> [Option<f64>; 4] {
         const STEP: f64 = 1e-4;
         let parameters = self.params();
         let mut of_e = [0.0; 4];
@@ -309,19 +304,9 @@ impl BetaGeoModel {
             }
             of_w[i] = (up.1 - down.1) / (2.0 * STEP);
         }
-        let deviation = |g: [f64; 4]| {
-            let mut variance = 0.0;
-            for i in 0..4 {
-                for j in 0..4 {
-                    variance += g[i] * self.estimates.covariance[i][j] * g[j];
-                }
-            }
-            variance.max(0.0).sqrt()
-        };
-        let (se_e, se_w) = (z * deviation(of_e), z * deviation(of_w));
-        // w e^s / (1 − w + w e^s), the logistic of logit(w) + s
-        let shifted = |s: f64| w / (w + (1.0 - w) * exp(-s));
-        [e * exp(-se_e), e * exp(se_e), shifted(-se_w), shifted(se_w)]
+        let [low, high] = factors(e, reach(&self.estimates, z, &of_e));
+        let [alive_low, alive_high] = shifts(w, reach(&self.estimates, z, &of_w));
+        [low, high, alive_low, alive_high]
     }
 
     /// Rows in another unit than the model's are an error, where both are known.

@@ -220,7 +220,7 @@ impl SeasonalClock {
 impl Profile<'_> {
     fn fit(&self, options: &ClockOptions, exposure: &[f64]) -> Result<(Vec<f64>, ClockFit)> {
         let free = self.seen.len() - 1;
-        let without = self.model(&vec![0.0; free])?.model.estimates().log_likelihood;
+        let without = self.model(&vec![0.0; free])?.model.estimates().fit();
         let repeats: f64 = self.purchases.iter().sum();
         let bounds = vec![(-FASTEST, FASTEST); free];
         let stop =
@@ -435,7 +435,7 @@ impl Profile<'_> {
                 }
             }
         }
-        out.value = estimates.log_likelihood;
+        out.value = estimates.fit();
         let mean = free.iter().sum::<f64>() / self.seen.len() as f64;
         for (i, season) in self.seen.iter().skip(1).enumerate() {
             out.value += self.purchases[*season] * free[i];

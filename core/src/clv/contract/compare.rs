@@ -32,10 +32,10 @@ impl ContractModel {
         ];
         for (model, other) in families {
             let fit = if other == family {
-                self.estimates.log_likelihood
+                self.estimates.fit()
             } else {
                 match other.fit(&self.life, solver, run) {
-                    Ok(fitted) => fitted.log_likelihood,
+                    Ok(fitted) => fitted.fit(),
                     Err(Error::NotEnoughData { .. }) => continue,
                     Err(error) => return Err(error),
                 }
@@ -68,7 +68,7 @@ impl ContractModel {
                         weibull(life, [v[0], v[1], v[2]]).value
                     }
                 };
-                gain += estimates.log_likelihood - pooled;
+                gain += estimates.fit() - pooled;
                 curves += 1;
             }
             let all = curves == self.cohorts.len();
@@ -76,7 +76,7 @@ impl ContractModel {
             let df = parameters - family.parameters().len();
             let statistic = (2.0 * gain).max(0.0);
             let test = (df > 0).then(|| (statistic, df, chi_square_tail(statistic, df)));
-            let fit = self.estimates.log_likelihood + gain;
+            let fit = self.estimates.fit() + gain;
             rows.push(Compared { model: "separate", parameters, fit, test });
         }
         let n = self.life.customers();

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::curve::{FASTEST, SLOWEST};
 use super::fit::Family;
 use super::{Curve, LifeTable};
-use crate::clv::estimates::{Estimates, Verdict};
+use crate::clv::estimates::Estimates;
 use crate::column::Duration;
 use crate::math::{exp, ln};
 use crate::model::Model;
@@ -72,7 +72,7 @@ impl ContractModel {
     }
 
     /// The maximised log-likelihood.
-    pub fn log_likelihood(&self) -> f64 {
+    pub fn log_likelihood(&self) -> Option<f64> {
         self.estimates.log_likelihood
     }
 
@@ -132,19 +132,7 @@ impl ContractModel {
     fn from_parameters(family: Family, values: &[f64]) -> Result<Self> {
         let at = |i: usize| values.get(i).copied().unwrap_or(1.0);
         Curve::new(at(0), at(1), at(2))?;
-        let n = values.len();
-        let estimates = Estimates {
-            names: family.parameters().iter().map(|p| (*p).to_owned()).collect(),
-            values: values.to_vec(),
-            covariance: vec![vec![0.0; n]; n],
-            fixed: vec![true; n],
-            log_likelihood: 0.0,
-            customers: 1.0,
-            distinct: 0,
-            iterations: 0,
-            gradient_norm: 0.0,
-            verdict: Verdict::Interior,
-        };
+        let estimates = Estimates::given(family.parameters(), values.to_vec());
         Ok(Self::new(estimates, LifeTable::default()))
     }
 

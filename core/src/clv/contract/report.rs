@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::life::MOST_PERIODS;
 use super::model::{Group, Uncertain};
 use super::{ContractModel, Curve};
-use crate::clv::estimates::{Estimates, interval_quantile};
+use crate::clv::estimates::Estimates;
 use crate::clv::finance::Rate;
 use crate::column::{Columns, Intake, OnInvalid, Sign, Table, Tables, Text, Values};
 use crate::{Error, Result, Run};
@@ -134,7 +134,7 @@ impl ContractModel {
     /// \[cohort,\] period, observed (Kaplan and Meier's), survival, retention,
     /// churn, each of the three with `_low` and `_high` where an interval was asked for.
     pub fn survival(&self, options: &SurvivalOptions, run: &Run) -> Result<Table> {
-        let z = options.interval.map(interval_quantile).transpose()?;
+        let z = options.interval.map(|level| self.estimates.interval_quantile(level)).transpose()?;
         let groups = self.groups();
         let periods = options.periods.unwrap_or(self.life.periods().max(1) as u32);
         cap("periods", periods)?;
@@ -186,7 +186,7 @@ impl ContractModel {
     /// and is missing where infinite; `value` is `margin` times the first. With an
     /// interval the two lifetimes have `_low` and `_high`, missing where one is infinite.
     pub fn value(&self, options: &ContractValueOptions, run: &Run) -> Result<Table> {
-        let z = options.interval.map(interval_quantile).transpose()?;
+        let z = options.interval.map(|level| self.estimates.interval_quantile(level)).transpose()?;
         let Some(discount) = options.discount else {
             return Err(Error::option(
                 "discount",
@@ -231,7 +231,7 @@ impl ContractModel {
     /// expected_lifetime (further periods expected, missing where infinite),
     /// and with a discount residual_value, `margin` · DERL.
     pub fn predict(&self, frame: &Columns, options: &ContractPredictOptions, run: &Run) -> Result<Tables> {
-        let z = options.interval.map(interval_quantile).transpose()?;
+        let z = options.interval.map(|level| self.estimates.interval_quantile(level)).transpose()?;
         let d = options.discount.map(|discount| self.rate(discount)).transpose()?;
         finite("margin", options.margin)?;
         cap("periods", options.periods)?;

@@ -56,7 +56,7 @@ const PIECE: usize = 64;
 /// let run = Run::new();
 /// let (model, _) = fit.fit(&orders, &seasons, &run)?;
 /// assert!(model.effects().coefficients()[0].value > 0.2);
-/// let ask = DynamicPredictOptions { periods: 13.0, ..DynamicPredictOptions::default() };
+/// let ask = DynamicPredictOptions { periods: 13.0.into(), ..DynamicPredictOptions::default() };
 /// let table = model.predict(&orders, &seasons, &ask, &run)?;
 /// assert_eq!(table.table().rows(), 60);
 /// # Ok::<(), headwater::Error>(())

@@ -6,8 +6,9 @@ use super::Sources;
 use super::likelihood::{Course, LAW, told};
 use super::model::{DynamicParetoNbdModel, centred};
 use super::timeline::{Life, Lives, Timeline};
+use crate::clv::ahead::{DiscountRate, Horizon};
 use crate::clv::estimates::interval_quantile;
-use crate::clv::laws::{CustomerPrediction, deviation_by, ln_rise, slopes};
+use crate::clv::laws::{CustomerPrediction, deviation_by, factors, ln_rise, slopes};
 use crate::column::{Columns, Names, Table, Values};
 use crate::math::quadrature::integrate;
 use crate::math::{exp, exp_m1, ln_1p, log1p_exp};
@@ -20,19 +21,24 @@ const PIECE: usize = 64;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DynamicPredictOptions {
-    /// How many periods after the end of observation. Default 1.
-    pub periods: f64,
+    /// How far after the end of observation: a number of periods or a span of time. Default 1 period.
+    pub periods: Horizon,
     /// Level of an interval for the uncertainty of the parameters; none by default.
     pub interval: Option<f64>,
-    /// Also purchases in these periods discounted by 1 + this a period (DECT).
-    pub discount_rate: Option<f64>,
+    /// Also purchases in these periods discounted at this rate, per period or per a span of its own (DECT).
+    pub discount_rate: Option<DiscountRate>,
     /// How the frames are read.
     pub sources: Sources,
 }
 
 impl Default for DynamicPredictOptions {
     fn default() -> Self {
-        Self { periods: 1.0, interval: None, discount_rate: None, sources: Sources::default() }
+        Self {
+            periods: Horizon::Periods(1.0),
+            interval: None,
+            discount_rate: None,
+            sources: Sources::default(),
+        }
     }
 }
 
@@ -40,7 +46,10 @@ impl Default for DynamicPredictOptions {
 type Coming = Vec<(u32, f64)>;
 
 /// An answer, and the edges of its intervals.
-type Told = (Answer, [f64; 4]);
+type Told = (Answer, [Option<f64>; 4]);
+
+/// A column by its name.
+type Column = (&'static str, Vec<Option<f64>>);
 
 /// One customer's answers.
 #[derive(Clone, Copy)]
@@ -54,7 +63,7 @@ impl DynamicParetoNbdModel {
     /// Purchases expected of the customers of `orders` in the coming periods, by what
     /// `covariates` say of then (a customer's last row holds for ever): a frame of
     /// customer, expected_purchases, p_alive; with `interval` their `_low` and `_high` (delta method on
-    /// the log and logit scale); with `discount_rate` discounted_purchases.
+    /// the log and logit scale, missing where not finite); with `discount_rate` discounted_purchases.
     pub fn predict(
         &self,
         orders: &Columns,
@@ -64,7 +73,7 @@ impl DynamicParetoNbdModel {
     ) -> Result<CustomerPrediction> {
         let (timeline, period) = self.timeline(covariates, options, run)?;
         let lives = Lives::read(orders, &timeline, &options.sources, period, run)?;
-        let ahead = self.ahead(options)?;
+        let ahead = options.periods.micros("periods", self.period)?;
         let mut pieces = Vec::new();
         let coming: Vec<Coming> = lives
             .each
@@ -77,7 +86,7 @@ impl DynamicParetoNbdModel {
             .collect();
         let table = self.answers(&timeline, &lives.each, &lives.pieces, &coming, options, run)?;
         let customer = Table::new().with("customer", Values::Names(lives.customer));
-        let table = table.into_iter().fold(customer, |t, (name, v)| t.with(name, Values::F64(v)));
+        let table = table.into_iter().fold(customer, |t, (name, v)| t.with_optional(name, v));
         Ok(CustomerPrediction::new(table, lives.dropped))
     }
 
@@ -96,7 +105,7 @@ impl DynamicParetoNbdModel {
             ));
         }
         let (timeline, period) = self.timeline(covariates, options, run)?;
-        let ahead = self.ahead(options)?;
+        let ahead = options.periods.micros("periods", self.period)?;
         let (mut lives, mut coming, mut names) = (Vec::new(), Vec::new(), Vec::new());
         let mut pieces = Vec::new();
         for (label, birth, places) in timeline.firsts() {
@@ -127,7 +136,11 @@ impl DynamicParetoNbdModel {
         let customer = Table::new().with("customer", Values::Names(names.iter().collect::<Names>()));
         let keep = answers.into_iter().filter(|(name, _)| !name.starts_with("p_alive_"));
         let table = keep.fold(customer, |t, (name, v)| {
-            t.with(name, Values::F64(if name == "p_alive" { alive.clone() } else { v }))
+            if name == "p_alive" {
+                t.with(name, Values::F64(alive.clone()))
+            } else {
+                t.with_optional(name, v)
+            }
         });
         Ok(CustomerPrediction::new(table, timeline.dropped))
     }
@@ -142,16 +155,6 @@ impl DynamicParetoNbdModel {
         Ok((timeline, self.period.micros() as f64))
     }
 
-    /// The horizon in microseconds.
-    fn ahead(&self, options: &DynamicPredictOptions) -> Result<i64> {
-        let micros = options.periods * self.period.micros() as f64;
-        if !(options.periods.is_finite() && options.periods >= 0.0 && micros < 9e18) {
-            let reason = format!("{} is not a number of periods from 0 that time can hold", options.periods);
-            return Err(Error::option("periods", reason));
-        }
-        Ok(micros.round() as i64)
-    }
-
     fn answers(
         &self,
         timeline: &Timeline<'_>,
@@ -160,14 +163,11 @@ impl DynamicParetoNbdModel {
         coming: &[Coming],
         options: &DynamicPredictOptions,
         run: &Run,
-    ) -> Result<Vec<(&'static str, Vec<f64>)>> {
+    ) -> Result<Vec<Column>> {
         let z = options.interval.map(interval_quantile).transpose()?;
         let rate = match options.discount_rate {
             None => 0.0,
-            Some(rate) if rate.is_finite() && rate >= 0.0 => ln_1p(rate),
-            Some(_) => {
-                return Err(Error::option("discount_rate", "must be a finite rate per period from 0"));
-            }
+            Some(rate) => ln_1p(rate.per_period("discount_rate", Some(self.period.into()))?),
         };
         let matrix = centred(self.effects.terms(), timeline);
         let course = Course::new(&matrix, self.effects.coefficients());
@@ -180,21 +180,22 @@ impl DynamicParetoNbdModel {
             for i in piece * PIECE..n.min((piece + 1) * PIECE) {
                 let ask = |at: &[f64], rate: f64| answer(&lives[i], pieces, &coming[i], &course, at, rate);
                 let found = ask(&at, rate);
-                let edges = z.map_or([0.0; 4], |z| self.edges(found, z, &at, |at| ask(at, 0.0)));
+                let edges = z.map_or([None; 4], |z| self.edges(found, z, &at, |at| ask(at, 0.0)));
                 out.push((found, edges));
             }
             run.advance(out.len() as u64)?;
             Ok(out)
         })?;
         let all: Vec<Told> = parts.into_iter().flatten().collect();
-        let column = |f: fn(&Told) -> f64| all.iter().map(f).collect::<Vec<f64>>();
+        let edge = |i: usize| all.iter().map(|a| a.1[i]).collect::<Vec<Option<f64>>>();
+        let column = |f: fn(&Told) -> f64| all.iter().map(|a| Some(f(a))).collect::<Vec<Option<f64>>>();
         let mut out =
             vec![("expected_purchases", column(|a| a.0.expected)), ("p_alive", column(|a| alive(a.0.odds)))];
         if z.is_some() {
-            out.push(("expected_purchases_low", column(|a| a.1[0])));
-            out.push(("expected_purchases_high", column(|a| a.1[1])));
-            out.push(("p_alive_low", column(|a| a.1[2])));
-            out.push(("p_alive_high", column(|a| a.1[3])));
+            out.push(("expected_purchases_low", edge(0)));
+            out.push(("expected_purchases_high", edge(1)));
+            out.push(("p_alive_low", edge(2)));
+            out.push(("p_alive_high", edge(3)));
         }
         if options.discount_rate.is_some() {
             out.push(("discounted_purchases", column(|a| a.0.discounted)));
@@ -203,7 +204,7 @@ impl DynamicParetoNbdModel {
     }
 
     /// Interval edges by the delta method.
-    fn edges(&self, found: Answer, z: f64, at: &[f64], ask: impl Fn(&[f64]) -> Answer) -> [f64; 4] {
+    fn edges(&self, found: Answer, z: f64, at: &[f64], ask: impl Fn(&[f64]) -> Answer) -> [Option<f64>; 4] {
         let fixed = |i: usize| match i.checked_sub(LAW) {
             None => self.estimates.fixed[i],
             Some(c) => self.effects.coefficients()[c].fixed,
@@ -216,12 +217,8 @@ impl DynamicParetoNbdModel {
         let reach = slopes(at, 2, fixed, |value, step| value + step, rise);
         let reach: Vec<f64> =
             reach.iter().map(|slopes| z * deviation_by(self.effects.covariance(), slopes)).collect();
-        [
-            found.expected * exp(-reach[0]),
-            found.expected * exp(reach[0]),
-            alive(found.odds - reach[1]),
-            alive(found.odds + reach[1]),
-        ]
+        let [low, high] = factors(found.expected, Some(reach[0]));
+        [low, high, Some(alive(found.odds - reach[1])), Some(alive(found.odds + reach[1]))]
     }
 }
 

@@ -6,6 +6,7 @@ use super::Sources;
 use super::model::centred;
 use super::spend::{LAW, log_rate};
 use super::timeline::{Lives, Timeline};
+use crate::clv::ahead::Horizon;
 use crate::clv::design::{Reader, Terms};
 use crate::clv::estimates::{Estimates, Verdict, interval_quantile};
 use crate::clv::gamma_gamma::NAMES;
@@ -68,16 +69,16 @@ impl Model for DynamicGammaGammaModel {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DynamicSpendOptions {
-    /// The periods after the end of observation over which covariates count; 0, the default, for the
-    /// moment of the end.
-    pub periods: f64,
+    /// How long after the end of observation covariates count, in periods or as a span of time; 0, the
+    /// default, for the moment of the end.
+    pub periods: Horizon,
     /// How the frames are read.
     pub sources: Sources,
 }
 
 impl Default for DynamicSpendOptions {
     fn default() -> Self {
-        Self { periods: 0.0, sources: Sources::default() }
+        Self { periods: Horizon::Periods(0.0), sources: Sources::default() }
     }
 }
 
@@ -158,15 +159,12 @@ impl DynamicGammaGammaModel {
         run: &Run,
     ) -> Result<CustomerPrediction> {
         let period = self.period.micros() as f64;
-        if !(options.periods.is_finite() && options.periods >= 0.0 && options.periods * period < 9e18) {
-            return Err(Error::option("periods", "must be a finite number of periods from 0"));
-        }
+        let ahead = options.periods.micros("periods", self.period)?.max(1);
         let reader =
             if self.slopes.terms.size() == 0 { Reader::None } else { Reader::Model(&self.slopes.terms) };
         let timeline = Timeline::read(covariates, reader, &options.sources, run)?;
         let lives = Lives::read(orders, &timeline, &options.sources, period, run)?;
         let matrix = centred(&self.slopes.terms, &timeline);
-        let ahead = ((options.periods * period).round() as i64).max(1);
         let factor = |place: u32, rate: f64| {
             let row = if matrix.columns == 0 { &[][..] } else { matrix.row(place as usize) };
             let eta: f64 = row.iter().zip(&self.slopes.values).map(|(z, c)| z * c).sum();

@@ -71,19 +71,31 @@ pub(crate) fn deviation_by(covariance: &[Vec<f64>], slopes: &[f64]) -> f64 {
     variance.max(0.0).sqrt()
 }
 
+/// Half an interval; `None` where no parameter is known to any accuracy.
+pub(crate) fn reach(estimates: &Estimates, z: f64, slopes: &[f64]) -> Option<f64> {
+    let known = estimates.fixed.contains(&false);
+    Some(z * deviation(estimates, slopes)).filter(|reach| known && reach.is_finite())
+}
+
+/// The edges of an interval; one that is beyond the range of a double is missing.
+pub(crate) type Edges = [Option<f64>; 2];
+
 /// Edges on the log scale.
-pub(super) fn factors(value: f64, reach: f64) -> [f64; 2] {
-    [value * exp(-reach), value * exp(reach)]
+pub(crate) fn factors(value: f64, reach: Option<f64>) -> Edges {
+    [-1.0, 1.0].map(|sign| reach.map(|reach| value * exp(sign * reach)).filter(|edge| edge.is_finite()))
 }
 
 /// Edges on the logit scale: w e^s / (1 − w + w e^s), the logistic of logit(w) + s.
-pub(super) fn shifts(value: f64, reach: f64) -> [f64; 2] {
-    [-reach, reach].map(|s| value / (value + (1.0 - value) * exp(-s)))
+pub(crate) fn shifts(value: f64, reach: Option<f64>) -> Edges {
+    // e^±700 is finite, and as good as ∞ or 0 beside a probability.
+    let shifted = |s: f64| value / (value + (1.0 - value) * exp(-s.clamp(-700.0, 700.0)));
+    [-1.0, 1.0].map(|sign| reach.map(|reach| shifted(sign * reach)))
 }
 
 /// Edges of a probability, from the standard deviation of its logarithm: d logit p = d ln p / (1 − p).
-pub(super) fn of_probability(value: f64, reach: f64) -> [f64; 2] {
-    if value > 0.0 && value < 1.0 { shifts(value, reach / (1.0 - value)) } else { [value; 2] }
+fn of_probability(value: f64, reach: Option<f64>) -> Edges {
+    let reach = reach.map(|reach| if value > 0.0 && value < 1.0 { reach / (1.0 - value) } else { 0.0 });
+    shifts(value, reach)
 }
 
 /// Slopes of ln P(alive) − ln P(dead).
@@ -103,10 +115,10 @@ pub(super) fn around<M: Purchases + ?Sized>(
     asked: Quantity,
     value: f64,
     z: f64,
-) -> [f64; 2] {
+) -> Edges {
     let estimates = model.estimates();
     let slopes = ln_slopes(estimates, value, |p| model.quantity_at(p, history, asked));
-    let reach = z * deviation(estimates, &slopes);
+    let reach = reach(estimates, z, &slopes);
     if matches!(asked, Quantity::Alive { .. }) { of_probability(value, reach) } else { factors(value, reach) }
 }
 
@@ -116,9 +128,9 @@ pub(super) fn of_probabilities(
     mass: &[f64],
     at: impl Fn(&[f64]) -> Vec<f64>,
     z: f64,
-) -> Vec<[f64; 2]> {
+) -> Vec<Edges> {
     let rise = |moved: &[f64]| mass.iter().zip(at(moved)).map(|(value, up)| ln_rise(*value, up)).collect();
     let slopes = on_logs(estimates, mass.len(), rise);
-    let edges = |(value, slopes): (&f64, &Vec<f64>)| of_probability(*value, z * deviation(estimates, slopes));
+    let edges = |(value, slopes): (&f64, &Vec<f64>)| of_probability(*value, reach(estimates, z, slopes));
     mass.iter().zip(&slopes).map(edges).collect()
 }

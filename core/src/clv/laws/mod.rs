@@ -19,7 +19,7 @@ use std::fmt::Debug;
 pub use beta_binomial::BetaBinomialLaw;
 pub(crate) use beta_geo::BetaGeometric;
 pub use beta_geo::{BetaGeoCnbdLaw, BetaGeoLaw, ModifiedBetaGeoCnbdLaw, ModifiedBetaGeoLaw};
-pub(crate) use delta::{deviation, deviation_by, ln_rise, ln_slopes, log_slopes, slopes};
+pub(crate) use delta::{Edges, deviation_by, factors, ln_rise, ln_slopes, log_slopes, reach, shifts, slopes};
 pub use fit::Fit;
 pub(super) use fit::{evaluate, no_k, opportunities, slope, with_intervals};
 pub use ggg::ParetoGggLaw;

@@ -6,7 +6,7 @@ use super::fit::{evaluate, no_k};
 use super::purchases::{Purchases, Quantity, without_covariates};
 use super::{History, Law, Mixing};
 use crate::clv::covariates::Effects;
-use crate::clv::estimates::{Estimates, Verdict};
+use crate::clv::estimates::Estimates;
 use crate::clv::rows::RfmSlices;
 use crate::clv::unit::Unit;
 use crate::math::ln;
@@ -94,7 +94,7 @@ impl<L: Law<N>, const N: usize> PurchaseModel<L, N> {
 
     /// Adds what depends on no parameter to the log-likelihood.
     pub(in crate::clv) fn with_constant(mut self, constant: f64) -> Self {
-        self.estimates.log_likelihood += constant;
+        self.estimates.log_likelihood = self.estimates.log_likelihood.map(|fit| fit + constant);
         self
     }
 
@@ -106,18 +106,7 @@ impl<L: Law<N>, const N: usize> PurchaseModel<L, N> {
             }
         }
         let law = L::with_k(k).ok_or_else(|| no_k::<L, N>(k))?;
-        let estimates = Estimates {
-            names: L::PARAMETERS.map(str::to_owned).to_vec(),
-            values: values.to_vec(),
-            covariance: vec![vec![0.0; N]; N],
-            fixed: vec![true; N],
-            log_likelihood: 0.0,
-            customers: 1.0,
-            distinct: 0,
-            iterations: 0,
-            gradient_norm: 0.0,
-            verdict: Verdict::Interior,
-        };
+        let estimates = Estimates::given(&L::PARAMETERS, values.to_vec());
         Ok(Self { law, estimates, penalty: 0.0, period, effects: None })
     }
 

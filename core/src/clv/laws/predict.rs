@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::History;
-use super::delta::{around, deviation, factors, ln_slopes, odds_slopes, shifts};
-use super::purchases::{MOST, Purchases, Quantity, slope, span};
+use super::delta::{Edges, around, factors, ln_slopes, odds_slopes, reach, shifts};
+use super::purchases::{MOST, Purchases, Quantity, slope};
+use crate::clv::ahead::{DiscountRate, Horizon};
 use crate::clv::covariates::{Shared, each_law, reader};
 use crate::clv::estimates::interval_quantile;
 use crate::clv::frames::{History as Rows, Roles, intervals_of};
@@ -29,17 +30,17 @@ pub struct PredictOptions {
     /// Column of the age at the end of observation, in periods.
     #[serde(rename = "T")]
     pub age: String,
-    /// How many periods ahead, a number from 0; 1 by default.
-    pub periods: f64,
+    /// How far ahead, a number of periods from 0 or a span of time; 1 period by default.
+    pub periods: Horizon,
     /// Level of an interval for the uncertainty of the *parameters*; none by default.
     pub interval: Option<f64>,
     /// Level of an interval for the *purchases themselves*, of which the
     /// parameters are taken as known; none by default.
     pub purchase_interval: Option<f64>,
-    /// Also P(alive) so many periods after T.
-    pub ahead: Option<f64>,
-    /// Also purchases for ever, discounted by 1 + this a period.
-    pub discount_rate: Option<f64>,
+    /// Also P(alive) so many periods, or so long a time, after T.
+    pub ahead: Option<Horizon>,
+    /// Also purchases for ever, discounted at this rate, per period or per a span of its own.
+    pub discount_rate: Option<DiscountRate>,
     /// Also the time until the next purchase: its quantile of this level.
     pub next_purchase: Option<f64>,
     /// Also the purchase rate while alive.
@@ -66,7 +67,7 @@ impl Default for PredictOptions {
             frequency: "frequency".to_owned(),
             recency: "recency".to_owned(),
             age: "T".to_owned(),
-            periods: 1.0,
+            periods: Horizon::Periods(1.0),
             interval: None,
             purchase_interval: None,
             ahead: None,
@@ -105,6 +106,15 @@ impl CustomerPrediction {
     }
 }
 
+/// What is asked of every row: the normal quantile of intervals, and times and δ = ln(1 + d) in periods.
+#[derive(Clone, Copy)]
+struct Asked {
+    z: Option<f64>,
+    periods: f64,
+    ahead: Option<f64>,
+    rate: Option<f64>,
+}
+
 /// One distinct row's answers, in the order of the columns.
 struct Answers {
     columns: Vec<(&'static str, Option<f64>)>,
@@ -116,7 +126,7 @@ struct Answers {
 /// | --- | --- | --- |
 /// | customer | | |
 /// | expected_purchases, p_alive | always | in the coming `periods`, and now |
-/// | …_low, …_high of both | `interval` | the uncertainty of the parameters: delta method on the log and logit scale |
+/// | …_low, …_high of both | `interval` | the uncertainty of the parameters: delta method on the log and logit scale; missing where an edge is not finite or the data identify no parameter |
 /// | purchases_low, purchases_high | `purchase_interval` | quantiles of the number of purchases |
 /// | p_alive_ahead, residual_purchases, purchase_rate …_low, …_high | `interval` and what asks for them | the same for these |
 /// | p_alive_ahead | `ahead` | P(alive) `ahead` periods after T |
@@ -133,10 +143,12 @@ pub fn predict(
     options: &PredictOptions,
     run: &Run,
 ) -> Result<CustomerPrediction> {
-    span("periods", options.periods)?;
-    let ahead = options.ahead.map(|ahead| span("ahead", ahead)).transpose()?;
-    let rate = options.discount_rate.map(slope).transpose()?;
-    let z = options.interval.map(interval_quantile).transpose()?;
+    let period = model.period().or(options.period);
+    let periods = options.periods.periods("periods", period)?;
+    let ahead = options.ahead.map(|ahead| ahead.periods("ahead", period)).transpose()?;
+    let per_period = |rate: DiscountRate| slope(rate.per_period("discount_rate", period)?);
+    let rate = options.discount_rate.map(per_period).transpose()?;
+    let z = options.interval.map(|level| model.estimates().interval_quantile(level)).transpose()?;
     if let Some(level) = options.purchase_interval {
         interval_quantile(level).map_err(|_| {
             Error::option("purchase_interval", format!("{level} is not a level between 0 and 1, such as 0.9"))
@@ -172,15 +184,16 @@ pub fn predict(
         slices.check_times()?;
     }
     run.stage("predicting", slices.len() as u64)?;
+    let asked = Asked { z, periods, ahead, rate };
     let answers = each_law(model, &rows, run, |model, slices| {
         let unique = Unique::with_intervals(slices, run)?;
         let n = unique.len();
-        let living = Living::of(model, &unique, options.periods, z.is_some(), run)?;
+        let living = Living::of(model, &unique, periods, z.is_some(), run)?;
         let parts = run.map_items(n.div_ceil(PIECE), |piece| {
             let mut out = Vec::with_capacity(PIECE);
             for row in piece * PIECE..n.min((piece + 1) * PIECE) {
                 run.check()?;
-                out.push(answers(model, unique.history(row), living.row(row), options, (z, ahead, rate)));
+                out.push(answers(model, unique.history(row), living.row(row), options, asked));
             }
             Ok(out)
         })?;
@@ -191,7 +204,7 @@ pub fn predict(
     let mut table = Table::new().with("customer", Values::Names(customer));
     let names: Vec<&'static str> = match answers.first() {
         Some(first) => first.columns.iter().map(|c| c.0).collect(),
-        None => self::answers(model, History::default(), &Course::default(), options, (z, ahead, rate))
+        None => self::answers(model, History::default(), &Course::default(), options, asked)
             .columns
             .iter()
             .map(|c| c.0)
@@ -199,11 +212,7 @@ pub fn predict(
     };
     for (at, name) in names.into_iter().enumerate() {
         let spread = answers.map(|a: &Answers| a.columns.get(at).and_then(|c| c.1));
-        table = if name == "next_purchase" {
-            table.with_optional(name, spread)
-        } else {
-            table.with(name, Values::F64(spread.into_iter().map(|v| v.unwrap_or(f64::NAN)).collect()))
-        };
+        table = table.with_optional(name, spread);
     }
     Ok(CustomerPrediction { table, dropped: rows.dropped })
 }
@@ -282,7 +291,7 @@ fn answers(
     history: History,
     course: &Course,
     options: &PredictOptions,
-    (z, ahead, rate): (Option<f64>, Option<f64>, Option<f64>),
+    Asked { z, periods, ahead, rate }: Asked,
 ) -> Answers {
     let alive = model.quantity(history, Quantity::Alive { ahead: 0.0 });
     let expected = alive * course.expected;
@@ -290,14 +299,14 @@ fn answers(
     if let Some(z) = z {
         let [low, high, alive_low, alive_high] = edges(model, z, history, course, expected, alive);
         columns.extend([
-            ("expected_purchases_low", Some(low)),
-            ("expected_purchases_high", Some(high)),
-            ("p_alive_low", Some(alive_low)),
-            ("p_alive_high", Some(alive_high)),
+            ("expected_purchases_low", low),
+            ("expected_purchases_high", high),
+            ("p_alive_low", alive_low),
+            ("p_alive_high", alive_high),
         ]);
     }
     if let Some(level) = options.purchase_interval {
-        let [low, high] = quantiles(model, history, options.periods, level, expected);
+        let [low, high] = quantiles(model, history, periods, level, expected);
         columns.extend([("purchases_low", Some(low)), ("purchases_high", Some(high))]);
     }
     if let Some(ahead) = ahead {
@@ -306,7 +315,7 @@ fn answers(
         columns.push(("p_alive_ahead", Some(value)));
         if let Some(z) = z {
             let [low, high] = around(model, history, asked, value, z);
-            columns.extend([("p_alive_ahead_low", Some(low)), ("p_alive_ahead_high", Some(high))]);
+            columns.extend([("p_alive_ahead_low", low), ("p_alive_ahead_high", high)]);
         }
     }
     if let Some(rate) = rate {
@@ -315,7 +324,7 @@ fn answers(
         columns.push(("residual_purchases", Some(value)));
         if let Some(z) = z {
             let [low, high] = around(model, history, asked, value, z);
-            columns.extend([("residual_purchases_low", Some(low)), ("residual_purchases_high", Some(high))]);
+            columns.extend([("residual_purchases_low", low), ("residual_purchases_high", high)]);
         }
     }
     if let Some(level) = options.next_purchase {
@@ -326,7 +335,7 @@ fn answers(
         columns.push(("purchase_rate", Some(value)));
         if let Some(z) = z {
             let [low, high] = around(model, history, Quantity::Rate, value, z);
-            columns.extend([("purchase_rate_low", Some(low)), ("purchase_rate_high", Some(high))]);
+            columns.extend([("purchase_rate_low", low), ("purchase_rate_high", high)]);
         }
     }
     if options.own_rates {
@@ -378,7 +387,7 @@ fn edges<M: Purchases + ?Sized>(
     course: &Course,
     expected: f64,
     alive: f64,
-) -> [f64; 4] {
+) -> [Option<f64>; 4] {
     let estimates = model.estimates();
     let of_alive = odds_slopes(model, history);
     // ln expected = ln alive + ln of the living, and d ln alive = (1 − alive) d odds.
@@ -387,8 +396,8 @@ fn edges<M: Purchases + ?Sized>(
         0 => vec![0.0; of_alive.len()],
         _ => course.slopes.iter().zip(&of_alive).map(both).collect(),
     };
-    let [low, high] = factors(expected, z * deviation(estimates, &of_expected));
-    let [alive_low, alive_high] = shifts(alive, z * deviation(estimates, &of_alive));
+    let [low, high] = factors(expected, reach(estimates, z, &of_expected));
+    let [alive_low, alive_high] = shifts(alive, reach(estimates, z, &of_alive));
     [low, high, alive_low, alive_high]
 }
 
@@ -398,7 +407,7 @@ pub(super) fn interval_of<M: Purchases + ?Sized>(
     history: History,
     asked: Quantity,
     z: f64,
-) -> [f64; 2] {
+) -> Edges {
     let alive = model.quantity(history, Quantity::Alive { ahead: 0.0 });
     match asked {
         Quantity::Purchases { periods } => {
@@ -407,7 +416,7 @@ pub(super) fn interval_of<M: Purchases + ?Sized>(
             [low, high]
         }
         Quantity::Alive { ahead } if ahead <= 0.0 => {
-            shifts(alive, z * deviation(model.estimates(), &odds_slopes(model, history)))
+            shifts(alive, reach(model.estimates(), z, &odds_slopes(model, history)))
         }
         _ => around(model, history, asked, model.quantity(history, asked), z),
     }

@@ -5,7 +5,7 @@ use super::delta::of_probabilities;
 use super::own_rates::Mixing;
 use super::predict::interval_of;
 use crate::clv::covariates::Effects;
-use crate::clv::estimates::{Estimates, interval_quantile};
+use crate::clv::estimates::Estimates;
 use crate::clv::rows::{RfmSlices, fault};
 use crate::clv::unit::Unit;
 use crate::math::ln_1p;
@@ -153,7 +153,9 @@ pub trait Purchases: Send + Sync {
     }
 
     /// The interval of a quantity of one customer, by the uncertainty of the parameters: the delta method, on the
-    /// logit scale of a probability and on the log scale of the others. `level` is such as 0.95.
+    /// logit scale of a probability and on the log scale of the others. `level` is such as 0.95. An edge beyond the range
+    /// of a double is `None`, and both are where the data identify no parameter; of a model whose parameters were given
+    /// an interval is an [`Error::Option`].
     ///
     /// ```
     /// use headwater::Run;
@@ -170,7 +172,7 @@ pub trait Purchases: Send + Sync {
     /// // A new customer's purchases in 52 periods.
     /// let [low, high] = model.interval(0.0, 0.0, 0.0, Quantity::Purchases { periods: 52.0 }, 0.95)?;
     /// let expected = model.expected_purchases(0.0, 0.0, 0.0, 52.0)?;
-    /// assert!(low < expected && expected < high);
+    /// assert!(low < Some(expected) && Some(expected) < high);
     /// # Ok::<(), headwater::Error>(())
     /// ```
     fn interval(
@@ -180,7 +182,7 @@ pub trait Purchases: Send + Sync {
         age: f64,
         quantity: Quantity,
         level: f64,
-    ) -> Result<[f64; 2]> {
+    ) -> Result<[Option<f64>; 2]> {
         match quantity {
             Quantity::Alive { ahead } => span("ahead", ahead)?,
             Quantity::Purchases { periods } | Quantity::WhileAlive { periods } => span("periods", periods)?,
@@ -195,7 +197,7 @@ pub trait Purchases: Send + Sync {
                 ));
             }
         };
-        let z = interval_quantile(level)?;
+        let z = self.estimates().interval_quantile(level)?;
         Ok(interval_of(self, history(self, frequency, recency, age)?, quantity, z))
     }
 
@@ -208,8 +210,8 @@ pub trait Purchases: Send + Sync {
         periods: f64,
         most: usize,
         level: f64,
-    ) -> Result<Vec<[f64; 2]>> {
-        let z = interval_quantile(level)?;
+    ) -> Result<Vec<[Option<f64>; 2]>> {
+        let z = self.estimates().interval_quantile(level)?;
         let mass = self.probabilities(frequency, recency, age, periods, most)?;
         let history = history(self, frequency, recency, age)?;
         let at = |parameters: &[f64]| self.probabilities_at(parameters, history, periods, most);

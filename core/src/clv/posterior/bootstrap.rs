@@ -89,7 +89,7 @@ pub fn bootstrap(
         out.effects = Some(effects.with_values(&values));
         out.estimate.extend(values);
     }
-    out.customers = estimate.customers;
+    out.customers = estimate.customers.unwrap_or_default();
     out.chains = vec![Chain { draws: kept.len(), ..Chain::default() }];
     out.draws = kept.iter().flat_map(|r| r.0.iter().copied()).collect();
     out.log_density = kept.iter().map(|r| r.1).collect();

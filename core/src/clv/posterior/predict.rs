@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Posterior;
 use super::diagnostics::quantile;
 use super::report::level;
+use crate::clv::ahead::Horizon;
 use crate::clv::covariates::{Effects, Shared, each_pattern};
 use crate::clv::design::Reader;
 use crate::clv::frames::{History as Rows, Roles, intervals_of};
@@ -33,8 +34,8 @@ pub struct DrawPredictOptions {
     /// Column of the age at the end of observation, in periods.
     #[serde(rename = "T")]
     pub age: String,
-    /// How many periods ahead, a number from 0; 1 by default.
-    pub periods: f64,
+    /// How far ahead, a number of periods from 0 or a span of time; 1 period by default.
+    pub periods: Horizon,
     /// Level of the intervals of expected_purchases and p_alive; 0.9 by default.
     pub level: f64,
     /// Level of an interval for the *purchases themselves*; none by default.
@@ -58,7 +59,7 @@ impl Default for DrawPredictOptions {
             frequency: "frequency".to_owned(),
             recency: "recency".to_owned(),
             age: "T".to_owned(),
-            periods: 1.0,
+            periods: Horizon::Periods(1.0),
             level: 0.9,
             purchase_interval: None,
             most_draws: 400,
@@ -119,10 +120,7 @@ impl Posterior {
         options: &DrawPredictOptions,
         run: &Run,
     ) -> Result<DrawPrediction> {
-        if !(options.periods.is_finite() && options.periods >= 0.0) {
-            let reason = format!("{} is not a finite number of periods from 0", options.periods);
-            return Err(Error::option("periods", reason));
-        }
+        let periods = options.periods.periods("periods", self.period.or(options.period))?;
         level(options.level)?;
         if let Some(level) = options.purchase_interval.filter(|l| !(*l > 0.0 && *l < 1.0)) {
             let reason = format!("{level} is not a level between 0 and 1, such as 0.9");
@@ -169,7 +167,7 @@ impl Posterior {
                 let mut out = Vec::with_capacity(PIECE);
                 for row in piece * PIECE..n.min((piece + 1) * PIECE) {
                     run.check()?;
-                    out.push(answers(models, unique.history(row), options));
+                    out.push(answers(models, unique.history(row), periods, options));
                 }
                 Ok(out)
             })?;
@@ -214,7 +212,12 @@ pub(super) fn at(models: &[Box<dyn Purchases>], covariates: &[f64]) -> Result<Ve
 /// What is expected and P(alive), each with its limits; and limits of purchases.
 type Answer = ([f64; 6], [f64; 2]);
 
-fn answers(models: &[Box<dyn Purchases>], history: History, options: &DrawPredictOptions) -> Answer {
+fn answers(
+    models: &[Box<dyn Purchases>],
+    history: History,
+    periods: f64,
+    options: &DrawPredictOptions,
+) -> Answer {
     let tail = 0.5 - 0.5 * options.level;
     let three = |quantity: Quantity| -> [f64; 3] {
         let mut values: Vec<f64> = models.iter().map(|m| m.quantity(history, quantity)).collect();
@@ -222,11 +225,10 @@ fn answers(models: &[Box<dyn Purchases>], history: History, options: &DrawPredic
         values.sort_unstable_by(f64::total_cmp);
         [mean, quantile(&values, tail), quantile(&values, 1.0 - tail)]
     };
-    let [mean, low, high] = three(Quantity::Purchases { periods: options.periods });
+    let [mean, low, high] = three(Quantity::Purchases { periods });
     let [alive, alive_low, alive_high] = three(Quantity::Alive { ahead: 0.0 });
-    let purchases = options
-        .purchase_interval
-        .map_or([0.0; 2], |level| quantiles(models, history, options.periods, level, high));
+    let purchases =
+        options.purchase_interval.map_or([0.0; 2], |level| quantiles(models, history, periods, level, high));
     ([mean, low, high, alive, alive_low, alive_high], purchases)
 }
 
