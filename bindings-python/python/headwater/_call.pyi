@@ -4,6 +4,8 @@ from typing import Any
 
 Progress = bool | Callable[[str, int, int], object] | None
 Span = str | float | dt.timedelta
+Horizon = float | str | dt.timedelta
+Discount = float | Mapping[str, Any]
 Moment = str | dt.date
 NULL: object
 Run = tuple[int, int, Callable[[str, int, int], object] | None]

@@ -53,12 +53,13 @@ class _Likelihood(Fitted):
     @property
     def log_likelihood_(self) -> float | None:
         """The maximised log-likelihood; None where the parameters were given."""
-        return self._fit_facts()["log_likelihood"]
+        found: float | None = self._fit_facts()["log_likelihood"]
+        return found
 
     @property
     def verdict_(self) -> str:
-        """``"interior"`` for an ordinary maximum, ``"given"`` where there was no fit; else which simpler model
-        the data ask for."""
+        """``"interior"`` for an ordinary maximum, ``"given"`` where there was no fit; else which simpler
+        model the data ask for."""
         return str(self._fit_facts()["verdict"])
 
     def summary(self) -> Any:
