@@ -207,8 +207,8 @@ class Purchases(_Likelihood):
             Also the purchase rate while alive.
         own_rates : bool, default False
             Also the posterior of the customer's own purchase rate, alive or not (own_rate, own_rate_sd), and
-            of the own dropout (own_dropout, own_dropout_sd): the probability after a purchase (BG laws) or at an
-            opportunity (BG/BB), the rate (Pareto laws), the eta of the Gompertz hazard.
+            of the own dropout (own_dropout, own_dropout_sd): the probability after a purchase (BG laws) or at
+            an opportunity (BG/BB), the rate (Pareto laws), the eta of the Gompertz hazard.
         log_likelihood : bool, default False
             Also each customer's part of the log-likelihood at the model's parameters, fitted or given.
         customer, frequency, recency, T : str
