@@ -99,7 +99,7 @@ impl BetaGeo {
     /// model says so by [`BetaGeoModel::estimates`]' verdict.
     pub fn fit(&self, rows: &RfmSlices<'_>, run: &Run) -> Result<BetaGeoModel> {
         self.check()?;
-        let unique = Unique::of(rows, run)?;
+        let unique = Unique::counted(rows, run)?;
         let estimates = fit::fit(self, &unique, run)?;
         Ok(BetaGeoModel { estimates, penalty: self.penalty, period: rows.period })
     }

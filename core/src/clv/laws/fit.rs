@@ -244,7 +244,7 @@ pub(in crate::clv) fn with_intervals(name: &str, rows: &RfmSlices<'_>) -> Result
 
 /// The distinct rows, as the law tells them apart.
 pub(super) fn distinct<L: Law<N>, const N: usize>(rows: &RfmSlices<'_>, run: &Run) -> Result<Unique> {
-    if L::INTERVALS { Unique::with_intervals(rows, run) } else { Unique::of(rows, run) }
+    if L::INTERVALS { Unique::with_intervals(rows, run) } else { Unique::counted(rows, run) }
 }
 
 /// The k of Gamma(k) times between purchases, all customers taken together:
