@@ -15,6 +15,7 @@ matplotlib.use("Agg")
 ORDERS = pathlib.Path(__file__).parents[2] / "examples" / "data" / "cdnow.csv"
 COLUMNS = {"customer": "customer", "time": "date"}
 ORIGINS = ["1997-06-30", "1997-09-30"]
+WITH_HOLDOUT = ["frequencies", "goodness_of_fit", "errors", "by_frequency", "by_recency", "by_age", "deciles"]
 
 
 @pytest.fixture(scope="module")
@@ -52,13 +53,7 @@ def report(orders, rfm, model):
 
 def test_a_report_holds_what_the_single_calls_give(report, orders, rfm, model):
     assert list(report) == [
-        "frequencies",
-        "goodness_of_fit",
-        "errors",
-        "by_frequency",
-        "by_recency",
-        "by_age",
-        "deciles",
+        *WITH_HOLDOUT,
         "by_cohort",
         "tracking",
         "tracking_by_cohort",
@@ -104,20 +99,11 @@ def test_a_report_is_of_what_is_there(orders, rfm, model):
         "frequencies",
         "goodness_of_fit",
     ]
-    with_holdout = [
-        "frequencies",
-        "goodness_of_fit",
-        "errors",
-        "by_frequency",
-        "by_recency",
-        "by_age",
-        "deciles",
-    ]
-    assert list(hw.clv.report(model, rfm)) == with_holdout
+    assert list(hw.clv.report(model, rfm)) == WITH_HOLDOUT
     polars = pytest.importorskip("polars")
     frame = polars.from_pandas(rfm.drop(columns="cohort"))
-    assert list(hw.clv.report(model, frame.lazy())) == with_holdout
-    assert list(hw.clv.report(model, Holder(frame))) == with_holdout
+    assert list(hw.clv.report(model, frame.lazy())) == WITH_HOLDOUT
+    assert list(hw.clv.report(model, Holder(frame))) == WITH_HOLDOUT
     with pytest.raises(hw.OptionError, match="is no chart of this report"):
         hw.clv.report(model, rfm).plot("tracking")
     with pytest.raises(KeyError):

@@ -360,7 +360,9 @@ fn discounted_purchases_of_customers_who_hardly_drop_out() {
         let model = BetaGeoModel::from_parameters(r, alpha, a, b, None).unwrap();
         let alive = model.p_alive(x, t_x, t).unwrap();
         let exact = alive * residual_on_a_grid([r + x, alpha + t, a, b + x], d.ln_1p());
-        close(model.residual_purchases(x, t_x, t, d).unwrap(), exact, 2e-5, &format!("a {a} d {d}"));
+        // Of the smallest a the grid has no node among the few who drop out, a share of about a.
+        let tolerance = if a < 1e-4 { a } else { 1e-9 };
+        close(model.residual_purchases(x, t_x, t, d).unwrap(), exact, tolerance, &format!("a {a} d {d}"));
     }
     let known = BetaGeoModel::from_parameters(0.243, 4.414, 0.05, 2.4, None).unwrap();
     close(known.residual_purchases(2.0, 30.43, 38.86, 0.1).unwrap(), 0.527_125_95, 1e-8, "by mpmath");
@@ -623,11 +625,17 @@ fn the_customers_parts_add_up_to_the_likelihood_of_the_fit() {
         .with("recency", (0..rows).map(t_x).collect::<Vec<_>>())
         .with("T", (0..rows).map(|i| 38.0 + f64::from(i % 3)).collect::<Vec<_>>());
     let options = PredictOptions { log_likelihood: true, ..PredictOptions::default() };
-    for kind in ["clv.BetaGeo", "clv.ModifiedBetaGeo", "clv.ParetoNBD", "clv.GGompertzNBD"] {
+    // The fits of the last two integrate over the time of death for value and slopes together.
+    for (kind, tolerance) in [
+        ("clv.BetaGeo", 1e-13),
+        ("clv.ModifiedBetaGeo", 1e-13),
+        ("clv.ParetoNBD", 1e-10),
+        ("clv.GGompertzNBD", 1e-10),
+    ] {
         let model = fit_purchases(kind, &frame, &PurchaseOptions::default(), &Run::new()).unwrap().0;
         let table = predict(&*model, &frame, &options, &Run::new()).unwrap().table();
         let sum: f64 = table.f64s("log_likelihood").unwrap().iter().sum();
-        close(sum, model.estimates().log_likelihood.unwrap(), 1e-10, kind);
+        close(sum, model.estimates().log_likelihood.unwrap(), tolerance, kind);
     }
 }
 

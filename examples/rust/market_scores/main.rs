@@ -11,8 +11,9 @@
 //!
 //! `--models` is a file with a JSON array of models, as `attribute` takes them;
 //! by default `MODELS`. `--aim` tells how far each channel is off with one lift test
-//! for three channels, in markets of so many people. `--from` begins at a later seed, in both. Customers are known without error here: what stitching
-//! adds to the errors is another question.
+//! for three channels, in markets of so many people; `--from` begins at a later
+//! seed, for it and for `--coverage`. Customers are known without error here: what
+//! stitching adds to the errors is another question.
 #![allow(clippy::print_stdout)]
 
 mod world;

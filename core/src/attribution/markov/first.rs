@@ -142,7 +142,10 @@ impl<'a> FirstVisits<'a> {
                 let next = step(*j, &z);
                 std::array::from_fn(|l| (next[l] - z[*j][l]).abs())
             }));
-            for l in (0..L).filter(|l| open[*l]).collect::<Vec<_>>() {
+            for l in 0..L {
+                if !open[l] {
+                    continue;
+                }
                 let (sums, sizes) = self.first(&inside, l, &members[l], &z);
                 let error = (0..K).fold(0.0_f64, |worst, k| {
                     let error = residual[l] * top[l][k];

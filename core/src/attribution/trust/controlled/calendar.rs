@@ -87,12 +87,15 @@ impl Calendar {
         Ok(Self { start, step, sums: vec![vec![0.0; steps + 1]; channels] })
     }
 
-    /// Finds the rates of all channels, from what `see` tells about each.
-    pub(super) fn find(&mut self, see: impl FnOnce(&mut [Seen]), run: &Run) -> Result<()> {
-        run.stage("find when channels touch", self.sums.len() as u64)?;
+    /// Nothing seen of any channel.
+    pub(super) fn unseen(&self) -> Vec<Seen> {
         let nothing = |sums: &Vec<f64>| Seen { touches: vec![0.0; sums.len() - 1], customers: Vec::new() };
-        let mut seen: Vec<Seen> = self.sums.iter().map(nothing).collect();
-        see(&mut seen);
+        self.sums.iter().map(nothing).collect()
+    }
+
+    /// Finds the rates of all channels from what was seen of each.
+    pub(super) fn find(&mut self, seen: &[Seen], run: &Run) -> Result<()> {
+        run.stage("find when channels touch", self.sums.len() as u64)?;
         self.sums = run.map_items(seen.len(), |c| {
             let sums = seen[c].rates(self.step, run)?;
             run.advance(1)?;

@@ -48,6 +48,17 @@ struct Watched {
     member: f64,
 }
 
+impl Watched {
+    /// How many touches there are of each channel beside the first one.
+    fn dealt(&self, channels: usize) -> Vec<f64> {
+        let mut count = vec![0.0; channels];
+        for (_, channel) in self.touches.iter().skip(1) {
+            count[*channel] += 1.0;
+        }
+        count
+    }
+}
+
 impl<'a> Deck<'a> {
     pub(super) fn new(
         journeys: &'a Journeys,
@@ -75,23 +86,25 @@ impl<'a> Deck<'a> {
             }
         }
         deck.members = all.iter().zip(&early).map(|(all, early)| *all > 0.0 && *early < 0.01 * all).collect();
-        let mut calendar = Calendar::new(start, end, step, channels)?;
-        calendar.find(|seen| deck.see(lives, seen), run)?;
-        Ok(Self { calendar, ..deck })
+        let seen = deck.see(lives);
+        deck.calendar.find(&seen, run)?;
+        Ok(deck)
     }
 
-    /// Tells the calendar of the touches that are dealt.
-    fn see(&self, lives: &[Life], seen: &mut [Seen]) {
+    /// What the calendar is found from: the touches that are dealt.
+    fn see(&self, lives: &[Life]) -> Vec<Seen> {
+        let mut seen = self.calendar.unseen();
         for watched in lives.iter().filter_map(|life| self.watch(life)) {
-            let hand = Hand::new(self, &watched);
             for (at, channel) in watched.touches.iter().skip(1) {
                 seen[*channel].touch(watched.offset + at, self.calendar.step);
             }
-            for (c, touches) in hand.count.iter().enumerate().filter(|(_, n)| **n > 0.0) {
+            let count = watched.dealt(self.members.len());
+            for (c, touches) in count.into_iter().enumerate().filter(|(_, n)| *n > 0.0) {
                 let from = watched.offset + self.from(&watched, c);
-                seen[c].customer(from, watched.offset + watched.days, *touches);
+                seen[c].customer(from, watched.offset + watched.days, touches);
             }
         }
+        seen
     }
 
     /// From when a channel may touch a customer.
@@ -209,11 +222,7 @@ struct Hand<'a> {
 impl<'a> Hand<'a> {
     fn new(deck: &'a Deck<'a>, watched: &'a Watched) -> Self {
         let channels = deck.members.len();
-        let mut count = vec![0.0; channels];
-        for (_, channel) in watched.touches.iter().skip(1) {
-            count[*channel] += 1.0;
-        }
-        let mut hand = Self { deck, watched, count, whole: Vec::new() };
+        let mut hand = Self { deck, watched, count: watched.dealt(channels), whole: Vec::new() };
         hand.whole = (0..channels).map(|c| hand.reach(c, watched.days)).collect();
         hand
     }
