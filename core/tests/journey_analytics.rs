@@ -48,7 +48,7 @@ proptest! {
             let range = match anchor {
                 Anchor::Start => 1..=steps as i64,
                 Anchor::End => -(steps as i64)..=0,
-                Anchor::Channel => -(before as i64)..=steps as i64,
+                Anchor::Channel | Anchor::Pattern => -(before as i64)..=steps as i64,
             };
             for step in range {
                 let end = if converts > 0.0 { "(conversion)" } else { "(null)" };
@@ -327,10 +327,15 @@ fn scatter(i: u64, salt: u64, n: u64) -> u64 {
     (x ^ (x >> 29)) % n
 }
 
-const ALL_REPORTS: [(&str, &str); 14] = [
+const ALL_REPORTS: [(&str, &str); 19] = [
     ("funnel", r#"{"steps":["c1",["c2","c3"],"(conversion)"],"window":"20d","split_by":"first_channel"}"#),
     ("funnel", r#"{"steps":["c1","c2"],"by":"customer","attempts":"all","repeats":"collapse"}"#),
+    ("funnel", r#"{"steps":["c1",["c2","c3"],"(conversion)"],"order":"any","exclude":["c4"],"window":"9d"}"#),
     ("step_matrix", "{}"),
+    ("step_matrix", r#"{"anchor":"pattern","pattern":"c1 -> .* -> [c2|c3]","occurrence":"last"}"#),
+    ("patterns", r#"{"patterns":["c1->.*->c2","[^c3]+->(null)"],"split_by":"first_channel","within":"9d"}"#),
+    ("sequences", "{}"),
+    ("features", r#"{"transitions":true}"#),
     ("graph", "{}"),
     ("graph_difference", "{}"),
     ("time_to_convert", r#"{"split_by":"last_channel","lookback":"30d","grid":"1d"}"#),
@@ -402,6 +407,8 @@ fn fractions_add_up_the_same_on_any_number_of_threads() {
         ("overlap", "{}"),
         ("online_offline", r#"{"offline":["b"]}"#),
         ("friction", "{}"),
+        ("patterns", r#"{"patterns":["a->.*->b->(conversion)"]}"#),
+        ("sequences", "{}"),
     ] {
         let of = |j: &Journeys, threads| j.report(report, options, &Run::new().threads(threads)).unwrap();
         assert!(of(&backward, 4) == of(&forward, 1), "{report}");

@@ -15,39 +15,47 @@ use paths::{DAY, LABELS, Line, Row, cells, collapse, from_rows, repeated, rows};
 use proptest::prelude::*;
 
 /// All tuples of places that serve the steps from `start` on, by recursion.
-fn tuples(
-    line: &Line,
-    steps: &[Vec<u32>],
-    window: i64,
-    strict: bool,
-    hits: &[usize],
-    out: &mut Vec<Vec<usize>>,
-) {
+fn tuples(line: &Line, steps: &[Vec<u32>], o: &FunnelOptions, hits: &[usize], out: &mut Vec<Vec<usize>>) {
     out.push(hits.to_vec());
     if hits.len() == steps.len() {
         return;
     }
     let last = hits[hits.len() - 1];
-    let until = if strict { line.len().min(last + 2) } else { line.len() };
-    for at in last + 1..until {
-        if steps[hits.len()].contains(&line[at].0) && line[at].1 - line[hits[0]].1 <= window {
-            tuples(line, steps, window, strict, &[hits, &[at]].concat(), out);
+    let until = if o.order == Order::Strict { line.len().min(last + 2) } else { line.len() };
+    let served = |at: usize| {
+        let done = |s: &Vec<u32>| hits.iter().any(|h| s.contains(&line[*h].0));
+        let left: Vec<&Vec<u32>> = steps.iter().filter(|s| !done(s)).collect();
+        match o.order {
+            Order::Any => left.iter().any(|s| s.contains(&line[at].0) && (s[..] != [4] || left.len() == 1)),
+            _ => steps[hits.len()].contains(&line[at].0),
+        }
+    };
+    for at in (last + 1..until).filter(|at| served(*at)) {
+        if line[at].1 - line[hits[0]].1 <= window(o) {
+            tuples(line, steps, o, &[hits, &[at]].concat(), out);
         }
     }
 }
 
+fn window(o: &FunnelOptions) -> i64 {
+    o.window.map_or(i64::MAX, headwater::column::Duration::micros)
+}
+
 /// The attempt from a start: the longest tuple, of those the first in time.
-fn naive_attempt(line: &Line, steps: &[Vec<u32>], window: i64, strict: bool, start: usize) -> Vec<usize> {
+fn naive_attempt(line: &Line, steps: &[Vec<u32>], o: &FunnelOptions, start: usize) -> Vec<usize> {
+    let barred = |s: &(u32, i64)| s.0 < 4 && o.exclude.iter().any(|l| *l == LABELS[s.0 as usize]);
+    let end = line[start + 1..].iter().position(barred).map_or(line.len(), |at| start + 1 + at);
     let mut all = Vec::new();
-    tuples(line, steps, window, strict, &[start], &mut all);
+    tuples(&line[..end].to_vec(), steps, o, &[start], &mut all);
     let deepest = all.iter().map(Vec::len).max().unwrap();
     all.into_iter().filter(|t| t.len() == deepest).min().unwrap()
 }
 
 fn naive_funnel(line: &Line, steps: &[Vec<u32>], o: &FunnelOptions) -> Vec<Vec<usize>> {
-    let window = o.window.map_or(i64::MAX, headwater::column::Duration::micros);
-    let attempt = |s: usize| naive_attempt(line, steps, window, o.order == Order::Strict, s);
-    let starts: Vec<usize> = (0..line.len()).filter(|i| steps[0].contains(&line[*i].0)).collect();
+    let attempt = |s: usize| naive_attempt(line, steps, o, s);
+    let first = if o.order == Order::Any { steps } else { &steps[..1] };
+    let begins = |i: &usize| line[*i].0 < 4 && first.iter().any(|s| s.contains(&line[*i].0));
+    let starts: Vec<usize> = (0..line.len()).filter(begins).collect();
     if o.attempts == Attempts::All {
         let (mut out, mut after) = (Vec::new(), 0);
         for s in starts {
@@ -88,6 +96,24 @@ fn naive_tables(
     (count, drop)
 }
 
+/// Channels that are no step.
+fn unused(steps: &[Vec<u32>]) -> Vec<String> {
+    let free = (0..4).filter(|c| steps.iter().all(|s| !s.contains(c)));
+    free.map(|c| LABELS[c as usize].to_owned()).collect()
+}
+
+/// The steps such that no channel serves two of them.
+fn disjoint(steps: Vec<Vec<u32>>) -> Vec<Vec<u32>> {
+    let mut seen = Vec::new();
+    let mut out = steps;
+    for step in &mut out {
+        step.retain(|c| !seen.contains(c));
+        seen.extend(step.iter().copied());
+    }
+    out.retain(|step| !step.is_empty());
+    out
+}
+
 fn options_of(steps: &[Vec<u32>], bits: u8, days: Option<i64>, by: Entity) -> FunnelOptions {
     let set = |s: &Vec<u32>| match s[..] {
         [4] => ChannelSet::from("(conversion)"),
@@ -96,9 +122,11 @@ fn options_of(steps: &[Vec<u32>], bits: u8, days: Option<i64>, by: Entity) -> Fu
     FunnelOptions {
         steps: steps.iter().map(set).collect(),
         window: days.map(|d| headwater::column::Duration::from_micros(d * DAY)),
-        order: if bits & 1 == 0 { Order::Loose } else { Order::Strict },
+        order: [Order::Loose, Order::Strict, Order::Loose, Order::Any]
+            [usize::from(bits & 1) + 2 * usize::from(bits >> 3 & 1)],
         attempts: if bits & 2 == 0 { Attempts::Best } else { Attempts::All },
         repeats: if bits & 4 == 0 { Repeats::Keep } else { Repeats::Collapse },
+        exclude: if bits & 8 == 0 { Vec::new() } else { unused(steps) },
         by,
         ..FunnelOptions::default()
     }
@@ -125,7 +153,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn funnels_of_paths_are_as_defined(rows in rows(), steps in steps(), bits in 0..8_u8) {
+    fn funnels_of_paths_are_as_defined(rows in rows(), steps in steps(), bits in 0..16_u8) {
+        let steps = if bits & 8 == 0 { steps } else { disjoint(steps) };
         let mut every = rows;
         every.push((vec![0, 1, 2, 3], 0.0, 1.0));
         let j = from_rows(&every, &LABELS);
@@ -142,8 +171,9 @@ proptest! {
     fn funnels_of_customers_and_timed_journeys_are_as_defined(
         touches in prop::collection::vec((0..3_u32, 0..60_i64, 0..4_u32), 1..30),
         sales in prop::collection::vec((0..3_u32, 0..60_i64), 0..6),
-        steps in steps(), bits in 0..8_u8, days in prop::option::of(0..40_i64),
+        steps in steps(), bits in 0..16_u8, days in prop::option::of(0..40_i64),
     ) {
+        let steps = if bits & 8 == 0 { steps } else { disjoint(steps) };
         // Whole days twice over, so that touches and conversions never meet.
         let mut touches: Vec<_> = touches.into_iter().map(|(c, t, ch)| (c, 2 * t, ch)).collect();
         touches.sort_unstable();
@@ -164,7 +194,10 @@ proptest! {
             let steps = o.steps.iter().map(|s| ChannelSet(s.0.iter().map(|l| {
                 LABELS.iter().position(|k| k == l).map_or(l.clone(), |c| labels[c].clone())
             }).collect()));
-            FunnelOptions { steps: steps.collect(), ..o }
+            let exclude = o.exclude.iter().map(|l| {
+                labels[LABELS.iter().position(|k| k == l).unwrap()].clone()
+            }).collect();
+            FunnelOptions { steps: steps.collect(), exclude, ..o }
         };
         let lines: Vec<Line> = (0..4).map(|who| {
             let mut line: Line = touches.iter().filter(|t| t.0 == who).map(|t| (t.2, t.1 * DAY)).collect();

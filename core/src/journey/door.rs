@@ -60,7 +60,7 @@ impl Default for SegmentOptions {
 
 impl Journeys {
     /// Journeys made of these, by the name of the function that makes them and
-    /// its options as JSON: `of_kind`, `between`, `by_campaign`, `transform`,
+    /// its options as JSON: `of_kind`, `between`, `by_campaign`, `transform`, `matching`,
     /// `roll_up`, `with_segments` and `of_customers` (which take a frame), each the only one under an
     /// empty label, and `split`, one for each segment.
     pub fn part(
@@ -96,6 +96,7 @@ impl Journeys {
                 self.by_campaign()?
             }
             "transform" => self.transform(&parse::<TransformOptions>(options)?.steps, run)?,
+            "matching" => self.matching(&parse(options)?, run)?,
             "roll_up" => self.roll_up(&parse::<Hierarchy>(options)?)?,
             "split" => {
                 none(options)?;
@@ -160,6 +161,9 @@ impl Journeys {
             "online_offline" => self.online_offline(&parse(options)?, run)?,
             "friction" => self.friction(&parse(options)?, run)?,
             "lag_curves" => self.lag_curves(&parse(options)?, run)?,
+            "patterns" => self.patterns(&parse(options)?, run)?,
+            "sequences" => self.sequences(&parse(options)?, run)?,
+            "features" => self.features(&parse(options)?, run)?,
             "positions" => {
                 none(options)?;
                 self.positions(run)?

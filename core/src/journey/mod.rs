@@ -71,9 +71,9 @@ use std::sync::Arc;
 
 pub use analytics::{
     Anchor, Assist, AssistedOptions, Attempts, CensorAt, ChannelSet, DifferenceOptions, Entity,
-    FrictionOptions, FunnelOptions, GraphOptions, LagCurveOptions, LagFrom, Occurrence, OnlineOfflineOptions,
-    Order, OverlapOptions, PathLengthOptions, Report, SplitBy, StepMatrixOptions, TimeToConvertOptions,
-    Weighing,
+    FeatureOptions, FrictionOptions, FunnelOptions, GraphOptions, LagCurveOptions, LagFrom, MatchingOptions,
+    Measure, Occurrence, OnlineOfflineOptions, Order, OverlapOptions, PathLengthOptions, PatternOptions,
+    Report, SequenceOptions, SplitBy, StepMatrixOptions, TimeToConvertOptions, Weighing,
 };
 pub use build::{Conversions, Policies, Touches};
 pub(crate) use chain::highest_order;

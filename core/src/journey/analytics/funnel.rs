@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::cells::whole_customers;
 use super::options::{level_z, quantile_names};
 use super::stats::{Waits, ratio, wilson};
-use super::walk::{Walk, customers};
+use super::walk::{Entity, Walk, Walker, Walks};
 use super::{CONVERSION, ChannelSet, Journeys, NULL_END, Report, SplitBy};
 use crate::column::{Duration, Table, Text, Values};
 use crate::journey::Repeats;
@@ -24,18 +24,9 @@ pub enum Order {
     Loose,
     /// Nothing: each step is the very next touch.
     Strict,
-}
-
-/// Who goes through a funnel.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Entity {
-    /// Each journey on its own. The default.
-    #[default]
-    Journey,
-    /// Each customer, with all touches and conversions in one line; a touch
-    /// that several journeys share counts once.
-    Customer,
+    /// Other touches, and the steps may come in any order (a conversion after all others): step n
+    /// is reached by those who did n of them. No channel may serve two steps.
+    Any,
 }
 
 /// How often one journey or customer counts.
@@ -59,8 +50,10 @@ pub struct FunnelOptions {
     pub steps: Vec<ChannelSet>,
     /// The longest time from the first step to the last. Default none.
     pub window: Option<Duration>,
-    /// Whether other touches may stand between the steps.
+    /// What may stand between the steps.
     pub order: Order,
+    /// Channels of which a touch after the first step ends the attempt. Default none.
+    pub exclude: Vec<String>,
     /// Journeys or customers.
     pub by: Entity,
     /// The best attempt, or all of them.
@@ -81,6 +74,7 @@ impl Default for FunnelOptions {
             steps: Vec::new(),
             window: None,
             order: Order::default(),
+            exclude: Vec::new(),
             by: Entity::default(),
             attempts: Attempts::default(),
             repeats: Repeats::Keep,
@@ -91,10 +85,18 @@ impl Default for FunnelOptions {
     }
 }
 
+impl FunnelOptions {
+    fn walks(&self) -> Walks {
+        Walks { by: self.by, repeats: self.repeats, split_by: self.split_by }
+    }
+}
+
 /// A funnel made ready for these journeys' channels.
 struct Plan {
     /// For each channel, and the conversion, a bit for each step that it serves.
     masks: Vec<u32>,
+    /// For each channel, and the conversion, whether it ends an attempt.
+    ends: Vec<bool>,
     steps: usize,
     window: i64,
     order: Order,
@@ -105,8 +107,18 @@ struct Plan {
 struct Scratch {
     hits: Vec<u32>,
     best: Vec<u32>,
-    /// Where each step is served, in order.
-    places: Vec<Vec<u32>>,
+    places: Places,
+}
+
+/// Where things are on a walk, in order.
+#[derive(Default)]
+struct Places {
+    /// Where each step is served.
+    steps: Vec<Vec<u32>>,
+    /// Where an attempt ends.
+    ends: Vec<u32>,
+    /// Where one may begin.
+    starts: Vec<u32>,
 }
 
 /// The attempts that were found, one a row; `times` holds `depth` entries of each.
@@ -122,28 +134,18 @@ struct Found {
     times: Vec<i64>,
 }
 
-/// What is known of a walk before it is made.
-#[derive(Clone, Copy)]
-struct Walker {
-    group: u32,
-    weight: f64,
-    undecided: bool,
-}
-
 impl Plan {
     fn new(journeys: &Journeys, options: &FunnelOptions) -> Result<Self> {
         let FunnelOptions { steps, window, order, by, .. } = options;
         if !(1..=32).contains(&steps.len()) {
             return Err(Error::option("steps", format!("give 1 to 32 steps, not {}", steps.len())));
         }
-        if *by == Entity::Customer && !journeys.timed {
-            return Err(Error::option("by", "these journeys come from paths, which have no customers"));
-        }
+        by.check(journeys)?;
         if window.is_some() {
             journeys.need_times("window")?;
         }
         let labels = journeys.channel_labels();
-        let mut masks = vec![0; labels.len() + 1];
+        let mut masks = vec![0_u32; labels.len() + 1];
         for (i, step) in steps.iter().enumerate() {
             if step.0.iter().any(|label| label == CONVERSION) {
                 if step.0.len() > 1 || i == 0 || i + 1 < steps.len() {
@@ -157,8 +159,21 @@ impl Plan {
                 masks[code as usize] |= 1 << i;
             }
         }
+        let mut ends = match &options.exclude[..] {
+            [] => vec![false; labels.len()],
+            some => ChannelSet(some.to_vec()).members("exclude", &labels)?,
+        };
+        ends.push(false);
+        if let Some(both) = (0..labels.len()).find(|c| ends[*c] && masks[*c] != 0) {
+            return Err(Error::option("exclude", format!("`{}` is a step as well", labels[both])));
+        }
+        let twice = (0..labels.len()).find(|c| *order == Order::Any && masks[*c].count_ones() > 1);
+        if let Some(twice) = twice {
+            let reason = format!("in any order, `{}` can serve one step only", labels[twice]);
+            return Err(Error::option("steps", reason));
+        }
         let window = window.map_or(i64::MAX, Duration::micros);
-        Ok(Self { masks, steps: steps.len(), window, order: *order })
+        Ok(Self { masks, ends, steps: steps.len(), window, order: *order })
     }
 
     fn serves(&self, walk: &Walk, at: usize, step: usize) -> bool {
@@ -177,7 +192,7 @@ impl Plan {
             if hits.len() == self.steps {
                 return false;
             }
-            if !self.in_time(walk, first, at) {
+            if !self.in_time(walk, first, at) || self.ends[walk.steps[at] as usize] {
                 return true;
             }
             if self.serves(walk, at, hits.len()) {
@@ -190,39 +205,69 @@ impl Plan {
     }
 
     /// As [`Plan::attempt`], by the places that serve each step.
-    fn jump(&self, walk: &Walk, first: u32, places: &[Vec<u32>], hits: &mut Vec<u32>) {
+    fn jump(&self, walk: &Walk, first: u32, places: &Places, hits: &mut Vec<u32>) {
         hits.clear();
         hits.push(first);
-        for list in &places[1..] {
-            let last = hits[hits.len() - 1];
-            match list.get(list.partition_point(|at| *at <= last)) {
-                Some(at) if self.in_time(walk, first as usize, *at as usize) => hits.push(*at),
+        for list in &places.steps[1..] {
+            match places.next(list, hits[hits.len() - 1] + 1, first) {
+                Some(at) if self.in_time(walk, first as usize, at as usize) => hits.push(at),
                 _ => return,
             }
         }
     }
 
-    fn places(&self, walk: &Walk, places: &mut Vec<Vec<u32>>) {
-        places.resize_with(self.steps, Vec::new);
-        for (step, list) in places.iter_mut().enumerate() {
+    /// As [`Plan::jump`], the steps in any order.
+    fn gather(&self, walk: &Walk, first: u32, places: &Places, hits: &mut Vec<u32>) {
+        hits.clear();
+        let (conversion, others) = match places.steps.split_last() {
+            Some((last, others)) if self.masks.last().is_some_and(|mask| *mask != 0) => (Some(last), others),
+            _ => (None, &places.steps[..]),
+        };
+        let in_time = |at: &u32| self.in_time(walk, first as usize, *at as usize);
+        hits.extend(others.iter().filter_map(|list| places.next(list, first, first)).filter(in_time));
+        hits.sort_unstable();
+        if let (Some(list), true) = (conversion, hits.len() == others.len()) {
+            let after = hits.last().map_or(first, |last| last + 1);
+            hits.extend(places.next(list, after, first).filter(in_time));
+        }
+    }
+
+    fn places(&self, walk: &Walk, places: &mut Places) {
+        let all = || 0..walk.steps.len() as u32;
+        let step = |at: &u32| walk.steps[*at as usize] as usize;
+        places.steps.resize_with(self.steps, Vec::new);
+        for (i, list) in places.steps.iter_mut().enumerate() {
             list.clear();
-            list.extend((0..walk.steps.len() as u32).filter(|at| self.serves(walk, *at as usize, step)));
+            list.extend(all().filter(|at| self.serves(walk, *at as usize, i)));
+        }
+        places.ends.clear();
+        places.ends.extend(all().filter(|at| self.ends[step(at)]));
+        places.starts.clear();
+        match self.order {
+            Order::Any => {
+                let conversion = self.masks.len() - 1;
+                places.starts.extend(all().filter(|at| step(at) != conversion && self.masks[step(at)] != 0));
+            }
+            Order::Loose | Order::Strict => places.starts.extend_from_slice(&places.steps[0]),
         }
     }
 
     /// The attempts of one walk, each handed to `take` as the places that it hit.
     fn walk(&self, walk: &Walk, attempts: Attempts, room: &mut Scratch, mut take: impl FnMut(&[u32])) {
         let Scratch { hits, best, places } = room;
-        let Some(first) = (0..walk.steps.len()).find(|at| self.serves(walk, *at, 0)) else { return };
-        if attempts == Attempts::Best {
-            let cut_short = self.attempt(walk, first, best);
-            if !cut_short || best.len() == self.steps {
-                return take(best);
+        best.clear();
+        if self.order != Order::Any {
+            let Some(first) = (0..walk.steps.len()).find(|at| self.serves(walk, *at, 0)) else { return };
+            if attempts == Attempts::Best {
+                let cut_short = self.attempt(walk, first, best);
+                if !cut_short || best.len() == self.steps {
+                    return take(best);
+                }
             }
         }
         self.places(walk, places);
         let mut after = 0;
-        for start in &places[0] {
+        for start in &places.starts {
             if *start < after {
                 continue;
             }
@@ -231,6 +276,7 @@ impl Plan {
                     self.attempt(walk, *start as usize, hits);
                 }
                 Order::Loose => self.jump(walk, *start, places, hits),
+                Order::Any => self.gather(walk, *start, places, hits),
             }
             if attempts == Attempts::All {
                 take(hits);
@@ -242,9 +288,17 @@ impl Plan {
                 }
             }
         }
-        if attempts == Attempts::Best {
+        if attempts == Attempts::Best && !best.is_empty() {
             take(best);
         }
+    }
+}
+
+impl Places {
+    /// The first place of a list from one on, unless the attempt that began at `first` ends before.
+    fn next(&self, list: &[u32], from: u32, first: u32) -> Option<u32> {
+        let end = self.ends.get(self.ends.partition_point(|at| *at <= first));
+        list.get(list.partition_point(|at| *at < from)).copied().filter(|at| end.is_none_or(|end| at < end))
     }
 }
 
@@ -283,7 +337,8 @@ impl Journeys {
     ///
     /// An attempt begins at a touch that serves the first step; each further
     /// step is served by the earliest touch after the one before that serves
-    /// it (`loose`), or by the very next touch (`strict`), within the window.
+    /// it (`loose`), or by the very next touch (`strict`), within the window; in any order each
+    /// step has its first touch from the beginning of the attempt on.
     ///
     /// Tables: `funnel`: group, step (from 1), name, count, from_previous,
     /// from_previous_low, from_previous_high, from_first, from_first_low,
@@ -333,38 +388,11 @@ impl Journeys {
     }
 
     fn through(&self, plan: &Plan, options: &FunnelOptions, range: Range<usize>) -> Found {
-        let (mut found, mut walk, mut room) = (Found::default(), Walk::default(), Scratch::default());
-        let conversion = self.channel_count as u32;
-        let mut go = |walk: &Walk, j: usize, weight: f64, undecided: bool| {
-            let touches = walk.steps.split(|s| *s == conversion);
-            let touched = || touches.clone().filter(|t| !t.is_empty());
-            let group = match options.split_by {
-                SplitBy::LastChannel => touched().next_back(),
-                _ => touched().next(),
-            };
-            let group = options.split_by.group(self, j, group.unwrap_or_default());
-            let walker = Walker { group, weight, undecided };
-            plan.walk(walk, options.attempts, &mut room, |hits| {
-                found.take(walk, hits, walker, conversion + 1);
-            });
-        };
-        if options.by == Entity::Customer {
-            for mine in customers(self, range) {
-                let first = mine.start;
-                let undecided = mine.clone().any(|j| self.decided(j) == Some(false));
-                walk.customer(self, mine, options.repeats);
-                go(&walk, first, 1.0, undecided);
-            }
-            return found;
-        }
-        for j in range.filter(|j| self.len[*j] > 0) {
-            for (weight, converts) in [(self.conversions[j], true), (self.nulls[j], false)] {
-                if weight > 0.0 {
-                    walk.journey(self, j, converts, options.repeats);
-                    go(&walk, j, weight, !converts && self.decided(j) == Some(false));
-                }
-            }
-        }
+        let (mut found, mut room) = (Found::default(), Scratch::default());
+        let (walks, end) = (options.walks(), self.channel_count as u32 + 1);
+        walks.each(self, range, |walk, walker| {
+            plan.walk(walk, options.attempts, &mut room, |hits| found.take(walk, hits, walker, end));
+        });
         found
     }
 
@@ -378,7 +406,10 @@ impl Journeys {
         run: &Run,
     ) -> Result<Report> {
         let (k, groups) = (plan.steps, options.split_by.groups(self));
-        let names: Vec<String> = options.steps.iter().map(ToString::to_string).collect();
+        let names: Vec<String> = match options.order {
+            Order::Any => (1..=k).map(|n| format!("{n} of {k}")).collect(),
+            Order::Loose | Order::Strict => options.steps.iter().map(ToString::to_string).collect(),
+        };
         let group_names = options.split_by.names(self);
         let mut reached = vec![0.0; groups * k];
         for step in 0..k {

@@ -10,6 +10,8 @@
 //! | [`Journeys::overlap`] | which channels meet on a path, and do they gain by it | no |
 //! | [`Journeys::online_offline`] | what crosses from online to offline, and back | for days |
 //! | [`Journeys::friction`] | after which touch do people leave more often than expected | for `lookback` |
+//! | [`Journeys::patterns`], [`Journeys::sequences`] | who took such a path, and do they convert more often; which stretches recur | for `within` |
+//! | [`Journeys::features`] | what tells one path from another, as columns to cluster by | no |
 //! | [`Journeys::lag_curves`] | how long ago was the touch of a channel when they converted | yes |
 //!
 //! Each is a [`Report`]: tables by name, the first being the one that it is
@@ -19,15 +21,19 @@
 
 mod assisted;
 mod cells;
+mod features;
 mod friction;
 mod funnel;
 mod graph;
+mod holders;
 mod lag_curves;
 mod online_offline;
 mod options;
 mod overlap;
 mod path_length;
+mod pattern;
 mod positions;
+mod sequences;
 mod stats;
 mod step_matrix;
 mod survival;
@@ -35,16 +41,20 @@ mod time_to_convert;
 mod walk;
 
 pub use assisted::{Assist, AssistedOptions};
+pub use features::{FeatureOptions, Measure};
 pub use friction::FrictionOptions;
-pub use funnel::{Attempts, Entity, FunnelOptions, Order};
+pub use funnel::{Attempts, FunnelOptions, Order};
 pub use graph::{DifferenceOptions, GraphOptions};
 pub use lag_curves::{LagCurveOptions, LagFrom};
 pub use online_offline::OnlineOfflineOptions;
 pub use options::{ChannelSet, SplitBy, Weighing};
 pub use overlap::OverlapOptions;
 pub use path_length::PathLengthOptions;
+pub use pattern::{MatchingOptions, PatternOptions};
+pub use sequences::SequenceOptions;
 pub use step_matrix::{Anchor, Occurrence, StepMatrixOptions};
 pub use time_to_convert::{CensorAt, TimeToConvertOptions};
+pub use walk::Entity;
 
 use super::{Journeys, Moment};
 use crate::column::{Duration, Table, Tables};

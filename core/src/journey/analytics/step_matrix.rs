@@ -1,9 +1,12 @@
 //! Where journeys are at each step, from their start, their end, or a channel.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
-use super::cells::{MOST, tally};
-use super::walk::Walk;
+use super::cells::{Add, MOST, tally};
+use super::pattern::Room;
+use super::walk::{Entity, Walk};
 use super::{CONVERSION, ChannelSet, Journeys, NULL_END, Report, START, Weighing};
 use crate::column::{Table, Text, Values};
 use crate::journey::Repeats;
@@ -21,9 +24,11 @@ pub enum Anchor {
     End,
     /// A touch of `channel` is step 0; only journeys that have one count.
     Channel,
+    /// The first step of a match of `pattern` is step 0; only journeys that hold one count.
+    Pattern,
 }
 
-/// Which touch of the channel is the anchor.
+/// Which touch of the channel, or which match, is the anchor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Occurrence {
@@ -40,13 +45,15 @@ pub enum Occurrence {
 pub struct StepMatrixOptions {
     /// How many steps from the anchor on: forward, but backward from the end. 1 to 1,000, default 10.
     pub steps: usize,
-    /// How many steps before the anchor, where that is a channel. Default 3.
+    /// How many steps before the anchor, where that is a channel or a pattern. Default 3.
     pub before: usize,
     /// Where steps are counted from.
     pub anchor: Anchor,
     /// The channel, or any of several, that anchors.
     pub channel: Option<ChannelSet>,
-    /// Which touch of it.
+    /// The pattern that anchors, as in [`Journeys::patterns`].
+    pub pattern: Option<String>,
+    /// Which touch of the channel, or which match.
     pub occurrence: Occurrence,
     /// Which journeys count.
     pub weights: Weighing,
@@ -61,6 +68,7 @@ impl Default for StepMatrixOptions {
             before: 3,
             anchor: Anchor::default(),
             channel: None,
+            pattern: None,
             occurrence: Occurrence::default(),
             weights: Weighing::default(),
             repeats: Repeats::Keep,
@@ -103,10 +111,16 @@ impl Journeys {
             (Some(_), _) => return Err(Error::option("channel", "goes with the anchor `channel` alone")),
             (None, _) => Vec::new(),
         };
+        let automaton = match (&options.pattern, anchor) {
+            (Some(pattern), Anchor::Pattern) => Some(self.automaton(pattern, Entity::Journey, None)?),
+            (None, Anchor::Pattern) => return Err(Error::option("pattern", "give the pattern that anchors")),
+            (Some(_), _) => return Err(Error::option("pattern", "goes with the anchor `pattern` alone")),
+            (None, _) => None,
+        };
         let (low, high) = match anchor {
             Anchor::Start => (1, steps as i64),
             Anchor::End => (-(steps as i64), 0),
-            Anchor::Channel => (-(before as i64), steps as i64),
+            Anchor::Channel | Anchor::Pattern => (-(before as i64), steps as i64),
         };
         // After the channels: conversion, null, start.
         let width = labels.len() + 3;
@@ -117,38 +131,15 @@ impl Journeys {
                 format!("{} channels are too many for {steps} steps", labels.len()),
             ));
         }
-        let cells =
-            tally(self, "fill the step matrix", width * columns, run, Walk::default, |range, walk, add| {
-                for j in range.filter(|j| self.len[*j] > 0) {
-                    let both = [self.conversions[j], self.nulls[j]];
-                    let kept = match weights {
-                        Weighing::All => both,
-                        Weighing::Conversions => [both[0], 0.0],
-                        Weighing::Nulls => [0.0, both[1]],
-                    };
-                    if kept == [0.0; 2] {
-                        continue;
-                    }
-                    let path = match repeats {
-                        Repeats::Keep => self.path(j),
-                        Repeats::Collapse => {
-                            walk.journey(self, j, false, repeats);
-                            &walk.steps
-                        }
-                    };
-                    let is_anchor = |c: &u32| wanted[*c as usize];
-                    let zero = match (anchor, occurrence) {
-                        (Anchor::Start, _) => -1,
-                        (Anchor::End, _) => path.len() as i64,
-                        (Anchor::Channel, Occurrence::First) => match path.iter().position(is_anchor) {
-                            Some(at) => at as i64,
-                            None => continue,
-                        },
-                        (Anchor::Channel, Occurrence::Last) => match path.iter().rposition(is_anchor) {
-                            Some(at) => at as i64,
-                            None => continue,
-                        },
-                    };
+        let whole = |range: Range<usize>, (walk, room): &mut (Walk, Room), add: Add<'_>| {
+            for j in range.filter(|j| self.len[*j] > 0) {
+                let both = [self.conversions[j], self.nulls[j]];
+                let kept = match weights {
+                    Weighing::All => both,
+                    Weighing::Conversions => [both[0], 0.0],
+                    Weighing::Nulls => [0.0, both[1]],
+                };
+                let mut lay = |path: &[u32], zero: i64, kept: [f64; 2]| {
                     for column in 0..columns {
                         let at = zero + low + column as i64;
                         let base = column * width;
@@ -161,8 +152,47 @@ impl Journeys {
                             add(base + width - 2, kept[1]);
                         }
                     }
+                };
+                if kept == [0.0; 2] {
+                    continue;
                 }
-            })?;
+                if let Some(automaton) = &automaton {
+                    // A pattern may hold the end, so the two ends of a row are two paths.
+                    for (converts, kept) in [(true, [kept[0], 0.0]), (false, [0.0, kept[1]])] {
+                        walk.journey(self, j, converts, repeats);
+                        let mut found = None;
+                        self.each_match(automaton, walk, room, |from, _| {
+                            found = Some(from as i64);
+                            occurrence == Occurrence::Last
+                        });
+                        if let Some(zero) = found.filter(|_| kept != [0.0; 2]) {
+                            let touches = walk.steps.len() - usize::from(converts);
+                            lay(&walk.steps[..touches], zero, kept);
+                        }
+                    }
+                    continue;
+                }
+                let path = match repeats {
+                    Repeats::Keep => self.path(j),
+                    Repeats::Collapse => {
+                        walk.journey(self, j, false, repeats);
+                        &walk.steps
+                    }
+                };
+                let is_anchor = |c: &u32| wanted[*c as usize];
+                let zero = match (anchor, occurrence) {
+                    (Anchor::Start, _) => Some(-1),
+                    (Anchor::End, _) => Some(path.len() as i64),
+                    (_, Occurrence::First) => path.iter().position(is_anchor).map(|at| at as i64),
+                    (_, Occurrence::Last) => path.iter().rposition(is_anchor).map(|at| at as i64),
+                };
+                if let Some(zero) = zero {
+                    lay(path, zero, kept);
+                }
+            }
+        };
+        let room = || (Walk::default(), Room::default());
+        let cells = tally(self, "fill the step matrix", width * columns, run, room, whole)?;
         let (mut step, mut channel) = (Vec::new(), Text::new());
         let (mut count, mut share) = (Vec::new(), Vec::new());
         let names: Vec<&str> =

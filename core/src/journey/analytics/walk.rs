@@ -2,8 +2,88 @@
 
 use std::ops::Range;
 
-use super::Journeys;
+use serde::{Deserialize, Serialize};
+
+use super::{Journeys, SplitBy};
 use crate::journey::Repeats;
+use crate::{Error, Result};
+
+/// Who walks: whose touches and conversions are one line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Entity {
+    /// Each journey on its own. The default.
+    #[default]
+    Journey,
+    /// Each customer, with all touches and conversions in one line; a touch
+    /// that several journeys share counts once.
+    Customer,
+}
+
+impl Entity {
+    /// An error where the journeys know no customers.
+    pub(super) fn check(self, journeys: &Journeys) -> Result<()> {
+        if self == Self::Customer && !journeys.timed {
+            return Err(Error::option("by", "these journeys come from paths, which have no customers"));
+        }
+        Ok(())
+    }
+}
+
+/// Which lines there are.
+#[derive(Clone, Copy)]
+pub(super) struct Walks {
+    pub(super) by: Entity,
+    pub(super) repeats: Repeats,
+    pub(super) split_by: SplitBy,
+}
+
+/// What is known of a walk beside its steps.
+#[derive(Clone, Copy)]
+pub(super) struct Walker {
+    pub(super) group: u32,
+    pub(super) weight: f64,
+    /// Whether there is a conversion.
+    pub(super) converts: bool,
+    /// Whether it was not over yet.
+    pub(super) undecided: bool,
+}
+
+impl Walks {
+    /// The lines of a stretch of journeys that divides no customer.
+    pub(super) fn each(self, journeys: &Journeys, range: Range<usize>, mut go: impl FnMut(&Walk, Walker)) {
+        let conversion = journeys.channel_count as u32;
+        let group = |walk: &Walk, j: usize| {
+            let touches = walk.steps.split(|s| *s == conversion);
+            let mut touched = touches.filter(|t| !t.is_empty());
+            let path = match self.split_by {
+                SplitBy::LastChannel => touched.next_back(),
+                _ => touched.next(),
+            };
+            self.split_by.group(journeys, j, path.unwrap_or_default())
+        };
+        let mut walk = Walk::default();
+        if self.by == Entity::Customer {
+            for mine in customers(journeys, range) {
+                let first = mine.start;
+                let undecided = mine.clone().any(|j| journeys.decided(j) == Some(false));
+                walk.customer(journeys, mine, self.repeats);
+                let converts = walk.steps.contains(&conversion);
+                go(&walk, Walker { group: group(&walk, first), weight: 1.0, converts, undecided });
+            }
+            return;
+        }
+        for j in range.filter(|j| journeys.len[*j] > 0) {
+            for (weight, converts) in [(journeys.conversions[j], true), (journeys.nulls[j], false)] {
+                if weight > 0.0 {
+                    walk.journey(journeys, j, converts, self.repeats);
+                    let undecided = !converts && journeys.decided(j) == Some(false);
+                    go(&walk, Walker { group: group(&walk, j), weight, converts, undecided });
+                }
+            }
+        }
+    }
+}
 
 /// Touches and conversions in order; a conversion is the code after the last channel's.
 #[derive(Debug, Default)]
@@ -68,6 +148,15 @@ impl Walk {
                 self.push(journeys.channel_count as u32, journeys.end_time(j), Repeats::Keep);
             }
         }
+    }
+
+    /// Leaves out this step.
+    pub(super) fn forget(&mut self, step: u32) {
+        if !self.times.is_empty() {
+            let mut kept = self.steps.iter().map(|s| *s != step);
+            self.times.retain(|_| kept.next().unwrap_or(true));
+        }
+        self.steps.retain(|s| *s != step);
     }
 
     /// As [`Walk::customer`], of journeys that hold copies of what they share:
