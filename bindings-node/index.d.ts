@@ -563,6 +563,23 @@ export interface Journeys {
    * exit_rate, expected_rate, excess, risk_ratio, low, high, z, p_value, q_value. `extras.transitions`.
    */
   friction(options?: FrictionOptions & RunOptions): Promise<Frame>
+  /**
+   * Who took such a path, what they did on it, and whether they convert more often. A pattern is elements
+   * joined by `->`: `email` (or `"a -> b"`, quoted), `.` any touch, `[search|social]` any of these,
+   * `[^direct]` any other, each of the last and what is quoted with `*`, `+` or `?` after it; `(start)` first,
+   * `(conversion)`, `(null)` last. `ad -> search` is one right after the other, `ad -> .* -> search` with
+   * anything between. Columns: group, pattern, count, share, conversions, conversion_rate, others_rate,
+   * risk_ratio, low, high, z, p_value, q_value, occurrences, days_p50, … `extras.matches`: group, pattern,
+   * path (the steps of the first match), count, conversions.
+   */
+  patterns(patterns: string | readonly string[], options?: PatternOptions & RunOptions): Promise<Frame>
+  /** Stretches of touches that recur, the commonest first: sequence, length, and the columns of `patterns`. */
+  sequences(options?: SequenceOptions & RunOptions): Promise<Frame>
+  /**
+   * What tells one path from another, to cluster by: customer (or journey), touches, days, conversions,
+   * nulls, `channel_<label>` of each channel, `pair_<from> > <to>` of each transition.
+   */
+  features(options?: FeatureOptions & RunOptions): Promise<Frame>
   /** The share of each channel's conversions by days since its touch: channel, days, conversions, share. */
   lagCurves(options?: LagCurveOptions & RunOptions): Promise<Frame>
   /**
@@ -588,6 +605,8 @@ export interface Journeys {
    * becomes one without a touch.
    */
   transform(steps: readonly Transform[], options?: RunOptions): Promise<Journeys>
+  /** The journeys whose path holds a pattern, or with `invert` the others; see `patterns`. */
+  matching(pattern: string, options?: MatchingOptions & RunOptions): Promise<Journeys>
   /** The same journeys on the level of channels, where they have campaigns as channels. */
   rollUp(options?: HierarchyOptions & RunOptions): Promise<Journeys>
   /** The journeys with a segment for each customer (columns `customer` and `segment`), for `split`. */
@@ -772,8 +791,13 @@ export type ChannelSet = string | number | readonly (string | number)[]
 export interface FunnelOptions {
   /** The longest time from the first step to the last. Default none. */
   window?: Duration
-  /** Whether other touches may stand between the steps. Default `"loose"`: they may. */
-  order?: 'loose' | 'strict'
+  /**
+   * Whether other touches may stand between the steps. Default `"loose"`: they may. With `"any"` the steps come
+   * in any order too: step n is reached by those who did n of them.
+   */
+  order?: 'loose' | 'strict' | 'any'
+  /** Channels of which a touch after the first step ends the attempt. Default none. */
+  exclude?: readonly (string | number)[]
   /** Each journey on its own (the default), or all touches and conversions of a customer in one line. */
   by?: 'journey' | 'customer'
   /** Each journey or customer once, with the attempt that gets furthest (the default), or every attempt. */
@@ -792,17 +816,73 @@ export interface FunnelOptions {
 export interface StepMatrixOptions {
   /** How many steps from the anchor on; backward from the end. Default 10. */
   steps?: number
-  /** How many steps before the channel that anchors. Default 3. */
+  /** How many steps before the channel or the pattern that anchors. Default 3. */
   before?: number
-  /** Steps are counted from the first touch (1), the end (0), or a touch of `channel` (0). Default `"start"`. */
-  anchor?: 'start' | 'end' | 'channel'
+  /** Steps are counted from the first touch (1), the end (0), a touch of `channel` or a match of `pattern` (0). Default `"start"`. */
+  anchor?: 'start' | 'end' | 'channel' | 'pattern'
   /** The channel that anchors. */
   channel?: ChannelSet
-  /** Which touch of it. Default `"first"`. */
+  /** The pattern that anchors, as in `patterns`. */
+  pattern?: string
+  /** Which touch of the channel, or which match. Default `"first"`. */
   occurrence?: 'first' | 'last'
   /** Which journeys count. Default `"all"`. */
   weights?: 'all' | 'conversions' | 'nulls'
   /** Whether a channel several times in a row is one step. Default `"keep"`. */
+  repeats?: 'keep' | 'collapse'
+}
+
+/** Options of `Journeys.patterns`. */
+export interface PatternOptions {
+  /** Each journey on its own (the default), or all touches and conversions of a customer in one line. */
+  by?: 'journey' | 'customer'
+  /** The longest time from the first step of a match to its last touch or conversion. Default none. */
+  within?: Duration
+  /** Whether a channel several times in a row counts once. Default `"keep"`. */
+  repeats?: 'keep' | 'collapse'
+  /** What the report is split by; segments are those of `withSegments`. Default `"none"`. */
+  splitBy?: 'none' | 'first_channel' | 'last_channel' | 'segment'
+  /** How many of the commonest matches to tell. Default 10. */
+  matches?: number
+  /** Quantiles of the time that a match takes. Default 0.5 and 0.9. */
+  quantiles?: readonly number[]
+  /** What the intervals cover. Default 0.95. */
+  level?: number
+}
+
+/** Options of `Journeys.matching`. */
+export interface MatchingOptions {
+  /** The longest time from the first step of a match to its last touch or conversion. Default none. */
+  within?: Duration
+  /** Whether a channel several times in a row counts once. Default `"keep"`. */
+  repeats?: 'keep' | 'collapse'
+  /** Keeps the journeys that do not match instead. Default false. */
+  invert?: boolean
+}
+
+/** Options of `Journeys.sequences`. */
+export interface SequenceOptions {
+  /** The shortest stretches, in touches. Default 2. */
+  minLength?: number
+  /** The longest, 20 at most. Default 3. */
+  maxLength?: number
+  /** Stretches on fewer journeys are left out. Default 20. */
+  minCount?: number
+  /** Whether a channel several times in a row counts once. Default `"collapse"`. */
+  repeats?: 'collapse' | 'keep'
+  /** What the intervals cover. Default 0.95. */
+  level?: number
+}
+
+/** Options of `Journeys.features`. */
+export interface FeatureOptions {
+  /** One row a customer (the default), or one a journey. */
+  by?: 'customer' | 'journey'
+  /** Of each channel its share of the touches (the default), how often it occurs, or whether it does. */
+  measure?: 'share' | 'count' | 'binary'
+  /** Whether to tell of each transition from channel to channel, too. Default false. */
+  transitions?: boolean
+  /** Whether a channel several times in a row counts once. Default `"keep"`. */
   repeats?: 'keep' | 'collapse'
 }
 

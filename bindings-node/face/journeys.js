@@ -26,12 +26,17 @@ const REPORTS = {
   positions: 'positions',
   overlap: 'overlap',
   friction: 'friction',
+  sequences: 'sequences',
+  features: 'features',
   lagCurves: 'lag_curves',
 }
 
 const methods = {
   funnel(steps, options) {
     return this.report('funnel', { ...options, steps })
+  },
+  patterns(patterns, options) {
+    return this.report('patterns', { ...options, patterns: typeof patterns === 'string' ? [patterns] : patterns })
   },
   graphDifference(other, options) {
     return this.attribution('graph_difference', options ?? {}, other)
@@ -57,6 +62,9 @@ const methods = {
   },
   async transform(steps, options) {
     return (await this.part('transform', { ...options, steps })).at(0)
+  },
+  async matching(pattern, options) {
+    return (await this.part('matching', { ...options, pattern })).at(0)
   },
   async rollUp(options) {
     return (await this.part('roll_up', options)).at(0)

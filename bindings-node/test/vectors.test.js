@@ -136,6 +136,7 @@ const calls = {
       of_kind: () => whole.ofKind(options.kind),
       between: () => whole.between(options.start, options.end),
       by_campaign: () => whole.byCampaign(),
+      matching: () => whole.matching(options.pattern, options),
       of_customers: () => whole.ofCustomers(frames.frame),
       split: async () => (await whole.withSegments(frames.frame, segments)).split(),
     }

@@ -52,7 +52,8 @@ class Analytics:
         steps: Sequence[_Set],
         *,
         window: _call.Span | None = None,
-        order: Literal["loose", "strict"] = "loose",
+        order: Literal["loose", "strict", "any"] = "loose",
+        exclude: Sequence[str | int] = (),
         by: Literal["journey", "customer"] = "journey",
         attempts: Literal["best", "all"] = "best",
         repeats: _Repeats = "keep",
@@ -71,8 +72,11 @@ class Analytics:
             Each a channel, or a list of channels any of which will do; the last may be ``"(conversion)"``.
         window : str, timedelta or number of days, optional
             The longest time from the first step to the last.
-        order : {"loose", "strict"}, default "loose"
-            Whether other touches may stand between the steps.
+        order : {"loose", "strict", "any"}, default "loose"
+            Whether other touches may stand between the steps; with ``"any"`` they may, and the steps come in
+            any order: step n is reached by those who did n of them.
+        exclude : list of str, optional
+            Channels of which a touch after the first step ends the attempt.
         by : {"journey", "customer"}, default "journey"
             Each journey on its own, or all touches and conversions of a customer in one line.
         attempts : {"best", "all"}, default "best"
@@ -102,6 +106,7 @@ class Analytics:
             "steps": steps,
             "window": window,
             "order": order,
+            "exclude": exclude,
             "by": by,
             "attempts": attempts,
             "repeats": repeats,
@@ -115,8 +120,9 @@ class Analytics:
         self,
         steps: int = 10,
         *,
-        anchor: Literal["start", "end", "channel"] = "start",
+        anchor: Literal["start", "end", "channel", "pattern"] = "start",
         channel: _Set | None = None,
+        pattern: str | None = None,
         before: int = 3,
         occurrence: Literal["first", "last"] = "first",
         weights: _Weights = "all",
@@ -133,14 +139,17 @@ class Analytics:
         ----------
         steps : int, default 10
             How many steps from the anchor on; backward from the end.
-        anchor : {"start", "end", "channel"}, default "start"
-            Steps are counted from the first touch (1), from the end (0), or from a touch of ``channel`` (0).
+        anchor : {"start", "end", "channel", "pattern"}, default "start"
+            Steps are counted from the first touch (1), from the end (0), from a touch of ``channel`` or from the
+            first step of a match of ``pattern`` (0).
         channel : str or list of str, optional
             The channel that anchors.
+        pattern : str, optional
+            The pattern that anchors, as in `patterns`.
         before : int, default 3
-            How many steps before that channel.
+            How many steps before the channel or the pattern.
         occurrence : {"first", "last"}, default "first"
-            Which touch of it.
+            Which touch of the channel, or which match.
         weights : {"all", "conversions", "nulls"}, default "all"
             Which journeys count.
         repeats : {"keep", "collapse"}, default "keep"
@@ -152,6 +161,7 @@ class Analytics:
             "steps": steps,
             "anchor": anchor,
             "channel": channel,
+            "pattern": pattern,
             "before": before,
             "occurrence": occurrence,
             "weights": weights,
@@ -424,6 +434,160 @@ class Analytics:
             "level": level,
         }
         return self._report("friction", options, threads, progress, report)
+
+    def patterns(
+        self,
+        patterns: str | Sequence[str],
+        *,
+        by: Literal["journey", "customer"] = "journey",
+        within: _call.Span | None = None,
+        repeats: _Repeats = "keep",
+        split_by: _Split = "none",
+        matches: int = 10,
+        quantiles: Sequence[float] = (0.5, 0.9),
+        level: float = 0.95,
+        report: _Extras = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+    ) -> Any:
+        """Who took such a path, what they did on it, and whether they convert more often.
+
+        A pattern is elements joined by ``->``, in the order in which they follow one another:
+
+        - ``email``, or quoted ``"a -> b"`` where a label has signs: a touch of that channel;
+        - ``.``: any touch; ``[search|social]``: of any of these; ``[^direct]``: of any other;
+        - ``.*``, ``[email]+``, ``"email"?``: none or more, one or more, one or none of them;
+        - ``(start)``, first: the beginning of the path;
+        - ``(conversion)``: last, but for customers; ``(null)``, last: the end without a conversion.
+
+        It may begin anywhere unless it says ``(start)``. ``ad -> search`` is one right after the other,
+        ``ad -> .* -> search`` with anything but a conversion between. Of several matches the first to end is
+        taken, the shortest of those; the next begins after it.
+
+        Parameters
+        ----------
+        patterns : str or list of str
+        by : {"journey", "customer"}, default "journey"
+            Each journey on its own, or all touches and conversions of a customer in one line.
+        within : str, timedelta or number of days, optional
+            The longest time from the first step of a match to its last touch or conversion.
+        repeats : {"keep", "collapse"}, default "keep"
+            Whether a channel several times in a row counts once.
+        split_by : {"none", "first_channel", "last_channel", "segment"}, default "none"
+            A group each; segments are those of `with_segments`.
+        matches : int, default 10
+            How many of the commonest matches to tell.
+        quantiles : list of float, default (0.5, 0.9)
+            Of the time that a match takes.
+        level : float, default 0.95
+            What the intervals cover.
+        report : dict, optional
+            Is given ``matches``: group, pattern, path (the steps of the first match), count, conversions.
+        threads, progress
+            As in `from_events`.
+
+        Returns
+        -------
+        frame
+            group, pattern, count (of paths that hold it), share, conversions, conversion_rate (each with
+            ``_low`` and ``_high``, Wilson's), others_rate (of the paths without it), risk_ratio, low, high, z,
+            p_value, q_value, occurrences, and days_p50, … that the first match took. Keen customers have longer
+            paths: a ratio tells no cause.
+
+        Examples
+        --------
+        >>> journeys.patterns(["(start) -> ad -> .* -> [search|social] -> (conversion)", "email -> (null)"])
+        """
+        options = {
+            "patterns": [patterns] if isinstance(patterns, str) else list(patterns),
+            "by": by,
+            "within": within,
+            "repeats": repeats,
+            "split_by": split_by,
+            "matches": matches,
+            "quantiles": quantiles,
+            "level": level,
+        }
+        return self._report("patterns", options, threads, progress, report)
+
+    def sequences(
+        self,
+        *,
+        min_length: int = 2,
+        max_length: int = 3,
+        min_count: float = 20,
+        repeats: _Repeats = "collapse",
+        level: float = 0.95,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+    ) -> Any:
+        """Stretches of touches that recur, and whether journeys that hold them convert more often.
+
+        Parameters
+        ----------
+        min_length, max_length : int, default 2 and 3
+            The shortest and the longest, in touches; 20 at most.
+        min_count : float, default 20
+            Stretches on fewer journeys are left out.
+        repeats : {"collapse", "keep"}, default "collapse"
+            Whether a channel several times in a row counts once.
+        level : float, default 0.95
+            What the intervals cover.
+        threads, progress
+            As in `from_events`.
+
+        Returns
+        -------
+        frame
+            sequence, length, and the columns of `patterns`; the commonest first.
+        """
+        options = {
+            "min_length": min_length,
+            "max_length": max_length,
+            "min_count": min_count,
+            "repeats": repeats,
+            "level": level,
+        }
+        return self._report("sequences", options, threads, progress)
+
+    def features(
+        self,
+        *,
+        by: Literal["customer", "journey"] = "customer",
+        measure: Literal["share", "count", "binary"] = "share",
+        transitions: bool = False,
+        repeats: _Repeats = "keep",
+        threads: int | None = None,
+        progress: _call.Progress = None,
+    ) -> Any:
+        """What tells one path from another, as columns to cluster by.
+
+        Parameters
+        ----------
+        by : {"customer", "journey"}, default "customer"
+            One row a customer, whose touches are one line, or one a journey.
+        measure : {"share", "count", "binary"}, default "share"
+            Of each channel its share of the touches, how often it occurs, or whether it does.
+        transitions : bool, default False
+            Whether to tell of each transition from channel to channel, too.
+        repeats : {"keep", "collapse"}, default "keep"
+            Whether a channel several times in a row counts once.
+        threads, progress
+            As in `from_events`.
+
+        Returns
+        -------
+        frame
+            customer (or journey), touches, days (from the first touch to the last), conversions, nulls, and
+            ``channel_<label>`` for each channel, ``pair_<from> > <to>`` for each transition.
+
+        Examples
+        --------
+        >>> features = journeys.features()
+        >>> ways = hw.segment.KMeans(4).fit(features, [c for c in features.columns if c.startswith("channel_")])
+        """
+        options = {"by": by, "measure": measure, "transitions": transitions, "repeats": repeats}
+        return self._report("features", options, threads, progress)
 
     def lag_curves(
         self,

@@ -451,6 +451,38 @@ class Journeys(Analytics):
         """
         return self._parts("transform", {"steps": list(steps)}, threads=threads)[""]
 
+    def matching(
+        self,
+        pattern: str,
+        *,
+        within: _call.Span | None = None,
+        repeats: Literal["keep", "collapse"] = "keep",
+        invert: bool = False,
+        threads: int | None = None,
+    ) -> Journeys:
+        """The journeys whose path holds a pattern, or with ``invert`` the others; see `patterns`.
+
+        A row counts for its conversions where the path that converts matches, and for its nulls where the one
+        that does not.
+
+        Parameters
+        ----------
+        pattern : str
+        within : str, timedelta or number of days, optional
+            The longest time from the first step of a match to its last touch or conversion.
+        repeats : {"keep", "collapse"}, default "keep"
+            Whether a channel several times in a row counts once.
+        invert : bool, default False
+        threads : int, optional
+            As in `from_events`.
+
+        Examples
+        --------
+        >>> hw.attribute(journeys.matching("(start) -> social -> .*"), "markov")
+        """
+        options = {"pattern": pattern, "within": within, "repeats": repeats, "invert": invert}
+        return self._parts("matching", options, threads=threads)[""]
+
     def roll_up(
         self, *, separator: str = "/", channels: Mapping[str, Sequence[str]] | None = None
     ) -> Journeys:

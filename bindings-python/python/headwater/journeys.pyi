@@ -105,6 +105,15 @@ class Journeys(Analytics):
     def transform(
         self, steps: Sequence[str | Mapping[str, Any]], *, threads: int | None = None
     ) -> Journeys: ...
+    def matching(
+        self,
+        pattern: str,
+        *,
+        within: _call.Span | None = None,
+        repeats: Literal["keep", "collapse"] = "keep",
+        invert: bool = False,
+        threads: int | None = None,
+    ) -> Journeys: ...
     def roll_up(
         self, *, separator: str = "/", channels: Mapping[str, Sequence[str]] | None = None
     ) -> Journeys: ...

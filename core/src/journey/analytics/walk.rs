@@ -69,6 +69,9 @@ impl Walks {
                 let undecided = mine.clone().any(|j| journeys.decided(j) == Some(false));
                 walk.customer(journeys, mine, self.repeats);
                 let converts = walk.steps.contains(&conversion);
+                if walk.steps.iter().all(|step| *step == conversion) {
+                    continue;
+                }
                 go(&walk, Walker { group: group(&walk, first), weight: 1.0, converts, undecided });
             }
             return;
