@@ -140,8 +140,8 @@ class Analytics:
         steps : int, default 10
             How many steps from the anchor on; backward from the end.
         anchor : {"start", "end", "channel", "pattern"}, default "start"
-            Steps are counted from the first touch (1), from the end (0), from a touch of ``channel`` or from the
-            first step of a match of ``pattern`` (0).
+            Steps are counted from the first touch (1), from the end (0), from a touch of ``channel`` or from
+            the first step of a match of ``pattern`` (0).
         channel : str or list of str, optional
             The channel that anchors.
         pattern : str, optional
@@ -490,9 +490,9 @@ class Analytics:
         -------
         frame
             group, pattern, count (of paths that hold it), share, conversions, conversion_rate (each with
-            ``_low`` and ``_high``, Wilson's), others_rate (of the paths without it), risk_ratio, low, high, z,
-            p_value, q_value, occurrences, and days_p50, … that the first match took. Keen customers have longer
-            paths: a ratio tells no cause.
+            ``_low`` and ``_high``, Wilson's), others_rate (of the paths without it), risk_ratio, low, high,
+            z, p_value, q_value, occurrences, and days_p50, … that the first match took. Keen customers have
+            longer paths: a ratio tells no cause.
 
         Examples
         --------
@@ -584,7 +584,8 @@ class Analytics:
         Examples
         --------
         >>> features = journeys.features()
-        >>> ways = hw.segment.KMeans(4).fit(features, [c for c in features.columns if c.startswith("channel_")])
+        >>> channels = [name for name in features.columns if name.startswith("channel_")]
+        >>> ways = hw.segment.KMeans(4).fit(features, channels)
         """
         options = {"by": by, "measure": measure, "transitions": transitions, "repeats": repeats}
         return self._report("features", options, threads, progress)
