@@ -1084,7 +1084,8 @@ export type AttributionModels = AttributionModel | readonly AttributionModel[]
  * Splits the conversions of journeys over channels, by each of the models:
  * model, channel, conversions, value; and where cost is known: cost, roas, cpa.
  * With a bootstrap also share, and `_low` and `_high` of each.
- * `extras.removalEffects` has those of the Markov models; `extras.ignoredWeights`, where touches weigh differently,
+ * `extras.removalEffects` has those of the Markov models, with a bootstrap each followed by its
+ * `_standard_error`, `_low` and `_high`; `extras.ignoredWeights`, where touches weigh differently,
  * the models that know no weights (Shapley values and what is fitted) and the conversions where that matters.
  */
 export declare function attribute(
@@ -1112,6 +1113,38 @@ export interface SpendOptions {
   /** The unit of dates that are plain numbers. */
   timeUnit?: TimeUnit
 }
+
+/** What models of attribution report, by name. */
+export type Statistic =
+  | 'removal_effects'
+  | 'joint_effects'
+  | 'transitions'
+  | 'states'
+  | 'values'
+  | 'positions'
+  | 'dividends'
+  | 'synergies'
+  | 'coefficients'
+  | 'contributions'
+  | 'rates'
+  | 'effects'
+  | 'incremental'
+  | 'touch_credits'
+
+/**
+ * What a fitted model reports, with `_standard_error`, `_low` and `_high` after each estimate. Customers are drawn
+ * again (1,000 samples by default), and each sample has a model of its own. Of `Markov` removal_effects,
+ * joint_effects (with `sets` and `sequences`), transitions, states (and `extras.channels`); of `Shapley` values,
+ * positions, dividends (the `top` largest, 100), synergies; of `Logistic` coefficients, of `ShaoLi` contributions, of
+ * `PathCounterfactual` rates, of `TimeToEvent` and `AdditiveHazard` effects; of those that know a baseline incremental;
+ * of any model touch_credits, the journeys being as they are.
+ */
+export declare function bootstrap(
+  journeys: Journeys,
+  model: AttributionModel,
+  statistic: Statistic,
+  options?: JointOptions & { top?: number } & BootstrapOptions & RunOptions,
+): Promise<Frame>
 
 /** What is compared: shares of all conversions (the default) or of all value, conversions, value. */
 export type CreditMetric = 'share' | 'conversions' | 'value' | 'value_share'
@@ -1530,13 +1563,14 @@ export declare function validate(
 /**
  * Attribution by a model for each segment of customers, shrunk to the model of
  * all: segment, channel, conversions, value. `extras` has `segments`, `effects`
- * and, where wanted, `customers`.
+ * and, where wanted, `customers`. With a bootstrap each number but for those of `customers` is followed by its
+ * `_standard_error`, `_low` and `_high`.
  */
 export declare function segmented(
   journeys: Journeys,
   model: AttributionModel,
   segments: FrameInput,
-  options?: RunOptions & {
+  options?: BootstrapOptions & RunOptions & {
     /** Column of segments: who. Default `"customer"`. */
     customer?: string
     /** Column of segments: which. Default `"segment"`. */

@@ -29,6 +29,10 @@ function attribute(journeys, models, given) {
   return journeys.attribution('attribute_lifetime', call, undefined, lifetime)
 }
 
+/** `bootstrap(journeys, model, statistic, options)`. */
+const bootstrap = (journeys, model, statistic, options) =>
+  journeys.attribution('bootstrap', { ...options, model, statistic })
+
 /** `selfControlled: true` stands for its defaults. */
 const controlled = ({ selfControlled }) => ({
   selfControlled: selfControlled === true ? {} : selfControlled || undefined,
@@ -75,6 +79,7 @@ function weigh(touches, weights) {
 
 module.exports = {
   attribute,
+  bootstrap,
   calibrate: report('calibrate', { frame: 'liftTests', option: controlled }),
   chooseHalfLife: plain('choose_half_life'),
   chooseLookback: plain('choose_lookback'),

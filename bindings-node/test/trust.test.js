@@ -20,6 +20,32 @@ test('a bootstrap gives bounds, the same for the same seed', async () => {
   await assert.rejects(hw.attribute(made, 'last', { bootstrap: 1 }), { code: 'HW_OPTION' })
 })
 
+test('reports of models and credits of segments have intervals', async () => {
+  const made = await journeys()
+  const chain = (options) => hw.bootstrap(made, new hw.Markov(), 'transitions', { bootstrap: 50, seed: 3, ...options })
+  const found = await chain()
+  assert.deepEqual(found.column('count_low'), (await chain({ threads: 1 })).column('count_low'))
+  assert.notDeepEqual(found.column('count_low'), (await chain({ seed: 4 })).column('count_low'))
+  const plain = (await new hw.Markov().fit(made)).transitions()
+  assert.deepEqual(found.column('probability'), plain.column('probability'))
+  assert.ok(found.column('probability_standard_error').some((x) => x > 0))
+  const states = await hw.bootstrap(made, 'markov', 'states', { bootstrap: 20 })
+  assert.ok(states.extras.channels.column('conversion_share_high'))
+  const joint = await hw.bootstrap(made, 'markov', 'joint_effects', { sets: [['a', 'b']], bootstrap: 20 })
+  assert.deepEqual(joint.column('channels'), ['a + b'])
+  const credits = await hw.attribute(made, 'markov', { bootstrap: 20 })
+  assert.ok(credits.extras.removalEffects.column('removal_effect_standard_error'))
+  await assert.rejects(hw.bootstrap(made, 'markov', 'values'), { code: 'HW_OPTION' })
+  await assert.rejects(hw.bootstrap(made, 'markov', 'states', { top: 3 }), { code: 'HW_OPTION', message: /top/ })
+  const touches = { customer: ['ann', 'ann', 'bob'], time: ['2024-01-01', '2024-01-04', '2024-01-02'], channel: ['a', 'b', 'a'] }
+  const conversions = { customer: ['ann', 'bob'], time: ['2024-01-05', '2024-01-10'] }
+  const events = await hw.Journeys.fromEvents(touches, { conversions })
+  const segments = { customer: ['ann', 'bob'], segment: ['x', 'y'] }
+  const mixed = await hw.segmented(events, 'markov', segments, { bootstrap: 20 })
+  assert.ok(mixed.column('conversions_standard_error'))
+  assert.ok(mixed.extras.effects.column('share_high'))
+})
+
 test('weights by a function are those of the same rule as data', async () => {
   const made = await journeys()
   const seen = []

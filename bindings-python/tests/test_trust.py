@@ -44,6 +44,42 @@ def test_a_bootstrap_repeats_by_its_seed(paths):
         hw.attribute(paths, "last", bootstrap=1)
 
 
+def test_reports_have_intervals(paths, events):
+    found = hw.bootstrap(paths, hw.Markov(), "transitions", bootstrap=50, seed=3)
+    assert found.equals(hw.bootstrap(paths, "markov", "transitions", bootstrap=50, seed=3, threads=1))
+    assert found.columns[2:6] == ["count", "count_standard_error", "count_low", "count_high"]
+    plain = hw.Markov().fit(paths).transitions()
+    assert found["probability"].to_list() == plain["probability"].to_list()
+    report: dict = {}
+    states = hw.bootstrap(paths, hw.Markov(order=2), "states", bootstrap=20, report=report)
+    assert "expected_visits_low" in states.columns
+    assert "conversion_share_high" in report["channels"].columns
+    joint = hw.bootstrap(paths, "markov", "joint_effects", sets=[("a", "b")], bootstrap=20)
+    assert joint["channels"].to_list() == ["a + b"]
+    assert len(hw.bootstrap(paths, "shapley", "dividends", top=2, bootstrap=20)) == 2
+    touches = hw.bootstrap(events, "markov", "touch_credits", bootstrap=20)
+    assert touches["conversions"].to_list() == events.touch_credits("markov")["conversions"].to_list()
+    hw.attribute(paths, "markov", bootstrap=20, report=report)
+    assert "removal_effect_standard_error" in report["removal_effects"].columns
+    for wrong, name in (
+        ({"statistic": "values"}, "report"),
+        ({"statistic": "steps"}, "statistic"),
+        ({"statistic": "states", "top": 3}, "top"),
+        ({"statistic": "states", "bootstrap": 0}, "bootstrap"),
+    ):
+        with pytest.raises(hw.OptionError, match=name):
+            hw.bootstrap(paths, "markov", **wrong)
+
+
+def test_segments_have_intervals(events):
+    tiers = {"customer": ["ann", "bob", "cat"], "segment": ["x", "y", "y"]}
+    report: dict = {}
+    found = hw.segmented(events, "markov", tiers, bootstrap=20, confidence=0.8, report=report)
+    assert {"conversions_standard_error", "value_low"} <= set(found.columns)
+    assert "share_high" in report["effects"].columns
+    assert "weight_low" in report["segments"].columns
+
+
 def test_weights_by_a_function_and_by_numbers(paths):
     seen = []
 

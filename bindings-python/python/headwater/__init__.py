@@ -12,6 +12,7 @@ import os as _os
 import warnings as _warnings
 
 from . import channels, clv, errors, identity, plot, segment, simulate
+from ._bootstrap import bootstrap
 from ._builder import JourneyBuilder
 from ._core import build_info
 from ._frames import Frame
@@ -111,6 +112,7 @@ __all__ = [
     "TimeDecay",
     "TimeToEvent",
     "attribute",
+    "bootstrap",
     "choose_order",
     "build_info",
     "channels",

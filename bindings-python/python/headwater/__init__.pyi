@@ -1,4 +1,5 @@
 from . import channels, clv, errors, identity, plot, segment, simulate
+from ._bootstrap import bootstrap
 from ._builder import JourneyBuilder
 from ._core import build_info
 from ._frames import Frame
@@ -98,6 +99,7 @@ __all__ = [
     "TimeDecay",
     "TimeToEvent",
     "attribute",
+    "bootstrap",
     "choose_order",
     "build_info",
     "channels",

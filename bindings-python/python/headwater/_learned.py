@@ -339,6 +339,9 @@ def segmented(
     segment: str = "segment",
     shrinkage: float | None = None,
     customers: bool = False,
+    bootstrap: int = 0,
+    confidence: float = 0.9,
+    interval: Literal["percentile", "basic", "normal"] = "percentile",
     report: MutableMapping[str, Any] | None = None,
     seed: int = 0,
     threads: int | None = None,
@@ -360,6 +363,13 @@ def segmented(
         The conversions at which a segment's own model weighs half; estimated unless given.
     customers : bool, default False
         Whether credit by customer is wanted too.
+    bootstrap : int, default 0
+        How many samples of customers are drawn for intervals, the shrinkage being estimated in each; 0 for
+        none.
+    confidence : float, default 0.9
+        The share of samples inside an interval.
+    interval : {"percentile", "basic", "normal"}, default "percentile"
+        Quantiles of the samples; those mirrored at the estimate; or standard errors either way.
     report : dict, optional
         Is given the frames "segments" (segment, journeys, conversions, own_model, weight), "effects"
         (shares and effects by the own model, by that of all, and shrunk), and "customers" if wanted.
@@ -371,7 +381,8 @@ def segmented(
     Returns
     -------
     frame
-        segment, channel, conversions, value.
+        segment, channel, conversions, value. With a bootstrap each number, in the frames of ``report`` too
+        but for "customers", is followed by its ``_standard_error``, ``_low`` and ``_high``.
 
     Examples
     --------
@@ -383,6 +394,9 @@ def segmented(
         "segment": segment,
         "shrinkage": shrinkage,
         "customers": customers,
+        "bootstrap": bootstrap,
+        "confidence": confidence,
+        "interval": interval,
     }
     frame, _ = _frames.take(segments, [customer, segment])
     found = journeys._attribution(

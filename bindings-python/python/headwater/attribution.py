@@ -586,9 +586,11 @@ def attribute(
     lifetime_missing : {"error", "zero"}
         Customers who converted and are not in the frame.
     report : dict, optional
-        Is given the frame "removal_effects" of the Markov chains: model, channel, removal_effect; and where
-        touches weigh differently, "ignored_weights": the models that know no weights (Shapley values and what
-        is fitted), and the conversions of journeys where that matters. Without a report they are a warning.
+        Is given the frame "removal_effects" of the Markov chains: model, channel, removal_effect,
+        removal_effect_value, with a bootstrap each followed by its ``_standard_error``, ``_low`` and
+        ``_high``; and where touches weigh differently, "ignored_weights": the models that know no weights
+        (Shapley values and what is fitted), and the conversions of journeys where that matters. Without a
+        report they are a warning.
     seed : int, default 0
         Of the samples.
     threads : int, optional

@@ -3,9 +3,10 @@
 use serde::Deserialize;
 
 use super::{
-    AttributeOptions, Model, OrderOptions, SegmentedOptions, ValidateOptions, attribute, calibrate,
-    calibration_table, choose_half_life, choose_lookback, choose_order, compare, credits_by_weights,
-    difference, drift, money, segmented, self_controlled, touch_credits, validate, validation_table,
+    AttributeOptions, Model, OrderOptions, SegmentedOptions, ValidateOptions, attribute, bootstrap,
+    calibrate, calibration_table, choose_half_life, choose_lookback, choose_order, compare,
+    credits_by_weights, difference, drift, money, segmented, self_controlled, touch_credits, validate,
+    validation_table,
 };
 use crate::column::{Columns, Intake, OnInvalid, Sign, Tables};
 use crate::journey::{Journeys, LifetimeOptions};
@@ -68,6 +69,7 @@ impl Given<'_> {
             "difference" => {
                 Ok(vec![("difference", difference(journeys, other, frame, &parse(options)?, run)?)])
             }
+            "bootstrap" => bootstrap(journeys, &parse(options)?, run),
             "drift" => {
                 let other = other
                     .ok_or_else(|| Error::option("other", "drift needs the journeys of the old period"))?;

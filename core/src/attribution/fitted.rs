@@ -276,6 +276,7 @@ impl Fitted {
             Ok(table)
         };
         let table = match (self, name) {
+            (Self::Markov(fitted), "removal_effects") => ("removal_effects", plain(fitted.table())?),
             (Self::Markov(fitted), "transitions") => ("transitions", plain(fitted.transitions())?),
             (Self::Markov(fitted), "joint_effects") => {
                 let options: JointOptions = parse(options)?;

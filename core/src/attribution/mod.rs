@@ -65,9 +65,10 @@ pub use order::{Criterion, OrderOptions, choose_order};
 pub use shapley::{CoalitionWorth, DividendOptions, Missing, Shapley, ShapleyModel, Worth};
 pub use touch::{score, touch_credits};
 pub use trust::{
-    CalibrateOptions, ChooseOptions, ChooseRule, CompareOptions, DifferenceMetric, DifferenceOptions,
-    DriftOptions, Interval, LiftMetric, MoneyOptions, MoneyPeriod, SelfControlledOptions, Untested,
-    calibrate, choose_half_life, choose_lookback, compare, difference, drift, money, self_controlled,
+    BootstrapOptions, CalibrateOptions, ChooseOptions, ChooseRule, CompareOptions, DifferenceMetric,
+    DifferenceOptions, DriftOptions, Interval, LiftMetric, MoneyOptions, MoneyPeriod, SelfControlledOptions,
+    Statistic, Untested, bootstrap, calibrate, choose_half_life, choose_lookback, compare, difference, drift,
+    money, self_controlled,
 };
 pub use validate::{
     Folds, Predicts, ValidateOptions, Validation, calibration_table, folds, validate, validation_table,
@@ -81,7 +82,7 @@ use crate::math::ExactSum;
 use crate::run::Run;
 use crate::{Error, Result};
 use rules::Kernel;
-use trust::{Draws, Spread};
+use trust::{Draws, Spread, beside};
 
 /// What becomes of negative effects and values when conversions are split in
 /// proportion to them.
@@ -309,24 +310,38 @@ impl Attribution {
     }
 
     /// Removal effects of the Markov models: model, channel, removal_effect,
-    /// removal_effect_value (missing where no value is known).
+    /// removal_effect_value (missing where no value is known). With a bootstrap
+    /// each is followed by its `_standard_error`, `_low` and `_high`.
     pub fn removal_effects(&self) -> Table {
         let (mut model, mut channel) = (Text::new(), Text::new());
-        let (mut effect, mut value) = (Vec::new(), Vec::new());
+        let mut effects = [Vec::new(), Vec::new()];
+        let mut around = [Vec::new(), Vec::new()];
         for (at, fitted) in &self.fitted {
             let Fitted::Markov(fitted) = fitted else { continue };
-            for (code, label) in self.channels.iter().enumerate() {
+            for (code, (label, pair)) in self.channels.iter().zip(fitted.effect_pairs()).enumerate() {
                 model.push(&self.models[*at]);
                 channel.push(label);
-                effect.push(fitted.removal_effects()[code]);
-                value.push(self.has_value.then(|| fitted.removal_effects_value()[code]));
+                for (k, effect) in pair.into_iter().enumerate() {
+                    let known = k == 0 || self.has_value;
+                    effects[k].push(known.then_some(effect));
+                    let draws = self.draws.as_ref().filter(|_| known);
+                    around[k].push(draws.and_then(|(draws, spread)| {
+                        Some(spread.around(effect, &draws.effect(*at, code)?[k]))
+                    }));
+                }
             }
         }
-        Table::new()
-            .with("model", Values::Text(model))
-            .with("channel", Values::Text(channel))
-            .with("removal_effect", Values::F64(effect))
-            .with_optional("removal_effect_value", value)
+        let mut table =
+            Table::new().with("model", Values::Text(model)).with("channel", Values::Text(channel));
+        for ((name, effects), around) in
+            ["removal_effect", "removal_effect_value"].into_iter().zip(effects).zip(&around)
+        {
+            table = table.with_optional(name, effects);
+            if self.draws.is_some() {
+                table = beside(table, name, around);
+            }
+        }
+        table
     }
 
     /// Models that do not know the weights of touches, where there are such that

@@ -24,6 +24,16 @@ use crate::run::Run;
 /// `conversions` and `journey_rate` the sums are those of `attribute`.
 pub fn touch_credits(journeys: &Journeys, model: &Model, run: &Run) -> Result<Table> {
     let fitted = if model.is_rule() { Fitted::rule(model)? } else { Fitted::fit(model, journeys, run)? };
+    touch_table(journeys, &fitted, run)
+}
+
+/// Whether a journey's touches have rows.
+pub(super) fn is_credited(journeys: &Journeys, j: usize) -> bool {
+    !journeys.path(j).is_empty() && (journeys.conversions()[j] != 0.0 || journeys.values()[j] != 0.0)
+}
+
+/// The table of [`touch_credits`], by a fitted model.
+pub(super) fn touch_table(journeys: &Journeys, fitted: &Fitted, run: &Run) -> Result<Table> {
     let (kernel, by_value) = fitted.kernels(journeys)?;
     let for_value = by_value.as_ref().unwrap_or(&kernel);
     let pieces = journeys.pieces();
@@ -32,12 +42,11 @@ pub fn touch_credits(journeys: &Journeys, model: &Model, run: &Run) -> Result<Ta
         let mut scratch = Scratch::new(journeys.channel_count());
         let mut part = Part::default();
         for j in pieces[p].clone() {
-            let (conversions, value) = (journeys.conversions()[j], journeys.values()[j]);
-            let path = journeys.path(j);
-            if path.is_empty() || (conversions == 0.0 && value == 0.0) {
+            if !is_credited(journeys, j) {
                 continue;
             }
-            part.journeys.push((j as u32, path.len() as u32));
+            let (conversions, value) = (journeys.conversions()[j], journeys.values()[j]);
+            part.journeys.push((j as u32, journeys.path(j).len() as u32));
             let journey = journeys.journey(j);
             split(&kernel, &journey, conversions, &mut scratch, &mut part.conversions);
             if journeys.has_value() {

@@ -20,8 +20,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::attribution::rules::Scratch;
 use crate::attribution::touch::split;
+use crate::attribution::trust::{Absent, Estimates, Numbers, Spread, redraws};
 use crate::attribution::validate::folds;
-use crate::attribution::{Fitted, Model};
+use crate::attribution::{Fitted, Interval, Model};
 use crate::column::{Columns, Names, Table, Tables, Text, Values};
 use crate::journey::Journeys;
 use crate::math::{exact_sum, sum};
@@ -43,6 +44,13 @@ pub struct SegmentedOptions {
     pub shrinkage: Option<f64>,
     /// Whether credit by customer is wanted too. Default false.
     pub customers: bool,
+    /// How many samples of customers are drawn again for intervals; 0, the
+    /// default, for none.
+    pub bootstrap: usize,
+    /// The share of samples inside an interval. Default 0.9.
+    pub confidence: f64,
+    /// How samples become an interval.
+    pub interval: Interval,
 }
 
 impl Default for SegmentedOptions {
@@ -53,22 +61,48 @@ impl Default for SegmentedOptions {
             segment: "segment".into(),
             shrinkage: None,
             customers: false,
+            bootstrap: 0,
+            confidence: 0.9,
+            interval: Interval::default(),
         }
     }
 }
 
-/// One model for each segment, and one for all.
+const ZERO: Absent = Absent::Zero;
+const UNKNOWN: Absent = Absent::Unknown;
+
+/// What has an interval. A sample may be without a segment.
+const ESTIMATES: Estimates = &[
+    ("conversions", ZERO),
+    ("value", ZERO),
+    ("journeys", ZERO),
+    ("weight", UNKNOWN),
+    ("share_own", UNKNOWN),
+    ("share_whole", UNKNOWN),
+    ("share", UNKNOWN),
+    ("effect_own", UNKNOWN),
+    ("effect_whole", UNKNOWN),
+    ("effect", UNKNOWN),
+];
+
+/// What one model for each segment and one for all say, mixed.
 #[derive(Clone, Debug)]
 pub struct Segmented {
+    shrinkage: f64,
+    tables: Tables,
+}
+
+/// One model for each segment, and one for all.
+#[derive(Debug)]
+struct Mixture {
     channels: Vec<String>,
     whole: Fitted,
     segments: Vec<Segment>,
     shrinkage: f64,
     has_value: bool,
-    customers: Option<Table>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Segment {
     label: String,
     /// `None` where its journeys are not enough for a model.
@@ -137,7 +171,11 @@ fn moments(segments: &[Segment]) -> f64 {
 /// `segments` has a row for each customer; without it the journeys' own
 /// segments are taken ([`Journeys::with_segments`]). Customers without one form
 /// the segment `(none)`. A segment whose journeys are not enough for a model of
-/// its own (no conversion, say) is split by that of all. Errors:
+/// its own (no conversion, say) is split by that of all.
+///
+/// With [`SegmentedOptions::bootstrap`] customers are drawn again that often,
+/// all of this is done with each sample, the estimate of k too, and each number
+/// is followed by its `_standard_error`, `_low` and `_high`. Errors:
 /// [`Error::Option`] for a rule, or for journeys without customers;
 /// [`Error::Row`] for a customer in two segments; [`Error::Column`] where there
 /// are no segments.
@@ -156,6 +194,9 @@ pub fn segmented(
     {
         return Err(Error::option("shrinkage", format!("must be a number of at least 0, not {k}")));
     }
+    let spread =
+        Spread { replicates: options.bootstrap, confidence: options.confidence, interval: options.interval };
+    spread.check()?;
     if !journeys.has_times() {
         return Err(Error::option(
             "segments",
@@ -166,68 +207,77 @@ pub fn segmented(
         Some(frame) => journeys.with_segments(frame, &options.customer, &options.segment, run)?,
         None => journeys.clone(),
     };
-    let parts: Vec<_> = marked.split()?.into_iter().filter(|(_, mine)| !mine.is_empty()).collect();
-    let whole = Fitted::fit(&options.model, journeys, run)?;
-    let mut found = Vec::with_capacity(parts.len());
-    for (label, mine) in parts {
-        let own = match Fitted::fit(&options.model, &mine, run) {
-            Ok(fitted) => Some(fitted),
-            Err(Error::NotEnoughData { .. } | Error::NotConverged { .. }) => None,
-            Err(other) => return Err(other),
-        };
-        let (unattributed, _) = mine.unattributed();
-        let by_whole = whole.totals(&mine, run)?;
-        let own_credits = own.as_ref().map_or_else(|| Ok(by_whole.clone()), |own| own.totals(&mine, run))?;
-        found.push(Segment {
-            label,
-            journeys: exact_sum(mine.conversions().iter().chain(mine.nulls()).copied()),
-            conversions: mine.total_conversions() - unattributed,
-            weight: 0.0,
-            noise: if own.is_some() && options.shrinkage.is_none() {
-                noise(&options.model, &mine, run)?
-            } else {
-                None
-            },
-            own_shares: shares(&own_credits),
-            whole_shares: shares(&by_whole),
-            credits: own_credits.iter().chain(&by_whole).copied().collect(),
-            own,
-        });
+    let mixture = Mixture::fit(&marked, options, run)?;
+    let mut tables = mixture.tables();
+    if spread.replicates > 0 {
+        let numbers = Numbers::new(tables, ESTIMATES, spread.replicates)?;
+        let samples = redraws(&marked, spread.replicates, run, |drawn, run| {
+            Ok(numbers.of(&Mixture::fit(drawn, options, run)?.tables()))
+        })?;
+        tables = numbers.with_intervals(&samples, &spread, run)?;
     }
-    let k = options.shrinkage.unwrap_or_else(|| moments(&found));
-    for segment in &mut found {
-        let n = segment.conversions;
-        segment.weight =
-            if segment.own.is_none() || n <= 0.0 || k == f64::INFINITY { 0.0 } else { n / (n + k) };
-        let (own, whole) = segment.credits.split_at(segment.own_shares.len());
-        let w = segment.weight;
-        segment.credits =
-            own.iter().zip(whole).map(|(a, b)| [0, 1].map(|i| w * a[i] + (1.0 - w) * b[i])).collect();
-    }
-    let mut out = Segmented {
-        channels: journeys.channel_labels(),
-        whole,
-        segments: found,
-        shrinkage: k,
-        has_value: journeys.has_value(),
-        customers: None,
-    };
     if options.customers {
-        out.customers = Some(out.by_customer(&marked, run)?);
+        tables.push(("customers", mixture.by_customer(&marked, run)?));
     }
-    Ok(out)
+    Ok(Segmented { shrinkage: mixture.shrinkage, tables })
 }
 
-impl Segmented {
-    /// k, infinite where the segments do not differ by more than chance.
-    pub fn shrinkage(&self) -> f64 {
-        self.shrinkage
+impl Mixture {
+    /// Fits the models to journeys that know their segments.
+    fn fit(journeys: &Journeys, options: &SegmentedOptions, run: &Run) -> Result<Self> {
+        let parts: Vec<_> = journeys.split()?.into_iter().filter(|(_, mine)| !mine.is_empty()).collect();
+        let whole = Fitted::fit(&options.model, journeys, run)?;
+        let mut found = Vec::with_capacity(parts.len());
+        for (label, mine) in parts {
+            let own = match Fitted::fit(&options.model, &mine, run) {
+                Ok(fitted) => Some(fitted),
+                Err(Error::NotEnoughData { .. } | Error::NotConverged { .. }) => None,
+                Err(other) => return Err(other),
+            };
+            let (unattributed, _) = mine.unattributed();
+            let by_whole = whole.totals(&mine, run)?;
+            let own_credits =
+                own.as_ref().map_or_else(|| Ok(by_whole.clone()), |own| own.totals(&mine, run))?;
+            found.push(Segment {
+                label,
+                journeys: exact_sum(mine.conversions().iter().chain(mine.nulls()).copied()),
+                conversions: mine.total_conversions() - unattributed,
+                weight: 0.0,
+                noise: if own.is_some() && options.shrinkage.is_none() {
+                    noise(&options.model, &mine, run)?
+                } else {
+                    None
+                },
+                own_shares: shares(&own_credits),
+                whole_shares: shares(&by_whole),
+                credits: own_credits.iter().chain(&by_whole).copied().collect(),
+                own,
+            });
+        }
+        let k = options.shrinkage.unwrap_or_else(|| moments(&found));
+        for segment in &mut found {
+            let n = segment.conversions;
+            segment.weight =
+                if segment.own.is_none() || n <= 0.0 || k == f64::INFINITY { 0.0 } else { n / (n + k) };
+            let (own, whole) = segment.credits.split_at(segment.own_shares.len());
+            let w = segment.weight;
+            segment.credits =
+                own.iter().zip(whole).map(|(a, b)| [0, 1].map(|i| w * a[i] + (1.0 - w) * b[i])).collect();
+        }
+        Ok(Self {
+            channels: journeys.channel_labels(),
+            whole,
+            segments: found,
+            shrinkage: k,
+            has_value: journeys.has_value(),
+        })
     }
 
-    /// The credits: segment, channel, conversions, value (missing where no
-    /// value is known), by the mixture of the segment's own model and that of
-    /// all. They add up to all conversions with a touch.
-    pub fn credits(&self) -> Table {
+    fn tables(&self) -> Tables {
+        vec![("credits", self.credits()), ("segments", self.segments()), ("effects", self.effects())]
+    }
+
+    fn credits(&self) -> Table {
         let (segment, channel) = self.labels();
         let credits = || self.segments.iter().flat_map(|s| &s.credits);
         Table::new()
@@ -244,9 +294,7 @@ impl Segmented {
         (Values::Text(rows().map(|r| r.0).collect()), Values::Text(rows().map(|r| r.1).collect()))
     }
 
-    /// The segments: segment, journeys, conversions, own_model (whether there
-    /// is one), weight (of it).
-    pub fn segments(&self) -> Table {
+    fn segments(&self) -> Table {
         let column = |f: fn(&Segment) -> f64| Values::F64(self.segments.iter().map(f).collect());
         Table::new()
             .with("segment", Values::Text(self.segments.iter().map(|s| s.label.as_str()).collect()))
@@ -256,12 +304,7 @@ impl Segmented {
             .with("weight", column(|s| s.weight))
     }
 
-    /// What the models say of channels: segment, channel, share by the
-    /// segment's own model, by that of all, and shrunk; and the same of the
-    /// effects (removal effects of `markov`, coefficients of `logistic`,
-    /// contributions of `shao_li`, effects of `additive_hazard`), missing for
-    /// other models.
-    pub fn effects(&self) -> Table {
+    fn effects(&self) -> Table {
         let n = self.channels.len();
         let whole = self.whole.effects();
         let mut columns: [Vec<f64>; 3] = Default::default();
@@ -362,20 +405,50 @@ impl Segmented {
             .with("conversions", Values::F64(credits.iter().map(|c| c[0]).collect()))
             .with_optional("value", credits.iter().map(|c| self.has_value.then_some(c[1]))))
     }
+}
+
+impl Segmented {
+    /// k, infinite where the segments do not differ by more than chance.
+    pub fn shrinkage(&self) -> f64 {
+        self.shrinkage
+    }
+
+    /// The credits: segment, channel, conversions, value (missing where no
+    /// value is known), by the mixture of the segment's own model and that of
+    /// all. They add up to all conversions with a touch.
+    pub fn credits(&self) -> &Table {
+        self.table(0)
+    }
+
+    /// The segments: segment, journeys, conversions, own_model (whether there
+    /// is one), weight (of it).
+    pub fn segments(&self) -> &Table {
+        self.table(1)
+    }
+
+    /// What the models say of channels: segment, channel, share by the
+    /// segment's own model, by that of all, and shrunk; and the same of the
+    /// effects (removal effects of `markov`, coefficients of `logistic`,
+    /// contributions of `shao_li`, effects of `additive_hazard`), missing for
+    /// other models.
+    pub fn effects(&self) -> &Table {
+        self.table(2)
+    }
 
     /// Credit by customer where it was asked for: customer, segment, channel,
     /// conversions, value. Markov chains split each journey by its touches, so
     /// these sums differ from those of [`Segmented::credits`] as those of
     /// [`touch_credits`](crate::attribution::touch_credits) do.
     pub fn customers(&self) -> Option<&Table> {
-        self.customers.as_ref()
+        self.tables.get(3).map(|(_, table)| table)
+    }
+
+    fn table(&self, at: usize) -> &Table {
+        &self.tables[at].1
     }
 
     /// All tables by name.
     pub fn tables(self) -> Tables {
-        let mut tables =
-            vec![("credits", self.credits()), ("segments", self.segments()), ("effects", self.effects())];
-        tables.extend(self.customers.map(|c| ("customers", c)));
-        tables
+        self.tables
     }
 }

@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rules::{self, Kernel};
 use super::{Negative, fitted};
-use crate::column::Table;
+use crate::column::{Table, Values};
 use crate::journey::{Chain, Coalitions, Journeys, Repeats, highest_order};
 use crate::run::Run;
 use crate::{Error, Result, model};
@@ -81,7 +81,7 @@ pub enum Removal {
 }
 
 impl Removal {
-    fn is_of_journeys(self) -> bool {
+    pub(super) fn is_of_journeys(self) -> bool {
         matches!(self, Self::Skip | Self::Fail | Self::FailRefit)
     }
 
@@ -215,17 +215,17 @@ impl Markov {
         self.removal == Removal::Null && self.split == Split::Removal
     }
 
-    /// Totals of conversions and value in proportion to the effects in a chain;
-    /// nothing where no effect is positive.
-    pub(super) fn credits_of(
-        &self,
-        chain: &Chain,
-        channels: usize,
-        totals: [f64; 2],
-        run: &Run,
-    ) -> Result<Vec<[f64; 2]>> {
-        let Some(walks) = Walks::new(chain, run)? else { return Ok(vec![[0.0; 2]; channels]) };
-        let effects = walks.channel_effects(self.removal, channels, run)?;
+    /// The removal effects in a chain, for a removal that is of the chain.
+    pub(super) fn effects_of(&self, chain: &Chain, channels: usize, run: &Run) -> Result<Vec<[f64; 2]>> {
+        match Walks::new(chain, run)? {
+            Some(walks) => walks.channel_effects(self.removal, channels, run),
+            None => Ok(vec![[0.0; 2]; channels]),
+        }
+    }
+
+    /// Totals of conversions and value in proportion to effects; nothing where
+    /// no effect is positive.
+    pub(super) fn credits_of(&self, effects: &[[f64; 2]], totals: [f64; 2]) -> Vec<[f64; 2]> {
         let weights = [0, 1].map(|k| {
             let of: Vec<f64> = effects.iter().map(|e| e[k]).collect();
             self.negative.weights(&of)
@@ -233,7 +233,7 @@ impl Markov {
         let sums = [0, 1].map(|k| weights[k].iter().sum::<f64>());
         let credit =
             |c: usize, k: usize| if sums[k] > 0.0 { weights[k][c] / sums[k] * totals[k] } else { 0.0 };
-        Ok((0..channels).map(|c| [credit(c, 0), credit(c, 1)]).collect())
+        (0..effects.len()).map(|c| [credit(c, 0), credit(c, 1)]).collect()
     }
 
     /// Fits the chain to these journeys, open ones as nulls; conversions
@@ -248,8 +248,20 @@ impl Markov {
     pub fn fit(&self, journeys: &Journeys, run: &Run) -> Result<MarkovModel> {
         self.check()?;
         let chain = Chain::count(journeys, self.order, self.repeats, run)?;
-        let channels = journeys.channel_count();
         let sets = if self.removal.is_of_journeys() { Some(Coalitions::count(journeys, run)?) } else { None };
+        self.of_counts(journeys, chain, sets, run)
+    }
+
+    /// The model of what was counted in these journeys or in a sample of them;
+    /// `sets` for the removals that are of journeys.
+    pub(super) fn of_counts(
+        &self,
+        journeys: &Journeys,
+        chain: Chain,
+        sets: Option<Coalitions>,
+        run: &Run,
+    ) -> Result<MarkovModel> {
+        let channels = journeys.channel_count();
         let walks = Walks::new(&chain, run)?;
         let effects = match (&walks, &sets) {
             (_, Some(all)) => run.map_items(channels, |c| Ok(of_journeys(self.removal, all, &[c as u32])))?,
@@ -295,6 +307,21 @@ impl MarkovModel {
     /// The share of value lost without each channel.
     pub fn removal_effects_value(&self) -> &[f64] {
         &self.removal_effects_value
+    }
+
+    /// Each channel's effects on conversions and on value.
+    pub(super) fn effect_pairs(&self) -> Vec<[f64; 2]> {
+        self.removal_effects.iter().zip(&self.removal_effects_value).map(|(c, v)| [*c, *v]).collect()
+    }
+
+    /// The removal effects as a table: channel, removal_effect,
+    /// removal_effect_value (missing where no value is known).
+    pub fn table(&self) -> Table {
+        let value = self.removal_effects_value.iter().map(|e| self.has_value.then_some(*e));
+        Table::new()
+            .with("channel", Values::Text(self.channels.iter().collect()))
+            .with("removal_effect", Values::F64(self.removal_effects.clone()))
+            .with_optional("removal_effect_value", value)
     }
 
     /// The probability that a journey converts: conversions / (conversions + nulls).

@@ -216,9 +216,15 @@ impl Shapley {
     /// a missing coalition where there must be none.
     pub fn fit(&self, journeys: &Journeys, run: &Run) -> Result<ShapleyModel> {
         self.check()?;
-        let channels = journeys.channel_labels();
         let sets = Coalitions::count(journeys, run)?;
         let positions = if self.is_rule() { positions::positions(journeys, run)? } else { Vec::new() };
+        Ok(ShapleyModel { positions, ..self.of_sets(journeys, sets, run)? })
+    }
+
+    /// The model of the sets that were counted in these journeys or in a sample
+    /// of them, which knows no positions.
+    pub(super) fn of_sets(&self, journeys: &Journeys, sets: Coalitions, run: &Run) -> Result<ShapleyModel> {
+        let channels = journeys.channel_labels();
         let measures = 1 + usize::from(journeys.has_value());
         let mut values = vec![vec![0.0; channels.len()]; 2];
         let mut errors = None;
@@ -239,7 +245,7 @@ impl Shapley {
             values_value,
             errors,
             sets,
-            positions,
+            positions: Vec::new(),
         })
     }
 

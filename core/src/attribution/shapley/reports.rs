@@ -70,9 +70,13 @@ impl ShapleyModel {
     /// worth `rate` ([`Error::Option`]).
     pub fn dividends(&self, options: DividendOptions, run: &Run) -> Result<Table> {
         run.stage("compare coalitions", 0)?;
-        let sets = self.dividend_sets(options.top, run)?;
-        let values = if self.has_value { Some(self.dividends_of(&sets, 1, run)?) } else { None };
-        let dividends = self.dividends_of(&sets, 0, run)?;
+        self.dividends_of_sets(&self.dividend_sets(options.top, run)?, run)
+    }
+
+    /// The same of these sets, in their order.
+    pub(in crate::attribution) fn dividends_of_sets(&self, sets: &[Vec<u32>], run: &Run) -> Result<Table> {
+        let values = if self.has_value { Some(self.dividends_of(sets, 1, run)?) } else { None };
+        let dividends = self.dividends_of(sets, 0, run)?;
         let name = |set: &Vec<u32>| {
             set.iter().map(|c| self.channels[*c as usize].as_str()).collect::<Vec<_>>().join(" + ")
         };
@@ -84,7 +88,7 @@ impl ShapleyModel {
     }
 
     /// The sets with the largest dividends.
-    fn dividend_sets(&self, top: usize, run: &Run) -> Result<Vec<Vec<u32>>> {
+    pub(in crate::attribution) fn dividend_sets(&self, top: usize, run: &Run) -> Result<Vec<Vec<u32>>> {
         let bits = |mask: usize| -> Vec<u32> { (0..MOST as u32).filter(|c| (mask >> c) & 1 == 1).collect() };
         let mut rows: Vec<(usize, f64)> = Vec::new();
         let mut sets: Option<&[Vec<u32>]> = None;

@@ -1,12 +1,12 @@
 //! Credits of samples drawn again.
 
-use std::collections::HashMap;
-
-use super::interval::{Interval, check_confidence};
+use super::counts::ChainColumns;
+use super::interval::{Interval, check_confidence, deviation};
+use super::numbers::Around;
 use super::resample::{Sample, Unit, Weigh, sums};
 use crate::attribution::rules::{Kernel, Scratch, Shares};
 use crate::attribution::{Fitted, Markov, Model};
-use crate::journey::{Chain, Journeys, Repeats};
+use crate::journey::{Chain, Journeys};
 use crate::run::Run;
 use crate::{Error, Result};
 
@@ -37,14 +37,25 @@ impl Spread {
     pub(in crate::attribution) fn of(&self, estimate: f64, draws: &[f64]) -> [f64; 2] {
         self.interval.of(estimate, draws, self.confidence)
     }
+
+    /// The standard error and the interval of an estimate.
+    pub(in crate::attribution) fn around(&self, estimate: f64, draws: &[f64]) -> Around {
+        let [low, high] = self.of(estimate, draws);
+        [deviation(draws), low, high]
+    }
 }
+
+/// The replicates of each channel, of conversions and of value.
+type ByChannel = Vec<[Vec<f64>; 2]>;
 
 /// The credits that several models give to each channel, in each replicate.
 #[derive(Clone, Debug)]
 pub(in crate::attribution) struct Draws {
     pub(super) replicates: usize,
     /// Models by channels, conversions and value: the replicates.
-    credits: Vec<Vec<[Vec<f64>; 2]>>,
+    credits: Vec<ByChannel>,
+    /// The removal effects of the same; none of models that have none.
+    effects: Vec<Option<ByChannel>>,
     pub(super) unattributed: [Vec<f64>; 2],
     pub(super) total: [Vec<f64>; 2],
 }
@@ -78,21 +89,19 @@ impl Draws {
                 layout.emit(&sample.journeys, j, sample.counts(unit, j), scratch, out);
             }
         };
-        let found = sums(&sample, layout.columns as usize, replicates, Weigh::Poisson, scratch, emit, run)?;
+        let found =
+            sums(&sample, layout.columns as usize, 0..replicates, Weigh::Poisson, scratch, emit, run)?;
         let column = |at: u32| &found[at as usize * replicates..][..replicates];
         let measure = |at: u32| [column(at).to_vec(), column(at + 1).to_vec()];
         let (unattributed, attributed) = (measure(0), measure(2));
         let add = |k: usize| unattributed[k].iter().zip(&attributed[k]).map(|(a, b)| a + b).collect();
         let total = [add(0), add(1)];
-        let empty = || [vec![0.0; replicates], vec![0.0; replicates]];
         let mut credits = Vec::with_capacity(models.len());
+        let mut effects = Vec::with_capacity(models.len());
         for (model, part) in models.iter().zip(&layout.parts) {
-            let mut by_channel: Vec<[Vec<f64>; 2]> = (0..channels).map(|_| empty()).collect();
-            match part {
+            let (credit, effect) = match part {
                 Columns::Rule { first, .. } => {
-                    for (c, credit) in by_channel.iter_mut().enumerate() {
-                        *credit = measure(first + 2 * c as u32);
-                    }
+                    ((0..channels).map(|c| measure(first + 2 * c as u32)).collect(), None)
                 }
                 Columns::Chain(markov, chain) => {
                     run.stage("solve the samples' chains", replicates as u64)?;
@@ -100,28 +109,37 @@ impl Draws {
                     let solved = run.map_items(replicates, |r| {
                         run.advance(1)?;
                         let chain = chain.replicate(&|at| found[at as usize * replicates + r]);
-                        markov.credits_of(&chain, channels, [attributed[0][r], attributed[1][r]], &quiet)
+                        markov.effects_of(&chain, channels, &quiet)
                     })?;
-                    for (r, credits) in solved.iter().enumerate() {
-                        for (credit, [conversions, value]) in by_channel.iter_mut().zip(credits) {
-                            (credit[0][r], credit[1][r]) = (*conversions, *value);
-                        }
-                    }
+                    let total = |r: usize| [attributed[0][r], attributed[1][r]];
+                    let credits = solved.iter().enumerate().map(|(r, e)| markov.credits_of(e, total(r)));
+                    (by_channel(credits, channels), Some(by_channel(solved.iter().cloned(), channels)))
                 }
                 Columns::Refit => {
+                    let (mut credits, mut effects) = (Vec::new(), Vec::new());
                     for r in 0..replicates {
                         run.check()?;
                         let drawn = sample.replicate(&sample.weights(run.seed_value(), r));
-                        let credits = Fitted::fit(model, &drawn, run)?.totals(&drawn, run)?;
-                        for (credit, [conversions, value]) in by_channel.iter_mut().zip(credits) {
-                            (credit[0][r], credit[1][r]) = (conversions, value);
+                        let fitted = Fitted::fit(model, &drawn, run)?;
+                        credits.push(fitted.totals(&drawn, run)?);
+                        if let Fitted::Markov(chain) = &fitted {
+                            effects.push(chain.effect_pairs());
                         }
                     }
+                    let known = !effects.is_empty();
+                    let effects = known.then(|| by_channel(effects.into_iter(), channels));
+                    (by_channel(credits.into_iter(), channels), effects)
                 }
-            }
-            credits.push(by_channel);
+            };
+            credits.push(credit);
+            effects.push(effect);
         }
-        Ok(Self { replicates, credits, unattributed, total })
+        Ok(Self { replicates, credits, effects, unattributed, total })
+    }
+
+    /// The replicates of a channel's removal effects; none of models that have none.
+    pub(in crate::attribution) fn effect(&self, model: usize, channel: usize) -> Option<&[Vec<f64>; 2]> {
+        self.effects.get(model)?.as_ref()?.get(channel)
     }
 
     /// A channel's replicates under a model; past the channels, those of
@@ -145,6 +163,17 @@ impl Draws {
     pub(in crate::attribution) fn share(&self, model: usize, channel: usize) -> Vec<f64> {
         self.measure(model, channel, Measure::Share)
     }
+}
+
+/// From numbers by replicate to replicates by channel.
+fn by_channel(found: impl Iterator<Item = Vec<[f64; 2]>>, channels: usize) -> ByChannel {
+    let mut out = vec![[Vec::new(), Vec::new()]; channels];
+    for replicate in found {
+        for (draws, pair) in out.iter_mut().zip(replicate) {
+            draws.iter_mut().zip(pair).for_each(|(draws, x)| draws.push(x));
+        }
+    }
+    out
 }
 
 fn shares(part: &[f64], whole: &[f64]) -> Vec<f64> {
@@ -235,126 +264,12 @@ impl Layout {
     }
 }
 
-/// Pairs or keys up to which a table is indexed directly.
-const DENSE: u64 = 1 << 16;
-
-/// The counts of a chain as columns: start, conversions, nulls and value of
-/// each state, then the transitions.
-struct ChainColumns {
-    chain: Chain,
-    repeats: Repeats,
-    first: u32,
-    base: u64,
-    modulus: u64,
-    place: Index,
-    edge: Index,
-}
-
-/// From a key to a position.
-enum Index {
-    Direct(Vec<u32>),
-    Hashed(HashMap<u64, u32>),
-}
-
-impl Index {
-    fn new(size: u64, keys: impl Iterator<Item = u64>) -> Self {
-        if size <= DENSE {
-            let mut table = vec![0; size as usize];
-            for (at, key) in keys.enumerate() {
-                table[key as usize] = at as u32;
-            }
-            return Self::Direct(table);
-        }
-        Self::Hashed(keys.enumerate().map(|(at, key)| (key, at as u32)).collect())
-    }
-
-    fn at(&self, key: u64) -> u32 {
-        match self {
-            Self::Direct(table) => table[key as usize],
-            Self::Hashed(map) => map.get(&key).copied().unwrap_or_default(),
-        }
-    }
-}
-
-impl ChainColumns {
-    fn new(chain: Chain, repeats: Repeats, first: u32) -> Self {
-        let base = chain.channels as u64 + 1;
-        let modulus = base.pow(chain.order as u32);
-        let n = chain.len() as u64;
-        let place = Index::new(modulus, chain.keys.iter().copied());
-        let edge =
-            Index::new(n * n, chain.edges.iter().map(|(from, to, _)| u64::from(*from) * n + u64::from(*to)));
-        Self { chain, repeats, first, base, modulus, place, edge }
-    }
-
-    fn end(&self) -> u32 {
-        self.first + 4 * self.chain.len() as u32 + self.chain.edges.len() as u32
-    }
-
-    fn emit(&self, path: &[u32], [conversions, nulls, value]: [f64; 3], out: &mut Vec<(u32, f64)>) {
-        let weight = conversions + nulls;
-        if weight <= 0.0 {
-            return;
-        }
-        let n = self.chain.len() as u32;
-        let head = path.len().min(self.chain.order);
-        let push = |key: u64, c: &u32| (key * self.base + u64::from(*c) + 1) % self.modulus;
-        let mut key = path[..head].iter().fold(0, push);
-        let mut state = self.place.at(key);
-        out.push((self.first + state, weight));
-        for c in &path[head..] {
-            let next_key = push(key, c);
-            if next_key != key || self.repeats == Repeats::Keep {
-                let next = self.place.at(next_key);
-                let edge = self.edge.at(u64::from(state) * u64::from(n) + u64::from(next));
-                out.push((self.first + 4 * n + edge, weight));
-                state = next;
-            }
-            key = next_key;
-        }
-        for (k, x) in [conversions, nulls, value].into_iter().enumerate().filter(|(_, x)| *x != 0.0) {
-            out.push((self.first + (k as u32 + 1) * n + state, x));
-        }
-    }
-
-    /// The chain of one sample; states that nobody came to are left out.
-    fn replicate(&self, column: &dyn Fn(u32) -> f64) -> Chain {
-        let (whole, n) = (&self.chain, self.chain.len());
-        let all = |k: usize| (0..n).map(move |s| column(self.first + (k * n + s) as u32));
-        let edge = |e: usize| column(self.first + (4 * n + e) as u32);
-        let mut flow: Vec<f64> = all(1).zip(all(2)).map(|(a, b)| a + b).collect();
-        for (e, (from, _, _)) in whole.edges.iter().enumerate() {
-            flow[*from as usize] += edge(e);
-        }
-        let alive: Vec<usize> = (0..n).filter(|s| flow[*s] > 0.0).collect();
-        let mut place = vec![0_u32; n];
-        for (new, old) in alive.iter().enumerate() {
-            place[*old] = new as u32;
-        }
-        let pick = |k: usize| alive.iter().map(|s| column(self.first + (k * n + s) as u32)).collect();
-        let edges = whole.edges.iter().enumerate().map(|(e, (a, b, _))| (*a, *b, edge(e)));
-        Chain {
-            order: whole.order,
-            channels: whole.channels,
-            keys: alive.iter().map(|s| whole.keys[*s]).collect(),
-            edges: edges
-                .filter(|e| e.2 > 0.0)
-                .map(|(a, b, w)| (place[a as usize], place[b as usize], w))
-                .collect(),
-            start: pick(0),
-            conversions: pick(1),
-            nulls: pick(2),
-            value: pick(3),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::attribution::{AttributeOptions, Markov, Shapley, attribute};
     use crate::column::{Columns as Frame, Duration};
-    use crate::journey::{EventOptions, PathOptions};
+    use crate::journey::{EventOptions, PathOptions, Repeats};
 
     fn toy() -> Journeys {
         let frame = Frame::new()

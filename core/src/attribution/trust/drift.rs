@@ -337,7 +337,7 @@ fn by_chance(
                 });
             }
         };
-        let found = sums(&dealt, columns, replicates, Weigh::Split(share), || (), emit, run)?;
+        let found = sums(&dealt, columns, 0..replicates, Weigh::Split(share), || (), emit, run)?;
         for (sum, x) in one.iter_mut().zip(found) {
             *sum += x;
         }

@@ -4,6 +4,7 @@
 //! | question | here |
 //! | --- | --- |
 //! | how uncertain is a credit? | [`AttributeOptions::bootstrap`](super::AttributeOptions::bootstrap) |
+//! | how uncertain is anything else that a model says? | [`bootstrap`] |
 //! | do two models, or two periods, differ by more than noise? | [`difference`] |
 //! | what would have been bought anyway? | [`self_controlled`], [`calibrate`] |
 //! | what does a conversion cost? | [`money`] |
@@ -16,15 +17,19 @@ mod calibrate;
 mod choose;
 mod compare;
 mod controlled;
+mod counts;
 mod difference;
 mod drift;
 mod grouped;
 mod interval;
 mod lives;
 mod money;
+mod numbers;
+mod refit;
 mod resample;
+mod statistic;
 
-pub(super) use bootstrap::{Draws, Spread};
+pub(super) use self::bootstrap::{Draws, Spread};
 pub use calibrate::{CalibrateOptions, LiftMetric, Untested, calibrate};
 pub use choose::{ChooseOptions, ChooseRule, choose_half_life, choose_lookback};
 pub use compare::{CompareOptions, compare};
@@ -33,3 +38,6 @@ pub use difference::{DifferenceMetric, DifferenceOptions, difference};
 pub use drift::{DriftOptions, drift};
 pub use interval::Interval;
 pub use money::{MoneyOptions, MoneyPeriod, money};
+pub(super) use numbers::{Absent, Estimates, Numbers, beside};
+pub(super) use refit::redraws;
+pub use statistic::{BootstrapOptions, Statistic, bootstrap};

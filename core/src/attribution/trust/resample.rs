@@ -153,12 +153,13 @@ const UNITS: usize = 2_048;
 const BUDGET: usize = 256 << 20;
 const LANES: usize = 8;
 
-/// The columns' sums in each replicate, by column and replicate. `emit` writes
-/// a unit's entries: columns, and what a weight of 1 adds to them.
+/// The columns' sums in each of these replicates, the first of which begins a
+/// block, by column and replicate. `emit` writes a unit's entries: columns, and
+/// what a weight of 1 adds to them.
 pub(super) fn sums<S, F>(
     sample: &Sample<'_>,
     columns: usize,
-    replicates: usize,
+    replicates: Range<usize>,
     weigh: Weigh,
     scratch: impl Fn() -> S + Sync + Send,
     emit: F,
@@ -167,6 +168,7 @@ pub(super) fn sums<S, F>(
 where
     F: Fn(&Unit, &mut S, &mut Vec<(u32, f64)>) + Sync + Send,
 {
+    let (offset, replicates) = (replicates.start, replicates.len());
     let mut out = vec![0.0; columns * replicates];
     let blocks = replicates.div_ceil(BLOCK);
     let one = (columns * BLOCK * size_of::<f64>()).max(1);
@@ -195,7 +197,7 @@ where
                     let acc = &mut acc[(block - here.start) * columns..][..columns];
                     let mut from = 0;
                     for (unit, to) in units.iter().zip(&ends) {
-                        draw.block(run.seed_value(), unit, block * BLOCK, &mut weights);
+                        draw.block(run.seed_value(), unit, offset + block * BLOCK, &mut weights);
                         for (column, entry) in &entries[from..*to] {
                             let sums = &mut acc[*column as usize];
                             for (sum, weight) in sums.iter_mut().zip(&weights) {
