@@ -34,10 +34,13 @@ class AttributionModel:
     """A way to split the credit; one of the classes below, or its name as a string."""
 
     _name: ClassVar[str] = ""
+    #: Of these options None says something else than the default.
+    _nullable: ClassVar[tuple[str, ...]] = ()
 
     def _options(self) -> dict[str, Any]:
         given = {name: value for name, value in vars(self).items() if not name.startswith("_")}
-        return {"model": self._name} | {name: value for name, value in given.items() if value is not None}
+        said = {name: value for name, value in given.items() if value is not None or name in self._nullable}
+        return {"model": self._name} | said
 
     def score(self, path: Sequence[str], times: Sequence[_call.Moment] | None = None) -> list[float]:
         """The credit of each touch of one journey, adding up to 1.

@@ -16,14 +16,13 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use super::glm::{Design, Family, Glm};
+use super::penalty::{Choice, HeldOut, PENALTIES, Tried};
 use super::rows::{Rows, Sequences, rows};
-use super::{
-    Credited, Explained, Learned, at_least, check_outcomes, diagnostics, share_of_one, spread, tally, text,
-};
+use super::{Credited, Explained, Learned, check_outcomes, diagnostics, share_of_one, spread, tally, text};
 use crate::attribution::Model;
-use crate::attribution::validate::{binomial, folds};
+use crate::attribution::validate::binomial;
 use crate::column::{Table, Values};
-use crate::journey::{Journey, Journeys, group_sums};
+use crate::journey::{Journey, Journeys};
 use crate::math::ascent::{Optimum, standard_errors};
 use crate::math::newton::Stop;
 use crate::math::{exact_sum, exp, ln, ln_1p, sum};
@@ -113,7 +112,7 @@ impl Default for Logistic {
             features: ChannelFeatures::default(),
             cap: 10,
             penalty: None,
-            penalties: vec![0.1, 1.0, 10.0, 100.0],
+            penalties: PENALTIES.to_vec(),
             folds: 5,
             non_negative: true,
             bags: 20,
@@ -140,8 +139,7 @@ pub struct LogisticModel {
     /// How many bags each channel was in.
     bags: Vec<u64>,
     penalty: f64,
-    /// Each penalty that was tried, and its held-out log-likelihood a journey.
-    tried: Vec<[f64; 2]>,
+    tried: Tried,
     rows: u64,
     log_likelihood: f64,
     /// Mean deviance of a journey: in the fit, out of the bags, of the rate alone.
@@ -156,16 +154,7 @@ impl Logistic {
         if self.cap == 0 {
             return Err(Error::option("cap", "must be at least 1"));
         }
-        match self.penalty {
-            Some(penalty) => at_least("penalty", penalty, 0.0)?,
-            None if self.penalties.is_empty() => {
-                return Err(Error::option("penalties", "name at least one, for example 1.0"));
-            }
-            None => self.penalties.iter().try_for_each(|p| at_least("penalties", *p, 0.0))?,
-        }
-        if !(2..=100).contains(&self.folds) {
-            return Err(Error::option("folds", format!("must be 2 to 100, not {}", self.folds)));
-        }
+        self.choice().check(&[("penalty", self.penalty)])?;
         if self.bags > 100_000 {
             return Err(Error::option("bags", "must be at most 100000"));
         }
@@ -231,42 +220,30 @@ impl Logistic {
         })
     }
 
-    /// Held-out log-likelihoods a journey of the penalties.
-    fn try_penalties(&self, journeys: &Journeys, run: &Run) -> Result<Vec<[f64; 2]>> {
-        let parts = folds(journeys, self.folds, run)?;
-        let journeys = parts.journeys();
-        let rows = rows(journeys, run, |j, key| self.key(j.path, key))?;
+    fn choice(&self) -> Choice<'_> {
+        Choice { penalties: &self.penalties, folds: self.folds }
+    }
+
+    fn try_penalties(&self, journeys: &Journeys, run: &Run) -> Result<Tried> {
         let channels = journeys.channel_count();
-        let design = self.design(&rows.keys, channels);
-        let held: Vec<[Vec<f64>; 2]> = (0..self.folds)
-            .map(|fold| {
-                let weights = parts.weights(fold);
-                weights.map(|w| {
-                    let mine: Vec<f64> = rows.journeys.iter().map(|j| w[*j as usize]).collect();
-                    group_sums(&rows.group, rows.keys.len(), &mine)
-                })
-            })
-            .collect();
         let bounds = self.bounds(channels);
-        let scores = run.map_items(self.folds, |fold| {
-            let rest = |all: &[f64], out: &[f64]| -> Vec<f64> {
-                all.iter().zip(out).map(|(a, o)| (a - o).max(0.0)).collect()
-            };
-            let [out_a, out_b] = &held[fold];
-            let (a, b) = (rest(&rows.conversions, out_a), rest(&rows.nulls, out_b));
+        let prepare = |dealt: &Journeys| {
+            let rows = rows(dealt, run, |j, key| self.key(j.path, key))?;
+            let design = self.design(&rows.keys, channels);
+            Ok((rows, design))
+        };
+        self.choice().choose(journeys, run, prepare, |(rows, design), parts, fold| {
+            let [[out_a, out_b], [a, b]] = rows.parted(&parts.weights(fold));
             let mut at = start(&a, &b, channels);
-            let mut scores = Vec::with_capacity(self.penalties.len());
+            let mut log_likelihoods = Vec::with_capacity(self.penalties.len());
             for penalty in &self.penalties {
-                let glm = Glm { family: Family::Binomial, design: &design, a: &a, b: &b, ridge: *penalty };
+                let glm = Glm { family: Family::Binomial, design, a: &a, b: &b, ridge: *penalty };
                 at = self.maximise(&glm, &at, &bounds, run)?.at;
-                let out = Glm { a: out_a, b: out_b, ..glm };
-                scores.push(out.log_likelihood(&at, run)?);
+                let out = Glm { a: &out_a, b: &out_b, ..glm };
+                log_likelihoods.push(out.log_likelihood(&at, run)?);
             }
-            Ok(scores)
-        })?;
-        let n = sum(rows.conversions.iter().chain(&rows.nulls).copied());
-        let held_out = |p: usize| sum(scores.iter().map(|s| s[p])) / n;
-        Ok(self.penalties.iter().enumerate().map(|(p, penalty)| [*penalty, held_out(p)]).collect())
+            Ok(HeldOut { log_likelihoods, journeys: sum(out_a.iter().chain(&out_b).copied()) })
+        })
     }
 
     /// Fits the regression to these journeys, open ones as failures;
@@ -279,12 +256,11 @@ impl Logistic {
     pub fn fit(&self, journeys: &Journeys, run: &Run) -> Result<LogisticModel> {
         self.check()?;
         check_outcomes(NAME, journeys, true)?;
-        let tried = if self.penalty.is_some() { Vec::new() } else { self.try_penalties(journeys, run)? };
-        let best = tried.iter().fold(None, |best: Option<[f64; 2]>, t| match best {
-            Some(b) if b[1] >= t[1] => Some(b),
-            _ => Some(*t),
-        });
-        let penalty = self.penalty.or(best.map(|b| b[0])).unwrap_or(0.0);
+        let tried = match self.penalty {
+            Some(_) => Tried::default(),
+            None => self.try_penalties(journeys, run)?,
+        };
+        let penalty = tried.or_best(self.penalty);
 
         let channels = journeys.channel_count();
         let Rows { keys, conversions: a, nulls: b, .. } =
@@ -481,12 +457,7 @@ impl Learned for LogisticModel {
     fn report(&self, name: &str) -> Option<(&'static str, Table)> {
         match name {
             "coefficients" => Some(("coefficients", self.table())),
-            "penalties" => {
-                let column = |k: usize| Values::F64(self.tried.iter().map(|t| t[k]).collect());
-                let table =
-                    Table::new().with("penalty", column(0)).with("held_out_log_likelihood", column(1));
-                Some(("penalties", table))
-            }
+            "penalties" => Some(self.tried.report()),
             "diagnostics" => {
                 let mut lines = vec![
                     ("intercept", self.intercept),
@@ -500,6 +471,7 @@ impl Learned for LogisticModel {
                 if let Some(out) = self.out_of_bag {
                     lines.push(("out_of_bag_deviance", out));
                 }
+                self.tried.diagnose(&[], &mut lines);
                 Some(diagnostics(&lines))
             }
             "incremental" => Some(("incremental", self.credited.table(&self.channels))),
@@ -521,7 +493,7 @@ impl model::Model for LogisticModel {
             && self.spreads.len() == n
             && self.spreads.iter().flatten().all(finite)
             && self.bags.len() == n
-            && self.tried.iter().flatten().all(finite)
+            && self.tried.is_sound()
             && [self.penalty, self.log_likelihood, self.deviance, self.null_deviance].iter().all(finite)
             && self.out_of_bag.iter().all(finite)
             && self.credited.is_sound(n);

@@ -10,11 +10,15 @@
 //!
 //! All of them are fitted by maximum (penalised) likelihood or by counting,
 //! never by simulation, on rows that are collapsed with their weights first.
+//! Whatever holds a model back — the ridge of `logistic` and `time_to_event`, the
+//! priors of `additive_hazard`, the smoothing of `path_counterfactual` — is given,
+//! or chosen by the likelihood of customers held out.
 
 mod additive_hazard;
 mod counterfactual;
 mod glm;
 mod logistic;
+mod penalty;
 mod rows;
 mod segmented;
 mod shao_li;
@@ -36,7 +40,7 @@ use super::Model;
 use super::fitted::Scorer;
 use crate::column::{DAY, Table, Text, Values};
 use crate::journey::{Journey, Journeys};
-use crate::math::{ExactSum, merge_sums};
+use crate::math::{ExactSum, exact_sum, merge_sums};
 use crate::run::Run;
 use crate::{Error, Result};
 
@@ -283,6 +287,12 @@ fn exposure(journeys: &Journeys, j: usize, horizon: i64) -> Exposure<'_> {
         last.saturating_add(horizon).min(journeys.watched_until(j).unwrap_or(i64::MAX)).max(last)
     };
     Exposure { path, times, end }
+}
+
+/// What some journeys with a touch count for in time.
+fn watched_weight(journeys: &Journeys, keep: impl Fn(usize) -> bool) -> f64 {
+    let some = (0..journeys.len()).filter(|j| keep(*j) && !journeys.path(*j).is_empty());
+    exact_sum(some.map(|j| journeys.conversions()[j] + journeys.open_weight(j)))
 }
 
 fn days(micros: i64) -> f64 {

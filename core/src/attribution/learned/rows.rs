@@ -123,3 +123,17 @@ where
     let (conversions, nulls) = (sums(journeys.conversions()), sums(journeys.nulls()));
     Ok(Rows { keys, journeys: journeys_of, group, conversions, nulls })
 }
+
+impl Rows {
+    /// What the rows count for in journeys held out, and in all others:
+    /// conversions and nulls.
+    pub(super) fn parted(&self, held: &[Vec<f64>; 2]) -> [[Vec<f64>; 2]; 2] {
+        let out = held.each_ref().map(|w| {
+            let mine: Vec<f64> = self.journeys.iter().map(|j| w[*j as usize]).collect();
+            group_sums(&self.group, self.keys.len(), &mine)
+        });
+        let rest = |all: &[f64], out: &[f64]| all.iter().zip(out).map(|(a, o)| (a - o).max(0.0)).collect();
+        let others = [rest(&self.conversions, &out[0]), rest(&self.nulls, &out[1])];
+        [out, others]
+    }
+}
