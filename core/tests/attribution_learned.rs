@@ -6,10 +6,10 @@ use std::io::Read;
 use std::sync::Arc;
 
 use headwater::attribution::{
-    AdditiveHazard, AdditiveHazardModel, AttributeOptions, Baseline, Fitted, Given, Link, Logistic,
-    LogisticCredit, Markov, Method, Model, PathCounterfactual, PathTransform, Scope, SegmentedOptions,
-    ShaoLi, TimeToEvent, TimeToEventModel, ValidateOptions, attribute, folds, segmented, touch_credits,
-    validate,
+    AdditiveHazard, AdditiveHazardModel, AttributeOptions, Baseline, ChannelFeatures, Fitted, Given, Link,
+    Logistic, LogisticCredit, Markov, Method, Model, PathCounterfactual, PathTransform, Scope,
+    SegmentedOptions, ShaoLi, TimeToEvent, TimeToEventModel, ValidateOptions, attribute, folds, segmented,
+    touch_credits, validate,
 };
 use headwater::column::{Columns, DAY, Data, Duration};
 use headwater::journey::{
@@ -1062,6 +1062,45 @@ proptest! {
                     prop_assert!(close(a[0], b[0], 1e-12) && close(a[1], b[1], 1e-12), "{}", model.name());
                 }
             }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+
+    /// `t` is wherever `a` is, as often and for as much: bags draw one without the other.
+    #[test]
+    fn bags_tell_no_channels_apart_that_the_data_do_not(
+        rows in proptest::collection::vec(
+            (proptest::collection::vec(0_usize..4, 1..5), 1_u8..6, 1_u8..6), 3..9
+        ),
+        counts in any::<bool>(),
+        seed in 0_u64..1_000,
+    ) {
+        let mut all: Vec<Row<String>> = vec![("b > a > t > c".to_owned(), 2.0, 3.0, 5.0)];
+        for (path, c, n) in &rows {
+            for first in ["a", "t"] {
+                let names = [first, "b", "c", "d"];
+                let text = path.iter().map(|i| names[*i]).collect::<Vec<_>>().join(" > ");
+                all.push((text, f64::from(*c), f64::from(*n), f64::from(*c)));
+            }
+        }
+        let j = paths(&all);
+        let labels = j.channel_labels();
+        let at = |label: &str| labels.iter().position(|c| c == label).unwrap();
+        let (a, t) = (at("a"), at("t"));
+        for bags in [0, 3] {
+            let features = if counts { ChannelFeatures::Counts } else { ChannelFeatures::Presence };
+            let logistic = Logistic { features, bags, penalty: Some(1.0), ..Logistic::default() };
+            let run = Run::new().seed(seed);
+            let model = logistic.fit(&j, &run).unwrap();
+            prop_assert_eq!(model.coefficients()[a], model.coefficients()[t]);
+            let spread = model.table();
+            let spread = spread.f64s("spread").unwrap();
+            prop_assert_eq!(spread[a].to_bits(), spread[t].to_bits());
+            let found = Fitted::Logistic(Arc::new(model)).totals(&j, &run).unwrap();
+            prop_assert_eq!(found[a], found[t]);
         }
     }
 }

@@ -49,6 +49,7 @@ mod rules;
 mod shapley;
 mod touch;
 mod trust;
+mod twins;
 mod validate;
 
 pub use custom::{AgeWeight, Custom, credits_by_weights};

@@ -18,8 +18,12 @@ use serde::{Deserialize, Serialize};
 use super::glm::{Design, Family, Glm};
 use super::penalty::{Choice, HeldOut, PENALTIES, Tried};
 use super::rows::{Rows, Sequences, rows};
-use super::{Credited, Explained, Learned, check_outcomes, diagnostics, share_of_one, spread, tally, text};
+use super::{
+    Credited, Explained, Learned, check_outcomes, diagnostics, share_of_one, spread, tally, text,
+    unordered_sum,
+};
 use crate::attribution::Model;
+use crate::attribution::twins::{Marked, Twins, average};
 use crate::attribution::validate::binomial;
 use crate::column::{Table, Values};
 use crate::journey::{Journey, Journeys};
@@ -194,6 +198,20 @@ impl Logistic {
         design
     }
 
+    /// The channels that rows with these conversions and nulls cannot tell apart.
+    fn twins(&self, keys: &Sequences, a: &[f64], b: &[f64], channels: usize) -> Twins {
+        let mut table = Marked::default();
+        for i in 0..keys.len() {
+            match self.features {
+                ChannelFeatures::Presence => table.push(keys.get(i).iter().map(|c| (*c, 0)), [a[i], b[i]]),
+                ChannelFeatures::Counts => {
+                    table.push(keys.get(i).chunks(2).map(|e| (e[0], e[1])), [a[i], b[i]]);
+                }
+            }
+        }
+        table.twins(channels)
+    }
+
     fn bounds(&self, channels: usize) -> Vec<(f64, f64)> {
         let low = if self.non_negative { 0.0 } else { -FURTHEST };
         let slopes = std::iter::repeat_n((low, FURTHEST), channels);
@@ -279,7 +297,10 @@ impl Logistic {
         let mut at = first.at;
         if self.bags > 0 {
             fitted = self.bagged(&whole, &at, run)?;
-            at[1..].copy_from_slice(&fitted.coefficients);
+        }
+        fitted.settle(&self.twins(&keys, &a, &b, channels));
+        at[1..].copy_from_slice(&fitted.coefficients);
+        if self.bags > 0 {
             let fixed: Vec<(f64, f64)> =
                 at.iter().enumerate().map(|(i, x)| if i == 0 { bounds[0] } else { (*x, *x) }).collect();
             at = self.maximise(&whole, &at, &fixed, run)?.at;
@@ -363,6 +384,20 @@ struct Averaged {
     out_of_bag: Option<f64>,
 }
 
+impl Averaged {
+    /// Gives channels that the data cannot tell apart the same coefficient: bags
+    /// and the last digits of a fit are all that differs between them.
+    fn settle(&mut self, twins: &Twins) {
+        average(twins, &mut self.coefficients);
+        for class in twins {
+            let squares = class.iter().map(|c| self.spreads[*c as usize].map(|s| s * s));
+            let sum = squares.sum::<Option<f64>>();
+            let spread = sum.map(|sum| (sum / class.len() as f64).sqrt());
+            class.iter().for_each(|c| self.spreads[*c as usize] = spread);
+        }
+    }
+}
+
 /// The rate alone.
 fn start(a: &[f64], b: &[f64], channels: usize) -> Vec<f64> {
     let [a, b] = [a, b].map(|w| exact_sum(w.iter().copied()));
@@ -406,6 +441,11 @@ impl LogisticModel {
         self.coefficients.get(channel as usize).copied().unwrap_or(0.0)
     }
 
+    /// What the channels of a journey add to the log odds.
+    fn adds(&self, tally: &[(u32, u32)]) -> Vec<f64> {
+        tally.iter().map(|(c, n)| self.coefficient(*c) * self.parameters.feature(*n)).collect()
+    }
+
     /// The coefficients: channel, coefficient, spread (the standard error, or
     /// with bags the standard deviation between them), bags.
     pub fn table(&self) -> Table {
@@ -432,9 +472,8 @@ impl Learned for LogisticModel {
 
     fn explain(&self, journey: &Journey<'_>, shares: &mut Vec<f64>) -> Explained {
         let counts = tally(journey.path);
-        let adds: Vec<f64> =
-            counts.iter().map(|(c, n)| self.coefficient(*c) * self.parameters.feature(*n)).collect();
-        let log_odds = self.intercept + adds.iter().sum::<f64>();
+        let adds = self.adds(&counts);
+        let log_odds = self.intercept + unordered_sum(&adds);
         let p = probability(log_odds);
         let weight = |add: &f64| match self.parameters.credit {
             LogisticCredit::Counterfactual => (p - probability(log_odds - add)).max(0.0),
@@ -447,11 +486,7 @@ impl Learned for LogisticModel {
     }
 
     fn probability(&self, journey: &Journey<'_>, _from: i64) -> Option<f64> {
-        let adds = tally(journey.path)
-            .iter()
-            .map(|(c, n)| self.coefficient(*c) * self.parameters.feature(*n))
-            .sum::<f64>();
-        Some(probability(self.intercept + adds))
+        Some(probability(self.intercept + unordered_sum(&self.adds(&tally(journey.path)))))
     }
 
     fn report(&self, name: &str) -> Option<(&'static str, Table)> {

@@ -306,11 +306,19 @@ fn tally(path: &[u32]) -> Vec<(u32, u32)> {
     sorted.chunk_by(|a, b| a == b).map(|run| (run[0], run.len() as u32)).collect()
 }
 
+/// A sum to the same bits in any order, so that it does not tell one channel
+/// from another by its code.
+fn unordered_sum(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    sorted.iter().sum()
+}
+
 /// Writes touches' shares from the weights of the channels of a tally: in
 /// proportion, a channel's split over its touches in equal parts; the same for
 /// all channels where no weight is positive, and then returns false.
 fn spread(path: &[u32], tally: &[(u32, u32)], weights: &[f64], out: &mut Vec<f64>) -> bool {
-    let total: f64 = weights.iter().sum();
+    let total = unordered_sum(weights);
     let some = total > 0.0;
     out.extend(path.iter().map(|c| {
         let at = tally.binary_search_by_key(c, |t| t.0).unwrap_or_default();
