@@ -1572,6 +1572,30 @@ export type AttributionModel =
   | Shapley
   | Markov
   | LearnedModel
+  | CallbackRule
+
+/** One touch of a converting journey, as a rule of one's own sees it. */
+export interface Touch {
+  channel: string
+  /** Its place in the journey, from 1. */
+  position: number
+  /** How many touches the journey has. */
+  touches: number
+  /** Days before the conversion; null where journeys come from paths. */
+  age: number | null
+  /** The campaign, where campaigns were read. */
+  campaign: string | null
+  /** The kind of the conversion, where kinds were read. */
+  kind: string | null
+}
+
+/**
+ * A rule of one's own: a weight of 0 or more for each touch of a journey, of
+ * which each has its part; where all are 0, all have the same. Not async. Called
+ * once for each distinct journey that converts, in short turns between which
+ * other work of the process goes on.
+ */
+export type CallbackRule = (touches: Touch[]) => ArrayLike<number>
 
 /** Whatever a model file may hold. */
 export type Model =

@@ -13,6 +13,7 @@ import warnings as _warnings
 
 from . import channels, clv, errors, identity, plot, segment, simulate
 from ._builder import JourneyBuilder
+from ._callback import Touch
 from ._core import build_info
 from ._frames import Frame
 from ._learned import (
@@ -110,6 +111,7 @@ __all__ = [
     "Stitched",
     "TimeDecay",
     "TimeToEvent",
+    "Touch",
     "attribute",
     "choose_order",
     "build_info",

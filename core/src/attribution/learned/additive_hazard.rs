@@ -564,7 +564,7 @@ impl AdditiveHazard {
     /// [`Error::NotConverged`].
     pub fn fit(&self, journeys: &Journeys, run: &Run) -> Result<AdditiveHazardModel> {
         self.check()?;
-        Model::AdditiveHazard(self.clone()).check_times(journeys)?;
+        Model::AdditiveHazard(self.clone()).check_journeys(journeys)?;
         check_outcomes(NAME, journeys, false)?;
         let data = Data::of(journeys, self.horizon.micros(), run)?;
         let tried = match (self.effect_prior, self.decay_prior) {

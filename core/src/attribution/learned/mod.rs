@@ -19,7 +19,7 @@ mod counterfactual;
 mod glm;
 mod logistic;
 mod penalty;
-mod rows;
+pub(super) mod rows;
 mod segmented;
 mod shao_li;
 mod time_to_event;

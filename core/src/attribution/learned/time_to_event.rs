@@ -410,7 +410,7 @@ impl TimeToEvent {
     /// [`Error::NotConverged`].
     pub fn fit(&self, journeys: &Journeys, run: &Run) -> Result<TimeToEventModel> {
         self.check()?;
-        Model::TimeToEvent(self.clone()).check_times(journeys)?;
+        Model::TimeToEvent(self.clone()).check_journeys(journeys)?;
         check_outcomes(NAME, journeys, false)?;
         let cut = self.cut(journeys, run)?;
         let size = journeys.channel_count() * self.ages.len();
