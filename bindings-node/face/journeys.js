@@ -1,5 +1,6 @@
 'use strict'
 // What journeys can do beyond their native half: every report is reached by name.
+const { ask } = require('./callback.js')
 
 /** `fromEvents`: conversions are a frame of their own, or the name of a flag column. */
 const fromEvents = (Journeys) => (touches, options) => {
@@ -45,7 +46,7 @@ const methods = {
     return this.report('online_offline', { ...options, offline })
   },
   touchCredits(model, options) {
-    return this.attribution('touch_credits', { ...options, model })
+    return ask(this, 'touch_credits', { ...options, model })
   },
   async ofKind(kind, options) {
     return (await this.part('of_kind', { ...options, kind })).at(0)

@@ -3,11 +3,11 @@
 
 /** Models by the name that they have in options: their class, and the reports that it has beside `diagnostics`. */
 const MODELS = {
-  path_counterfactual: ['PathCounterfactual', ['rates']],
+  path_counterfactual: ['PathCounterfactual', ['rates', 'penalties']],
   shao_li: ['ShaoLi', ['contributions']],
   logistic: ['Logistic', ['coefficients', 'penalties', 'incremental']],
-  time_to_event: ['TimeToEvent', ['effects', 'incremental']],
-  additive_hazard: ['AdditiveHazard', ['effects', 'trace', 'incremental']],
+  time_to_event: ['TimeToEvent', ['effects', 'penalties', 'incremental']],
+  additive_hazard: ['AdditiveHazard', ['effects', 'trace', 'penalties', 'incremental']],
 }
 
 /** The classes by the model's name. */

@@ -1,20 +1,14 @@
 'use strict'
 // How far to trust credits, choose between models and use the numbers: reports of attribution by name.
-const { optionError } = require('./error.js')
+const { ask, weighed } = require('./callback.js')
 
-/** Models, one or several, as an array; a function is none. */
-function list(models) {
-  const listed = Array.isArray(models) ? models : models === undefined ? [] : [models]
-  if (listed.some((model) => typeof model === 'function')) {
-    throw optionError('models', 'a function is no model: give it to creditsByWeights (models are made by new)')
-  }
-  return listed
-}
+/** Models, one or several, as an array. */
+const list = (models) => (Array.isArray(models) ? models : models === undefined ? [] : [models])
 
 /** A report that takes models, perhaps with other journeys or a frame under a name of its options. */
 const report = (name, { other, frame, option } = {}) => (journeys, models, given) => {
   const { [other]: others, [frame]: frames, ...rest } = given ?? {}
-  return journeys.attribution(name, { ...rest, ...option?.(given ?? {}), models: list(models) }, others, frames)
+  return ask(journeys, name, { ...rest, ...option?.(given ?? {}), models: list(models) }, others, frames)
 }
 
 const plain = (name) => (journeys, options) => journeys.attribution(name, { ...options })
@@ -22,11 +16,11 @@ const plain = (name) => (journeys, options) => journeys.attribution(name, { ...o
 /** `attribute(journeys, models, options)`. */
 function attribute(journeys, models, given) {
   const { lifetime, lifetimeCustomer, lifetimeValue, lifetimeMode, lifetimeMissing, ...rest } = given ?? {}
-  if (lifetime === undefined) return journeys.attribution('attribute', { ...rest, models: list(models) })
+  if (lifetime === undefined) return ask(journeys, 'attribute', { ...rest, models: list(models) })
   const { signal, onProgress, seed, threads, ...options } = rest
   const worth = { customer: lifetimeCustomer, value: lifetimeValue, mode: lifetimeMode, missing: lifetimeMissing }
   const call = { signal, onProgress, seed, threads, lifetime: worth, attribute: { ...options, models: list(models) } }
-  return journeys.attribution('attribute_lifetime', call, undefined, lifetime)
+  return ask(journeys, 'attribute_lifetime', call, undefined, lifetime)
 }
 
 /** `bootstrap(journeys, model, statistic, options)`. */
@@ -42,7 +36,7 @@ const controlled = ({ selfControlled }) => ({
 const spendColumn = ({ amount }) => ({ amount: undefined, spend: amount })
 
 /** `drift(old, new, models, options)`. */
-const drift = (old, now, models, options) => now.attribution('drift', { ...options, models: list(models) }, old)
+const drift = (old, now, models, options) => ask(now, 'drift', { ...options, models: list(models) }, old)
 
 /** Weights of each touch, or a function from a path to those of its touches. */
 async function creditsByWeights(journeys, weights, options) {
@@ -60,16 +54,7 @@ function weigh(touches, weights) {
     if (row + 1 < rows.length && Number(rows[row + 1].position) !== 1) return
     const key = JSON.stringify(path)
     if (!known.has(key)) {
-      const given = weights([...path])
-      if (typeof given?.then === 'function') {
-        given.then(undefined, () => {})
-        throw optionError('weights', 'must be a function that is not async: it gave a Promise, not the weights of a path')
-      }
-      const mine = Array.from(given, Number)
-      if (mine.length !== path.length) {
-        throw optionError('weights', `gave ${mine.length} weights for the ${path.length} touches of ${key}`)
-      }
-      known.set(key, mine)
+      known.set(key, weighed('weights', weights([...path]), path))
     }
     out.push(...known.get(key))
     path = []

@@ -109,14 +109,19 @@ impl Journeys {
         options: Unknown<'e>,
         other: Option<&Journeys>,
         frame: Unknown<'e>,
+        rules: Unknown<'e>,
     ) -> Result<Unknown<'e>> {
         let journeys = Arc::clone(&self.journeys);
         let other = other.map(|other| Arc::clone(&other.journeys));
         let prepare = |call: &Call<'e>| {
             let (options, frame) = (call.json().to_owned(), call.optional_columns(frame)?);
+            let rules = call.optional_columns(rules)?;
             Ok(move |run: &headwater::Run| -> headwater::Result<Tables> {
                 let frame = frame.map(crate::intake::Input::columns).transpose()?;
-                let given = Given { journeys: &journeys, other: other.as_deref(), frame: frame.as_ref() };
+                let rules = rules.map(crate::intake::Input::columns).transpose()?;
+                let other = other.as_deref();
+                let given =
+                    Given { journeys: &journeys, other, frame: frame.as_ref(), rules: rules.as_ref() };
                 given.report(&name, &options, run)
             })
         };

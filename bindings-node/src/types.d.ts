@@ -1432,11 +1432,17 @@ export declare class PathCounterfactual extends Learned {
   constructor(options?: {
     /** What is done to paths before they are counted. Default `"exposure"`: repeats in a row become one. */
     transform?: 'exposure' | 'unique' | 'first' | 'frequency'
-    /** How many journeys at the overall rate each path starts with. Default 0. */
-    smoothing?: number
+    /** How many journeys at the overall rate each path starts with; null: chosen from `penalties`. Default 0. */
+    smoothing?: number | null
+    /** What it is chosen from, by held-out likelihood. Default `[0.1, 1, 10, 100]`. */
+    penalties?: number[]
+    /** Folds of that choice, by customer. Default 5. */
+    folds?: number
   })
   /** The transformed paths: path, conversions, nulls, rate. */
   rates(): Frame
+  /** What was tried where the penalty was chosen: penalty, held_out_log_likelihood. */
+  penalties(): Frame
 }
 
 /** Conversion rates of channels, corrected for their pairs (Shao & Li 2011, the simple model). */
@@ -1477,7 +1483,7 @@ export declare class Logistic extends Learned {
   })
   /** The coefficients: channel, coefficient, spread, bags. */
   coefficients(): Frame
-  /** The penalties that were tried: penalty, held_out_log_likelihood. */
+  /** What was tried where the penalty was chosen: penalty, held_out_log_likelihood. */
   penalties(): Frame
   /** What would not have happened without touches: channel, credit, incremental credit, and a row `(baseline)`. */
   incremental(): Frame
@@ -1494,8 +1500,12 @@ export declare class TimeToEvent extends Learned {
     cap?: number
     /** How long an open journey is watched after its last touch. Default `"30d"`. */
     horizon?: Duration
-    /** The ridge on effects. Default 1. */
-    penalty?: number
+    /** The ridge on effects; null: chosen from `penalties`. Default 1. */
+    penalty?: number | null
+    /** What it is chosen from, by held-out likelihood. Default `[0.1, 1, 10, 100]`. */
+    penalties?: number[]
+    /** Folds of that choice, by customer. Default 5. */
+    folds?: number
     /** Whether ads can only raise the rate. Default true. */
     nonNegative?: boolean
     /** Whether the baseline's part of a conversion is left out of the split (the default), or split equally. */
@@ -1505,6 +1515,8 @@ export declare class TimeToEvent extends Learned {
   })
   /** The effects: channel, age_from, age_to, effect, standard_error, touch_days, conversions. */
   effects(): Frame
+  /** What was tried where the penalty was chosen: penalty, held_out_log_likelihood. */
+  penalties(): Frame
   /** What would not have happened without touches: channel, credit, incremental credit, and a row `(baseline)`. */
   incremental(): Frame
 }
@@ -1516,10 +1528,14 @@ export declare class AdditiveHazard extends Learned {
     effect?: number | null
     /** Where mean delays begin, and the mode of their prior. Default `"7d"`. */
     delay?: Duration
-    /** How many conversions the prior of effects is worth. Default 1. */
-    effectPrior?: number
-    /** How many conversions the prior of delays is worth. Default 1. */
-    decayPrior?: number
+    /** How many conversions the prior of effects is worth; null: chosen from `penalties`. Default 1. */
+    effectPrior?: number | null
+    /** How many conversions the prior of delays is worth; null: chosen, with that of effects. Default 1. */
+    decayPrior?: number | null
+    /** What they are chosen from, by held-out likelihood. Default `[0.1, 1, 10, 100]`. */
+    penalties?: number[]
+    /** Folds of that choice, by customer. Default 5. */
+    folds?: number
     /** Whether there is a rate without any ad. Default false. */
     baselineHazard?: boolean
     /** Whether the baseline's part of a conversion is left out of the split (the default), or split equally. */
@@ -1537,6 +1553,8 @@ export declare class AdditiveHazard extends Learned {
   effects(): Frame
   /** The steps of the fit: step, log_likelihood, penalised. */
   trace(): Frame
+  /** What was tried where the penalty was chosen: penalty, held_out_log_likelihood. */
+  penalties(): Frame
   /** What would not have happened without touches: channel, credit, incremental credit, and a row `(baseline)`. */
   incremental(): Frame
 }
@@ -1668,6 +1686,30 @@ export type AttributionModel =
   | Shapley
   | Markov
   | LearnedModel
+  | CallbackRule
+
+/** One touch of a converting journey, as a rule of one's own sees it. */
+export interface Touch {
+  channel: string
+  /** Its place in the journey, from 1. */
+  position: number
+  /** How many touches the journey has. */
+  touches: number
+  /** Days before the conversion; null where journeys come from paths. */
+  age: number | null
+  /** The campaign, where campaigns were read. */
+  campaign: string | null
+  /** The kind of the conversion, where kinds were read. */
+  kind: string | null
+}
+
+/**
+ * A rule of one's own: a weight of 0 or more for each touch of a journey, of
+ * which each has its part; where all are 0, all have the same. Not async. Called
+ * once for each distinct journey that converts, in short turns between which
+ * other work of the process goes on.
+ */
+export type CallbackRule = (touches: Touch[]) => ArrayLike<number>
 
 /** Whatever a model file may hold. */
 export type Model =

@@ -57,8 +57,37 @@ test('weights by a function are those of the same rule as data', async () => {
   await assert.rejects(hw.creditsByWeights(made, async (path) => path.map(() => 1)), { code: 'HW_OPTION', message: /async/ })
   const fails = async () => { throw new Error('never unhandled') }
   await assert.rejects(hw.creditsByWeights(made, fails), { code: 'HW_OPTION', message: /async/ })
-  const models = [(path) => path.map(() => 1)]
-  await assert.rejects(async () => hw.attribute(made, models), { code: 'HW_OPTION', message: /creditsByWeights/ })
+})
+
+test('a function is a rule wherever models are taken', async () => {
+  const made = await journeys()
+  const seen = []
+  const rising = (touches) => {
+    seen.push(JSON.stringify(touches))
+    return touches.map(({ channel, position }) => position * (channel === 'a' ? 2 : 1))
+  }
+  const data = new hw.Custom({ fromStart: [1, 2, 3, 4, 5, 6], channels: { a: 2 } })
+  const call = (model) => hw.attribute(made, ['linear', model], { bootstrap: 20, seed: 3 })
+  const [found, wanted] = [await call(rising), await call(data)]
+  for (const name of ['conversions', 'conversions_low', 'share_high']) assert.deepEqual(found.column(name), wanted.column(name))
+  assert.equal(seen.length, new Set(seen).size)
+  assert.equal(JSON.parse(seen[0])[0].position, 1)
+  const names = (await hw.attribute(made, [rising, (touches) => touches.map(() => 1)])).column('model')
+  assert.deepEqual([...new Set(names)], ['callback(rising)', 'callback(function)'])
+  assert.ok((await hw.drift(made, made, rising, { bootstrap: 20 })).column('change').every((x) => x === 0))
+  assert.equal((await hw.compare(made, ['linear', rising])).rows, 1)
+  assert.deepEqual((await made.touchCredits(rising)).column('conversions'), (await made.touchCredits(data)).column('conversions'))
+})
+
+test('a function that is no rule is named', async () => {
+  const made = await journeys()
+  const short = () => []
+  const negative = (touches) => touches.map(() => -1)
+  const late = async () => { throw new Error('never unhandled') }
+  await assert.rejects(hw.attribute(made, short), { code: 'HW_OPTION', message: /short.*gave 0 weights/ })
+  await assert.rejects(hw.attribute(made, [negative]), { code: 'HW_OPTION', message: /negative.*gave -1 to touch 1/ })
+  await assert.rejects(hw.attribute(made, late), { code: 'HW_OPTION', message: /late.*async/ })
+  await assert.rejects(async () => hw.attribute(made, hw.Markov), { code: 'HW_OPTION', message: /new Markov/ })
 })
 
 test('experiments, money, differences and drift', async () => {

@@ -42,6 +42,14 @@ const tables = (frame, expected, report) => {
   return { [main]: frame, ...Object.fromEntries(extras) }
 }
 
+/** A model `callback` as a function that says what it said of each touch, in their order. */
+function replayed(model, rules) {
+  if (model.model !== 'callback') return model
+  const said = Array.from(rules[model.name])
+  const rule = (touches) => said.splice(0, touches.length)
+  return Object.defineProperty(rule, 'name', { value: model.name })
+}
+
 async function reports(made, timed) {
   const out = { paths: made.paths(), transitions: made.transitions(), lengths: made.lengths(), channels: made.channels(), summary: made.summary() }
   if (timed) out.lags = made.lags()
@@ -152,6 +160,10 @@ const calls = {
   },
   attribution: async ({ frames, options: { journeys: given, other, report, options } }, expected) => {
     const there = Object.keys(frames).some((name) => name.startsWith('other_'))
+    if (frames.rules) {
+      const { models, ...rest } = options
+      return tables(await hw.attribute(await made(frames, given), models.map((model) => replayed(model, frames.rules)), rest), expected)
+    }
     const beside = there ? await made(frames, other, 'other_') : undefined
     return tables(await (await made(frames, given)).attribution(report, options, beside, frames.frame), expected)
   },

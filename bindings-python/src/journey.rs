@@ -65,7 +65,8 @@ impl Journeys {
     }
 
     /// A report of attribution by name, with other journeys or a frame where it takes them.
-    #[pyo3(signature = (name, options, run, other=None, frame=None))]
+    #[pyo3(signature = (name, options, run, other=None, frame=None, rules=None))]
+    #[allow(clippy::too_many_arguments)]
     fn attribution(
         &self,
         py: Python<'_>,
@@ -74,10 +75,11 @@ impl Journeys {
         run: RunArgs,
         other: Option<Bound<'_, Journeys>>,
         frame: Option<&Bound<'_, PyAny>>,
+        rules: Option<&Bound<'_, PyAny>>,
     ) -> Outcome<Frames> {
-        let frame = frame.map(columns).transpose()?;
+        let (frame, rules) = (frame.map(columns).transpose()?, rules.map(columns).transpose()?);
         let other = other.as_ref().map(|journeys| &journeys.get().0);
-        let given = Given { journeys: &self.0, other, frame: frame.as_ref() };
+        let given = Given { journeys: &self.0, other, frame: frame.as_ref(), rules: rules.as_ref() };
         run.call(py, |run| frames(given.report(name, options, run)?))
     }
 

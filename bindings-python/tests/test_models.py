@@ -377,6 +377,10 @@ def test_learned_models_are_validated_and_segmented():
     fitted = hw.Logistic(bags=0, penalty=1.0).fit(mixed())
     assert fitted.channels_ == sorted(set(MIXED["channel"]))
     assert columns(fitted.tried())["penalty"] == []
+    chosen = hw.PathCounterfactual(smoothing=None, penalties=[1.0, 5.0], folds=2).fit(mixed())
+    assert columns(chosen.tried())["penalty"] == [1.0, 5.0]
+    assert "smoothing" in columns(chosen.diagnostics())["name"]
+    assert hw.PathCounterfactual.from_bytes(chosen.to_bytes()).smoothing is None
     assert columns(hw.AdditiveHazard().fit(mixed()).trace())["step"][0] == 0
     with pytest.raises(hw.OptionError, match="predicts nothing"):
         hw.validate(mixed(), "linear")

@@ -99,15 +99,59 @@ def test_weights_by_a_function_and_by_numbers(paths):
         hw.credits_by_weights(paths, lambda path: [1.0])
 
 
-def test_what_is_no_model_says_what_to_do(paths):
-    def weigh(path):
-        return [1.0] * len(path)
+def test_a_function_is_a_rule_wherever_models_are_taken(paths):
+    seen = []
 
-    for models in (weigh, [weigh], ["last", weigh]):
-        with pytest.raises(hw.OptionError, match="credits_by_weights"):
-            hw.attribute(paths, models)
-    with pytest.raises(hw.OptionError, match="credits_by_weights"):
-        hw.validate(paths, [weigh])
+    def rising(touches):
+        seen.append(touches)
+        assert all(touch.touches == len(touches) and touch.age is None for touch in touches)
+        return [touch.position * (2.0 if touch.channel == "a" else 1.0) for touch in touches]
+
+    as_data = hw.Custom(from_start=[1.0, 2.0, 3.0, 4.0, 5.0], channels={"a": 2.0})
+    found = hw.attribute(paths, ["linear", rising], bootstrap=20, seed=3)
+    assert len(seen) == len(set(map(tuple, seen)))
+    assert isinstance(seen[0][0], hw.Touch)
+    data = hw.attribute(paths, ["linear", as_data], bootstrap=20, seed=3)
+    for column in ("conversions", "conversions_low", "share_high"):
+        assert found[column].to_list() == data[column].to_list()
+    assert set(found["model"]) == {"linear", "callback"}
+    assert set(hw.attribute(paths, [rising, lambda t: [1] * len(t)])["model"]) == {
+        "callback(rising)",
+        "callback(<lambda>)",
+    }
+    drifted = hw.drift(paths, paths, rising, bootstrap=20)
+    assert drifted["change"].to_list() == [0.0] * len(drifted)
+    assert len(hw.compare(paths, ["linear", rising])) == 1
+    credits = paths.touch_credits(rising)
+    assert credits["conversions"].to_list() == paths.touch_credits(as_data)["conversions"].to_list()
+
+
+def test_a_function_that_is_no_rule_is_named(paths):
+    def wrong(touches):
+        return [1.0] * (len(touches) + 1)
+
+    def negative(touches):
+        return [-1.0] * len(touches)
+
+    def empty(touches):
+        return [float("nan")] * len(touches)
+
+    def broken(touches):
+        raise ZeroDivisionError
+
+    with pytest.raises(hw.OptionError, match="`wrong`: gave . weights for the"):
+        hw.attribute(paths, wrong)
+    with pytest.raises(hw.OptionError, match="`negative`: gave -1.0 to touch 1"):
+        hw.attribute(paths, ["last", negative])
+    with pytest.raises(hw.OptionError, match="`empty`: gave nan"):
+        hw.attribute(paths, empty)
+    with pytest.raises(ZeroDivisionError):
+        hw.attribute(paths, broken)
+    with pytest.raises(hw.OptionError, match="callback predicts nothing"):
+        hw.validate(paths, [lambda touches: [1.0] * len(touches)])
+
+
+def test_what_is_no_model_says_what_to_do(paths):
     with pytest.raises(hw.OptionError, match=r"give `Markov\(\)`"):
         hw.compare(paths, [hw.Markov])
     with pytest.raises(hw.OptionError, match="models"):

@@ -48,11 +48,28 @@ def by_name(call: str, frames: dict[str, Any], options: dict[str, Any]) -> dict[
         if "segments" in frames:
             made = made.with_segments(frames["segments"])
         return made._tables(options["report"], options.get("options"))
+    if "rules" in frames:
+        said = columns(frames["rules"])
+        models = [replayed(model, said) for model in options["options"].pop("models")]
+        return {"credits": hw.attribute(made, models, **options["options"])}
     there = any(name.startswith("other_") for name in frames)
     other = journeys(frames, options.get("other", {}), "other_") if there else None
     return made._attribution(
         options["report"], options.get("options", {}), other=other, frame=frames.get("frame")
     )
+
+
+def replayed(model: Any, rules: dict[str, list[float]]) -> Any:
+    """A model `callback` as a function that says what it said of each touch, in their order."""
+    if not isinstance(model, dict) or model["model"] != "callback":
+        return model
+    said = iter(rules[model["name"]])
+
+    def rule(touches: list[hw.Touch]) -> list[float]:
+        return [next(said) for _ in touches]
+
+    rule.__name__ = model["name"]
+    return rule
 
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)

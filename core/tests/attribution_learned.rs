@@ -6,10 +6,10 @@ use std::io::Read;
 use std::sync::Arc;
 
 use headwater::attribution::{
-    AdditiveHazard, AdditiveHazardModel, AttributeOptions, Baseline, Fitted, Given, Link, Logistic,
-    LogisticCredit, Markov, Method, Model, PathCounterfactual, PathTransform, Scope, SegmentedOptions,
-    ShaoLi, TimeToEvent, TimeToEventModel, ValidateOptions, attribute, folds, segmented, touch_credits,
-    validate,
+    AdditiveHazard, AdditiveHazardModel, AttributeOptions, Baseline, ChannelFeatures, Fitted, Given, Link,
+    Logistic, LogisticCredit, Markov, Method, Model, PathCounterfactual, PathTransform, Scope,
+    SegmentedOptions, ShaoLi, TimeToEvent, TimeToEventModel, ValidateOptions, attribute, folds, segmented,
+    touch_credits, validate,
 };
 use headwater::column::{Columns, DAY, Data, Duration};
 use headwater::journey::{
@@ -23,6 +23,8 @@ use proptest::prelude::*;
 use rand::Rng;
 
 type Row<S> = (S, f64, f64, f64);
+/// Touches (channel, day) and perhaps a conversion.
+type User = (Vec<(u32, f64)>, Option<f64>);
 
 const TOY: [Row<&str>; 5] = [
     ("A > B > C", 10.0, 20.0, 1000.0),
@@ -218,7 +220,7 @@ fn ten_thousand_paths_agree_with_the_reference() {
 #[test]
 fn smoothing_pulls_rates_to_the_overall_one() {
     let j = paths(&TOY);
-    let model = PathCounterfactual { smoothing: 30.0, ..PathCounterfactual::default() };
+    let model = PathCounterfactual { smoothing: Some(30.0), ..PathCounterfactual::default() };
     let fitted = Fitted::PathCounterfactual(Arc::new(model.fit(&j, &Run::new()).unwrap()));
     // A > B > C: (10 + 30 / 6) / (30 + 30).
     assert!(close(fitted.predict(&["A", "B", "C"], &[], None).unwrap(), 0.25, 1e-15));
@@ -388,7 +390,7 @@ fn one_channel_has_the_rates_of_occurrence() {
             link,
             ages: spans(&[5]),
             horizon: Duration::from_days(15),
-            penalty: 0.0,
+            penalty: Some(0.0),
             ..TimeToEvent::default()
         };
         let model = spec.fit(&timed(&users, 100.0), &Run::new()).unwrap();
@@ -454,7 +456,7 @@ fn the_likelihood_is_the_definitions_and_the_fit_is_its_maximum() {
             link,
             ages: spans(&[2, 6]),
             horizon: Duration::from_days(12),
-            penalty: 0.5,
+            penalty: Some(0.5),
             non_negative: false,
             ..TimeToEvent::default()
         };
@@ -577,8 +579,8 @@ fn em_without_priors_follows_the_reference_trace() {
     let spec = AdditiveHazard {
         effect: Some(0.5),
         delay: Duration::from_days(2),
-        effect_prior: 0.0,
-        decay_prior: 0.0,
+        effect_prior: Some(0.0),
+        decay_prior: Some(0.0),
         method: Method::Em,
         max_iterations: 1000,
         // The rises at steps 499 and 500 are 2.190e-9 and 2.145e-9.
@@ -812,8 +814,11 @@ fn journeys_from_which_nothing_can_be_learned_are_errors() {
         let users = [(vec![(0, 1.0)], Some(2.0)), (vec![(0, 1.0), (1, 2.0)], Some(3.0))];
         assert!(Fitted::fit(&model, &timed(&users, 9.0), &Run::new()).is_ok());
     }
-    let bad: [Model; 9] = [
-        Model::PathCounterfactual(PathCounterfactual { smoothing: -1.0, ..PathCounterfactual::default() }),
+    let bad: [Model; 12] = [
+        Model::PathCounterfactual(PathCounterfactual {
+            smoothing: Some(-1.0),
+            ..PathCounterfactual::default()
+        }),
         Model::Logistic(Logistic { penalty: Some(f64::NAN), ..Logistic::default() }),
         Model::Logistic(Logistic { sample_share: 0.0, ..Logistic::default() }),
         Model::Logistic(Logistic { folds: 1, ..Logistic::default() }),
@@ -822,9 +827,144 @@ fn journeys_from_which_nothing_can_be_learned_are_errors() {
         Model::TimeToEvent(TimeToEvent { ages: spans(&[7, 1]), ..TimeToEvent::default() }),
         Model::AdditiveHazard(AdditiveHazard { effect: Some(0.0), ..AdditiveHazard::default() }),
         Model::AdditiveHazard(AdditiveHazard { tolerance: 0.0, ..AdditiveHazard::default() }),
+        Model::AdditiveHazard(AdditiveHazard { decay_prior: Some(-1.0), ..AdditiveHazard::default() }),
+        Model::TimeToEvent(TimeToEvent { penalty: None, penalties: vec![], ..TimeToEvent::default() }),
+        Model::TimeToEvent(TimeToEvent { folds: 1, ..TimeToEvent::default() }),
     ];
     for model in bad {
         assert!(matches!(Fitted::fit(&model, &all, &Run::new()), Err(Error::Option { .. })), "{model:?}");
+    }
+}
+
+// Penalties chosen on customers held out.
+
+const TRIED: [f64; 3] = [0.5, 5.0, 50.0];
+
+/// Each penalty-choosing model twice: with this penalty, or with those to choose from.
+fn regularised(penalty: Option<f64>) -> Vec<Model> {
+    let (penalties, folds) = (TRIED.to_vec(), 3);
+    let horizon = Duration::from_days(12);
+    vec![
+        Model::PathCounterfactual(PathCounterfactual {
+            smoothing: penalty,
+            penalties: penalties.clone(),
+            folds,
+            ..PathCounterfactual::default()
+        }),
+        Model::Logistic(Logistic {
+            penalty,
+            penalties: penalties.clone(),
+            folds,
+            bags: 0,
+            ..Logistic::default()
+        }),
+        Model::TimeToEvent(TimeToEvent {
+            penalty,
+            penalties: penalties.clone(),
+            folds,
+            ages: spans(&[5]),
+            horizon,
+            ..TimeToEvent::default()
+        }),
+        Model::AdditiveHazard(AdditiveHazard {
+            effect_prior: penalty,
+            decay_prior: penalty,
+            penalties,
+            folds,
+            baseline_hazard: true,
+            horizon,
+            ..AdditiveHazard::default()
+        }),
+    ]
+}
+
+/// The log-likelihood of customers by a fitted model, by its definition.
+fn of_held_out(fitted: &Fitted, users: &[User]) -> f64 {
+    match fitted {
+        Fitted::AdditiveHazard(model) => by_journey(users, 40.0, 12.0, model),
+        Fitted::TimeToEvent(model) => by_grid(users, 40.0, 12.0, |touches| {
+            let mut counts = [0_u32; 3];
+            touches.iter().filter(|t| t.1 < 5.0).for_each(|t| counts[t.0 as usize] += 1);
+            let eta: f64 = counts.iter().zip(model.effects()).map(|(n, b)| f64::from((*n).min(5)) * b).sum();
+            model.baseline_rate() * exp(eta)
+        }),
+        other => users
+            .iter()
+            .map(|(touches, conversion)| {
+                let path: Vec<String> = touches.iter().map(|t| t.0.to_string()).collect();
+                let p = other.predict(&path, &[], None).unwrap();
+                if conversion.is_some() { ln(p) } else { ln_1p(-p) }
+            })
+            .sum(),
+    }
+}
+
+#[test]
+fn a_penalty_is_chosen_by_the_likelihood_of_customers_held_out() {
+    let users = market(21, 300);
+    let run = Run::new().seed(6);
+    let j = timed(&users, 40.0);
+    let dealt = folds(&j, 3, &run).unwrap();
+    let mut chosen = Vec::new();
+    for (at, model) in regularised(None).iter().enumerate() {
+        let fitted = Fitted::fit(model, &j, &run).unwrap();
+        let tried = table(&fitted, "penalties");
+        assert_eq!(tried.f64s("penalty").unwrap(), TRIED);
+        let scores = tried.f64s("held_out_log_likelihood").unwrap();
+        for (penalty, score) in TRIED.iter().zip(scores) {
+            let mut sum = 0.0;
+            for fold in 0..3 {
+                let given = &regularised(Some(*penalty))[at];
+                let trained = Fitted::fit(given, &dealt.train(fold), &run).unwrap();
+                let test = dealt.test(fold);
+                let who = (0..test.len()).map(|i| test.customer(i).unwrap() as usize);
+                let held: Vec<User> = who.map(|i| users[i].clone()).collect();
+                sum += of_held_out(&trained, &held);
+            }
+            assert!(close(*score, sum / 300.0, 1e-8), "{} {penalty}: {score} {}", model.name(), sum / 300.0);
+        }
+        let best = (0..3).max_by(|a, b| scores[*a].total_cmp(&scores[*b])).unwrap();
+        assert_eq!(fact(&fitted, "held_out_log_likelihood"), scores[best]);
+        // What follows is the model with that penalty given.
+        let given = Fitted::fit(&regularised(Some(TRIED[best]))[at], &j, &run).unwrap();
+        assert_eq!(fitted.totals(&j, &run).unwrap(), given.totals(&j, &run).unwrap());
+        assert_eq!(table(&given, "penalties").rows(), 0);
+        let again = Fitted::from_bytes(&fitted.to_bytes().unwrap()).unwrap().unwrap();
+        assert_eq!(table(&again, "penalties"), tried);
+        chosen.push(best);
+    }
+    assert!(chosen.iter().any(|best| *best != chosen[0]), "{chosen:?}: the models differ in what they need");
+}
+
+#[test]
+fn of_two_priors_the_one_that_is_given_stays() {
+    let j = timed(&market(21, 300), 40.0);
+    let spec = |decay_prior| AdditiveHazard {
+        effect_prior: Some(2.0),
+        decay_prior,
+        penalties: vec![0.5, 50.0],
+        folds: 3,
+        ..AdditiveHazard::default()
+    };
+    let chosen = spec(None).fit(&j, &Run::new()).unwrap();
+    let [effect, decay] = chosen.priors();
+    assert!(effect == 2.0 && (decay == 0.5 || decay == 50.0), "{effect} {decay}");
+    assert_eq!(chosen.effects(), spec(Some(decay)).fit(&j, &Run::new()).unwrap().effects());
+}
+
+#[test]
+fn a_fold_with_all_conversions_is_an_error() {
+    let mut users: Vec<User> = (0..30).map(|i| (vec![(0, f64::from(i % 5))], None)).collect();
+    users[3].1 = Some(9.0);
+    let j = timed(&users, 40.0);
+    for model in regularised(None) {
+        let found = Fitted::fit(&model, &j, &Run::new());
+        assert!(
+            matches!(&found, Err(Error::NotEnoughData { .. }))
+                && found.as_ref().unwrap_err().to_string().contains("folds"),
+            "{} {found:?}",
+            model.name()
+        );
     }
 }
 
@@ -857,7 +997,10 @@ fn one_channel_has_it_all_and_two_hundred_are_not_too_many() {
 fn models_named_twice_show_what_differs() {
     let models = vec![
         Model::PathCounterfactual(counterfactual(PathTransform::First)),
-        Model::PathCounterfactual(PathCounterfactual { smoothing: 2.0, ..PathCounterfactual::default() }),
+        Model::PathCounterfactual(PathCounterfactual {
+            smoothing: Some(2.0),
+            ..PathCounterfactual::default()
+        }),
         "path_counterfactual".parse().unwrap(),
     ];
     let found =
@@ -919,6 +1062,45 @@ proptest! {
                     prop_assert!(close(a[0], b[0], 1e-12) && close(a[1], b[1], 1e-12), "{}", model.name());
                 }
             }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+
+    /// `t` is wherever `a` is, as often and for as much: bags draw one without the other.
+    #[test]
+    fn bags_tell_no_channels_apart_that_the_data_do_not(
+        rows in proptest::collection::vec(
+            (proptest::collection::vec(0_usize..4, 1..5), 1_u8..6, 1_u8..6), 3..9
+        ),
+        counts in any::<bool>(),
+        seed in 0_u64..1_000,
+    ) {
+        let mut all: Vec<Row<String>> = vec![("b > a > t > c".to_owned(), 2.0, 3.0, 5.0)];
+        for (path, c, n) in &rows {
+            for first in ["a", "t"] {
+                let names = [first, "b", "c", "d"];
+                let text = path.iter().map(|i| names[*i]).collect::<Vec<_>>().join(" > ");
+                all.push((text, f64::from(*c), f64::from(*n), f64::from(*c)));
+            }
+        }
+        let j = paths(&all);
+        let labels = j.channel_labels();
+        let at = |label: &str| labels.iter().position(|c| c == label).unwrap();
+        let (a, t) = (at("a"), at("t"));
+        for bags in [0, 3] {
+            let features = if counts { ChannelFeatures::Counts } else { ChannelFeatures::Presence };
+            let logistic = Logistic { features, bags, penalty: Some(1.0), ..Logistic::default() };
+            let run = Run::new().seed(seed);
+            let model = logistic.fit(&j, &run).unwrap();
+            prop_assert_eq!(model.coefficients()[a], model.coefficients()[t]);
+            let spread = model.table();
+            let spread = spread.f64s("spread").unwrap();
+            prop_assert_eq!(spread[a].to_bits(), spread[t].to_bits());
+            let found = Fitted::Logistic(Arc::new(model)).totals(&j, &run).unwrap();
+            prop_assert_eq!(found[a], found[t]);
         }
     }
 }
@@ -1119,7 +1301,7 @@ fn segments_that_differ_keep_their_own_model() {
     assert!(matches!(segmented(&paths(&TOY), Some(&segments), &options, &run), Err(Error::Option { .. })));
     let rule = SegmentedOptions { model: Model::Linear, ..options.clone() };
     assert!(matches!(segmented(&j, Some(&segments), &rule, &run), Err(Error::Option { .. })));
-    let given = Given { journeys: &j, other: None, frame: Some(&segments) };
+    let given = Given { journeys: &j, other: None, frame: Some(&segments), rules: None };
     let tables = given.report("segmented", r#"{"model": "shao_li"}"#, &run).unwrap();
     assert_eq!(tables.iter().map(|t| t.0).collect::<Vec<_>>(), ["credits", "segments", "effects"]);
     assert!(Given::from(&j).report("segmented", "{}", &run).is_err());

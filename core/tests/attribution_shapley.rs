@@ -633,3 +633,49 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    /// `t` is wherever `a` is, for as much; the rest are too many to list coalitions.
+    #[test]
+    fn sampled_values_of_channels_that_swap_are_the_same_to_the_last_bit(
+        rows in proptest::collection::vec((0_u32..16, 1_u8..5, 0_u8..5, 0_u8..3), 1..7),
+        both in 0_u8..4,
+        seed in 0_u64..1_000,
+    ) {
+        let crowd: Vec<String> = (0..24).map(|i| format!("z{i:02}")).collect();
+        let mut all = vec![(crowd.join(" > "), 1.0, 5.0, 2.0)];
+        let mut taken = BTreeSet::new();
+        for (set, c, n, v) in &rows {
+            // Bit 0 is a, or t.
+            let named = |first: &str| {
+                let names = [first, "b", "c", "d"];
+                let there = (0..4).filter(|i| set >> i & 1 == 1).map(|i| names[i]);
+                there.collect::<Vec<_>>().join(" > ")
+            };
+            for path in BTreeSet::from([named("a"), named("t")]) {
+                if !path.is_empty() && taken.insert(path.clone()) {
+                    all.push((path, f64::from(*c), f64::from(*n), f64::from(*v)));
+                }
+            }
+        }
+        all.push(("a > d > t".to_owned(), f64::from(both), 3.0, f64::from(both)));
+        let j = journeys(&all);
+        let run = Run::new().seed(seed);
+        let shapley = Shapley { samples: 20, ..of(Worth::Rate) };
+        let model = shapley.fit(&j, &run).unwrap();
+        let at = |label: &str| model.channels().iter().position(|c| c == label).unwrap();
+        let (a, t) = (at("a"), at("t"));
+        let errors = model.standard_errors().unwrap();
+        prop_assert_eq!((model.values()[a], errors[a]), (model.values()[t], errors[t]));
+        prop_assert_eq!(model.values_value()[a], model.values_value()[t]);
+        let z = |i: usize| model.values()[at(&format!("z{i:02}"))];
+        prop_assert!((1..24).all(|i| z(i) == z(0)));
+        let total = j.total_conversions() / (j.total_conversions() + j.total_nulls());
+        prop_assert!(close(model.values().iter().sum(), total, 1e-12));
+        if let Ok(credits) = totals(&j, shapley) {
+            prop_assert_eq!(credits[a][0], credits[t][0]);
+        }
+    }
+}

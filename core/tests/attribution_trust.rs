@@ -1040,7 +1040,7 @@ fn lifetime_value_is_carried_by_conversions() {
     assert!(j.with_lifetime(&one, &zero, &Run::new()).is_ok());
     let twice = Columns::new().with("customer", vec!["p1", "p1"]).with("lifetime_value", vec![5.0, 6.0]);
     assert!(matches!(j.with_lifetime(&twice, &zero, &Run::new()), Err(Error::Row { .. })));
-    let tables = Given { journeys: &j, other: None, frame: Some(&frame) }
+    let tables = Given { journeys: &j, other: None, frame: Some(&frame), rules: None }
         .report("attribute_lifetime", r#"{"attribute": {"models": ["last"]}}"#, &Run::new())
         .unwrap();
     let value: f64 = floats(&tables[0].1, "value").iter().sum();
@@ -1065,4 +1065,34 @@ fn reports_are_there_by_name() {
     ] {
         assert!(given.report(name, json, &run).is_err(), "{name}");
     }
+}
+
+/// Touches of weight 0 earn nothing, in samples and by period too.
+#[test]
+fn samples_and_periods_know_the_weights_of_touches() {
+    let touches = Columns::new()
+        .with("customer", vec!["x", "x", "y", "y"])
+        .with("time", vec!["2024-01-01", "2024-01-02", "2024-01-01", "2024-01-03"])
+        .with("channel", vec!["seen", "clicked", "seen", "clicked"])
+        .with("weight", vec![0.0, 1.0, 0.0, 1.0]);
+    let orders =
+        Columns::new().with("customer", vec!["x", "y"]).with("time", vec!["2024-01-04", "2024-02-01"]);
+    let options = EventOptions { weight: Some("weight".into()), ..EventOptions::default() };
+    let journeys = Journeys::from_events(&touches, Some(&orders), &options, &Run::new()).unwrap();
+    let models = vec![Model::Linear];
+    let options = AttributeOptions { models: models.clone(), bootstrap: 20, ..Default::default() };
+    let credits = attribute(&journeys, &options, &Run::new()).unwrap().table();
+    assert_eq!(credits.text("channel", 1).as_deref(), Some("seen"));
+    for column in ["conversions", "conversions_low", "conversions_high"] {
+        assert_eq!(credits.f64s(column).unwrap()[1], 0.0, "{column}");
+    }
+    let spend = Columns::new()
+        .with("channel", vec!["seen", "clicked"])
+        .with("date", vec!["2024-01-01", "2024-01-01"])
+        .with("spend", vec![1.0, 1.0]);
+    let options = MoneyOptions { models, period: MoneyPeriod::Month, ..MoneyOptions::default() };
+    let [table, _] = money(&journeys, Some(&spend), &options, &Run::new()).unwrap();
+    let seen = (0..table.rows()).filter(|row| table.text("channel", *row).as_deref() == Some("seen"));
+    let credited: Vec<f64> = seen.map(|row| table.f64s("conversions").unwrap()[row]).collect();
+    assert!(!credited.is_empty() && credited.iter().all(|c| *c == 0.0), "{credited:?}");
 }

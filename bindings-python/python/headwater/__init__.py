@@ -14,6 +14,7 @@ import warnings as _warnings
 from . import channels, clv, errors, identity, plot, segment, simulate
 from ._bootstrap import bootstrap
 from ._builder import JourneyBuilder
+from ._callback import Touch
 from ._core import build_info
 from ._frames import Frame
 from ._learned import (
@@ -111,6 +112,7 @@ __all__ = [
     "Stitched",
     "TimeDecay",
     "TimeToEvent",
+    "Touch",
     "attribute",
     "bootstrap",
     "choose_order",

@@ -64,16 +64,12 @@ def dump(name: str, value: Any) -> str:
 
 
 def models(given: Any) -> list[Any]:
-    """Models, one or several, as a list; a function is none."""
-    alone = isinstance(given, (str, Mapping)) or hasattr(given, "_options")
+    """Models, one or several, as a list."""
+    alone = isinstance(given, (str, Mapping)) or hasattr(given, "_options") or callable(given)
     listed = list(given) if isinstance(given, Iterable) and not alone else [given]
     for model in listed:
         if isinstance(model, type):
             raise OptionError(f"option `models`: `{model.__name__}` is a class; give `{model.__name__}()`")
-        if callable(model):
-            raise OptionError(
-                "option `models`: a function is no model; give it to `credits_by_weights(journeys, function)`"
-            )
     return listed
 
 

@@ -38,7 +38,13 @@ class Journeys:
     def counts(self, run: _Run) -> Model: ...
     def report(self, name: str, options: str, run: _Run) -> _Frames: ...
     def attribution(
-        self, name: str, options: str, run: _Run, other: Journeys | None = None, frame: object = None
+        self,
+        name: str,
+        options: str,
+        run: _Run,
+        other: Journeys | None = None,
+        frame: object = None,
+        rules: object = None,
     ) -> _Frames: ...
     def part(
         self, name: str, options: str, run: _Run, frame: object = None

@@ -48,7 +48,16 @@ class _Learned(FittedModel):
         return dict(zip(facts["name"], facts["value"], strict=True))
 
 
-class _Incremental(_Learned):
+class _Regularised(_Learned):
+    def tried(self) -> Any:
+        """What the penalty was chosen from, as a frame: penalty, held_out_log_likelihood (a journey).
+
+        Without rows where it was given. `diagnostics` has the choice and its score.
+        """
+        return self._tables("penalties")["penalties"]
+
+
+class _Incremental(_Regularised):
     def incremental(self) -> Any:
         """What would not have happened without touches, of the journeys of the fit.
 
@@ -61,7 +70,7 @@ class _Incremental(_Learned):
         return self._tables("incremental")["incremental"]
 
 
-class PathCounterfactual(_Learned):
+class PathCounterfactual(_Regularised):
     """What the conversion rate of the observed path falls by without the touch (Google's fractribution).
 
     Parameters
@@ -69,20 +78,29 @@ class PathCounterfactual(_Learned):
     transform : {"exposure", "unique", "first", "frequency"}, default "exposure"
         What is done to paths before they are counted: repeats in a row become one; nothing; only the first
         touch of each channel stays; each channel once, with how often it occurs.
-    smoothing : float, default 0.0
-        How many journeys at the overall rate each path starts with.
+    smoothing : float, optional, default 0.0
+        How many journeys at the overall rate each path starts with; None: chosen from ``penalties`` by
+        held-out likelihood.
+    penalties : sequence of float, default (0.1, 1, 10, 100)
+    folds : int, default 5
+        Folds of that choice, by customer.
     """
 
     _name = "path_counterfactual"
     _kind = "attribution.PathCounterfactual"
+    _nullable = ("smoothing",)
 
     def __init__(
         self,
         transform: Literal["exposure", "unique", "first", "frequency"] = "exposure",
-        smoothing: float = 0.0,
+        smoothing: float | None = 0.0,
+        penalties: Sequence[float] = (0.1, 1.0, 10.0, 100.0),
+        folds: int = 5,
     ) -> None:
         self.transform = transform
         self.smoothing = smoothing
+        self.penalties = list(penalties)
+        self.folds = folds
 
     def rates(self) -> Any:
         """The transformed paths as a frame: path, conversions, nulls, rate."""
@@ -167,10 +185,6 @@ class Logistic(_Incremental):
         """The coefficients as a frame: channel, coefficient, spread, bags."""
         return self._tables("coefficients")["coefficients"]
 
-    def tried(self) -> Any:
-        """The penalties that were tried, as a frame: penalty, held_out_log_likelihood (a journey)."""
-        return self._tables("penalties")["penalties"]
-
 
 class TimeToEvent(_Incremental):
     """A rate of conversion over time that ads raise by their age, credited by backward elimination.
@@ -187,17 +201,21 @@ class TimeToEvent(_Incremental):
         Most touches of one channel in a bucket that count.
     horizon : span, default "30d"
         How long an open journey is watched after its last touch.
-    penalty : float, default 1.0
-        The ridge on effects.
+    penalty : float, optional, default 1.0
+        The ridge on effects; None: chosen from ``penalties`` by held-out likelihood.
     non_negative : bool, default True
         Whether ads can only raise the rate.
     baseline : {"exclude", "share"}, default "exclude"
         Whether the baseline's part of a conversion is left out of the split, or split equally.
     max_iterations : int, default 100
+    penalties : sequence of float, default (0.1, 1, 10, 100)
+    folds : int, default 5
+        Folds of the choice of the penalty, by customer.
     """
 
     _name = "time_to_event"
     _kind = "attribution.TimeToEvent"
+    _nullable = ("penalty",)
 
     def __init__(
         self,
@@ -205,10 +223,12 @@ class TimeToEvent(_Incremental):
         ages: Sequence[_call.Span] = ("1d", "7d", "14d"),
         cap: int = 5,
         horizon: _call.Span = "30d",
-        penalty: float = 1.0,
+        penalty: float | None = 1.0,
         non_negative: bool = True,
         baseline: Literal["exclude", "share"] = "exclude",
         max_iterations: int = 100,
+        penalties: Sequence[float] = (0.1, 1.0, 10.0, 100.0),
+        folds: int = 5,
     ) -> None:
         self.link = link
         self.ages = list(ages)
@@ -218,6 +238,8 @@ class TimeToEvent(_Incremental):
         self.non_negative = non_negative
         self.baseline = baseline
         self.max_iterations = max_iterations
+        self.penalties = list(penalties)
+        self.folds = folds
 
     def effects(self) -> Any:
         """The effects: channel, age_from, age_to, effect, standard_error, touch_days, conversions."""
@@ -235,8 +257,9 @@ class AdditiveHazard(_Incremental):
         Where effects begin, and the mode of their prior; conversions per touch unless given.
     delay : span, default "7d"
         Where mean delays begin, and the mode of their prior.
-    effect_prior, decay_prior : float, default 1.0
-        How many conversions each prior is worth; 0 switches it off.
+    effect_prior, decay_prior : float, optional, default 1.0
+        How many conversions each prior is worth; 0 switches it off; None: chosen from ``penalties`` by
+        held-out likelihood, the same for both where both are None.
     baseline_hazard : bool, default False
         Whether there is a rate without any ad.
     baseline : {"exclude", "share"}, default "exclude"
@@ -246,23 +269,29 @@ class AdditiveHazard(_Incremental):
     method : {"newton", "em"}, default "newton"
     max_iterations : int, default 100
     tolerance : float, default 1e-9
+    penalties : sequence of float, default (0.1, 1, 10, 100)
+    folds : int, default 5
+        Folds of the choice of the priors, by customer.
     """
 
     _name = "additive_hazard"
     _kind = "attribution.AdditiveHazard"
+    _nullable = ("effect_prior", "decay_prior")
 
     def __init__(
         self,
         effect: float | None = None,
         delay: _call.Span = "7d",
-        effect_prior: float = 1.0,
-        decay_prior: float = 1.0,
+        effect_prior: float | None = 1.0,
+        decay_prior: float | None = 1.0,
         baseline_hazard: bool = False,
         baseline: Literal["exclude", "share"] = "exclude",
         horizon: _call.Span = "30d",
         method: Literal["newton", "em"] = "newton",
         max_iterations: int = 100,
         tolerance: float = 1e-9,
+        penalties: Sequence[float] = (0.1, 1.0, 10.0, 100.0),
+        folds: int = 5,
     ) -> None:
         self.effect = effect
         self.delay = delay
@@ -274,6 +303,8 @@ class AdditiveHazard(_Incremental):
         self.method = method
         self.max_iterations = max_iterations
         self.tolerance = tolerance
+        self.penalties = list(penalties)
+        self.folds = folds
 
     def effects(self) -> Any:
         """The channels: channel, effect, effect_se, decay (a day), decay_se, delay (days)."""

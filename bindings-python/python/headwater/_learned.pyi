@@ -22,17 +22,24 @@ class _Learned(FittedModel):
     def channels_(self) -> list[str]: ...
     def diagnostics(self) -> Any: ...
 
-class _Incremental(_Learned):
+class _Regularised(_Learned):
+    def tried(self) -> Any: ...
+
+class _Incremental(_Regularised):
     def incremental(self) -> Any: ...
 
-class PathCounterfactual(_Learned):
+class PathCounterfactual(_Regularised):
     transform: Literal["exposure", "unique", "first", "frequency"]
-    smoothing: float
+    smoothing: float | None
+    penalties: list[float]
+    folds: int
 
     def __init__(
         self,
         transform: Literal["exposure", "unique", "first", "frequency"] = "exposure",
-        smoothing: float = 0.0,
+        smoothing: float | None = 0.0,
+        penalties: Sequence[float] = (0.1, 1.0, 10.0, 100.0),
+        folds: int = 5,
     ) -> None: ...
     def rates(self) -> Any: ...
 
@@ -70,17 +77,18 @@ class Logistic(_Incremental):
         max_iterations: int = 100,
     ) -> None: ...
     def coefficients(self) -> Any: ...
-    def tried(self) -> Any: ...
 
 class TimeToEvent(_Incremental):
     link: Literal["log", "additive"]
     ages: list[_call.Span]
     cap: int
     horizon: _call.Span
-    penalty: float
+    penalty: float | None
     non_negative: bool
     baseline: Literal["exclude", "share"]
     max_iterations: int
+    penalties: list[float]
+    folds: int
 
     def __init__(
         self,
@@ -88,31 +96,35 @@ class TimeToEvent(_Incremental):
         ages: Sequence[_call.Span] = ("1d", "7d", "14d"),
         cap: int = 5,
         horizon: _call.Span = "30d",
-        penalty: float = 1.0,
+        penalty: float | None = 1.0,
         non_negative: bool = True,
         baseline: Literal["exclude", "share"] = "exclude",
         max_iterations: int = 100,
+        penalties: Sequence[float] = (0.1, 1.0, 10.0, 100.0),
+        folds: int = 5,
     ) -> None: ...
     def effects(self) -> Any: ...
 
 class AdditiveHazard(_Incremental):
     effect: float | None
     delay: _call.Span
-    effect_prior: float
-    decay_prior: float
+    effect_prior: float | None
+    decay_prior: float | None
     baseline_hazard: bool
     baseline: Literal["exclude", "share"]
     horizon: _call.Span
     method: Literal["newton", "em"]
     max_iterations: int
     tolerance: float
+    penalties: list[float]
+    folds: int
 
     def __init__(
         self,
         effect: float | None = None,
         delay: _call.Span = "7d",
-        effect_prior: float = 1.0,
-        decay_prior: float = 1.0,
+        effect_prior: float | None = 1.0,
+        decay_prior: float | None = 1.0,
         baseline_hazard: bool = False,
         baseline: Literal["exclude", "share"] = "exclude",
         horizon: _call.Span = "30d",

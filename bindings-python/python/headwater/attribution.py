@@ -7,6 +7,7 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from . import _call, _charts, _core, _frames
+from ._callback import Rule
 from ._models import Fitted
 from .errors import IgnoredWeightsWarning
 
@@ -34,10 +35,13 @@ class AttributionModel:
     """A way to split the credit; one of the classes below, or its name as a string."""
 
     _name: ClassVar[str] = ""
+    #: Of these options None says something else than the default.
+    _nullable: ClassVar[tuple[str, ...]] = ()
 
     def _options(self) -> dict[str, Any]:
         given = {name: value for name, value in vars(self).items() if not name.startswith("_")}
-        return {"model": self._name} | {name: value for name, value in given.items() if value is not None}
+        said = {name: value for name, value in given.items() if value is not None or name in self._nullable}
+        return {"model": self._name} | said
 
     def score(self, path: Sequence[str], times: Sequence[_call.Moment] | None = None) -> list[float]:
         """The credit of each touch of one journey, adding up to 1.
@@ -137,8 +141,8 @@ class TimeDecay(AttributionModel):
 class Custom(AttributionModel):
     """Weights of one's own, as data: a touch weighs the product of what its position, channel and age weigh.
 
-    Where all touches of a journey weigh 0, all have the same. For weights from a function see
-    `headwater.credits_by_weights`.
+    Where all touches of a journey weigh 0, all have the same. For weights from a function give the function
+    among the models of `headwater.attribute`.
 
     Parameters
     ----------
@@ -177,6 +181,9 @@ class Custom(AttributionModel):
         self.ages = None if ages is None else [{"within": span, "weight": weight} for span, weight in ages]
         self.older = older
         self.name = name
+
+
+_Model = str | AttributionModel | Mapping[str, Any] | Rule
 
 
 def _moments(times: Sequence[_call.Moment] | None, end: _call.Moment | None) -> tuple[list[int], int | None]:
@@ -545,7 +552,7 @@ class Shapley(FittedModel):
 
 def attribute(
     journeys: Journeys,
-    models: str | AttributionModel | Mapping[str, Any] | Sequence[str | AttributionModel | Mapping[str, Any]],
+    models: _Model | Sequence[_Model],
     *,
     bootstrap: int = 0,
     confidence: float = 0.9,
@@ -568,9 +575,11 @@ def attribute(
     Parameters
     ----------
     journeys : Journeys
-    models : sequence of str or model
+    models : sequence of str, model or function
         ``"first"``, ``"last"``, ``"last_non_direct"``, ``"linear"``, ``"position_based"``, ``"time_decay"``,
-        ``"markov"``, ``"shapley"``, or objects such as ``hw.TimeDecay(half_life="7d")``.
+        ``"markov"``, ``"shapley"``, or objects such as ``hw.TimeDecay(half_life="7d")``. A function from a
+        journey's touches, a list of `headwater.Touch`, to a weight of 0 or more for each is a rule of one's
+        own; it is called once for each distinct journey that converts, samples are drawn from what it said.
     bootstrap : int, default 0
         How many samples of customers are drawn for intervals; 0 for none.
     confidence : float, default 0.9
@@ -612,6 +621,9 @@ def attribute(
     Examples
     --------
     >>> hw.attribute(journeys, ["last", hw.TimeDecay("7d"), hw.Markov(order=2)])
+    >>> def early(touches):
+    ...     return [1 / touch.position for touch in touches]
+    >>> hw.attribute(journeys, ["linear", early], bootstrap=200)
     """
     options: dict[str, Any] = {
         "models": _call.models(models),

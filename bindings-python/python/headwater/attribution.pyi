@@ -2,6 +2,7 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, Literal, Self
 
 from . import _call
+from ._callback import Rule
 from ._models import Fitted
 from .journeys import Journeys
 
@@ -67,6 +68,8 @@ class Custom(AttributionModel):
         older: float = 0.0,
         name: str | None = None,
     ) -> None: ...
+
+_Model = str | AttributionModel | Mapping[str, Any] | Rule
 
 class FittedModel(Fitted, AttributionModel):
     def fit(
@@ -169,7 +172,7 @@ class Shapley(FittedModel):
 
 def attribute(
     journeys: Journeys,
-    models: str | AttributionModel | Mapping[str, Any] | Sequence[str | AttributionModel | Mapping[str, Any]],
+    models: _Model | Sequence[_Model],
     *,
     bootstrap: int = 0,
     confidence: float = 0.9,

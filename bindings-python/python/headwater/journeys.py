@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, Literal, Self
 
-from . import _call, _core, _events, _frames
+from . import _call, _callback, _core, _events, _frames
 from ._analytics import Analytics
 from ._models import Fitted
 from .attribution import AttributionModel
@@ -300,7 +300,10 @@ class Journeys(Analytics):
         """A report of attribution: its frames by name."""
         run = _call.run(seed, threads, progress)
         given = other._native if other is not None else None
-        found = self._native.attribution(name, _call.options(options), run, given, frame)
+        functions: dict[str, _callback.Rule] = {}
+        options = _callback.named(options, functions)
+        rules = _callback.weights(functions, self, other, run) if functions else None
+        found = self._native.attribution(name, _call.options(options), run, given, frame, rules)
         return {table: self._make(native) for table, native in found}
 
     def paths(self, *, threads: int | None = None, progress: _call.Progress = None) -> Any:
@@ -351,7 +354,7 @@ class Journeys(Analytics):
 
     def touch_credits(
         self,
-        model: str | AttributionModel | Mapping[str, Any],
+        model: str | AttributionModel | Mapping[str, Any] | _callback.Rule,
         *,
         threads: int | None = None,
         progress: _call.Progress = None,
@@ -360,7 +363,7 @@ class Journeys(Analytics):
 
         Parameters
         ----------
-        model : str or model
+        model : str, model or function
             As in `headwater.attribute`.
         threads, progress
             As in `from_events`.

@@ -1,7 +1,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
-from . import _call, _core, _frames
+from . import _call, _callback, _core, _frames
 from ._analytics import Analytics
 from ._models import Fitted
 from .attribution import AttributionModel
@@ -91,7 +91,7 @@ class Journeys(Analytics):
     def dropped(self) -> Any: ...
     def touch_credits(
         self,
-        model: str | AttributionModel | Mapping[str, Any],
+        model: str | AttributionModel | Mapping[str, Any] | _callback.Rule,
         *,
         threads: int | None = None,
         progress: _call.Progress = None,

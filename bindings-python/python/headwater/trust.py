@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import _call, _frames
+from ._callback import Rule, checked
 from .attribution import AttributionModel
-from .errors import OptionError
 
 if TYPE_CHECKING:
     from .journeys import Journeys
@@ -24,7 +24,7 @@ __all__ = [
     "self_controlled",
 ]
 
-_Model = str | AttributionModel | Mapping[str, Any]
+_Model = str | AttributionModel | Mapping[str, Any] | Rule
 _Models = _Model | Sequence[_Model]
 _Metric = Literal["share", "conversions", "value", "value_share"]
 _Interval = Literal["percentile", "basic", "normal"]
@@ -571,11 +571,7 @@ def _weigh(
             continue
         key = tuple(path)
         if key not in known:
-            known[key] = [float(weight) for weight in weigh(list(path))]
-            if len(known[key]) != len(path):
-                raise OptionError(
-                    f"option `weights`: gave {len(known[key])} weights for the {len(path)} touches of {path}"
-                )
+            known[key] = checked("weights", weigh(list(path)), path)
         out += known[key]
         path = []
     return out

@@ -2,6 +2,7 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any, Literal
 
 from . import _call
+from ._callback import Rule
 from .attribution import AttributionModel
 from .journeys import Journeys
 
@@ -17,7 +18,7 @@ __all__ = [
     "self_controlled",
 ]
 
-_Model = str | AttributionModel | Mapping[str, Any]
+_Model = str | AttributionModel | Mapping[str, Any] | Rule
 _Models = _Model | Sequence[_Model]
 _Metric = Literal["share", "conversions", "value", "value_share"]
 _Interval = Literal["percentile", "basic", "normal"]

@@ -218,13 +218,13 @@ impl Fitted {
         self.check_times(path.len(), times)?;
         check_end(times, end)?;
         let known = self.known(path);
-        Ok(credit(&self.kernel_for(&known)?, &known, path, times, end))
+        Ok(credit(&self.kernel_for(&known, None)?, &known, path, times, end))
     }
 
-    /// The kernel for journeys of these channels.
-    fn kernel_for(&self, channels: &[String]) -> Result<Kernel> {
+    /// The kernel for journeys of these channels, which may be known themselves.
+    fn kernel_for(&self, channels: &[String], journeys: Option<&Journeys>) -> Result<Kernel> {
         Ok(match self {
-            Self::Rule(rule) => Kernel::new(rule, channels)?,
+            Self::Rule(rule) => Kernel::new(rule, channels, journeys)?,
             Self::Markov(fitted) => fitted.kernel(),
             Self::Shapley(fitted) => fitted.kernel(0)?,
             _ => match self.learned() {
@@ -236,8 +236,8 @@ impl Fitted {
 
     /// The kernels of conversions and, where it is another, of value.
     pub(super) fn kernels(&self, journeys: &Journeys) -> Result<(Kernel, Option<Kernel>)> {
-        self.model().check_times(journeys)?;
-        let kernel = self.kernel_for(&journeys.channel_labels())?;
+        self.model().check_journeys(journeys)?;
+        let kernel = self.kernel_for(&journeys.channel_labels(), Some(journeys))?;
         let value = match self {
             Self::Markov(fitted) if journeys.has_value() => Some(fitted.value_kernel()),
             Self::Shapley(fitted) if journeys.has_value() => Some(fitted.kernel(1)?),

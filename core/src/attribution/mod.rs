@@ -14,6 +14,7 @@
 //! | `markov` | channels by their removal effect in a Markov chain ([`Markov`]) |
 //! | `shapley` | Shapley values; by default every distinct channel of the journey the same ([`Shapley`]) |
 //! | `custom` | weights by position, channel and age, as data ([`Custom`]) |
+//! | `callback` | weights by a function of one's own ([`Callback`]) |
 //! | `path_counterfactual` | what the rate of the observed path falls by without the touch ([`PathCounterfactual`]) |
 //! | `time_to_event` | backward elimination of ads in a rate over time ([`TimeToEvent`]) |
 //! | `logistic` | what a bagged logistic regression predicts less without the channel ([`Logistic`]) |
@@ -38,6 +39,7 @@
 //! # Ok::<(), headwater::Error>(())
 //! ```
 
+mod callback;
 mod custom;
 mod door;
 mod fitted;
@@ -49,8 +51,10 @@ mod rules;
 mod shapley;
 mod touch;
 mod trust;
+mod twins;
 mod validate;
 
+pub use callback::{Callback, Touch};
 pub use custom::{AgeWeight, Custom, credits_by_weights};
 pub use door::Given;
 pub use fitted::Fitted;
@@ -182,8 +186,8 @@ pub fn attribute(journeys: &Journeys, options: &AttributeOptions, run: &Run) -> 
     let mut kernels = Vec::new();
     for (at, model) in options.models.iter().enumerate() {
         if model.is_rule() {
-            model.check_times(journeys)?;
-            kernels.push((at, Kernel::new(model, &journeys.channel_labels())?));
+            model.check_journeys(journeys)?;
+            kernels.push((at, Kernel::new(model, &journeys.channel_labels(), Some(journeys))?));
         } else {
             let model = Fitted::fit(model, journeys, run)?;
             credits[at] = model.totals(journeys, run)?;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
+use super::callback::Callback;
 use super::custom::Custom;
 use super::trust::{Interval, Spread};
 use super::{AdditiveHazard, Logistic, Markov, PathCounterfactual, ShaoLi, Shapley, TimeToEvent};
@@ -52,6 +53,8 @@ pub enum Model {
     Shapley(Shapley),
     /// Weights of one's own, as data.
     Custom(Custom),
+    /// Weights of one's own, by a function.
+    Callback(Callback),
     /// What the rates of observed paths fall by without a touch.
     PathCounterfactual(PathCounterfactual),
     /// Backward elimination of ads in a rate of conversion over time.
@@ -100,6 +103,7 @@ enum Spec {
     Markov(Markov),
     Shapley(Shapley),
     Custom(Custom),
+    Callback(Callback),
     PathCounterfactual(PathCounterfactual),
     TimeToEvent(TimeToEvent),
     Logistic(Logistic),
@@ -119,6 +123,7 @@ impl Serialize for Model {
             Self::Markov(markov) => Spec::Markov(markov),
             Self::Shapley(shapley) => Spec::Shapley(shapley),
             Self::Custom(custom) => Spec::Custom(custom),
+            Self::Callback(callback) => Spec::Callback(callback),
             Self::PathCounterfactual(model) => Spec::PathCounterfactual(model),
             Self::TimeToEvent(model) => Spec::TimeToEvent(model),
             Self::Logistic(model) => Spec::Logistic(model),
@@ -148,6 +153,7 @@ impl<'de> Deserialize<'de> for Model {
             Spec::Markov(markov) => Self::Markov(markov),
             Spec::Shapley(shapley) => Self::Shapley(shapley),
             Spec::Custom(custom) => Self::Custom(custom),
+            Spec::Callback(callback) => Self::Callback(callback),
             Spec::PathCounterfactual(model) => Self::PathCounterfactual(model),
             Spec::TimeToEvent(model) => Self::TimeToEvent(model),
             Spec::Logistic(model) => Self::Logistic(model),
@@ -180,6 +186,7 @@ impl Model {
             Self::Markov(_) => "markov",
             Self::Shapley(_) => "shapley",
             Self::Custom(_) => "custom",
+            Self::Callback(_) => "callback",
             Self::PathCounterfactual(_) => "path_counterfactual",
             Self::TimeToEvent(_) => "time_to_event",
             Self::Logistic(_) => "logistic",
@@ -222,9 +229,11 @@ impl Model {
         !self.is_rule() && !matches!(self, Self::Shapley(_) | Self::ShaoLi(_))
     }
 
-    /// An error where the model needs times that these journeys do not have.
-    pub(super) fn check_times(&self, journeys: &Journeys) -> Result<()> {
+    /// An error where the model needs times that these journeys do not have, or
+    /// was not called on them.
+    pub(super) fn check_journeys(&self, journeys: &Journeys) -> Result<()> {
         match self {
+            Self::Callback(callback) => callback.check_journeys(journeys),
             _ if self.needs_times() && !journeys.has_times() => Err(Error::option(
                 self.name(),
                 "needs the times of touches, and these journeys come from paths: build them with from_events",
@@ -243,6 +252,7 @@ impl Model {
             Self::Shapley(shapley) => shapley.long_name(),
             Self::Custom(custom) if !custom.name.is_empty() => format!("custom({})", custom.name),
             Self::Custom(_) => self.name().to_owned(),
+            Self::Callback(callback) => format!("callback({})", callback.name()),
             learned => learned.with_changes(),
         }
     }

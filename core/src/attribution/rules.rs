@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Model;
+use super::callback;
 use super::custom::Weights;
 use super::fitted::Scorer;
 use crate::journey::{Journey, Journeys};
@@ -30,6 +31,8 @@ pub(super) enum Kernel {
     Weighted(Vec<f64>),
     /// In proportion to weights of one's own.
     Custom(Weights),
+    /// In proportion to what a function said.
+    Callback(callback::Weights),
     /// By a fitted model.
     Fitted(Arc<dyn Scorer>),
 }
@@ -56,8 +59,8 @@ impl Scratch {
 }
 
 impl Kernel {
-    /// The rule, for journeys of these channels.
-    pub(super) fn new(model: &Model, channels: &[String]) -> Result<Self> {
+    /// The rule, for journeys of these channels, which may be known themselves.
+    pub(super) fn new(model: &Model, channels: &[String], journeys: Option<&Journeys>) -> Result<Self> {
         model.check()?;
         Ok(match model {
             Model::First => Self::First,
@@ -71,6 +74,7 @@ impl Kernel {
             Model::TimeDecay { half_life } => Self::Decay { half_life: half_life.micros() as f64 },
             Model::Shapley(shapley) if shapley.is_rule() => Self::Distinct,
             Model::Custom(custom) => Self::Custom(Weights::new(custom, channels)),
+            Model::Callback(callback) => Self::Callback(callback.weights(journeys)?),
             fitted => {
                 let name = fitted.name();
                 return Err(Error::option(
@@ -123,7 +127,7 @@ impl Kernel {
     }
 
     /// The shares of a journey with at least one touch.
-    pub(super) fn shares<'s>(&self, journey: &Journey<'_>, scratch: &'s mut Scratch) -> Shares<'s> {
+    fn shares<'s>(&self, journey: &Journey<'_>, scratch: &'s mut Scratch) -> Shares<'s> {
         let Journey { path, times, .. } = *journey;
         let n = path.len();
         let w = &mut scratch.weights;
@@ -181,6 +185,10 @@ impl Kernel {
                 in_proportion(w)
             }
             Self::Custom(weights) => {
+                weights.write(journey, w);
+                in_proportion(w)
+            }
+            Self::Callback(weights) => {
                 weights.write(journey, w);
                 in_proportion(w)
             }

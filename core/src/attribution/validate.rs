@@ -161,6 +161,11 @@ impl Folds {
         &self.journeys
     }
 
+    /// Whether a journey is in this fold; of paths, which are dealt in parts, never.
+    pub(super) fn has(&self, fold: usize, journey: usize) -> bool {
+        matches!(&self.dealt, Dealt::Whole(dealt) if dealt.get(journey) == Some(&(fold as u32)))
+    }
+
     /// What the journeys count for in this fold: conversions and nulls.
     pub fn weights(&self, fold: usize) -> [Vec<f64>; 2] {
         let all = [self.journeys.conversions(), self.journeys.nulls()];
@@ -262,7 +267,7 @@ pub fn validate(journeys: &Journeys, options: &ValidateOptions, run: &Run) -> Re
         return Err(Error::option("bins", format!("must be 2 to 1000, not {}", options.bins)));
     }
     for model in &options.models {
-        model.check_times(journeys)?;
+        model.check_journeys(journeys)?;
         if !model.predicts() {
             let name = model.name();
             return Err(Error::option("models", format!("{name} predicts nothing: leave it out")));
@@ -286,7 +291,7 @@ pub fn validate(journeys: &Journeys, options: &ValidateOptions, run: &Run) -> Re
             out.extend(chunks.into_iter().flat_map(|chunk: Vec<[f64; 3]>| chunk));
         }
     }
-    let null_log_loss = mean(&by_rate, |[p, c, n]| -c * ln(clip(*p)) - n * ln_1p(-clip(*p)));
+    let null_log_loss = mean(&by_rate, |[p, c, n]| log_loss(*p, *c, *n));
     let score = |(name, rows): (String, Vec<[f64; 3]>)| score(name, rows, null_log_loss, options.bins);
     Ok(names.into_iter().zip(predictions).map(score).collect())
 }
@@ -304,6 +309,11 @@ fn rate(journeys: &Journeys) -> f64 {
 
 fn clip(p: f64) -> f64 {
     p.clamp(EDGE, 1.0 - EDGE)
+}
+
+/// −log P of so many conversions and nulls, each predicted by `p`.
+pub(super) fn log_loss(p: f64, conversions: f64, nulls: f64) -> f64 {
+    -conversions * ln(clip(p)) - nulls * ln_1p(-clip(p))
 }
 
 fn total(rows: &[[f64; 3]], term: impl Fn(&[f64; 3]) -> f64) -> f64 {
@@ -344,7 +354,7 @@ fn score(model: String, mut rows: Vec<[f64; 3]>, null_log_loss: f64, bins: usize
         model,
         journeys: all,
         conversions,
-        log_loss: mean(&rows, |[p, c, n]| -c * ln(clip(*p)) - n * ln_1p(-clip(*p))),
+        log_loss: mean(&rows, |[p, c, n]| log_loss(*p, *c, *n)),
         null_log_loss,
         auc: if conversions > 0.0 && nulls > 0.0 { ordered.value() / (conversions * nulls) } else { 0.5 },
         brier: mean(&rows, |[p, c, n]| c * (1.0 - p) * (1.0 - p) + n * p * p),

@@ -254,6 +254,10 @@ pub struct Journey<'a> {
     pub end: i64,
     /// What each touch counts for; empty where all count the same.
     pub weights: &'a [f64],
+    /// Campaign codes; empty where no campaigns were read.
+    pub campaigns: &'a [u32],
+    /// The code of the conversion's kind, where kinds were read.
+    pub kind: Option<u32>,
 }
 
 impl Journeys {
@@ -264,6 +268,8 @@ impl Journeys {
             times: self.touch_times(journey),
             end: self.end_time(journey).unwrap_or(0),
             weights: self.weights(journey),
+            campaigns: self.campaigns(journey),
+            kind: self.conversion_kind(journey),
         }
     }
 

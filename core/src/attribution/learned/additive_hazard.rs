@@ -21,15 +21,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Baseline, Credited, Explained, Learned, at_least, check_outcomes, days, diagnostics, exposure, text,
-};
+use super::penalty::{Choice, HeldOut, PENALTIES, Tried};
+use super::{Baseline, Credited, Explained, Learned, check_outcomes, days, diagnostics, exposure, text};
 use crate::attribution::Model;
 use crate::column::{Duration, Table, Values};
 use crate::journey::{Journey, Journeys};
 use crate::math::ascent::{Local, maximise, standard_errors};
 use crate::math::newton::Stop;
-use crate::math::{exp, exp_m1, ln};
+use crate::math::{exact_sum, exp, exp_m1, ln, sum};
 use crate::model;
 use crate::run::Run;
 use crate::{Error, Result};
@@ -61,10 +60,15 @@ pub struct AdditiveHazard {
     /// The mean delay 1 / w at which w begins, and the mode of its prior. Default 7 days.
     pub delay: Duration,
     /// How many conversions the prior of b is worth: Gamma with shape 1 + this,
-    /// mode `effect`; 0: none. Default 1.
-    pub effect_prior: f64,
-    /// The same of w and `delay`. Default 1.
-    pub decay_prior: f64,
+    /// mode `effect`; 0: no prior; none: the one of `penalties` with the highest
+    /// held-out likelihood. Default 1.
+    pub effect_prior: Option<f64>,
+    /// The same of w and `delay`; where both are chosen they are equal. Default 1.
+    pub decay_prior: Option<f64>,
+    /// What the priors are chosen from. Default 0.1, 1, 10, 100.
+    pub penalties: Vec<f64>,
+    /// Folds of the choice, by customer. Default 5.
+    pub folds: usize,
     /// Whether there is a rate μ without any ad. Default false, as in the paper.
     pub baseline_hazard: bool,
     /// The baseline's part of a conversion.
@@ -87,8 +91,10 @@ impl Default for AdditiveHazard {
         Self {
             effect: None,
             delay: Duration::from_days(7),
-            effect_prior: 1.0,
-            decay_prior: 1.0,
+            effect_prior: Some(1.0),
+            decay_prior: Some(1.0),
+            penalties: PENALTIES.to_vec(),
+            folds: 5,
             baseline_hazard: false,
             baseline: Baseline::default(),
             horizon: Duration::from_days(30),
@@ -111,6 +117,9 @@ pub struct AdditiveHazardModel {
     decays: Vec<f64>,
     /// μ, conversions a day.
     hazard: f64,
+    /// What the priors of b and of w are worth.
+    priors: [f64; 2],
+    tried: Tried,
     /// Of ln b, ln w by channel, and of ln μ.
     standard_errors: Vec<Option<f64>>,
     log_likelihood: f64,
@@ -131,6 +140,8 @@ struct Data {
     weight: Vec<f64>,
     /// Days from the first touch to the end.
     length: Vec<f64>,
+    /// Where each stands among all journeys.
+    place: Vec<u32>,
 }
 
 /// b, w and μ.
@@ -166,6 +177,7 @@ impl Data {
             conversions: Vec::new(),
             weight: Vec::new(),
             length: Vec::new(),
+            place: Vec::new(),
         };
         for j in 0..journeys.len() {
             if j % crate::run::CHUNK == 0 {
@@ -180,8 +192,29 @@ impl Data {
             out.conversions.push(conversions);
             out.weight.push(conversions + open);
             out.length.push(age(first));
+            out.place.push(j as u32);
         }
         Ok(out)
+    }
+
+    /// Some of the journeys.
+    fn kept(&self, keep: impl Fn(usize) -> bool) -> Self {
+        let rows: Vec<usize> = (0..self.len()).filter(|i| keep(self.place[*i] as usize)).collect();
+        let pick = |of: &[f64]| rows.iter().map(|i| of[*i]).collect();
+        let (mut touches, mut ends) = (Vec::new(), Vec::with_capacity(rows.len()));
+        for i in &rows {
+            touches.extend_from_slice(self.journey(*i));
+            ends.push(touches.len() as u32);
+        }
+        Self {
+            channels: self.channels,
+            ends,
+            touches,
+            conversions: pick(&self.conversions),
+            weight: pick(&self.weight),
+            length: pick(&self.length),
+            place: rows.iter().map(|i| self.place[*i]).collect(),
+        }
     }
 
     fn len(&self) -> usize {
@@ -414,26 +447,29 @@ impl AdditiveHazard {
                 return Err(Error::option(name, "must be longer than 0, for example \"7d\""));
             }
         }
-        at_least("effect_prior", self.effect_prior, 0.0)?;
-        at_least("decay_prior", self.decay_prior, 0.0)?;
+        self.choice().check(&self.regularised())?;
         if !(self.tolerance.is_finite() && self.tolerance > 0.0) {
             return Err(Error::option("tolerance", "must be above 0, for example 1e-9"));
         }
         Ok(())
     }
 
-    /// Fits the model to these journeys: each is watched from its first touch
-    /// to its conversion, or while open to `horizon` after its last touch, but
-    /// not past the end of observation, also where it was built as censored.
-    ///
-    /// Errors: [`Error::Option`] for journeys without times,
-    /// [`Error::NotEnoughData`] where none converts or no time passes,
-    /// [`Error::NotConverged`].
-    pub fn fit(&self, journeys: &Journeys, run: &Run) -> Result<AdditiveHazardModel> {
-        self.check()?;
-        Model::AdditiveHazard(self.clone()).check_times(journeys)?;
-        let [conversions, _] = check_outcomes(NAME, journeys, false)?;
-        let data = Data::of(journeys, self.horizon.micros(), run)?;
+    fn choice(&self) -> Choice<'_> {
+        Choice { penalties: &self.penalties, folds: self.folds }
+    }
+
+    fn regularised(&self) -> [(&'static str, Option<f64>); 2] {
+        [("effect_prior", self.effect_prior), ("decay_prior", self.decay_prior)]
+    }
+
+    /// The priors' worths, with this one where none is given.
+    fn priors(&self, chosen: f64) -> [f64; 2] {
+        [self.effect_prior, self.decay_prior].map(|given| given.unwrap_or(chosen))
+    }
+
+    /// The maximum with priors of these worths.
+    fn maximise(&self, data: &Data, worths: [f64; 2], run: &Run) -> Result<Estimate> {
+        let conversions = exact_sum(data.conversions.iter().copied());
         let touches: f64 = (0..data.len()).map(|j| data.weight[j] * data.journey(j).len() as f64).sum();
         let time: f64 = data.length.iter().zip(&data.weight).map(|(l, w)| l * w).sum();
         if time <= 0.0 {
@@ -442,11 +478,11 @@ impl AdditiveHazard {
             ));
         }
         let (effect, decay) = (self.effect.unwrap_or(conversions / touches), 1.0 / self.delay.days());
-        let priors = Priors { effect: (self.effect_prior, effect), decay: (self.decay_prior, decay) };
+        let priors = Priors { effect: (worths[0], effect), decay: (worths[1], decay) };
         let channels = data.channels;
         let mu = if self.baseline_hazard { 0.1 * conversions / time } else { 0.0 };
         let theta = Theta { b: vec![effect; channels], w: vec![decay; channels], mu };
-        let mut search = Search { data: &data, priors, trace: Vec::new(), iterations: 0 };
+        let mut search = Search { data, priors, trace: Vec::new(), iterations: 0 };
 
         let steps = if self.method == Method::Em { self.max_iterations } else { WARM };
         let (theta, settled) = search.em(theta, steps, self.tolerance, run)?;
@@ -478,7 +514,7 @@ impl AdditiveHazard {
                 model: NAME,
                 iterations: search.iterations,
                 gradient_norm: found.gradient_norm / conversions,
-                hint: if self.effect_prior == 0.0 || self.decay_prior == 0.0 {
+                hint: if worths.contains(&0.0) {
                     "without priors an effect or a delay can run away: give effect_prior and decay_prior 1.0"
                 } else {
                     "raise max_iterations, or the priors"
@@ -491,22 +527,80 @@ impl AdditiveHazard {
         if self.method == Method::Newton {
             search.trace.push([found.local.value - prior, found.local.value]);
         }
-        let mut model = AdditiveHazardModel {
-            parameters: self.clone(),
-            channels: journeys.channel_labels(),
-            effects: theta.b,
-            decays: theta.w,
-            hazard: theta.mu,
-            standard_errors: standard_errors(&found.local, &found.bound),
+        Ok(Estimate {
+            theta,
             log_likelihood: found.local.value - prior,
+            standard_errors: standard_errors(&found.local, &found.bound),
             trace: search.trace,
             iterations: search.iterations as u64,
             gradient_norm: found.gradient_norm / conversions,
+        })
+    }
+
+    fn try_penalties(&self, journeys: &Journeys, data: &Data, run: &Run) -> Result<Tried> {
+        // Journeys with times are dealt whole, so those of the folds are these.
+        self.choice().choose(
+            journeys,
+            run,
+            |_| Ok(()),
+            |(), parts, fold| {
+                let [out, others] = [true, false].map(|held| data.kept(|j| parts.has(fold, j) == held));
+                let score = |worth: &f64| {
+                    let found = self.maximise(&others, self.priors(*worth), run)?;
+                    Ok(out.responsibilities(&found.theta, run)?.value)
+                };
+                let log_likelihoods = self.penalties.iter().map(score).collect::<Result<_>>()?;
+                Ok(HeldOut { log_likelihoods, journeys: sum(out.weight.iter().copied()) })
+            },
+        )
+    }
+
+    /// Fits the model to these journeys: each is watched from its first touch
+    /// to its conversion, or while open to `horizon` after its last touch, but
+    /// not past the end of observation, also where it was built as censored.
+    ///
+    /// Errors: [`Error::Option`] for journeys without times,
+    /// [`Error::NotEnoughData`] where none converts or no time passes,
+    /// [`Error::NotConverged`].
+    pub fn fit(&self, journeys: &Journeys, run: &Run) -> Result<AdditiveHazardModel> {
+        self.check()?;
+        Model::AdditiveHazard(self.clone()).check_journeys(journeys)?;
+        check_outcomes(NAME, journeys, false)?;
+        let data = Data::of(journeys, self.horizon.micros(), run)?;
+        let tried = match (self.effect_prior, self.decay_prior) {
+            (Some(_), Some(_)) => Tried::default(),
+            _ => self.try_penalties(journeys, &data, run)?,
+        };
+        let priors = self.priors(tried.or_best(None));
+        let found = self.maximise(&data, priors, run)?;
+        let mut model = AdditiveHazardModel {
+            parameters: self.clone(),
+            channels: journeys.channel_labels(),
+            effects: found.theta.b,
+            decays: found.theta.w,
+            hazard: found.theta.mu,
+            priors,
+            tried,
+            standard_errors: found.standard_errors,
+            log_likelihood: found.log_likelihood,
+            trace: found.trace,
+            iterations: found.iterations,
+            gradient_norm: found.gradient_norm,
             credited: Credited::default(),
         };
         model.credited = Credited::of(&model, journeys, run)?;
         Ok(model)
     }
+}
+
+/// Where the maximum is, and how it was found.
+struct Estimate {
+    theta: Theta,
+    log_likelihood: f64,
+    standard_errors: Vec<Option<f64>>,
+    trace: Vec<[f64; 2]>,
+    iterations: u64,
+    gradient_norm: f64,
 }
 
 struct Search<'a> {
@@ -570,6 +664,11 @@ impl AdditiveHazardModel {
     /// μ, conversions a day without any touch.
     pub fn hazard(&self) -> f64 {
         self.hazard
+    }
+
+    /// How many conversions the priors of b and of w are worth, as given or chosen.
+    pub fn priors(&self) -> [f64; 2] {
+        self.priors
     }
 
     /// The standard errors of ln b and ln w of each channel, then of ln μ,
@@ -660,14 +759,19 @@ impl Learned for AdditiveHazardModel {
                 let table = Table::new().with("step", Values::I64(steps));
                 Some(("trace", table.with("log_likelihood", column(0)).with("penalised", column(1))))
             }
-            "diagnostics" => Some(diagnostics(&[
-                ("baseline_rate", self.hazard),
-                ("baseline_conversions", self.credited.baseline[0]),
-                ("log_likelihood", self.log_likelihood),
-                ("iterations", self.iterations as f64),
-                ("gradient_norm", self.gradient_norm),
-                ("fallback", self.credited.fallback),
-            ])),
+            "penalties" => Some(self.tried.report()),
+            "diagnostics" => {
+                let mut lines = vec![
+                    ("baseline_rate", self.hazard),
+                    ("baseline_conversions", self.credited.baseline[0]),
+                    ("log_likelihood", self.log_likelihood),
+                    ("iterations", self.iterations as f64),
+                    ("gradient_norm", self.gradient_norm),
+                    ("fallback", self.credited.fallback),
+                ];
+                self.tried.diagnose(&self.parameters.regularised(), &mut lines);
+                Some(diagnostics(&lines))
+            }
             _ => None,
         }
     }
@@ -687,7 +791,8 @@ impl model::Model for AdditiveHazardModel {
             && self.hazard >= 0.0
             && self.standard_errors.iter().flatten().all(finite)
             && self.trace.iter().flatten().all(finite)
-            && [self.log_likelihood, self.gradient_norm].iter().all(finite)
+            && [self.log_likelihood, self.gradient_norm].iter().chain(&self.priors).all(finite)
+            && self.tried.is_sound()
             && self.credited.is_sound(n);
         if sound { Ok(()) } else { Err(Error::model_file("the additive hazard model contradicts itself")) }
     }

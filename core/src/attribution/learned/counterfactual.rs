@@ -19,12 +19,14 @@ use std::sync::OnceLock;
 use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 
+use super::penalty::{Choice, HeldOut, PENALTIES, Tried};
 use super::rows::{Rows, Sequences, hash, rows};
-use super::{Credited, Explained, Learned, at_least, check_outcomes, diagnostics};
+use super::{Credited, Explained, Learned, check_outcomes, diagnostics};
 use crate::attribution::Model;
+use crate::attribution::validate::log_loss;
 use crate::column::{Table, Text, Values};
 use crate::journey::{Journey, Journeys};
-use crate::math::exact_sum;
+use crate::math::{exact_sum, sum};
 use crate::model;
 use crate::run::Run;
 use crate::{Error, Result};
@@ -64,15 +66,31 @@ pub enum PathTransform {
 /// assert!((credit[0] - (4.0 * 0.3 / 0.7 + 1.0)).abs() < 1e-12);
 /// # Ok::<(), headwater::Error>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PathCounterfactual {
     /// What is done to paths before they are counted.
     pub transform: PathTransform,
     /// How many journeys at the overall rate of conversion each path starts
     /// with; its rate becomes (conversions + smoothing · rate) / (n + smoothing),
-    /// and that of a path never seen the overall rate. Default 0.
-    pub smoothing: f64,
+    /// and that of a path never seen the overall rate; none: the one of
+    /// `penalties` with the highest held-out likelihood. Default 0.
+    pub smoothing: Option<f64>,
+    /// What `smoothing` is chosen from. Default 0.1, 1, 10, 100.
+    pub penalties: Vec<f64>,
+    /// Folds of the choice, by customer. Default 5.
+    pub folds: usize,
+}
+
+impl Default for PathCounterfactual {
+    fn default() -> Self {
+        Self {
+            transform: PathTransform::default(),
+            smoothing: Some(0.0),
+            penalties: PENALTIES.to_vec(),
+            folds: 5,
+        }
+    }
 }
 
 /// The rates of all paths, by which touches of any journey are credited.
@@ -89,6 +107,8 @@ pub struct PathCounterfactualModel {
     conversions: Vec<f64>,
     nulls: Vec<f64>,
     rate: f64,
+    smoothing: f64,
+    tried: Tried,
     credited: Credited,
     #[serde(skip)]
     index: OnceLock<HashTable<u32>>,
@@ -100,6 +120,7 @@ impl PartialEq for PathCounterfactualModel {
             && self.channels == other.channels
             && (&self.steps, &self.ends) == (&other.steps, &other.ends)
             && (&self.conversions, &self.nulls) == (&other.conversions, &other.nulls)
+            && (self.smoothing, &self.tried) == (other.smoothing, &other.tried)
             && self.credited == other.credited
     }
 }
@@ -151,7 +172,34 @@ impl PathTransform {
 
 impl PathCounterfactual {
     pub(crate) fn check(&self) -> Result<()> {
-        at_least("smoothing", self.smoothing, 0.0)
+        self.choice().check(&[("smoothing", self.smoothing)])
+    }
+
+    fn choice(&self) -> Choice<'_> {
+        Choice { penalties: &self.penalties, folds: self.folds }
+    }
+
+    fn rows(&self, journeys: &Journeys, run: &Run) -> Result<Rows> {
+        rows(journeys, run, |j, key| self.transform.apply(j.path, key, |_| ()))
+    }
+
+    fn try_penalties(&self, journeys: &Journeys, run: &Run) -> Result<Tried> {
+        let prepare = |dealt: &Journeys| self.rows(dealt, run);
+        self.choice().choose(journeys, run, prepare, |rows, parts, fold| {
+            let [out, [a, b]] = rows.parted(&parts.weights(fold));
+            let [c, n] = [&a, &b].map(|w| exact_sum(w.iter().copied()));
+            let rate = c / (c + n);
+            let score = |s: f64| {
+                let term = |i: usize| {
+                    let seen = (a[i] + b[i] > 0.0).then_some((a[i], b[i]));
+                    log_loss(smoothed(seen, s, rate).unwrap_or(rate), out[0][i], out[1][i])
+                };
+                -sum((0..a.len()).map(term))
+            };
+            let log_likelihoods = self.penalties.iter().map(|s| score(*s)).collect();
+            run.check()?;
+            Ok(HeldOut { log_likelihoods, journeys: sum(out.iter().flatten().copied()) })
+        })
     }
 
     /// Counts the paths of these journeys.
@@ -160,8 +208,11 @@ impl PathCounterfactual {
     pub fn fit(&self, journeys: &Journeys, run: &Run) -> Result<PathCounterfactualModel> {
         self.check()?;
         check_outcomes("path_counterfactual", journeys, true)?;
-        let counted = rows(journeys, run, |j, key| self.transform.apply(j.path, key, |_| ()))?;
-        let Rows { keys: Sequences { tokens, ends }, conversions, nulls, .. } = counted;
+        let tried = match self.smoothing {
+            Some(_) => Tried::default(),
+            None => self.try_penalties(journeys, run)?,
+        };
+        let Rows { keys: Sequences { tokens, ends }, conversions, nulls, .. } = self.rows(journeys, run)?;
         let [c, n] = [&conversions, &nulls].map(|w| exact_sum(w.iter().copied()));
         let mut model = PathCounterfactualModel {
             parameters: self.clone(),
@@ -171,6 +222,8 @@ impl PathCounterfactual {
             conversions,
             nulls,
             rate: c / (c + n),
+            smoothing: tried.or_best(self.smoothing),
+            tried,
             credited: Credited::default(),
             index: OnceLock::new(),
         };
@@ -179,10 +232,24 @@ impl PathCounterfactual {
     }
 }
 
+/// The rate of a path with these conversions and nulls; `None` of one that was
+/// never seen and starts with nothing.
+fn smoothed(seen: Option<(f64, f64)>, smoothing: f64, rate: f64) -> Option<f64> {
+    match seen {
+        Some((c, n)) => Some((c + smoothing * rate) / (c + n + smoothing)),
+        None => (smoothing > 0.0).then_some(rate),
+    }
+}
+
 impl PathCounterfactualModel {
     /// The parameters.
     pub fn parameters(&self) -> &PathCounterfactual {
         &self.parameters
+    }
+
+    /// How many journeys at the overall rate each path starts with, as given or chosen.
+    pub fn smoothing(&self) -> f64 {
+        self.smoothing
     }
 
     /// The credit of each channel in the journeys that the model was fitted
@@ -215,15 +282,8 @@ impl PathCounterfactualModel {
 
     /// The rate of a transformed path; `unseen` of one that was never seen.
     fn path_rate(&self, path: &[u32], unseen: f64) -> f64 {
-        let s = self.parameters.smoothing;
-        match self.find(path) {
-            Some(i) => {
-                let (c, n) = (self.conversions[i], self.nulls[i]);
-                (c + s * self.rate) / (c + n + s)
-            }
-            None if s > 0.0 => self.rate,
-            None => unseen,
-        }
+        let seen = self.find(path).map(|i| (self.conversions[i], self.nulls[i]));
+        smoothed(seen, self.smoothing, self.rate).unwrap_or(unseen)
     }
 
     /// The rates of the transformed paths: path, conversions, nulls, rate.
@@ -295,11 +355,16 @@ impl Learned for PathCounterfactualModel {
     fn report(&self, name: &str) -> Option<(&'static str, Table)> {
         match name {
             "rates" => Some(("rates", self.rates())),
-            "diagnostics" => Some(diagnostics(&[
-                ("conversion_rate", self.rate),
-                ("distinct_paths", self.ends.len() as f64),
-                ("fallback", self.credited.fallback),
-            ])),
+            "penalties" => Some(self.tried.report()),
+            "diagnostics" => {
+                let mut lines = vec![
+                    ("conversion_rate", self.rate),
+                    ("distinct_paths", self.ends.len() as f64),
+                    ("fallback", self.credited.fallback),
+                ];
+                self.tried.diagnose(&[("smoothing", self.parameters.smoothing)], &mut lines);
+                Some(diagnostics(&lines))
+            }
             _ => None,
         }
     }
@@ -322,6 +387,9 @@ impl model::Model for PathCounterfactualModel {
             && weights(&self.nulls)
             && self.conversions.iter().zip(&self.nulls).all(|(c, n)| c + n > 0.0)
             && (0.0..=1.0).contains(&self.rate)
+            && self.smoothing.is_finite()
+            && self.smoothing >= 0.0
+            && self.tried.is_sound()
             && self.credited.is_sound(self.channels.len());
         if sound { Ok(()) } else { Err(Error::model_file("the counterfactual model contradicts itself")) }
     }

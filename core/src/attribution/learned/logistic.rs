@@ -16,14 +16,17 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use super::glm::{Design, Family, Glm};
+use super::penalty::{Choice, HeldOut, PENALTIES, Tried};
 use super::rows::{Rows, Sequences, rows};
 use super::{
-    Credited, Explained, Learned, at_least, check_outcomes, diagnostics, share_of_one, spread, tally, text,
+    Credited, Explained, Learned, check_outcomes, diagnostics, share_of_one, spread, tally, text,
+    unordered_sum,
 };
 use crate::attribution::Model;
-use crate::attribution::validate::{binomial, folds};
+use crate::attribution::twins::{Marked, Twins, average};
+use crate::attribution::validate::binomial;
 use crate::column::{Table, Values};
-use crate::journey::{Journey, Journeys, group_sums};
+use crate::journey::{Journey, Journeys};
 use crate::math::ascent::{Optimum, standard_errors};
 use crate::math::newton::Stop;
 use crate::math::{exact_sum, exp, ln, ln_1p, sum};
@@ -113,7 +116,7 @@ impl Default for Logistic {
             features: ChannelFeatures::default(),
             cap: 10,
             penalty: None,
-            penalties: vec![0.1, 1.0, 10.0, 100.0],
+            penalties: PENALTIES.to_vec(),
             folds: 5,
             non_negative: true,
             bags: 20,
@@ -140,8 +143,7 @@ pub struct LogisticModel {
     /// How many bags each channel was in.
     bags: Vec<u64>,
     penalty: f64,
-    /// Each penalty that was tried, and its held-out log-likelihood a journey.
-    tried: Vec<[f64; 2]>,
+    tried: Tried,
     rows: u64,
     log_likelihood: f64,
     /// Mean deviance of a journey: in the fit, out of the bags, of the rate alone.
@@ -156,16 +158,7 @@ impl Logistic {
         if self.cap == 0 {
             return Err(Error::option("cap", "must be at least 1"));
         }
-        match self.penalty {
-            Some(penalty) => at_least("penalty", penalty, 0.0)?,
-            None if self.penalties.is_empty() => {
-                return Err(Error::option("penalties", "name at least one, for example 1.0"));
-            }
-            None => self.penalties.iter().try_for_each(|p| at_least("penalties", *p, 0.0))?,
-        }
-        if !(2..=100).contains(&self.folds) {
-            return Err(Error::option("folds", format!("must be 2 to 100, not {}", self.folds)));
-        }
+        self.choice().check(&[("penalty", self.penalty)])?;
         if self.bags > 100_000 {
             return Err(Error::option("bags", "must be at most 100000"));
         }
@@ -205,6 +198,20 @@ impl Logistic {
         design
     }
 
+    /// The channels that rows with these conversions and nulls cannot tell apart.
+    fn twins(&self, keys: &Sequences, a: &[f64], b: &[f64], channels: usize) -> Twins {
+        let mut table = Marked::default();
+        for i in 0..keys.len() {
+            match self.features {
+                ChannelFeatures::Presence => table.push(keys.get(i).iter().map(|c| (*c, 0)), [a[i], b[i]]),
+                ChannelFeatures::Counts => {
+                    table.push(keys.get(i).chunks(2).map(|e| (e[0], e[1])), [a[i], b[i]]);
+                }
+            }
+        }
+        table.twins(channels)
+    }
+
     fn bounds(&self, channels: usize) -> Vec<(f64, f64)> {
         let low = if self.non_negative { 0.0 } else { -FURTHEST };
         let slopes = std::iter::repeat_n((low, FURTHEST), channels);
@@ -231,42 +238,30 @@ impl Logistic {
         })
     }
 
-    /// Held-out log-likelihoods a journey of the penalties.
-    fn try_penalties(&self, journeys: &Journeys, run: &Run) -> Result<Vec<[f64; 2]>> {
-        let parts = folds(journeys, self.folds, run)?;
-        let journeys = parts.journeys();
-        let rows = rows(journeys, run, |j, key| self.key(j.path, key))?;
+    fn choice(&self) -> Choice<'_> {
+        Choice { penalties: &self.penalties, folds: self.folds }
+    }
+
+    fn try_penalties(&self, journeys: &Journeys, run: &Run) -> Result<Tried> {
         let channels = journeys.channel_count();
-        let design = self.design(&rows.keys, channels);
-        let held: Vec<[Vec<f64>; 2]> = (0..self.folds)
-            .map(|fold| {
-                let weights = parts.weights(fold);
-                weights.map(|w| {
-                    let mine: Vec<f64> = rows.journeys.iter().map(|j| w[*j as usize]).collect();
-                    group_sums(&rows.group, rows.keys.len(), &mine)
-                })
-            })
-            .collect();
         let bounds = self.bounds(channels);
-        let scores = run.map_items(self.folds, |fold| {
-            let rest = |all: &[f64], out: &[f64]| -> Vec<f64> {
-                all.iter().zip(out).map(|(a, o)| (a - o).max(0.0)).collect()
-            };
-            let [out_a, out_b] = &held[fold];
-            let (a, b) = (rest(&rows.conversions, out_a), rest(&rows.nulls, out_b));
+        let prepare = |dealt: &Journeys| {
+            let rows = rows(dealt, run, |j, key| self.key(j.path, key))?;
+            let design = self.design(&rows.keys, channels);
+            Ok((rows, design))
+        };
+        self.choice().choose(journeys, run, prepare, |(rows, design), parts, fold| {
+            let [[out_a, out_b], [a, b]] = rows.parted(&parts.weights(fold));
             let mut at = start(&a, &b, channels);
-            let mut scores = Vec::with_capacity(self.penalties.len());
+            let mut log_likelihoods = Vec::with_capacity(self.penalties.len());
             for penalty in &self.penalties {
-                let glm = Glm { family: Family::Binomial, design: &design, a: &a, b: &b, ridge: *penalty };
+                let glm = Glm { family: Family::Binomial, design, a: &a, b: &b, ridge: *penalty };
                 at = self.maximise(&glm, &at, &bounds, run)?.at;
-                let out = Glm { a: out_a, b: out_b, ..glm };
-                scores.push(out.log_likelihood(&at, run)?);
+                let out = Glm { a: &out_a, b: &out_b, ..glm };
+                log_likelihoods.push(out.log_likelihood(&at, run)?);
             }
-            Ok(scores)
-        })?;
-        let n = sum(rows.conversions.iter().chain(&rows.nulls).copied());
-        let held_out = |p: usize| sum(scores.iter().map(|s| s[p])) / n;
-        Ok(self.penalties.iter().enumerate().map(|(p, penalty)| [*penalty, held_out(p)]).collect())
+            Ok(HeldOut { log_likelihoods, journeys: sum(out_a.iter().chain(&out_b).copied()) })
+        })
     }
 
     /// Fits the regression to these journeys, open ones as failures;
@@ -279,12 +274,11 @@ impl Logistic {
     pub fn fit(&self, journeys: &Journeys, run: &Run) -> Result<LogisticModel> {
         self.check()?;
         check_outcomes(NAME, journeys, true)?;
-        let tried = if self.penalty.is_some() { Vec::new() } else { self.try_penalties(journeys, run)? };
-        let best = tried.iter().fold(None, |best: Option<[f64; 2]>, t| match best {
-            Some(b) if b[1] >= t[1] => Some(b),
-            _ => Some(*t),
-        });
-        let penalty = self.penalty.or(best.map(|b| b[0])).unwrap_or(0.0);
+        let tried = match self.penalty {
+            Some(_) => Tried::default(),
+            None => self.try_penalties(journeys, run)?,
+        };
+        let penalty = tried.or_best(self.penalty);
 
         let channels = journeys.channel_count();
         let Rows { keys, conversions: a, nulls: b, .. } =
@@ -303,7 +297,10 @@ impl Logistic {
         let mut at = first.at;
         if self.bags > 0 {
             fitted = self.bagged(&whole, &at, run)?;
-            at[1..].copy_from_slice(&fitted.coefficients);
+        }
+        fitted.settle(&self.twins(&keys, &a, &b, channels));
+        at[1..].copy_from_slice(&fitted.coefficients);
+        if self.bags > 0 {
             let fixed: Vec<(f64, f64)> =
                 at.iter().enumerate().map(|(i, x)| if i == 0 { bounds[0] } else { (*x, *x) }).collect();
             at = self.maximise(&whole, &at, &fixed, run)?.at;
@@ -387,6 +384,20 @@ struct Averaged {
     out_of_bag: Option<f64>,
 }
 
+impl Averaged {
+    /// Gives channels that the data cannot tell apart the same coefficient: bags
+    /// and the last digits of a fit are all that differs between them.
+    fn settle(&mut self, twins: &Twins) {
+        average(twins, &mut self.coefficients);
+        for class in twins {
+            let squares = class.iter().map(|c| self.spreads[*c as usize].map(|s| s * s));
+            let sum = squares.sum::<Option<f64>>();
+            let spread = sum.map(|sum| (sum / class.len() as f64).sqrt());
+            class.iter().for_each(|c| self.spreads[*c as usize] = spread);
+        }
+    }
+}
+
 /// The rate alone.
 fn start(a: &[f64], b: &[f64], channels: usize) -> Vec<f64> {
     let [a, b] = [a, b].map(|w| exact_sum(w.iter().copied()));
@@ -430,6 +441,11 @@ impl LogisticModel {
         self.coefficients.get(channel as usize).copied().unwrap_or(0.0)
     }
 
+    /// What the channels of a journey add to the log odds.
+    fn adds(&self, tally: &[(u32, u32)]) -> Vec<f64> {
+        tally.iter().map(|(c, n)| self.coefficient(*c) * self.parameters.feature(*n)).collect()
+    }
+
     /// The coefficients: channel, coefficient, spread (the standard error, or
     /// with bags the standard deviation between them), bags.
     pub fn table(&self) -> Table {
@@ -456,9 +472,8 @@ impl Learned for LogisticModel {
 
     fn explain(&self, journey: &Journey<'_>, shares: &mut Vec<f64>) -> Explained {
         let counts = tally(journey.path);
-        let adds: Vec<f64> =
-            counts.iter().map(|(c, n)| self.coefficient(*c) * self.parameters.feature(*n)).collect();
-        let log_odds = self.intercept + adds.iter().sum::<f64>();
+        let adds = self.adds(&counts);
+        let log_odds = self.intercept + unordered_sum(&adds);
         let p = probability(log_odds);
         let weight = |add: &f64| match self.parameters.credit {
             LogisticCredit::Counterfactual => (p - probability(log_odds - add)).max(0.0),
@@ -471,22 +486,13 @@ impl Learned for LogisticModel {
     }
 
     fn probability(&self, journey: &Journey<'_>, _from: i64) -> Option<f64> {
-        let adds = tally(journey.path)
-            .iter()
-            .map(|(c, n)| self.coefficient(*c) * self.parameters.feature(*n))
-            .sum::<f64>();
-        Some(probability(self.intercept + adds))
+        Some(probability(self.intercept + unordered_sum(&self.adds(&tally(journey.path)))))
     }
 
     fn report(&self, name: &str) -> Option<(&'static str, Table)> {
         match name {
             "coefficients" => Some(("coefficients", self.table())),
-            "penalties" => {
-                let column = |k: usize| Values::F64(self.tried.iter().map(|t| t[k]).collect());
-                let table =
-                    Table::new().with("penalty", column(0)).with("held_out_log_likelihood", column(1));
-                Some(("penalties", table))
-            }
+            "penalties" => Some(self.tried.report()),
             "diagnostics" => {
                 let mut lines = vec![
                     ("intercept", self.intercept),
@@ -500,6 +506,7 @@ impl Learned for LogisticModel {
                 if let Some(out) = self.out_of_bag {
                     lines.push(("out_of_bag_deviance", out));
                 }
+                self.tried.diagnose(&[], &mut lines);
                 Some(diagnostics(&lines))
             }
             "incremental" => Some(("incremental", self.credited.table(&self.channels))),
@@ -521,7 +528,7 @@ impl model::Model for LogisticModel {
             && self.spreads.len() == n
             && self.spreads.iter().flatten().all(finite)
             && self.bags.len() == n
-            && self.tried.iter().flatten().all(finite)
+            && self.tried.is_sound()
             && [self.penalty, self.log_likelihood, self.deviance, self.null_deviance].iter().all(finite)
             && self.out_of_bag.iter().all(finite)
             && self.credited.is_sound(n);

@@ -10,12 +10,16 @@
 //!
 //! All of them are fitted by maximum (penalised) likelihood or by counting,
 //! never by simulation, on rows that are collapsed with their weights first.
+//! Whatever holds a model back — the ridge of `logistic` and `time_to_event`, the
+//! priors of `additive_hazard`, the smoothing of `path_counterfactual` — is given,
+//! or chosen by the likelihood of customers held out.
 
 mod additive_hazard;
 mod counterfactual;
 mod glm;
 mod logistic;
-mod rows;
+mod penalty;
+pub(super) mod rows;
 mod segmented;
 mod shao_li;
 mod time_to_event;
@@ -36,7 +40,7 @@ use super::Model;
 use super::fitted::Scorer;
 use crate::column::{DAY, Table, Text, Values};
 use crate::journey::{Journey, Journeys};
-use crate::math::{ExactSum, merge_sums};
+use crate::math::{ExactSum, exact_sum, merge_sums};
 use crate::run::Run;
 use crate::{Error, Result};
 
@@ -285,6 +289,12 @@ fn exposure(journeys: &Journeys, j: usize, horizon: i64) -> Exposure<'_> {
     Exposure { path, times, end }
 }
 
+/// What some journeys with a touch count for in time.
+fn watched_weight(journeys: &Journeys, keep: impl Fn(usize) -> bool) -> f64 {
+    let some = (0..journeys.len()).filter(|j| keep(*j) && !journeys.path(*j).is_empty());
+    exact_sum(some.map(|j| journeys.conversions()[j] + journeys.open_weight(j)))
+}
+
 fn days(micros: i64) -> f64 {
     micros as f64 / DAY as f64
 }
@@ -296,11 +306,19 @@ fn tally(path: &[u32]) -> Vec<(u32, u32)> {
     sorted.chunk_by(|a, b| a == b).map(|run| (run[0], run.len() as u32)).collect()
 }
 
+/// A sum to the same bits in any order, so that it does not tell one channel
+/// from another by its code.
+fn unordered_sum(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    sorted.iter().sum()
+}
+
 /// Writes touches' shares from the weights of the channels of a tally: in
 /// proportion, a channel's split over its touches in equal parts; the same for
 /// all channels where no weight is positive, and then returns false.
 fn spread(path: &[u32], tally: &[(u32, u32)], weights: &[f64], out: &mut Vec<f64>) -> bool {
-    let total: f64 = weights.iter().sum();
+    let total = unordered_sum(weights);
     let some = total > 0.0;
     out.extend(path.iter().map(|c| {
         let at = tally.binary_search_by_key(c, |t| t.0).unwrap_or_default();

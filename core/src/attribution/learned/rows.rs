@@ -9,29 +9,29 @@ use crate::journey::{Journey, Journeys, group_sums};
 use crate::run::{CHUNK, Run};
 
 /// Sequences of numbers end to end.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Sequences {
-    pub(super) tokens: Vec<u32>,
-    pub(super) ends: Vec<u32>,
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(in crate::attribution) struct Sequences {
+    pub(in crate::attribution) tokens: Vec<u32>,
+    pub(in crate::attribution) ends: Vec<u32>,
 }
 
 impl Sequences {
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::attribution) fn len(&self) -> usize {
         self.ends.len()
     }
 
-    pub(super) fn get(&self, i: usize) -> &[u32] {
+    pub(in crate::attribution) fn get(&self, i: usize) -> &[u32] {
         let start = if i == 0 { 0 } else { self.ends[i - 1] as usize };
         &self.tokens[start..self.ends[i] as usize]
     }
 
-    pub(super) fn close(&mut self) {
+    pub(in crate::attribution) fn close(&mut self) {
         self.ends.push(self.tokens.len() as u32);
     }
 }
 
 /// A hash that is the same everywhere.
-pub(super) fn hash(key: &[u32]) -> u64 {
+pub(in crate::attribution) fn hash(key: &[u32]) -> u64 {
     let mut hasher = foldhash::quality::FixedState::default().build_hasher();
     for x in key {
         hasher.write_u32(*x);
@@ -40,7 +40,7 @@ pub(super) fn hash(key: &[u32]) -> u64 {
 }
 
 /// The distinct records in lexicographic order, and which of them each record is.
-pub(super) fn collapse(records: &[Sequences], run: &Run) -> Result<(Sequences, Vec<u32>)> {
+pub(in crate::attribution) fn collapse(records: &[Sequences], run: &Run) -> Result<(Sequences, Vec<u32>)> {
     run.stage("collapse rows", records.iter().map(|r| r.len() as u64).sum())?;
     let hashes = run.map_items(records.len(), |p| {
         Ok((0..records[p].len()).map(|i| hash(records[p].get(i))).collect::<Vec<u64>>())
@@ -122,4 +122,18 @@ where
     let sums = |all: &[f64]| group_sums(&group, keys.len(), &pick(all));
     let (conversions, nulls) = (sums(journeys.conversions()), sums(journeys.nulls()));
     Ok(Rows { keys, journeys: journeys_of, group, conversions, nulls })
+}
+
+impl Rows {
+    /// What the rows count for in journeys held out, and in all others:
+    /// conversions and nulls.
+    pub(super) fn parted(&self, held: &[Vec<f64>; 2]) -> [[Vec<f64>; 2]; 2] {
+        let out = held.each_ref().map(|w| {
+            let mine: Vec<f64> = self.journeys.iter().map(|j| w[*j as usize]).collect();
+            group_sums(&self.group, self.keys.len(), &mine)
+        });
+        let rest = |all: &[f64], out: &[f64]| all.iter().zip(out).map(|(a, o)| (a - o).max(0.0)).collect();
+        let others = [rest(&self.conversions, &out[0]), rest(&self.nulls, &out[1])];
+        [out, others]
+    }
 }

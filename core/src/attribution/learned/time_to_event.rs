@@ -22,12 +22,15 @@
 use serde::{Deserialize, Serialize};
 
 use super::glm::{Design, Family, Glm};
+use super::penalty::{Choice, HeldOut, PENALTIES, Tried};
 use super::rows::{Sequences, collapse};
-use super::{Baseline, Credited, Explained, Learned, at_least, check_outcomes, days, diagnostics, exposure};
+use super::{
+    Baseline, Credited, Explained, Learned, check_outcomes, days, diagnostics, exposure, watched_weight,
+};
 use crate::attribution::Model;
 use crate::column::{DAY, Duration, Table, Text, Values};
-use crate::journey::{Journey, Journeys};
-use crate::math::ascent::standard_errors;
+use crate::journey::{Journey, Journeys, group_sums};
+use crate::math::ascent::{Optimum, standard_errors};
 use crate::math::newton::Stop;
 use crate::math::{exp, exp_m1, ln, sum};
 use crate::model;
@@ -62,8 +65,13 @@ pub struct TimeToEvent {
     /// end of its window and of observation; and how far ahead predictions look. Choose the
     /// lookback. Default 30 days.
     pub horizon: Duration,
-    /// λ of the ridge ½ λ Σ β². Default 1.
-    pub penalty: f64,
+    /// λ of the ridge ½ λ Σ β²; none: the one of `penalties` with the highest
+    /// held-out likelihood. Default 1.
+    pub penalty: Option<f64>,
+    /// What `penalty` is chosen from. Default 0.1, 1, 10, 100.
+    pub penalties: Vec<f64>,
+    /// Folds of the choice, by customer. Default 5.
+    pub folds: usize,
     /// Whether ads can only raise the rate. Default true.
     pub non_negative: bool,
     /// The baseline's part of a conversion.
@@ -79,7 +87,9 @@ impl Default for TimeToEvent {
             ages: [1, 7, 14].map(Duration::from_days).to_vec(),
             cap: 5,
             horizon: Duration::from_days(30),
-            penalty: 1.0,
+            penalty: Some(1.0),
+            penalties: PENALTIES.to_vec(),
+            folds: 5,
             non_negative: true,
             baseline: Baseline::default(),
             max_iterations: 100,
@@ -100,6 +110,8 @@ pub struct TimeToEventModel {
     /// β by channel and bucket.
     effects: Vec<f64>,
     standard_errors: Vec<Option<f64>>,
+    penalty: f64,
+    tried: Tried,
     /// Touch-days and conversions under each channel and bucket.
     exposure: Vec<f64>,
     events: Vec<f64>,
@@ -132,12 +144,47 @@ impl Counts {
     }
 }
 
-/// The pieces of one worker: counts of each interval, how long it is, and what happens at its end.
+/// The pieces of one worker: counts of each interval, how long it is, what
+/// happens at its end, and the journey that it is of.
 #[derive(Default)]
 struct Pieces {
     keys: Sequences,
     lengths: Vec<i128>,
     events: Vec<f64>,
+    journeys: Vec<u32>,
+}
+
+/// All intervals: the distinct counts, and which of them each has.
+struct Intervals {
+    keys: Sequences,
+    group: Vec<u32>,
+    lengths: Vec<i128>,
+    events: Vec<f64>,
+    journeys: Vec<u32>,
+}
+
+impl Pieces {
+    fn push(&mut self, length: i128, event: f64, journey: usize) {
+        self.keys.close();
+        self.lengths.push(length);
+        self.events.push(event);
+        self.journeys.push(journey as u32);
+    }
+}
+
+impl Intervals {
+    /// Conversions and days under each of the distinct counts, in some journeys.
+    fn of(&self, keep: impl Fn(usize) -> bool) -> [Vec<f64>; 2] {
+        let kept = || self.journeys.iter().map(|j| keep(*j as usize));
+        let mut exposed = vec![0_i128; self.keys.len()];
+        for ((g, length), _) in self.group.iter().zip(&self.lengths).zip(kept()).filter(|(_, kept)| *kept) {
+            exposed[*g as usize] += length;
+        }
+        let events: Vec<f64> =
+            self.events.iter().zip(kept()).map(|(e, kept)| if kept { *e } else { 0.0 }).collect();
+        let events = group_sums(&self.group, self.keys.len(), &events);
+        [events, exposed.iter().map(|e| *e as f64 / DAY as f64).collect()]
+    }
 }
 
 impl TimeToEvent {
@@ -155,7 +202,11 @@ impl TimeToEvent {
         if self.horizon.micros() == 0 {
             return Err(Error::option("horizon", "must be longer than 0, for example \"30d\""));
         }
-        at_least("penalty", self.penalty, 0.0)
+        self.choice().check(&[("penalty", self.penalty)])
+    }
+
+    fn choice(&self) -> Choice<'_> {
+        Choice { penalties: &self.penalties, folds: self.folds }
     }
 
     /// The bucket of an age in microseconds.
@@ -225,18 +276,7 @@ impl TimeToEvent {
         key.extend(counts.iter().flat_map(|(f, n)| [*f, (*n).min(self.cap)]));
     }
 
-    /// Fits the model to these journeys: each is watched from its first touch
-    /// to its conversion, or while open to `horizon` after its last touch, but
-    /// not past the end of observation, also where it was built as censored. A touch that serves several conversions
-    /// is watched in each of their journeys.
-    ///
-    /// Errors: [`Error::Option`] for journeys without times,
-    /// [`Error::NotEnoughData`] where none converts or no time passes,
-    /// [`Error::NotConverged`].
-    pub fn fit(&self, journeys: &Journeys, run: &Run) -> Result<TimeToEventModel> {
-        self.check()?;
-        Model::TimeToEvent(self.clone()).check_times(journeys)?;
-        check_outcomes(NAME, journeys, false)?;
+    fn cut(&self, journeys: &Journeys, run: &Run) -> Result<Intervals> {
         let cut = journeys.pieces();
         run.stage("cut intervals", journeys.len() as u64)?;
         let pieces = run.map_items(cut.len(), |p| {
@@ -256,73 +296,62 @@ impl TimeToEvent {
                 };
                 self.intervals(watched.path, watched.times, start, watched.end, |length, counts| {
                     self.write(counts, &mut out.keys.tokens);
-                    out.keys.close();
-                    out.lengths.push(weighed(length));
-                    out.events.push(0.0);
+                    out.push(weighed(length), 0.0, j);
                 });
                 if conversions > 0.0 {
                     let counts = self.counts_at(watched.path, watched.times, watched.end);
                     self.write(&counts, &mut out.keys.tokens);
-                    out.keys.close();
-                    out.lengths.push(0);
-                    out.events.push(conversions);
+                    out.push(0, conversions, j);
                 }
             }
             run.advance(cut[p].len() as u64)?;
             Ok(out)
         })?;
-        let (mut keys, mut lengths, mut events) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut keys, mut lengths, mut events, mut of) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for part in pieces {
             keys.push(part.keys);
             lengths.extend(part.lengths);
             events.extend(part.events);
+            of.extend(part.journeys);
         }
         let (keys, group) = collapse(&keys, run)?;
-        let mut exposed = vec![0_i128; keys.len()];
-        for (g, length) in group.iter().zip(&lengths) {
-            exposed[*g as usize] += length;
-        }
-        let events = crate::journey::group_sums(&group, keys.len(), &events);
-        let exposed: Vec<f64> = exposed.iter().map(|e| *e as f64 / DAY as f64).collect();
-        self.regress(journeys, &keys, &events, &exposed, run)
+        Ok(Intervals { keys, group, lengths, events, journeys: of })
     }
 
-    fn regress(
-        &self,
-        journeys: &Journeys,
-        keys: &Sequences,
-        events: &[f64],
-        exposed: &[f64],
-        run: &Run,
-    ) -> Result<TimeToEventModel> {
-        let size = journeys.channel_count() * self.ages.len();
+    fn design(keys: &Sequences, size: usize) -> Design {
         let mut design = Design { columns: size + 1, ..Design::default() };
-        let (mut touch_days, mut converted) = (vec![0.0; size], vec![0.0; size]);
         for i in 0..keys.len() {
-            for entry in keys.get(i).chunks(2) {
-                let (f, n) = (entry[0], f64::from(entry[1]));
-                design.entries.push((f + 1, n));
-                touch_days[f as usize] += n * exposed[i];
-                converted[f as usize] += events[i];
-            }
+            design.entries.extend(keys.get(i).chunks(2).map(|e| (e[0] + 1, f64::from(e[1]))));
             design.ends.push(design.entries.len() as u32);
         }
-        let (conversions, days) = (sum(events.iter().copied()), sum(exposed.iter().copied()));
+        design
+    }
+
+    fn family(&self) -> Family {
+        match self.link {
+            Link::Log => Family::PoissonLog,
+            Link::Additive => Family::PoissonIdentity,
+        }
+    }
+
+    /// The maximum, and what its gradient is measured in.
+    fn maximise(&self, glm: &Glm<'_>, run: &Run) -> Result<(Optimum, f64)> {
+        let (conversions, days) = (sum(glm.a.iter().copied()), sum(glm.b.iter().copied()));
         if days <= 0.0 {
             return Err(Error::not_enough_data(
                 "no time passes between touches and conversions or the end of observation, so there are no rates to fit",
             ));
         }
         let rate = conversions / days;
-        let (family, intercept, slope) = match self.link {
+        let (intercept, slope) = match self.link {
             Link::Log => {
                 let low = if self.non_negative { 0.0 } else { -30.0 };
-                (Family::PoissonLog, (ln(rate) - 40.0, ln(rate) + 40.0), (low, 30.0))
+                ((ln(rate) - 40.0, ln(rate) + 40.0), (low, 30.0))
             }
             // A baseline of exactly 0 would make a conversion without an ad impossible.
-            Link::Additive => (Family::PoissonIdentity, (1e-9 * rate, 1e9 * rate), (0.0, 1e9 * rate)),
+            Link::Additive => ((1e-9 * rate, 1e9 * rate), (0.0, 1e9 * rate)),
         };
-        let glm = Glm { family, design: &design, a: events, b: exposed, ridge: self.penalty };
+        let size = glm.design.columns - 1;
         let bounds: Vec<(f64, f64)> =
             std::iter::once(intercept).chain(std::iter::repeat_n(slope, size)).collect();
         let mut start = vec![0.0; size + 1];
@@ -332,7 +361,7 @@ impl TimeToEvent {
         let stop = Stop { max_iterations: self.max_iterations, gradient: 1e-9 * unit };
         let found = glm.fit(&start, &bounds, stop, run)?;
         let runs_away =
-            self.link == Link::Log && self.penalty == 0.0 && found.at[1..].iter().any(|b| b.abs() >= 30.0);
+            self.link == Link::Log && glm.ridge == 0.0 && found.at[1..].iter().any(|b| b.abs() >= 30.0);
         if !found.converged || runs_away {
             return Err(Error::NotConverged {
                 model: NAME,
@@ -341,17 +370,79 @@ impl TimeToEvent {
                 hint: "give a penalty such as 1.0, name fewer ages, or raise max_iterations".into(),
             });
         }
+        Ok((found, unit))
+    }
+
+    fn try_penalties(
+        &self,
+        journeys: &Journeys,
+        cut: &Intervals,
+        design: &Design,
+        run: &Run,
+    ) -> Result<Tried> {
+        let family = self.family();
+        // Journeys with times are dealt whole, so those of the folds are these.
+        self.choice().choose(
+            journeys,
+            run,
+            |_| Ok(()),
+            |(), parts, fold| {
+                let [out_a, out_b] = cut.of(|j| parts.has(fold, j));
+                let [a, b] = cut.of(|j| !parts.has(fold, j));
+                let score = |ridge: &f64| {
+                    let glm = Glm { family, design, a: &a, b: &b, ridge: *ridge };
+                    let (found, _) = self.maximise(&glm, run)?;
+                    Glm { a: &out_a, b: &out_b, ..glm }.log_likelihood(&found.at, run)
+                };
+                let log_likelihoods = self.penalties.iter().map(score).collect::<Result<_>>()?;
+                Ok(HeldOut { log_likelihoods, journeys: watched_weight(journeys, |j| parts.has(fold, j)) })
+            },
+        )
+    }
+
+    /// Fits the model to these journeys: each is watched from its first touch
+    /// to its conversion, or while open to `horizon` after its last touch, but
+    /// not past the end of observation, also where it was built as censored. A touch that serves several conversions
+    /// is watched in each of their journeys.
+    ///
+    /// Errors: [`Error::Option`] for journeys without times,
+    /// [`Error::NotEnoughData`] where none converts or no time passes,
+    /// [`Error::NotConverged`].
+    pub fn fit(&self, journeys: &Journeys, run: &Run) -> Result<TimeToEventModel> {
+        self.check()?;
+        Model::TimeToEvent(self.clone()).check_journeys(journeys)?;
+        check_outcomes(NAME, journeys, false)?;
+        let cut = self.cut(journeys, run)?;
+        let size = journeys.channel_count() * self.ages.len();
+        let design = Self::design(&cut.keys, size);
+        let tried = match self.penalty {
+            Some(_) => Tried::default(),
+            None => self.try_penalties(journeys, &cut, &design, run)?,
+        };
+        let penalty = tried.or_best(self.penalty);
+        let [events, exposed] = cut.of(|_| true);
+        let (mut touch_days, mut converted) = (vec![0.0; size], vec![0.0; size]);
+        for i in 0..design.rows() {
+            for (column, n) in design.row(i) {
+                touch_days[*column as usize - 1] += n * exposed[i];
+                converted[*column as usize - 1] += events[i];
+            }
+        }
+        let glm = Glm { family: self.family(), design: &design, a: &events, b: &exposed, ridge: penalty };
+        let (found, unit) = self.maximise(&glm, run)?;
         let mut model = TimeToEventModel {
             parameters: self.clone(),
             channels: journeys.channel_labels(),
             intercept: found.at[0],
             effects: found.at[1..].to_vec(),
             standard_errors: standard_errors(&found.local, &found.bound),
+            penalty,
+            tried,
             exposure: touch_days,
+            days: sum(exposed.iter().copied()),
+            conversions: sum(events.iter().copied()),
             events: converted,
-            days,
-            conversions,
-            rows: keys.len() as u64,
+            rows: cut.keys.len() as u64,
             log_likelihood: glm.log_likelihood(&found.at, run)?,
             iterations: found.iterations as u64,
             gradient_norm: found.gradient_norm / unit,
@@ -376,6 +467,11 @@ impl TimeToEventModel {
     /// β by channel and bucket of age, channels outermost.
     pub fn effects(&self) -> &[f64] {
         &self.effects
+    }
+
+    /// The penalty that was given or chosen.
+    pub fn penalty(&self) -> f64 {
+        self.penalty
     }
 
     /// The log-likelihood, without the penalty.
@@ -458,16 +554,21 @@ impl Learned for TimeToEventModel {
         match name {
             "effects" => Some(("effects", self.table())),
             "incremental" => Some(("incremental", self.credited.table(&self.channels))),
-            "diagnostics" => Some(diagnostics(&[
-                ("baseline_rate", self.baseline_rate()),
-                ("baseline_share", self.credited.baseline[0] / self.conversions),
-                ("days", self.days),
-                ("conversions", self.conversions),
-                ("rows", self.rows as f64),
-                ("log_likelihood", self.log_likelihood),
-                ("iterations", self.iterations as f64),
-                ("fallback", self.credited.fallback),
-            ])),
+            "penalties" => Some(self.tried.report()),
+            "diagnostics" => {
+                let mut lines = vec![
+                    ("baseline_rate", self.baseline_rate()),
+                    ("baseline_share", self.credited.baseline[0] / self.conversions),
+                    ("days", self.days),
+                    ("conversions", self.conversions),
+                    ("rows", self.rows as f64),
+                    ("log_likelihood", self.log_likelihood),
+                    ("iterations", self.iterations as f64),
+                    ("fallback", self.credited.fallback),
+                ];
+                self.tried.diagnose(&[("penalty", self.parameters.penalty)], &mut lines);
+                Some(diagnostics(&lines))
+            }
             _ => None,
         }
     }
@@ -486,7 +587,10 @@ impl model::Model for TimeToEventModel {
             && sized(&self.events)
             && self.standard_errors.len() == self.effects.len() + 1
             && self.standard_errors.iter().flatten().all(finite)
-            && [self.intercept, self.days, self.log_likelihood, self.gradient_norm].iter().all(finite)
+            && [self.intercept, self.days, self.penalty, self.log_likelihood, self.gradient_norm]
+                .iter()
+                .all(finite)
+            && self.tried.is_sound()
             && self.conversions > 0.0
             && self.conversions.is_finite()
             && (self.parameters.link == Link::Log

@@ -3,6 +3,7 @@
 use rand::seq::SliceRandom;
 
 use crate::Result;
+use crate::attribution::twins::{Marked, average};
 use crate::journey::Coalitions;
 use crate::math::Sum;
 use crate::run::Run;
@@ -20,10 +21,19 @@ pub(super) struct Sampled {
 /// orders in which channels join (Castro, Gómez & Tejada, *Computers &
 /// Operations Research* 36, 2009). Each order is followed by its reverse, so
 /// that a channel that came early comes late (antithetic pairs; Mitchell et
-/// al., *JMLR* 23, 2022); the standard error is taken between pairs.
+/// al., *JMLR* 23, 2022). Channels that the game cannot tell apart have their
+/// mean of each pair, which is exact for the difference between them, and for
+/// their level the mean over the orders in which they change places
+/// (Rao & Blackwell): never further off on average. The standard error is taken
+/// between pairs, after that.
 pub(super) fn rate(sets: &Coalitions, of: &[f64], n: usize, samples: usize, run: &Run) -> Result<Sampled> {
     let pairs = samples.div_ceil(2).max(2);
     let blocks = pairs.div_ceil(PAIRS);
+    let mut table = Marked::default();
+    for (s, set) in sets.sets.iter().enumerate() {
+        table.push(set.iter().map(|c| (*c, 0)), [of[s], sets.conversions[s] + sets.nulls[s]]);
+    }
+    let twins = table.twins(n);
     run.stage("sample coalitions", blocks as u64)?;
     let parts = run.map_items(blocks, |block| {
         let mut rng = run.rng(block as u64);
@@ -37,6 +47,7 @@ pub(super) fn rate(sets: &Coalitions, of: &[f64], n: usize, samples: usize, run:
             walk.add(&order, &mut mean);
             order.reverse();
             walk.add(&order, &mut mean);
+            average(&twins, &mut mean);
             for (sum, m) in sums.iter_mut().zip(mean) {
                 sum[0].add(m / 2.0);
                 sum[1].add(m * m / 4.0);

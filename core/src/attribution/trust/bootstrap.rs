@@ -207,10 +207,13 @@ impl Layout {
                     Columns::Chain(markov.clone(), Box::new(chain))
                 }
                 rule if rule.is_rule() => {
-                    rule.check_times(journeys)?;
+                    rule.check_journeys(journeys)?;
                     let first = columns;
                     columns += 2 * journeys.channel_count() as u32;
-                    Columns::Rule { first, kernel: Kernel::new(rule, &journeys.channel_labels())? }
+                    Columns::Rule {
+                        first,
+                        kernel: Kernel::new(rule, &journeys.channel_labels(), Some(journeys))?,
+                    }
                 }
                 _ => Columns::Refit,
             });
@@ -247,7 +250,7 @@ impl Layout {
             match part {
                 Columns::Rule { first, kernel } if counts => {
                     let at = |c: u32| first + 2 * c;
-                    match kernel.shares(&journey, scratch) {
+                    match kernel.weighted(&journey, scratch) {
                         Shares::One(i) => both(at(path[i]), 1.0, out),
                         Shares::Equal(share) => path.iter().for_each(|c| both(at(*c), share, out)),
                         Shares::Each(shares) => {

@@ -72,7 +72,7 @@ fn credit(
     add: &mut dyn FnMut(u32, f64),
 ) {
     let path = journey.path;
-    match kernel.shares(journey, scratch) {
+    match kernel.weighted(journey, scratch) {
         Shares::One(i) => add(path[i], 1.0),
         Shares::Equal(share) => path.iter().for_each(|c| add(*c, share)),
         Shares::Each(shares) => path.iter().zip(shares).for_each(|(c, s)| add(*c, *s)),
