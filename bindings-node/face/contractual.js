@@ -15,6 +15,9 @@ const KINDS = {
   BetaDiscreteWeibull: RETENTION,
 }
 
+/** The parameters of those that can be given them. */
+const PARAMETERS = { ShiftedBetaGeo: ['alpha', 'beta'], BetaDiscreteWeibull: ['alpha', 'beta', 'c'] }
+
 /** The methods that take a frame. */
 const FRAMES = new Set(['predict', 'earlyWarning', 'score', 'scores'])
 
@@ -45,6 +48,14 @@ function contractual(ContractualModel) {
         }
       },
     }[name]
+    if (name in PARAMETERS) {
+      Class.fromParameters = (params, period) => {
+        const model = new Class()
+        const number = (key) => (typeof params?.[key] === 'number' ? params[key] : NaN)
+        model.takeParameters(PARAMETERS[name].map(number), period)
+        return model
+      }
+    }
     for (const [method, report] of Object.entries(reports)) {
       const value = FRAMES.has(method)
         ? function (frame, options) {

@@ -1,5 +1,5 @@
 'use strict'
-// Draws of the parameters of models of purchases, a function for each method.
+// Draws of the parameters of models of purchases, of spend and of retention, a function for each method.
 const { optionError } = require('./error.js')
 
 const METHODS = { samplePosterior: 'nuts', laplace: 'laplace', bootstrap: 'bootstrap' }

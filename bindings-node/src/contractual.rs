@@ -65,6 +65,14 @@ impl ContractualModel {
         self.kind.clone()
     }
 
+    /// Takes given parameters, for example published ones.
+    #[napi(skip_typescript)]
+    pub fn take_parameters(&self, env: &Env, values: Vec<f64>, period: Unknown<'_>) -> Result<()> {
+        let period = job::optional_value(env, period)?;
+        self.slot.set(job::now(env, || Contractual::from_parameters(&self.kind, &values, period))?);
+        Ok(())
+    }
+
     /// Takes what another one holds.
     #[napi(skip_typescript)]
     pub fn adopt(&self, env: &Env, other: &ContractualModel) -> Result<()> {

@@ -1,5 +1,6 @@
-//! Draws of the parameters of models of purchases.
+//! Draws of the parameters of models of purchases, of spend and of retention.
 
+use headwater::clv::LifetimeOptions;
 use headwater::clv::posterior::Posterior as CorePosterior;
 use headwater::column::Dropped;
 use napi::bindgen_prelude::{Uint8Array, Unknown};
@@ -31,7 +32,7 @@ pub fn clv_posterior<'e>(
     })
 }
 
-/// Draws of the parameters of a model of purchases: what `samplePosterior`, `laplace` and `bootstrap` give.
+/// Draws of the parameters of a model of purchases, of spend or of retention: what `samplePosterior`, `laplace` and `bootstrap` give.
 #[napi(namespace = "clv")]
 pub struct Posterior {
     slot: Slot<CorePosterior>,
@@ -101,7 +102,9 @@ impl Posterior {
 
     /// Means over the draws, with intervals of the uncertainty of the parameters: customer,
     /// expected_purchases, p_alive, each with `_low` and `_high`; with `purchaseInterval` also
-    /// purchases_low, purchases_high.
+    /// purchases_low, purchases_high. Of `GammaGamma` customer, expected_spend; of models of retention customer,
+    /// survival, churn, expected_lifetime and, with `discount`, residual_value. What is infinite in some draw is
+    /// missing.
     #[napi(
         ts_args_type = "rfm: FrameInput, options?: PosteriorPredictOptions & RunOptions",
         ts_return_type = "Promise<Frame>"
@@ -113,13 +116,52 @@ impl Posterior {
     /// Whether the model produces customers like these (posterior predictive checks): statistic (`share_0`, …
     /// `share_7_or_more`, `mean`, `variance`, and of laws of purchases at random `bought_lately`), observed,
     /// expected, low, high, and `p`, the share of replicates above what was observed: near 0 or 1 it tells of a
-    /// trait that the model does not have.
+    /// trait that the model does not have. Of `GammaGamma` the statistics are of the customers' mean values: `mean`,
+    /// `sd`, `q10`, `median`, `q90`, and `correlation_of_logs` of frequency and mean value.
     #[napi(
         ts_args_type = "rfm: FrameInput, options?: PosteriorCheckOptions & RunOptions",
         ts_return_type = "Promise<Frame>"
     )]
     pub fn check<'e>(&self, env: &'e Env, rfm: Unknown<'e>, options: Unknown<'e>) -> Result<Unknown<'e>> {
         self.report(env, "check", Some(rfm), options)
+    }
+
+    /// The shares that stay, of draws of a model of retention: period, survival, retention, churn, each the mean over
+    /// the draws with `_low` and `_high`.
+    #[napi(ts_args_type = "options?: DrawSurvivalOptions & RunOptions", ts_return_type = "Promise<Frame>")]
+    pub fn survival<'e>(&self, env: &'e Env, options: Unknown<'e>) -> Result<Unknown<'e>> {
+        self.report(env, "survival", None, options)
+    }
+
+    /// What a customer is worth by tenure, of draws of a model of retention: tenure, discounted_lifetime,
+    /// expected_lifetime, value, each the mean over the draws with `_low` and `_high`.
+    #[napi(ts_args_type = "options: DrawValueOptions & RunOptions", ts_return_type = "Promise<Frame>")]
+    pub fn value<'e>(&self, env: &'e Env, options: Unknown<'e>) -> Result<Unknown<'e>> {
+        self.report(env, "value", None, options)
+    }
+
+    /// The discounted value of every customer, of these draws of purchases and of draws of `GammaGamma`, a draw with
+    /// a draw: customer, expected_purchases, p_alive, expected_spend, lifetime_value, lifetime_value_low,
+    /// lifetime_value_high (`interval`, 0.9 by default).
+    #[napi(
+        ts_args_type = "spend: Posterior, rfm: FrameInput, options?: LifetimeOptions & RunOptions",
+        ts_return_type = "Promise<Frame>"
+    )]
+    pub fn lifetime_value<'e>(
+        &self,
+        env: &'e Env,
+        spend: &Posterior,
+        rfm: Unknown<'e>,
+        options: Unknown<'e>,
+    ) -> Result<Unknown<'e>> {
+        let prepare = |call: &Call<'e>| {
+            let (options, rfm) = (call.options::<LifetimeOptions>()?, call.columns(rfm)?);
+            let (draws, spend) = job::now(env, || Ok((self.slot.get()?, spend.slot.get()?)))?;
+            Ok(move |run: &headwater::Run| draws.lifetime_value(&spend, &rfm.columns()?, &options, run))
+        };
+        job::start(env, options, prepare, |found| {
+            Frame::new(found.table()).and("dropped", found.dropped().table())
+        })
     }
 
     /// The rows that were dropped before drawing, and why.

@@ -2012,6 +2012,13 @@ export declare namespace clv {
     weight?: string
     /** Column of `log_intervals`, which `ParetoGGG` needs. Default: the one of that name. */
     logIntervals?: string
+    /** Of `GammaGamma`: column of the mean value of the repeat purchases. Default `"monetary_value"`. */
+    monetaryValue?: string
+    /** Of models of retention: what a row is, and its columns. By default it is the one cohort in a period. */
+    contract?: Pick<
+      ContractOptions,
+      'data' | 'cohort' | 'index' | 'customers' | 'start' | 'leftTruncated' | 'duration' | 'event' | 'entry'
+    >
     /**
      * What explains purchases and dropout. None by default. `samplePosterior` and `laplace` take no penalties, of
      * which priors take the place.
@@ -2032,7 +2039,8 @@ export declare namespace clv {
     /** The prior of parameters that `priors` does not name. Default `"weak"`. */
     prior?: 'weak' | 'flat'
     /**
-     * Log-normal priors of single parameters; the median of a time is a multiple of mean T. Of a coefficient
+     * Log-normal priors of single parameters; the median of a time is a multiple of mean T, that of v of mean spend.
+     * Of a coefficient
      * (`purchase:income`) the prior is of the factor e^coefficient that one more of the covariate makes.
      */
     priors?: Record<string, { median: number; sd: number }>
@@ -2085,6 +2093,16 @@ export declare namespace clv {
     mostDraws?: number
     /** Column of `log_intervals`, for draws of `ParetoGGG`. Default: the one of that name, where it is there. */
     logIntervals?: string
+    /** Column of the mean value of the repeat purchases, for draws of `GammaGamma`. Default `"monetary_value"`. */
+    monetaryValue?: string
+    /** Column of the renewals that each has made, for draws of models of retention. Default `"renewals"`. */
+    renewals?: string
+    /** Of models of retention: the discount rate; without one there is no residual value. */
+    discount?: Rate
+    /** Of models of retention: periods valued; all of them unless given. */
+    horizon?: number
+    /** Of models of retention: the margin of one period. Default 1. */
+    margin?: number
     /** The unit of recency and T, where it is known; it must then be the draws'. */
     period?: Duration
     /** Rows that cannot be. Default `"error"`. */
@@ -2099,6 +2117,8 @@ export declare namespace clv {
     recency?: string
     /** Column of the age at the end of observation. Default `"T"`. */
     T?: string
+    /** Column of the mean value of the repeat purchases, for draws of `GammaGamma`. Default `"monetary_value"`. */
+    monetaryValue?: string
     /** Column of weights: how many customers a row stands for, a whole number. */
     weight?: string
     /** Customers of so many repeat purchases or more are one class. Default 7. */
@@ -2111,6 +2131,24 @@ export declare namespace clv {
     period?: Duration
     /** Rows that cannot be. Default `"error"`. */
     onInvalid?: OnInvalid
+  }
+
+  /** Options of `Posterior.survival`. */
+  export interface DrawSurvivalOptions {
+    /** How many periods from the beginning. Default 12. */
+    periods?: number
+    /** Level of the intervals. Default 0.9. */
+    level?: number
+    /** At most so many draws, evenly spaced. Default 400. */
+    mostDraws?: number
+  }
+
+  /** Options of `Posterior.value`. */
+  export interface DrawValueOptions extends Omit<ContractValueOptions, 'interval'> {
+    /** Level of the intervals. Default 0.9. */
+    level?: number
+    /** At most so many draws, evenly spaced. Default 400. */
+    mostDraws?: number
   }
 
   /** The full posterior of the parameters, by the no-U-turn sampler (Hoffman & Gelman 2014). */
@@ -2813,9 +2851,15 @@ export declare namespace clv {
     summary(options?: RunOptions): Promise<Frame>
     /** The shares that stay: [cohort,] period, observed, survival, retention, churn. */
     survival(options?: { periods?: number; interval?: number } & RunOptions): Promise<Frame>
-    /** What a customer is worth by tenure: [cohort,] tenure, discounted_lifetime, expected_lifetime, value. */
+    /**
+     * What a customer is worth by tenure: [cohort,] tenure, discounted_lifetime, expected_lifetime, value; with
+     * `interval` each with `_low` and `_high`.
+     */
     value(options: ContractValueOptions & RunOptions): Promise<Frame>
-    /** Customers who are still there: customer, survival, churn, expected_lifetime, residual_value. */
+    /**
+     * Customers who are still there: customer, survival, churn, expected_lifetime, residual_value; with `interval`
+     * each with `_low` and `_high`.
+     */
     predict(frame: FrameInput, options?: ContractPredictOptions & RunOptions): Promise<Frame>
     /** Beside simpler and richer models: model, parameters, log_likelihood, aic, bic, statistic, df, p_value. */
     compare(options?: RunOptions): Promise<Frame>
@@ -2826,11 +2870,15 @@ export declare namespace clv {
   /** Retention of customers who differ in their chance to leave (Fader & Hardie 2007). */
   export class ShiftedBetaGeo extends RetentionModel {
     private readonly kindOfModel: 'shifted_beta_geo'
+    /** A model with given parameters, for example published ones; `period` is needed to discount. */
+    static fromParameters(params: { alpha: number; beta: number }, period?: Duration): ShiftedBetaGeo
   }
 
   /** Retention of customers whose own chance to leave moves with tenure (Fader et al. 2018). */
   export class BetaDiscreteWeibull extends RetentionModel {
     private readonly kindOfModel: 'beta_discrete_weibull'
+    /** A model with given parameters, for example published ones; `period` is needed to discount. */
+    static fromParameters(params: { alpha: number; beta: number; c: number }, period?: Duration): BetaDiscreteWeibull
   }
 
   /** Options of `simpleValue`. */

@@ -43,6 +43,47 @@ test('customers beside those that the model makes', async () => {
   await assert.rejects(drawn.check({ ...rfm, many: Array(7).fill(0.5) }, { weight: 'many' }), /whole number of customers/)
 })
 
+const discount = { rate: 0.1, per: '365d' }
+
+test('spend is drawn, and values customers with draws of purchases', async () => {
+  const spends = { ...rfm, monetary_value: [0, 12, 30, 25, 41, 18, 33.5] }
+  const options = { weight: 'many', chains: 1, draws: 100 }
+  const spend = await hw.clv.laplace(spends, { ...options, model: 'GammaGamma' })
+  assert.deepStrictEqual((await spend.summary()).toRows().map((row) => row.parameter), ['p', 'q', 'v'])
+  for (const row of (await spend.predict(spends)).toRows()) {
+    assert.ok(row.expected_spend_low < row.expected_spend && row.expected_spend < row.expected_spend_high)
+  }
+  const checked = (await spend.check(spends, { weight: 'many', mostDraws: 10 })).toRows()
+  assert.strictEqual(checked.at(-1).statistic, 'correlation_of_logs')
+  const purchases = await hw.clv.laplace(spends, options)
+  for (const row of (await purchases.lifetimeValue(spend, spends, { periods: 26, margin: 0.3 })).toRows()) {
+    assert.ok(row.lifetime_value_low < row.lifetime_value && row.lifetime_value < row.lifetime_value_high)
+  }
+  await assert.rejects(spend.lifetimeValue(spend, spends), { code: 'HW_OPTION' })
+})
+
+test('retention is drawn of cohorts and of customers', async () => {
+  const cohort = { period: [0, 1, 2, 3, 4, 5, 6, 7], customers: [1000, 869, 743, 653, 593, 551, 517, 491] }
+  const drawn = await hw.clv.laplace(cohort, { model: 'ShiftedBetaGeo', chains: 1, draws: 100, period: '365d' })
+  assert.ok(Math.abs((await drawn.survival({ periods: 9 })).column('survival')[7] - 0.491) < 0.02)
+  assert.strictEqual((await drawn.value({ discount, margin: 100 })).toRows().length, 6)
+  const [first, later] = (await drawn.predict({ customer: ['ann', 'bob'], renewals: [0, 6] }, { periods: 3, discount })).toRows()
+  assert.ok(later.churn < first.churn && first.residual_value_low < first.residual_value_high)
+  const lives = { months: [1, 2, 3, 3, 5, 6], gone: [true, true, true, false, true, false] }
+  const contract = { data: 'customers', duration: 'months', event: 'gone' }
+  const refits = await hw.clv.bootstrap(lives, { model: 'ShiftedBetaGeo', contract, replicates: 20 })
+  assert.strictEqual(refits.model, 'ShiftedBetaGeo')
+})
+
+test('models of retention may be given parameters', async () => {
+  const model = hw.clv.ShiftedBetaGeo.fromParameters({ alpha: 0.668, beta: 3.806 }, '365d')
+  assert.ok(model instanceof hw.clv.ShiftedBetaGeo)
+  assert.deepStrictEqual([model.verdict, model.logLikelihood], ['given', null])
+  assert.ok(Math.abs((await model.survival({ periods: 7 })).column('survival')[7] - 0.491) < 0.01)
+  await assert.rejects(model.survival({ periods: 7, interval: 0.9 }), /standard errors/)
+  assert.throws(() => hw.clv.BetaDiscreteWeibull.fromParameters({ alpha: 1, beta: 2, c: 30 }), /between 0.01 and 20/)
+})
+
 test('coefficients are drawn, and customers predicted by their own laws', async () => {
   const twice = (values) => [...values, ...values]
   const kinds = {

@@ -53,6 +53,12 @@ export async function story(orders: hw.FrameInput): Promise<void> {
   const draws: hw.clv.Posterior = await hw.clv.samplePosterior(frame, { model: 'ParetoNBD', priors: { s: { median: 1, sd: 1 } }, seed: 7 })
   await (await draws.predict(frame, { purchaseInterval: 0.9 })).toRows()
   if (loaded instanceof hw.clv.Posterior) await loaded.save('draws.json')
+  const spend: hw.clv.Posterior = await hw.clv.laplace(frame, { model: 'GammaGamma', monetaryValue: 'mean' })
+  await draws.lifetimeValue(spend, frame, { periods: 26 })
+  const lives = await hw.clv.bootstrap(frame, { model: 'ShiftedBetaGeo', contract: { data: 'customers', duration: 'months' } })
+  await lives.value({ discount: { rate: 0.1, per: '365d' }, mostDraws: 100 })
+  const given: hw.clv.BetaDiscreteWeibull = hw.clv.BetaDiscreteWeibull.fromParameters({ alpha: 0.26, beta: 1.7, c: 1.58 }, '365d')
+  await given.survival({ periods: 12 })
   await hw.clv.kaplanMeier(frame, { group: 'plan', test: 'wilcoxon', threads: 1 })
   // @ts-expect-error a rate has its span
   await hw.clv.markovFromOrders(orders, { discount: 0.1 })

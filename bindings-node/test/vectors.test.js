@@ -254,13 +254,21 @@ const calls = {
     }
     return out
   },
-  'clv.posterior': async ({ frames: { rfm }, options: { method, kind, draw, predict, check } }) => {
+  'clv.posterior': async ({ frames: { rfm, customers = rfm }, options: { method, kind, draw, predict, ...reports } }) => {
     const drawn = await hw.load((await hw.clv[method](rfm, { model: kind, ...draw })).toBytes())
     assert.ok(drawn instanceof hw.clv.Posterior)
     assert.strictEqual(drawn.method, method)
     const [posterior, draws] = [await drawn.summary(), await drawn.draws()]
-    const [ahead, made] = [await drawn.predict(rfm, predict), await drawn.check(rfm, check)]
-    return { posterior, draws, fit: drawn.fitTable(), predict: ahead, check: made }
+    const out = { posterior, draws, fit: drawn.fitTable(), predict: await drawn.predict(customers, predict) }
+    const { check, survival, value, spend, lifetime_value: worth } = reports
+    if (check) out.check = await drawn.check(rfm, check)
+    if (survival) out.survival = await drawn.survival(survival)
+    if (value) out.value = await drawn.value(value)
+    if (spend) {
+      const spends = await hw.clv[method](rfm, { model: 'GammaGamma', ...spend })
+      out.lifetime_value = await drawn.lifetimeValue(spends, customers, worth)
+    }
+    return out
   },
   'segment.rfm': async ({ frames, options }) => {
     const table = await hw.segment.rfm(frames.orders, options)

@@ -60,7 +60,7 @@ pub(crate) fn clv_fit(
     })
 }
 
-/// Draws of the parameters of a model of purchases, and the rows that were dropped.
+/// Draws of the parameters of a model of purchases, of spend or of retention, and the rows that were dropped.
 #[pyfunction]
 pub(crate) fn clv_posterior(
     py: Python<'_>,
@@ -90,10 +90,16 @@ pub(crate) fn clv_from_parameters(
     period: Option<&str>,
     k: u32,
 ) -> Outcome<Model> {
-    let period = period.map(parse).transpose()?;
     direct(|| match (kind, values.as_slice()) {
         ("clv.GammaGamma", [p, q, v]) => Ok(Model::new(GammaGammaModel::from_parameters(*p, *q, *v)?)),
-        _ => Ok(Model::purchases(purchases_with(kind, &values, k, period)?)),
+        (kind, values) if Contractual::KINDS.contains(&kind) => {
+            let period = period.map(parse).transpose()?;
+            Ok(Model::contractual(Contractual::from_parameters(kind, values, period)?))
+        }
+        _ => {
+            let period = period.map(parse).transpose()?;
+            Ok(Model::purchases(purchases_with(kind, &values, k, period)?))
+        }
     })
 }
 
@@ -331,6 +337,7 @@ pub(crate) fn clv_spend_interval(model: &Model, customer: Option<(f64, f64)>, le
     })
 }
 
+/// Values by two fits, or by draws of both.
 #[pyfunction]
 pub(crate) fn clv_lifetime_value(
     py: Python<'_>,
@@ -340,10 +347,13 @@ pub(crate) fn clv_lifetime_value(
     options: &str,
     run: RunArgs,
 ) -> Outcome<(Frame, Frame)> {
-    let (model, spend) = (model.get().buyers()?, spend.get().get::<GammaGammaModel>()?);
+    let (model, spend) = (model.get(), spend.get());
     let (frame, options) = (columns(frame)?, parse(options)?);
     run.call(py, |run| {
-        let found = clv::lifetime_value(model, spend, &frame, &options, run)?;
+        let found = match model.get::<Posterior>() {
+            Ok(draws) => draws.lifetime_value(spend.get::<Posterior>()?, &frame, &options, run)?,
+            Err(_) => clv::lifetime_value(model.buyers()?, spend.get()?, &frame, &options, run)?,
+        };
         Ok((Frame::new(found.table())?, Frame::new(found.dropped().table())?))
     })
 }

@@ -130,3 +130,60 @@ def test_pareto_ggg_is_drawn_with_the_times_between_purchases():
     assert known != columns(found.predict(RFM, 10))["expected_purchases"]
     with pytest.raises(hw.HeadwaterError, match="log_intervals"):
         hw.clv.laplace(RFM, "ParetoGGG", weight="many")
+
+
+SPENDS = {**RFM, "monetary_value": [0.0, 12.0, 30.0, 25.0, 41.0, 18.0, 33.5]}
+COHORT = {"period": list(range(8)), "customers": [1000, 869, 743, 653, 593, 551, 517, 491]}
+YEARLY = {"rate": 0.1, "per": "365d"}
+
+
+def narrow(table, name):
+    """Whether each mean lies between limits that lie apart."""
+    limits = zip(table[f"{name}_low"], table[name], table[f"{name}_high"], strict=True)
+    return all(low < mean < high for low, mean, high in limits)
+
+
+def test_spend_is_drawn_and_values_customers_with_draws_of_purchases(drawn):
+    spend = hw.clv.sample_posterior(SPENDS, "GammaGamma", chains=2, draws=200, weight="many", seed=1)
+    assert columns(spend.summary())["parameter"] == ["p", "q", "v"]
+    ahead = columns(spend.predict(SPENDS, level=0.8))
+    assert narrow(ahead, "expected_spend")
+    found = columns(spend.check(SPENDS, weight="many", most_draws=20))
+    assert found["statistic"][-1] == "correlation_of_logs"
+    worth = columns(drawn.lifetime_value(spend, SPENDS, periods=26, margin=0.3))
+    assert narrow(worth, "lifetime_value")
+    with pytest.raises(hw.errors.OptionError, match="draws of GammaGamma"):
+        drawn.lifetime_value(hw.clv.GammaGamma().fit(SPENDS, weight="many"), SPENDS)
+    with pytest.raises(hw.errors.OptionError, match="model of purchases"):
+        spend.lifetime_value(spend, SPENDS)
+
+
+def test_retention_is_drawn_of_cohorts_and_of_customers():
+    drawn = hw.clv.laplace(COHORT, "ShiftedBetaGeo", chains=1, draws=200, period="365d")
+    drawn = hw.clv.Posterior.from_bytes(drawn.to_bytes())
+    curve = columns(drawn.survival(9, level=0.8))
+    assert curve["survival"][7] == pytest.approx(0.491, abs=0.02)
+    assert len(curve["churn_high"]) == 10
+    assert len(columns(drawn.value(YEARLY, margin=100))["value"]) == 6
+    now = {"customer": ["ann", "bob"], "renewals": [0, 6]}
+    ahead = columns(drawn.predict(now, 3, discount=YEARLY, margin=100))
+    assert ahead["churn"][1] < ahead["churn"][0]
+    assert "residual_value_low" in ahead
+    lives = {"months": [1, 2, 3, 3, 5, 6], "gone": [True, True, True, False, True, False]}
+    contract = {"data": "customers", "duration": "months", "event": "gone"}
+    refits = hw.clv.bootstrap(lives, "ShiftedBetaGeo", contract=contract, replicates=20)
+    assert columns(refits.summary())["parameter"] == ["alpha", "beta"]
+    with pytest.raises(hw.errors.OptionError, match="contract"):
+        hw.clv.laplace(COHORT, "ShiftedBetaGeo", contract={"cohorts": "separate"})
+
+
+def test_models_of_retention_may_be_given_parameters():
+    model = hw.clv.ShiftedBetaGeo.from_params(alpha=0.668, beta=3.806, period="365d")
+    assert model.verdict_ == "given"
+    assert model.log_likelihood_ is None
+    assert columns(model.survival(7))["survival"][7] == pytest.approx(0.491, abs=0.01)
+    assert len(columns(model.value(YEARLY))["value"]) == 6
+    with pytest.raises(hw.errors.OptionError, match="standard errors"):
+        model.survival(7, interval=0.9)
+    with pytest.raises(hw.errors.OptionError, match="between 0.01 and 20"):
+        hw.clv.BetaDiscreteWeibull.from_params(1, 2, 30)

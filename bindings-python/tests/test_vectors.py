@@ -305,9 +305,15 @@ def clv(
             methods = {"laplace": hw.clv.laplace, "bootstrap": hw.clv.bootstrap}
             drawn = methods[options["method"]](frames["rfm"], options["kind"], **options["draw"])
             drawn = hw.clv.Posterior.from_bytes(drawn.to_bytes())
+            rfm, customers = frames["rfm"], frames.get("customers", frames["rfm"])
             tables = {"posterior": drawn.summary, "draws": drawn.draws, "fit": drawn.fit_summary}
-            tables |= {"check": lambda: drawn.check(frames["rfm"], **options.get("check", {}))}
-            return tables | {"predict": drawn.predict(frames["rfm"], **options["predict"])}
+            tables |= {"check": lambda: drawn.check(rfm, **options.get("check", {}))}
+            for name in {"survival", "value"} & set(options):
+                tables[name] = getattr(drawn, name)(**options[name])
+            if "spend" in options:
+                spend = methods[options["method"]](rfm, "GammaGamma", **options["spend"])
+                tables["lifetime_value"] = drawn.lifetime_value(spend, customers, **options["lifetime_value"])
+            return tables | {"predict": drawn.predict(customers, **options["predict"])}
     raise NotImplementedError(call)
 
 

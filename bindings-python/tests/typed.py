@@ -27,6 +27,8 @@ def story(events: Any, orders: Any) -> float:
     model: hw.clv.BetaGeo = hw.clv.BetaGeo().fit(rfm, progress=True)
     draws: hw.clv.Posterior = hw.clv.sample_posterior(rfm, priors={"a": {"median": 0.5, "sd": 1}}, seed=1)
     draws.predict(rfm, 26, purchase_interval=0.9)
+    draws.lifetime_value(hw.clv.laplace(rfm, "GammaGamma"), rfm, periods=26)
+    hw.clv.BetaDiscreteWeibull.from_params(0.26, 1.7, 1.58, period="365d").survival(12)
     found: hw.clv.Report = hw.clv.report(
         model, rfm, orders=orders, origins=[dt.date(2024, 1, 1)], posterior=draws
     )

@@ -21,8 +21,10 @@
 //! - `clv.dynamic`: frames `orders`, `along`; options `{"kind": …, "fit": {…}, "predict": {…}}`; tables `parameters`,
 //!   `fit`, `predict`.
 //! - `clv.independence`: frame `rfm`; no options; table `independence`.
-//! - `clv.posterior`: frame `rfm`; options `{"method": …, "kind": …, "draw": {…}, "predict": {…},
-//!   "check": {…}}`; tables `posterior`, `draws`, `fit`, `predict`, `check`. Not of NUTS, whose draws may differ between processors.
+//! - `clv.posterior`: frame `rfm`, and where predictions are of other customers `customers`; options `{"method": …,
+//!   "kind": …, "draw": {…}, "predict": {…}}`, of models that have them `"check": {…}`, `"survival": {…}`, `"value":
+//!   {…}`, and of purchases `"spend": {…}`, how spend is drawn, and `"lifetime_value": {…}`; tables `posterior`,
+//!   `draws`, `fit`, and of the reports that are asked for. Not of NUTS, whose draws may differ between processors.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
@@ -169,9 +171,18 @@ fn call(call: &str, frames: &Frames, options: &str, run: &Run) -> Result<Vec<(&'
             let rfm = &frames["rfm"];
             let (drawn, _) = Posterior::fit(named("method"), named("kind"), rfm, &part("draw"), run)?;
             let drawn: Posterior = from_bytes(&to_bytes(&drawn)?)?;
-            let mut tables = drawn.report("predict", Some(rfm), &part("predict"), run)?;
-            tables.truncate(1);
-            tables.extend(drawn.report("check", Some(rfm), &part("check"), run)?.into_iter().take(1));
+            let customers = frames.get("customers").unwrap_or(rfm);
+            let (_, found) = drawn.report("predict", Some(customers), &part("predict"), run)?.swap_remove(0);
+            let mut tables = vec![("predict", found)];
+            if whole.get("spend").is_some() {
+                let (spend, _) = Posterior::fit(named("method"), "GammaGamma", rfm, &part("spend"), run)?;
+                let options = parse(&part("lifetime_value"))?;
+                let value = drawn.lifetime_value(&spend, customers, &options, run)?;
+                tables.push(("lifetime_value", value.table()));
+            }
+            for name in ["check", "survival", "value"].into_iter().filter(|name| whole.get(*name).is_some()) {
+                tables.extend(drawn.report(name, Some(rfm), &part(name), run)?.into_iter().take(1));
+            }
             for name in ["posterior", "draws", "fit"] {
                 tables.extend(drawn.report(name, None, "{}", run)?);
             }

@@ -435,7 +435,7 @@ def law(model: Any) -> None:
 
 #: What models that are no laws have in a law's place.
 _INSTEAD = {
-    "Posterior": "draws have their own predict(rfm, periods)",
+    "Posterior": "draws have their own predict(rfm, periods) and lifetime_value(spend, rfm)",
     "Hierarchy": "draws have their own predict(rfm, periods)",
     "DynamicParetoNBD": "or multiply what its predict(…, discount_rate=…) gives by the spend",
 }

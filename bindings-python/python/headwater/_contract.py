@@ -152,7 +152,8 @@ class _Contract(_Leavers):
         Returns
         -------
         frame
-            [cohort,] tenure, discounted_lifetime, expected_lifetime, value.
+            [cohort,] tenure, discounted_lifetime, expected_lifetime, value; with ``interval`` each with
+            ``_low`` and ``_high``.
         """
         options = {
             "discount": discount,
@@ -204,7 +205,7 @@ class _Contract(_Leavers):
         -------
         frame
             customer, survival over the next ``periods``, churn at the next renewal, expected_lifetime,
-            residual_value.
+            residual_value; with ``interval`` each with ``_low`` and ``_high``, missing where infinite.
         """
         options = {
             "customer": customer,
@@ -250,6 +251,18 @@ class ShiftedBetaGeo(_Contract):
 
     _kind = "clv.ShiftedBetaGeo"
 
+    @classmethod
+    def from_params(cls, alpha: float, beta: float, period: _call.Span | None = None) -> Self:
+        """A model with given parameters, for example published ones: it has no errors and no likelihood.
+
+        Parameters
+        ----------
+        alpha, beta : float
+        period : str, timedelta or number of days, optional
+            The length of a period; needed to discount.
+        """
+        return cls._given([alpha, beta], period)
+
 
 class BetaDiscreteWeibull(_Contract):
     """Retention of customers whose own chance to leave moves with tenure (Fader et al. 2018).
@@ -271,3 +284,16 @@ class BetaDiscreteWeibull(_Contract):
     """
 
     _kind = "clv.BetaDiscreteWeibull"
+
+    @classmethod
+    def from_params(cls, alpha: float, beta: float, c: float, period: _call.Span | None = None) -> Self:
+        """A model with given parameters, for example published ones: it has no errors and no likelihood.
+
+        Parameters
+        ----------
+        alpha, beta, c : float
+            c lies between 0.01 and 20.
+        period : str, timedelta or number of days, optional
+            The length of a period; needed to discount.
+        """
+        return cls._given([alpha, beta, c], period)

@@ -1,4 +1,4 @@
-"""How uncertain are the parameters of a model of purchases: draws, by three methods."""
+"""How uncertain are the parameters of a model of purchases, spend or retention: draws, by three methods."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, Literal
 
 from . import _call, _core, _frames
-from ._buyers import Covariates, _named
+from ._buyers import Covariates, _named, given
 from ._models import Fitted
+from .errors import OptionError
 
 _OnInvalid = Literal["error", "drop"]
 _Prior = Literal["weak", "flat"]
+_SPEND = "GammaGamma"
+_RETENTION = ("ShiftedBetaGeo", "BetaDiscreteWeibull")
 
 
 class Posterior(Fitted):
-    """Draws of the parameters of a model of purchases.
+    """Draws of the parameters of a model of purchases, of spend or of retention.
 
     `sample_posterior`, `laplace` and `bootstrap` make it, and `headwater.load` reads it.
 
@@ -88,21 +91,31 @@ class Posterior(Fitted):
         recency: str = "recency",
         T: str = "T",
         log_intervals: str | None = None,
+        monetary_value: str = "monetary_value",
+        renewals: str = "renewals",
+        discount: Mapping[str, Any] | None = None,
+        horizon: int | None = None,
+        margin: float = 1.0,
         period: _call.Span | None = None,
         on_invalid: _OnInvalid = "error",
         report: MutableMapping[str, Any] | None = None,
         threads: int | None = None,
         progress: _call.Progress = None,
     ) -> Any:
-        """Expected purchases and the probability of being alive, averaged over the draws.
+        """What is expected of customers, averaged over the draws.
+
+        Of draws of a model of purchases: purchases, and the probability of being alive. Of `GammaGamma`:
+        spend. Of `ShiftedBetaGeo` and `BetaDiscreteWeibull`: how long those stay who are still there, and
+        their value.
 
         Parameters
         ----------
         rfm : frame
-            What `summarize` gives, with the columns of covariates where the draws have coefficients.
+            What `summarize` gives, with the columns of covariates where the draws have coefficients; of draws
+            of a model of retention, customers with the renewals that each has made.
         periods : float, str or timedelta, default 1
             How many periods ahead, in the unit of recency and T; or a span such as ``"365d"`` or ``"month"``,
-            where the draws know their period.
+            where the draws know their period. Of a model of retention a whole number of renewals.
         level : float, default 0.9
             The level of the intervals, which are the uncertainty of the parameters.
         purchase_interval : float, optional
@@ -114,6 +127,12 @@ class Posterior(Fitted):
         log_intervals : str, optional
             The column of the times between purchases, for draws of `ParetoGGG`, which by default take
             ``"log_intervals"`` where it is there.
+        monetary_value : str
+            The column of the mean value of the repeat purchases, for draws of `GammaGamma`.
+        renewals : str
+            The column of the renewals that each has made, for draws of a model of retention.
+        discount, horizon, margin
+            Of draws of a model of retention, as in its own ``predict``.
         period : str, timedelta or number of days, optional
             The unit of recency and T; where given, it must be the draws'.
         on_invalid, report, threads, progress
@@ -123,7 +142,9 @@ class Posterior(Fitted):
         -------
         frame
             customer, expected_purchases and p_alive, each with ``_low`` and ``_high``; with
-            ``purchase_interval`` purchases_low, purchases_high.
+            ``purchase_interval`` purchases_low, purchases_high. Of `GammaGamma` customer and expected_spend; of
+            a model of retention customer, survival, churn, expected_lifetime and, with ``discount``,
+            residual_value; each with ``_low`` and ``_high``. What is infinite in some draw is missing.
         """
         options = {
             "customer": customer,
@@ -135,11 +156,22 @@ class Posterior(Fitted):
             "purchase_interval": purchase_interval,
             "most_draws": most_draws,
             "log_intervals": log_intervals,
+            "monetary_value": monetary_value,
+            "renewals": renewals,
+            "discount": discount,
+            "horizon": horizon,
+            "margin": margin,
             "period": period,
             "on_invalid": on_invalid,
         }
-        intervals = log_intervals or _intervals(self.model)
-        data, make = _frames.take(rfm, [customer, frequency, recency, T, intervals, *self.covariates_])
+        if _is(self.model, _SPEND):
+            columns = [customer, frequency, monetary_value]
+        elif _is(self.model, *_RETENTION):
+            columns = [customer, renewals]
+        else:
+            intervals = log_intervals or _intervals(self.model)
+            columns = [customer, frequency, recency, T, intervals, *self.covariates_]
+        data, make = _frames.take(rfm, columns)
         run = _call.run(0, threads, progress)
         found = dict(_core.clv_report(self._fitted, "predict", _call.options(options), run, data))
         _frames.tell(report, make, dropped=found["dropped"])
@@ -155,6 +187,7 @@ class Posterior(Fitted):
         frequency: str = "frequency",
         recency: str = "recency",
         T: str = "T",
+        monetary_value: str = "monetary_value",
         weight: str | None = None,
         period: _call.Span | None = None,
         on_invalid: _OnInvalid = "error",
@@ -178,8 +211,9 @@ class Posterior(Fitted):
             The level of the interval of what the model makes.
         most_draws : int, default 400
             Replicate by at most so many draws, evenly spaced.
-        frequency, recency, T, weight : str
-            Columns; ``weight`` says how many customers a row stands for, a whole number.
+        frequency, recency, T, monetary_value, weight : str
+            Columns; ``monetary_value`` is of draws of `GammaGamma`, which read no recency and T; ``weight``
+            says how many customers a row stands for, a whole number.
         period : str, timedelta or number of days, optional
             The unit of recency and T; where given, it must be the draws'.
         seed : int, default 0
@@ -194,11 +228,14 @@ class Posterior(Fitted):
             share_7_or_more, mean and variance of repeat purchases, and, of laws of purchases at random,
             bought_lately, the share who bought in the last quarter of their T. ``p`` is the share of
             replicates above what was observed: near 0 or 1 it tells of a trait that the model does not have.
+            Of `GammaGamma` the statistics are of the customers' mean values: mean, sd, q10, median, q90, and
+            correlation_of_logs of frequency and mean value, of which the model has none.
         """
         options = {
             "frequency": frequency,
             "recency": recency,
             "T": T,
+            "monetary_value": monetary_value,
             "weight": weight,
             "most": most,
             "level": level,
@@ -206,11 +243,138 @@ class Posterior(Fitted):
             "period": period,
             "on_invalid": on_invalid,
         }
-        data, make = _frames.take(rfm, [frequency, recency, T, weight, *self.covariates_])
+        of_spend = [frequency, monetary_value, weight]
+        of_purchases = [frequency, recency, T, weight, *self.covariates_]
+        data, make = _frames.take(rfm, of_spend if _is(self.model, _SPEND) else of_purchases)
         run = _call.run(seed, threads, progress)
         found = dict(_core.clv_report(self._fitted, "check", _call.options(options), run, data))
         _frames.tell(report, make, dropped=found["dropped"])
         return make(found["check"])
+
+    def survival(self, periods: int = 12, *, level: float = 0.9, most_draws: int = 400) -> Any:
+        """The shares that stay, of draws of a model of retention.
+
+        Parameters
+        ----------
+        periods : int, default 12
+            How many periods from the beginning.
+        level : float, default 0.9
+            The level of the intervals.
+        most_draws : int, default 400
+            At most so many draws, evenly spaced.
+
+        Returns
+        -------
+        frame
+            period, survival, retention, churn, each the mean over the draws with ``_low`` and ``_high``.
+        """
+        options = {"periods": periods, "level": level, "most_draws": most_draws}
+        return _frames.neutral(self._report("survival", options))
+
+    def value(
+        self,
+        discount: Mapping[str, Any],
+        *,
+        tenures: int = 5,
+        horizon: int | None = None,
+        margin: float = 1.0,
+        level: float = 0.9,
+        most_draws: int = 400,
+    ) -> Any:
+        """What a customer is worth by tenure, of draws of a model of retention that know their period.
+
+        Parameters
+        ----------
+        discount, tenures, horizon, margin
+            As in the ``value`` of the model.
+        level : float, default 0.9
+            The level of the intervals.
+        most_draws : int, default 400
+            At most so many draws, evenly spaced.
+
+        Returns
+        -------
+        frame
+            tenure, discounted_lifetime, expected_lifetime, value, each the mean over the draws with ``_low``
+            and ``_high``; what is infinite in some draw is missing.
+        """
+        options = {
+            "discount": discount,
+            "tenures": tenures,
+            "horizon": horizon,
+            "margin": margin,
+            "level": level,
+            "most_draws": most_draws,
+        }
+        return _frames.neutral(self._report("value", options))
+
+    def lifetime_value(
+        self,
+        spend: Posterior,
+        rfm: Any,
+        *,
+        periods: _call.Horizon = 52,
+        discount_rate: _call.Discount = 0.0,
+        margin: float = 1.0,
+        interval: float = 0.9,
+        customer: str = "customer",
+        frequency: str = "frequency",
+        recency: str = "recency",
+        T: str = "T",
+        monetary_value: str = "monetary_value",
+        period: _call.Span | None = None,
+        on_invalid: _OnInvalid = "error",
+        report: MutableMapping[str, Any] | None = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+    ) -> Any:
+        """The discounted value of each customer's coming purchases, of these draws and of draws of spend.
+
+        A draw of purchases goes with a draw of spend, 400 of each at most.
+
+        Parameters
+        ----------
+        spend : Posterior
+            Draws of `GammaGamma`.
+        interval : float, default 0.9
+            The level of the interval of the value.
+        rfm, periods, discount_rate, margin, customer, frequency, recency, T, monetary_value, period
+            As in `lifetime_value`, with the columns of covariates where the draws have coefficients.
+        on_invalid, report, threads, progress
+            As in `summarize`.
+
+        Returns
+        -------
+        frame
+            customer, expected_purchases, p_alive, expected_spend, lifetime_value, means over the draws, with
+            lifetime_value_low and lifetime_value_high; what is infinite in some draw is missing.
+        """
+        if not isinstance(spend, Posterior):
+            raise OptionError(
+                f"option `spend`: is {given(spend)}, not draws of GammaGamma; take `laplace`, `sample_posterior` "
+                'or `bootstrap` with model="GammaGamma"'
+            )
+        options = {
+            "customer": customer,
+            "frequency": frequency,
+            "recency": recency,
+            "T": T,
+            "monetary_value": monetary_value,
+            "periods": periods,
+            "discount_rate": discount_rate,
+            "margin": margin,
+            "interval": interval,
+            "period": period,
+            "on_invalid": on_invalid,
+        }
+        columns = [customer, frequency, recency, T, monetary_value, _intervals(self.model), *self.covariates_]
+        data, make = _frames.take(rfm, columns)
+        run = _call.run(0, threads, progress)
+        found, dropped = _core.clv_lifetime_value(
+            self._fitted, spend._fitted, data, _call.options(options), run
+        )
+        _frames.tell(report, make, dropped=dropped)
+        return make(found)
 
     def _facts(self) -> dict[str, Any]:
         table, fit = (_frames.Frame(self._report(name, {})) for name in ("posterior", "fit"))
@@ -222,15 +386,25 @@ class Posterior(Fitted):
         return facts | {"draws": sum(fit["draws"]), "divergences": sum(fit["divergences"])}
 
 
+def _is(model: str | None, *names: str) -> bool:
+    return (model or "").removeprefix("clv.") in names
+
+
 def _intervals(model: str | None) -> str | None:
     """The column of the times between purchases that the model reads, where no other is named."""
-    return "log_intervals" if (model or "").removeprefix("clv.") == "ParetoGGG" else None
+    return "log_intervals" if _is(model, "ParetoGGG") else None
 
 
 def _draw(method: str, model: str, rfm: Any, options: Mapping[str, Any], run: _call.Run) -> Posterior:
-    columns = [options[role] for role in ("frequency", "recency", "T", "weight")]
-    intervals = options["log_intervals"] or _intervals(model)
-    data, make = _frames.take(rfm, [*columns, intervals, *_named(options["covariates"])])
+    if _is(model, *_RETENTION):
+        columns = []  # whether there is a column `cohort` is for the core to see
+    elif _is(model, _SPEND):
+        columns = [options[role] for role in ("frequency", "monetary_value", "weight")]
+    else:
+        intervals = options["log_intervals"] or _intervals(model)
+        columns = [options[role] for role in ("frequency", "recency", "T", "weight")]
+        columns += [intervals, *_named(options["covariates"])]
+    data, make = _frames.take(rfm, columns)
     out = Posterior()
     out._native, dropped = _core.clv_posterior(method, model, data, _call.options(options), run)
     out._restore(out._body())
@@ -256,6 +430,8 @@ def sample_posterior(
     T: str = "T",
     weight: str | None = None,
     log_intervals: str | None = None,
+    monetary_value: str = "monetary_value",
+    contract: Mapping[str, Any] | None = None,
     covariates: Covariates | None = None,
     period: _call.Span | None = None,
     on_invalid: _OnInvalid = "error",
@@ -268,9 +444,9 @@ def sample_posterior(
     Parameters
     ----------
     rfm : frame
-        What `summarize` gives.
+        What `summarize` gives; of models of retention, cohorts or customers as in their ``fit``.
     model : str, default "BetaGeo"
-        The name of a model of purchases.
+        The name of a model of purchases, ``"GammaGamma"``, ``"ShiftedBetaGeo"`` or ``"BetaDiscreteWeibull"``.
     k : int, default 1
         Ticks between purchases of the regular models.
     chains, draws, tune : int
@@ -283,8 +459,8 @@ def sample_posterior(
         The prior of parameters that ``priors`` does not name.
     priors : dict, optional
         Log-normal priors of single parameters, such as ``{"a": {"median": 0.5, "sd": 1}}``; the median of a
-        time is a multiple of mean T. Of a coefficient (``"purchase:income"``) the prior is of the factor
-        e^coefficient that one more of the covariate makes.
+        time is a multiple of mean T, that of v of mean spend. Of a coefficient (``"purchase:income"``) the
+        prior is of the factor e^coefficient that one more of the covariate makes.
     coefficient_sd : float, optional
         Standard deviation of the normal prior, about 0, of other coefficients, on standardised covariates:
         1 by default with the prior ``"weak"``; they are flat with ``"flat"``.
@@ -295,6 +471,11 @@ def sample_posterior(
     log_intervals : str, optional
         The column that ``summarize(log_intervals=True)`` gives, which `ParetoGGG` needs: ``"log_intervals"``
         by default.
+    monetary_value : str
+        The column of the mean value of the repeat purchases, from which `GammaGamma` learns.
+    contract : dict, optional
+        What a row is and its columns, of models of retention: ``data``, ``cohort``, ``index``, ``customers``,
+        ``start``, ``left_truncated``, ``duration``, ``event``, ``entry``, as in their ``fit``.
     covariates : dict, optional
         What explains purchases and dropout, as in the models' ``fit``; without penalties, whose place priors
         take.
@@ -326,6 +507,8 @@ def sample_posterior(
         "T": T,
         "weight": weight,
         "log_intervals": log_intervals,
+        "monetary_value": monetary_value,
+        "contract": contract,
         "covariates": covariates,
         "period": period,
         "on_invalid": on_invalid,
@@ -348,6 +531,8 @@ def laplace(
     T: str = "T",
     weight: str | None = None,
     log_intervals: str | None = None,
+    monetary_value: str = "monetary_value",
+    contract: Mapping[str, Any] | None = None,
     covariates: Covariates | None = None,
     period: _call.Span | None = None,
     on_invalid: _OnInvalid = "error",
@@ -363,7 +548,7 @@ def laplace(
         ``chains`` times ``draws`` are made; they are independent.
     rfm, model, k, prior, priors, coefficient_sd, frequency, recency, T, weight, log_intervals, covariates
         As in `sample_posterior`.
-    period, on_invalid, seed, threads, progress
+    monetary_value, contract, period, on_invalid, seed, threads, progress
         As in `sample_posterior`.
 
     Returns
@@ -382,6 +567,8 @@ def laplace(
         "T": T,
         "weight": weight,
         "log_intervals": log_intervals,
+        "monetary_value": monetary_value,
+        "contract": contract,
         "covariates": covariates,
         "period": period,
         "on_invalid": on_invalid,
@@ -403,6 +590,8 @@ def bootstrap(
     T: str = "T",
     weight: str | None = None,
     log_intervals: str | None = None,
+    monetary_value: str = "monetary_value",
+    contract: Mapping[str, Any] | None = None,
     covariates: Covariates | None = None,
     period: _call.Span | None = None,
     on_invalid: _OnInvalid = "error",
@@ -420,7 +609,9 @@ def bootstrap(
         As in the models, of the refits.
     covariates : dict, optional
         As in the models' ``fit``, penalties included. Their means and scales stay those of ``rfm``.
-    rfm, model, k, frequency, recency, T, weight, log_intervals, period, on_invalid, seed, threads, progress
+    rfm, model, k, frequency, recency, T, weight, log_intervals, monetary_value, contract, period
+        As in `sample_posterior`.
+    on_invalid, seed, threads, progress
         As in `sample_posterior`.
 
     Returns
@@ -438,6 +629,8 @@ def bootstrap(
         "T": T,
         "weight": weight,
         "log_intervals": log_intervals,
+        "monetary_value": monetary_value,
+        "contract": contract,
         "covariates": covariates,
         "period": period,
         "on_invalid": on_invalid,

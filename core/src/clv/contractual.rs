@@ -5,7 +5,7 @@ use super::contract::{Contract, ContractOptions};
 use super::learned::{ZeroInflatedLognormal, ZeroInflatedLognormalModel};
 use super::survival::{Aft, Cox, DiscreteHazard, Survival};
 use super::{finance, survival};
-use crate::column::{Columns, Dropped, Table, Tables};
+use crate::column::{Columns, Dropped, Duration, Table, Tables};
 use crate::model::{self, Model as _};
 use crate::options::parse;
 use crate::{Error, Result, Run};
@@ -57,6 +57,11 @@ impl Contractual {
             ZeroInflatedLognormalModel::KIND => parse::<ZeroInflatedLognormal>(options).map(drop),
             _ => Err(Error::option("kind", format!("there is no model `{kind}`"))),
         }
+    }
+
+    /// A model of retention with given parameters: [`Contract::from_parameters`].
+    pub fn from_parameters(kind: &str, values: &[f64], period: Option<Duration>) -> Result<Self> {
+        Contract::from_parameters(kind, values, period).map(|model| Self::Contract(Box::new(model)))
     }
 
     /// Fits the model of this kind by [`Survival::fit`], [`Contract::fit`] or [`ZeroInflatedLognormal::fit`].

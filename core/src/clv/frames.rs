@@ -8,7 +8,7 @@ use super::beta_geo::{BetaGeo, BetaGeoModel};
 use super::design::{Given, Reader};
 use super::estimates::Estimates;
 use super::gamma_gamma::{GammaGamma, GammaGammaModel, SpendSlices};
-use super::laws::{CustomerPrediction, Edges, PredictOptions, predict};
+use super::laws::{CustomerPrediction, Edges, History as Known, PredictOptions, predict};
 use super::rows::{Fault, IMPOSSIBLE_INTERVALS, RfmSlices, fault, possible_intervals, sound};
 use super::unit::Unit;
 use crate::column::{Columns, Dropped, Intake, Names, OnInvalid, Sign, Table, Values};
@@ -137,16 +137,42 @@ pub fn gamma_gamma(
     options: &GammaGammaOptions,
     run: &Run,
 ) -> Result<(GammaGammaModel, Dropped)> {
-    let mut intake = Intake::new(frame, options.on_invalid, run);
-    let frequency = intake.amounts(&options.frequency, Sign::NonNegative)?;
-    let money = intake.amounts(&options.monetary_value, Sign::NonNegative)?;
-    let weight = options.weight.as_deref().map(|w| intake.amounts(w, Sign::NonNegative)).transpose()?;
-    let kept = intake.finish()?;
-    let (frequency, money) = (kept.values(frequency), kept.values(money));
-    let weight = weight.map(|w| kept.values(w));
+    let spends = Spends::read(frame, options, run)?;
     let config = GammaGamma { max_iterations: options.max_iterations, tolerance: options.tolerance };
-    let rows = SpendSlices { frequency: &frequency, monetary_value: &money, weight: weight.as_deref() };
-    Ok((config.fit(&rows, run)?, kept.into_dropped()))
+    Ok((config.fit(&spends.slices(), run)?, spends.dropped))
+}
+
+/// What customers spend, as a frame has it.
+#[derive(Debug)]
+pub(crate) struct Spends<'a> {
+    frequency: Cow<'a, [f64]>,
+    money: Cow<'a, [f64]>,
+    weight: Option<Cow<'a, [f64]>>,
+    pub dropped: Dropped,
+}
+
+impl<'a> Spends<'a> {
+    pub(crate) fn read(frame: &'a Columns, options: &GammaGammaOptions, run: &'a Run) -> Result<Self> {
+        let mut intake = Intake::new(frame, options.on_invalid, run);
+        let frequency = intake.amounts(&options.frequency, Sign::NonNegative)?;
+        let money = intake.amounts(&options.monetary_value, Sign::NonNegative)?;
+        let weight = options.weight.as_deref().map(|w| intake.amounts(w, Sign::NonNegative)).transpose()?;
+        let kept = intake.finish()?;
+        Ok(Self {
+            frequency: kept.values(frequency),
+            money: kept.values(money),
+            weight: weight.map(|w| kept.values(w)),
+            dropped: kept.into_dropped(),
+        })
+    }
+
+    pub(crate) fn slices(&self) -> SpendSlices<'_> {
+        SpendSlices {
+            frequency: &self.frequency,
+            monetary_value: &self.money,
+            weight: self.weight.as_deref(),
+        }
+    }
 }
 
 /// Roles of [`GammaGammaModel::predict_columns`].
@@ -330,6 +356,16 @@ impl<'a> History<'a> {
             intervals: intervals.map(|i| kept.values(i)),
             dropped: kept.into_dropped(),
         })
+    }
+
+    /// What is known of the customer of a row.
+    pub(crate) fn history(&self, row: usize) -> Known {
+        Known {
+            frequency: self.frequency[row] as u32,
+            recency: self.recency[row],
+            age: self.age[row],
+            log_intervals: self.intervals.as_ref().map(|litt| litt[row]),
+        }
     }
 
     pub(crate) fn slices(&self) -> RfmSlices<'_> {

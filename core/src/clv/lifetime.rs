@@ -36,7 +36,8 @@ pub struct LifetimeOptions {
     /// Share of the spend that is profit, from 0; 1 by default.
     pub margin: f64,
     /// Level of an interval of the value for the uncertainty of the parameters, of purchases and of
-    /// spend alike (delta method on the log scale); none by default.
+    /// spend alike: of fits by the delta method on the log scale, none by default; of draws by their quantiles,
+    /// 0.9 by default.
     pub interval: Option<f64>,
     /// The unit of recency and T, where it is known; it must then be the model's.
     pub period: Option<Unit>,
@@ -62,10 +63,23 @@ impl Default for LifetimeOptions {
     }
 }
 
+impl LifetimeOptions {
+    /// Periods ahead and the rate over one, for a model of this period.
+    pub(super) fn discounting(&self, period: Option<Unit>) -> Result<(usize, f64)> {
+        let period = period.or(self.period);
+        let periods = self.periods.whole("periods", period, 100_000)?;
+        let rate = self.discount_rate.per_period("discount_rate", period)?;
+        if self.margin.is_finite() && self.margin >= 0.0 {
+            return Ok((periods, rate));
+        }
+        Err(Error::option("margin", "must be a finite number from 0"))
+    }
+}
+
 /// The value of every customer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lifetime {
-    customer: Names,
+    pub(super) customer: Names,
     /// Expected purchases over all the periods, undiscounted.
     pub expected_purchases: Vec<f64>,
     /// Probability that the customer has not dropped out.
@@ -75,8 +89,8 @@ pub struct Lifetime {
     /// Discounted margin; `None` where the spend model has no mean.
     pub lifetime_value: Vec<Option<f64>>,
     /// Interval edges of the value, where they were asked for.
-    edges: Option<Vec<Edges>>,
-    dropped: Dropped,
+    pub(super) edges: Option<Vec<Edges>>,
+    pub(super) dropped: Dropped,
 }
 
 impl Lifetime {
@@ -112,12 +126,7 @@ pub fn lifetime_value(
     options: &LifetimeOptions,
     run: &Run,
 ) -> Result<Lifetime> {
-    let period = model.period().or(options.period);
-    let periods = options.periods.whole("periods", period, 100_000)?;
-    let rate = options.discount_rate.per_period("discount_rate", period)?;
-    if !(options.margin.is_finite() && options.margin >= 0.0) {
-        return Err(Error::option("margin", "must be a finite number from 0"));
-    }
+    let (periods, rate) = options.discounting(model.period())?;
     let quantile = |level| {
         spend.estimates().interval_quantile(level)?;
         model.estimates().interval_quantile(level)

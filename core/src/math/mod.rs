@@ -16,6 +16,7 @@ pub(crate) mod jet;
 pub mod newton;
 mod normal;
 pub(crate) mod quadrature;
+pub(crate) mod sample;
 mod semidefinite;
 pub mod solve;
 mod stats;
@@ -32,7 +33,7 @@ pub use hyper::hyp2f1;
 pub use libm::{exp, exp2, expm1 as exp_m1, log as ln, log1p as ln_1p, log2, log10, pow};
 pub use normal::{erf, erfc, normal_cdf, normal_quantile};
 pub(crate) use semidefinite::Factor;
-pub(crate) use stats::{benjamini_hochberg, kendall, ranks, spearman};
+pub(crate) use stats::{benjamini_hochberg, kendall, mean_and_limits, quantile, ranks, sorted, spearman};
 pub use sum::{Sum, sum};
 
 /// `ln(1 + e^x)` without overflow, and without losing a small `e^x`.

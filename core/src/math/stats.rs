@@ -1,4 +1,6 @@
-//! Ranks, rank correlations, and p-values of many tests.
+//! Ranks, rank correlations, and p-values of many tests; quantiles.
+
+use super::sum;
 
 /// Ranks from 1 for the smallest, ties at their mean.
 pub(crate) fn ranks(values: &[f64]) -> Vec<f64> {
@@ -14,6 +16,28 @@ pub(crate) fn ranks(values: &[f64]) -> Vec<f64> {
         before += tie.len();
     }
     out
+}
+
+pub(crate) fn sorted(values: &[f64]) -> Vec<f64> {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    values
+}
+
+/// The quantile of sorted values, linear between them.
+pub(crate) fn quantile(sorted: &[f64], p: f64) -> f64 {
+    let at = p * (sorted.len().max(1) - 1) as f64;
+    let low = at.floor();
+    let value = |i: usize| sorted.get(i).or(sorted.last()).copied().unwrap_or(f64::NAN);
+    let (from, to) = (value(low as usize), value(low as usize + 1));
+    from + (at - low) * (to - from)
+}
+
+/// The mean, and the quantiles with the share `tail` beyond them on either side; puts the values in order.
+pub(crate) fn mean_and_limits(values: &mut [f64], tail: f64) -> [f64; 3] {
+    let mean = sum(values.iter().copied()) / values.len().max(1) as f64;
+    values.sort_unstable_by(f64::total_cmp);
+    [mean, quantile(values, tail), quantile(values, 1.0 - tail)]
 }
 
 /// Kendall's τ-b (Kendall 1945); `None` where one side has no order.

@@ -8,8 +8,8 @@
 //! have happened with a channel switched off.
 
 use super::person::{NO_CHANNEL, Plan, Reach, Traits};
-use super::sample::Sampler;
 use crate::math::pow;
+use crate::math::sample::Sampler;
 
 /// No order, no touch.
 const NONE: u32 = u32::MAX;

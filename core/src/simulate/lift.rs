@@ -7,10 +7,10 @@ use super::life::{Life, Off, Real};
 use super::market::Market;
 use super::options::MarketOptions;
 use super::person::Plan;
-use super::sample::Sampler;
 use crate::column::{Duration, Table, Text, Values};
 use crate::journey::Moment;
 use crate::math::ExactSum;
+use crate::math::sample::Sampler;
 use crate::run::split_mix;
 use crate::{Error, Result, Run};
 

@@ -51,7 +51,6 @@ mod options;
 mod person;
 mod presets;
 mod render;
-mod sample;
 mod score;
 mod truth;
 

@@ -3,9 +3,9 @@
 use super::block::{Block, Namespace, RawEvent, RawId, RawOrder, RawPerson};
 use super::life::{Life, conceive};
 use super::options::{FollowOn, MarketOptions, RESPONSIVENESS_LIMIT};
-use super::sample::Sampler;
 use crate::column::DAY;
 use crate::math::exp_m1;
+use crate::math::sample::Sampler;
 use crate::{Result, Run};
 
 /// No channel, no order, no identifier.

@@ -20,6 +20,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 pub mod draws;
+pub mod grid;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -2,7 +2,7 @@
 
 use super::ContractModel;
 use super::fit::{Family, Solver};
-use super::likelihood::{geometric, shifted, weibull};
+use super::likelihood::{geometric, met, shifted, weibull};
 use crate::column::{Table, Text, Values};
 use crate::math::{erfc, exp, ln, ln_gamma};
 use crate::{Error, Result, Run};
@@ -61,11 +61,11 @@ impl ContractModel {
                 let pooled = match family {
                     Family::ShiftedBetaGeo => {
                         let v = &self.estimates.values;
-                        shifted(life, [v[0], v[1]]).value
+                        shifted(&met(life), [v[0], v[1]]).value
                     }
                     Family::BetaDiscreteWeibull => {
                         let v = &self.estimates.values;
-                        weibull(life, [v[0], v[1], v[2]]).value
+                        weibull(&met(life), [v[0], v[1], v[2]]).value
                     }
                 };
                 gain += estimates.fit() - pooled;

@@ -52,6 +52,12 @@ impl Curve {
         Ok(Self { alpha, beta, c })
     }
 
+    /// A curve of so many parameters as its model has.
+    pub(crate) fn given(values: &[f64]) -> Result<Self> {
+        let Self { alpha, beta, c } = Self::of(values);
+        Self::new(alpha, beta, c)
+    }
+
     pub(super) fn of(values: &[f64]) -> Self {
         let at = |i: usize| values.get(i).copied().unwrap_or(1.0);
         Self { alpha: at(0), beta: at(1), c: at(2) }
@@ -159,37 +165,47 @@ impl Curve {
         Ok(self.discounted_lifetime(n, d, None)?.map(|value| self.retention(n) * value))
     }
 
+    /// The clock and its derivatives on ln c.
+    fn tick(&self, t: f64) -> [f64; 3] {
+        let u = self.clock(t);
+        let rate = if t > 0.0 { self.c * ln(t) } else { 0.0 };
+        [u, u * rate, u * rate * (1.0 + rate)]
+    }
+
+    /// ln S(t₁) − ln S(t₀) and its gradient on ln α, ln β, ln c.
+    pub(super) fn slope(&self, from: f64, to: f64) -> (f64, [f64; 3]) {
+        let Self { alpha, beta, .. } = *self;
+        let (old, new) = (self.tick(from), self.tick(to));
+        let (z, v) = (beta + old[0], new[0] - old[0]);
+        let by_clock = |u: f64| -digamma_rise(beta + u, alpha);
+        let gradient = [
+            -digamma_rise(z + alpha, v) * alpha,
+            twist(digamma_rise, z, alpha, v) * beta,
+            by_clock(new[0]) * new[1] - by_clock(old[0]) * old[1],
+        ];
+        (twist(ln_gamma_rise, z, alpha, v), gradient)
+    }
+
     pub(super) fn stretch(&self, from: f64, to: f64) -> Stretch {
-        let Self { alpha, beta, c } = *self;
-        // The clock and its derivatives on ln c.
-        let tick = |t: f64| {
-            let u = self.clock(t);
-            let rate = if t > 0.0 { c * ln(t) } else { 0.0 };
-            [u, u * rate, u * rate * (1.0 + rate)]
-        };
-        let (old, new) = (tick(from), tick(to));
+        let Self { alpha, beta, .. } = *self;
+        let (value, gradient) = self.slope(from, to);
+        let (old, new) = (self.tick(from), self.tick(to));
         let (z, v) = (beta + old[0], new[0] - old[0]);
         let slope = |u: [f64; 3]| -digamma_rise(beta + u[0], alpha);
         let bend = |u: [f64; 3]| -trigamma_rise(beta + u[0], alpha);
-        let first = [
-            -digamma_rise(z + alpha, v),
-            twist(digamma_rise, z, alpha, v),
-            slope(new) * new[1] - slope(old) * old[1],
-        ];
         let alpha_alpha = -trigamma_rise(z + alpha, v);
         let beta_beta = twist(trigamma_rise, z, alpha, v);
         let alpha_c = trigamma(alpha + beta + old[0]) * old[1] - trigamma(alpha + beta + new[0]) * new[1];
         let beta_c = bend(new) * new[1] - bend(old) * old[1];
         let own = |u: [f64; 3]| bend(u) * u[1] * u[1] + slope(u) * u[2];
-        let (g_a, g_b) = (first[0] * alpha, first[1] * beta);
         let a_b = alpha_alpha * alpha * beta;
         let (a_c, b_c) = (alpha_c * alpha, beta_c * beta);
         Stretch {
-            value: twist(ln_gamma_rise, z, alpha, v),
-            gradient: [g_a, g_b, first[2]],
+            value,
+            gradient,
             hessian: [
-                [alpha_alpha * alpha * alpha + g_a, a_b, a_c],
-                [a_b, beta_beta * beta * beta + g_b, b_c],
+                [alpha_alpha * alpha * alpha + gradient[0], a_b, a_c],
+                [a_b, beta_beta * beta * beta + gradient[1], b_c],
                 [a_c, b_c, own(new) - own(old)],
             ],
         }

@@ -1,9 +1,10 @@
 //! Models of retention by name: the one door of both bindings.
 
 use super::fit::Family;
+use super::frames::period_of;
 use super::{BetaDiscreteWeibullModel, ContractModel, ContractOptions, ShiftedBetaGeoModel, frames};
 use crate::clv::estimates::Estimates;
-use crate::column::{Columns, Dropped, Tables};
+use crate::column::{Columns, Dropped, Duration, Tables};
 use crate::model::{self, Model};
 use crate::options::{none, parse};
 use crate::{Error, Result, Run};
@@ -40,17 +41,35 @@ impl Contract {
     /// returned beside the model.
     pub fn fit(kind: &str, frame: &Columns, options: &str, run: &Run) -> Result<(Self, Dropped)> {
         let options: ContractOptions = parse(options)?;
-        let family = match kind.strip_prefix("clv.").unwrap_or(kind) {
-            "ShiftedBetaGeo" => Family::ShiftedBetaGeo,
-            "BetaDiscreteWeibull" => Family::BetaDiscreteWeibull,
-            _ => return Err(Error::option("kind", format!("there is no model of retention `{kind}`"))),
-        };
+        let family = Family::named(kind)?;
         let (model, dropped) = frames::fit(family, frame, &options, run)?;
-        let fitted = match family {
+        Ok((Self::of(family, model), dropped))
+    }
+
+    /// A model of this kind with given parameters, for example published ones: no fit, no errors. `period` is the
+    /// length of its periods, needed to discount.
+    ///
+    /// ```
+    /// use headwater::Run;
+    /// use headwater::clv::contract::Contract;
+    ///
+    /// // Fader & Hardie's "high end" customers.
+    /// let model = Contract::from_parameters("ShiftedBetaGeo", &[0.668, 3.806], Some("365d".parse()?))?;
+    /// let curve = &model.report("survival", None, r#"{"periods": 7}"#, &Run::new())?[0].1;
+    /// assert!(curve.f64s("survival").is_some_and(|s| (s[7] - 0.491).abs() < 0.01));
+    /// # Ok::<(), headwater::Error>(())
+    /// ```
+    pub fn from_parameters(kind: &str, values: &[f64], period: Option<Duration>) -> Result<Self> {
+        let family = Family::named(kind)?;
+        period_of(period)?;
+        Ok(Self::of(family, ContractModel::from_parameters(family, values)?.with_period(period)))
+    }
+
+    fn of(family: Family, model: ContractModel) -> Self {
+        match family {
             Family::ShiftedBetaGeo => Self::ShiftedBetaGeo(ShiftedBetaGeoModel(model)),
             Family::BetaDiscreteWeibull => Self::BetaDiscreteWeibull(BetaDiscreteWeibullModel(model)),
-        };
-        Ok((fitted, dropped))
+        }
     }
 
     /// What the models have in common.

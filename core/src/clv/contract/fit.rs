@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::curve::{FASTEST, SLOWEST};
-use super::likelihood::{geometric, shifted, weibull};
+use super::likelihood::{geometric, met, shifted, weibull};
 use super::{BetaDiscreteWeibullModel, ContractModel, LifeTable, ShiftedBetaGeoModel};
 use crate::clv::estimates::{Estimates, Verdict};
 use crate::math::newton::{Local, Optimum, Stop, covariance, maximise};
@@ -82,34 +82,41 @@ config! {
 
 /// When to stop.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Solver {
+pub(crate) struct Solver {
     pub max_iterations: usize,
     pub tolerance: f64,
 }
 
 /// The models of this room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Family {
+pub(crate) enum Family {
     ShiftedBetaGeo,
     BetaDiscreteWeibull,
 }
 
 impl Family {
-    pub(super) fn name(self) -> &'static str {
+    /// The one of this kind, such as `clv.ShiftedBetaGeo` or `ShiftedBetaGeo`.
+    pub(super) fn named(kind: &str) -> Result<Self> {
+        let name = kind.strip_prefix("clv.").unwrap_or(kind);
+        let found = [Self::ShiftedBetaGeo, Self::BetaDiscreteWeibull].into_iter().find(|f| f.name() == name);
+        found.ok_or_else(|| Error::option("kind", format!("there is no model of retention `{kind}`")))
+    }
+
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::ShiftedBetaGeo => "ShiftedBetaGeo",
             Self::BetaDiscreteWeibull => "BetaDiscreteWeibull",
         }
     }
 
-    pub(super) fn parameters(self) -> &'static [&'static str] {
+    pub(crate) fn parameters(self) -> &'static [&'static str] {
         match self {
             Self::ShiftedBetaGeo => &["alpha", "beta"],
             Self::BetaDiscreteWeibull => &["alpha", "beta", "c"],
         }
     }
 
-    pub(super) fn fit(self, life: &LifeTable, solver: Solver, run: &Run) -> Result<Estimates> {
+    pub(crate) fn fit(self, life: &LifeTable, solver: Solver, run: &Run) -> Result<Estimates> {
         if !(solver.tolerance > 0.0 && solver.tolerance < 1.0) {
             return Err(Error::option("tolerance", "must lie between 0 and 1; the default is 1e-9"));
         }
@@ -138,20 +145,19 @@ impl Family {
                 life.informative()
             )));
         }
-        // The first renewal's chance of leaving, as the mean of Beta(1, β).
-        let chance = (lost / (lost + kept)).clamp(0.001, 0.9);
-        let start = [0.0, ln((1.0 - chance) / chance)];
+        let start = start(lost / (lost + kept)).map(ln);
         let edge = ln(EDGE);
         let bounds = [(-edge, edge); 2];
         let search = Search { family: self, solver, life, run };
-        let simple = search.best(&[start], &bounds, |at| shifted(life, at));
+        let met = met(life);
+        let simple = search.best(&[start], &bounds, |at| shifted(&met, at));
         if self == Self::ShiftedBetaGeo {
             return simple.map(|found| search.estimates(&found));
         }
         let [a, b] = simple.map_or(start, |found| found.at.map(|v| v.clamp(-4.0, 7.0)));
         let starts = [[a, b, 0.0], [2.0, 2.0 + start[1], ln(0.7)], [start[0], start[1], ln(1.4)]];
         let bounds = [bounds[0], bounds[1], (ln(SLOWEST), ln(FASTEST))];
-        let found = search.best(&starts, &bounds, |at| weibull(life, at))?;
+        let found = search.best(&starts, &bounds, |at| weibull(&met, at))?;
         Ok(search.estimates(&found))
     }
 
@@ -170,6 +176,12 @@ impl Family {
             verdict,
         }
     }
+}
+
+/// α and β to start from: a renewal's chance of leaving as the mean of Beta(1, β).
+pub(crate) fn start(chance: f64) -> [f64; 2] {
+    let chance = chance.clamp(0.001, 0.9);
+    [1.0, (1.0 - chance) / chance]
 }
 
 struct Search<'a> {

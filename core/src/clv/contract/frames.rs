@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::fit::{Family, Solver};
-use super::life::fault;
+use super::life::{Life, fault};
+use super::lives::Lives;
 use super::{CohortFit, ContractModel, LifeTable};
+use crate::clv::unit::Unit;
 use crate::column::{Columns, Dropped, Duration, Intake, Names, OnInvalid, Sign};
 use crate::{Error, Result, Run};
 
@@ -93,6 +95,10 @@ impl Default for ContractOptions {
     }
 }
 
+pub(super) fn period_of(period: Option<Duration>) -> Result<()> {
+    period.map_or(Ok(()), |period| Unit::from(period).check())
+}
+
 /// Reads a frame and fits a model of this family to it.
 pub(super) fn fit(
     family: Family,
@@ -100,9 +106,7 @@ pub(super) fn fit(
     options: &ContractOptions,
     run: &Run,
 ) -> Result<(ContractModel, Dropped)> {
-    if options.period.is_some_and(|p| p.micros() == 0) {
-        return Err(Error::option("period", "must be longer than 0"));
-    }
+    period_of(options.period)?;
     let (tables, dropped) = match options.data {
         ContractData::Cohorts => cohorts(frame, options, run)?,
         ContractData::Customers => customers(frame, options, run)?,
@@ -206,7 +210,14 @@ fn cohorts(frame: &Columns, options: &ContractOptions, run: &Run) -> Result<(Lif
     Ok((labelled(tables, cohort.as_ref()), kept.into_dropped()))
 }
 
-fn customers(frame: &Columns, options: &ContractOptions, run: &Run) -> Result<(LifeTables, Dropped)> {
+/// Customers one by one, as a frame has them.
+struct Rows {
+    cohort: Option<Names>,
+    lives: Vec<(Life, f64)>,
+    dropped: Dropped,
+}
+
+fn rows(frame: &Columns, options: &ContractOptions, run: &Run) -> Result<Rows> {
     let mut intake = Intake::new(frame, options.on_invalid, run);
     let cohort = cohort_column(frame, options).map(|c| intake.names(c)).transpose()?;
     let duration = intake.amounts(&options.duration, Sign::NonNegative)?;
@@ -215,8 +226,7 @@ fn customers(frame: &Columns, options: &ContractOptions, run: &Run) -> Result<(L
     let weight = options.weight.as_deref().map(|w| intake.amounts(w, Sign::NonNegative)).transpose()?;
     let row = |i: usize| (duration[i], event[i], entry.as_ref().map_or(0.0, |e| e[i]));
     // Rows whose numbers were refused above are counted there.
-    let read =
-        |(duration, _, entry): (f64, bool, f64)| [duration, entry].iter().all(|v| v.is_finite() && *v >= 0.0);
+    let read = |(duration, _, entry): Life| [duration, entry].iter().all(|v| v.is_finite() && *v >= 0.0);
     let faults: Vec<(usize, (&str, &str))> =
         (0..duration.len()).filter(|i| read(row(*i))).filter_map(|i| fault(row(i)).map(|f| (i, f))).collect();
     let mut kinds: Vec<(&str, &str)> = faults.iter().map(|f| f.1).collect();
@@ -234,23 +244,41 @@ fn customers(frame: &Columns, options: &ContractOptions, run: &Run) -> Result<(L
     let cohort = cohort.map(|c| kept.names(c));
     let (duration, event) = (kept.values(duration), kept.values(event));
     let (entry, weight) = (entry.map(|e| kept.values(e)), weight.map(|w| kept.values(w)));
-    let life = |rows: &[usize]| {
-        LifeTable::of(rows.len(), |i| {
-            let row = rows[i];
-            let lived = (duration[row], event[row], entry.as_ref().map_or(0.0, |e| e[row]));
-            (lived, weight.as_ref().map_or(1.0, |w| w[row]))
-        })
+    let life = |row: usize| {
+        let lived = (duration[row], event[row], entry.as_ref().map_or(0.0, |e| e[row]));
+        (lived, weight.as_ref().map_or(1.0, |w| w[row]))
     };
-    let mut rows: Vec<usize> = (0..kept.len()).collect();
+    let lives = (0..kept.len()).map(life).collect();
+    Ok(Rows { cohort, lives, dropped: kept.into_dropped() })
+}
+
+fn customers(frame: &Columns, options: &ContractOptions, run: &Run) -> Result<(LifeTables, Dropped)> {
+    let Rows { cohort, lives, dropped } = rows(frame, options, run)?;
+    let life = |rows: &[usize]| LifeTable::of(rows.len(), |i| lives[rows[i]]);
+    let mut rows: Vec<usize> = (0..lives.len()).collect();
     let Some(names) = &cohort else {
-        return Ok((vec![(None, life(&rows))], kept.into_dropped()));
+        return Ok((vec![(None, life(&rows))], dropped));
     };
     rows.sort_by_key(|row| names.codes[*row]);
     let tables = rows
         .chunk_by(|a, b| names.codes[*a] == names.codes[*b])
         .map(|group| (Some(names.codes[group[0]]), life(group)))
         .collect();
-    Ok((labelled(tables, cohort.as_ref()), kept.into_dropped()))
+    Ok((labelled(tables, cohort.as_ref()), dropped))
+}
+
+/// The customers of a frame, of all its cohorts together.
+pub(crate) fn lives(frame: &Columns, options: &ContractOptions, run: &Run) -> Result<(Lives, Dropped)> {
+    match options.data {
+        ContractData::Cohorts => {
+            let (tables, dropped) = cohorts(frame, options, run)?;
+            Ok((Lives::of(tables.iter().flat_map(|(_, table)| table.lives()).collect()), dropped))
+        }
+        ContractData::Customers => {
+            let Rows { lives, dropped, .. } = rows(frame, options, run)?;
+            Ok((Lives::of(lives), dropped))
+        }
+    }
 }
 
 /// The tables by label, so that nothing depends on the order of rows.

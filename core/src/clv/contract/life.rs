@@ -9,6 +9,9 @@ use crate::{Error, Result};
 /// Periods are counted up to here.
 pub(super) const MOST_PERIODS: usize = 100_000;
 
+/// The duration of one customer, whether it left, and the renewals made before observation began.
+pub(super) type Life = (f64, bool, f64);
+
 /// How long customers stayed, one row each.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LifeSlices<'a> {
@@ -25,13 +28,13 @@ pub struct LifeSlices<'a> {
 }
 
 impl LifeSlices<'_> {
-    pub(super) fn row(&self, i: usize) -> (f64, bool, f64) {
+    pub(super) fn row(&self, i: usize) -> Life {
         (self.duration[i], self.event[i], self.entry.map_or(0.0, |e| e[i]))
     }
 }
 
 /// What cannot be about a row: the role of the column, and why.
-pub(super) fn fault((duration, event, entry): (f64, bool, f64)) -> Option<(&'static str, &'static str)> {
+pub(super) fn fault((duration, event, entry): Life) -> Option<(&'static str, &'static str)> {
     let whole = |v: f64| v.fract() == 0.0 && (0.0..=MOST_PERIODS as f64).contains(&v);
     if !whole(duration) {
         Some(("duration", "is not a whole number of periods from 0 to 100,000"))
@@ -124,7 +127,7 @@ impl LifeTable {
     }
 
     /// From sound rows.
-    pub(super) fn of(rows: usize, row: impl Fn(usize) -> ((f64, bool, f64), f64)) -> Self {
+    pub(super) fn of(rows: usize, row: impl Fn(usize) -> (Life, f64)) -> Self {
         // What begins and ends where: swept over time with exact sums.
         let (mut steps, mut losses) = (Vec::with_capacity(2 * rows), Vec::new());
         let mut customers = ExactSum::new();
@@ -161,6 +164,16 @@ impl LifeTable {
             out.lost.push(lost.value());
         }
         out.trimmed()
+    }
+
+    /// The customers of one cohort that was observed without a gap, by how long they stayed.
+    pub(super) fn lives(&self) -> Vec<(Life, f64)> {
+        let met = |t: usize| self.lost[t] + self.kept[t] > 0.0;
+        let Some(first) = (0..self.periods()).find(|t| met(*t)) else { return Vec::new() };
+        let entry = first as f64;
+        let left = (first..self.periods()).map(|t| (((t + 1) as f64, true, entry), self.lost[t]));
+        let stayed = self.kept.last().map(|kept| ((self.periods() as f64, false, entry), *kept));
+        left.chain(stayed).filter(|(_, customers)| *customers > 0.0).collect()
     }
 
     /// Adds the customers of another table.
@@ -206,7 +219,7 @@ impl LifeTable {
         self.lost.iter().zip(&self.kept).filter(|(l, k)| **l + **k > 0.0).count()
     }
 
-    pub(super) fn totals(&self) -> (f64, f64) {
+    pub(crate) fn totals(&self) -> (f64, f64) {
         (sum(self.lost.iter().copied()), sum(self.kept.iter().copied()))
     }
 

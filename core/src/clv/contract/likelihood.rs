@@ -32,7 +32,7 @@ impl<const N: usize> Sums<N> {
 
 /// Renewals one after the other that the same customers met.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Met {
+pub(crate) struct Met {
     /// Renewals made before and after.
     from: f64,
     to: f64,
@@ -42,7 +42,7 @@ struct Met {
 }
 
 /// The renewals that someone met, those at which nobody left in one.
-fn met(life: &LifeTable) -> Vec<Met> {
+pub(crate) fn met(life: &LifeTable) -> Vec<Met> {
     let mut out: Vec<Met> = Vec::new();
     for (t, (kept, lost)) in life.kept().iter().zip(life.lost()).enumerate() {
         let (from, to) = (t as f64, t as f64 + 1.0);
@@ -58,9 +58,9 @@ fn met(life: &LifeTable) -> Vec<Met> {
 }
 
 /// The shifted beta-geometric model, at ln α, ln β.
-pub(super) fn shifted(life: &LifeTable, [alpha, beta]: [f64; 2]) -> Local<2> {
+pub(crate) fn shifted(met: &[Met], [alpha, beta]: [f64; 2]) -> Local<2> {
     let mut sums = Sums::new();
-    for Met { from: before, to, kept, lost } in met(life) {
+    for &Met { from: before, to, kept, lost } in met {
         if to - before > 1.0 {
             let stretch = Curve { alpha, beta, c: 1.0 }.stretch(before, to);
             sums.value.add(kept * stretch.value);
@@ -73,23 +73,23 @@ pub(super) fn shifted(life: &LifeTable, [alpha, beta]: [f64; 2]) -> Local<2> {
         let z = beta + before;
         let s = alpha + z;
         sums.value.extend([-kept * ln_1p(alpha / z), lost * ln(alpha / s)]);
-        let met = kept + lost;
+        let all = kept + lost;
         // D/α − N/s on α; K/z − N/s on β.
-        sums.gradient[0].add(lost - met * (alpha / s));
-        sums.gradient[1].add(kept * (beta / z) - met * (beta / s));
-        sums.hessian[0][0].add(-met * (alpha / s) * (z / s));
-        sums.hessian[0][1].add(met * (alpha / s) * (beta / s));
-        sums.hessian[1][1].add(kept * (beta / z) * (before / z) - met * (beta / s) * ((alpha + before) / s));
+        sums.gradient[0].add(lost - all * (alpha / s));
+        sums.gradient[1].add(kept * (beta / z) - all * (beta / s));
+        sums.hessian[0][0].add(-all * (alpha / s) * (z / s));
+        sums.hessian[0][1].add(all * (alpha / s) * (beta / s));
+        sums.hessian[1][1].add(kept * (beta / z) * (before / z) - all * (beta / s) * ((alpha + before) / s));
     }
     sums.hessian[1][0] = sums.hessian[0][1];
     sums.local()
 }
 
 /// The beta-discrete-Weibull model, at ln α, ln β, ln c.
-pub(super) fn weibull(life: &LifeTable, [alpha, beta, c]: [f64; 3]) -> Local<3> {
+pub(crate) fn weibull(met: &[Met], [alpha, beta, c]: [f64; 3]) -> Local<3> {
     let curve = Curve { alpha, beta, c };
     let mut sums = Sums::new();
-    for Met { from, to, kept, lost } in met(life) {
+    for &Met { from, to, kept, lost } in met {
         let stretch = curve.stretch(from, to);
         let (stay, leave) = (exp(stretch.value), -exp_m1(stretch.value));
         sums.value.add(kept * stretch.value);
@@ -109,6 +109,24 @@ pub(super) fn weibull(life: &LifeTable, [alpha, beta, c]: [f64; 3]) -> Local<3> 
         }
     }
     sums.local()
+}
+
+/// Its value and gradient alone.
+pub(crate) fn weibull_slope(met: &[Met], [alpha, beta, c]: [f64; 3]) -> (f64, [f64; 3]) {
+    let curve = Curve { alpha, beta, c };
+    let (mut value, mut gradient) = (Sum::default(), [Sum::default(); 3]);
+    for &Met { from, to, kept, lost } in met {
+        let (stays, slope) = curve.slope(from, to);
+        let leave = -exp_m1(stays);
+        value.add(kept * stays);
+        let mut first = kept;
+        if lost > 0.0 {
+            value.add(lost * ln(leave));
+            first -= lost * exp(stays) / leave;
+        }
+        (0..3).for_each(|i| gradient[i].add(first * slope[i]));
+    }
+    (value.value(), gradient.map(Sum::value))
 }
 
 /// The log-likelihood of one chance to leave for all, and the log odds of that chance.
@@ -157,8 +175,11 @@ mod tests {
     fn derivatives_agree_with_differences() -> Result<()> {
         let life = life()?;
         for [alpha, beta, c] in [[0.7, 3.5, 1.0], [5.0, 30.0, 0.6], [0.05, 0.2, 1.7], [300.0, 90.0, 0.3]] {
-            differences(|at| shifted(&life, at), [alpha, beta]);
-            differences(|at| weibull(&life, at), [alpha, beta, c]);
+            differences(|at| shifted(&met(&life), at), [alpha, beta]);
+            differences(|at| weibull(&met(&life), at), [alpha, beta, c]);
+            let (full, (value, gradient)) =
+                (weibull(&met(&life), [alpha, beta, c]), weibull_slope(&met(&life), [alpha, beta, c]));
+            assert!(value == full.value && gradient == full.gradient, "{value} {gradient:?}");
         }
         Ok(())
     }
@@ -173,16 +194,16 @@ mod tests {
                 life.kept()[t - 1] * r + life.lost()[t - 1] * ln(1.0 - exp(r))
             })
             .sum();
-        assert!((shifted(&life, [0.7, 3.5]).value / one_by_one - 1.0).abs() < 1e-14);
-        differences(|at| shifted(&life, at), [0.7, 3.5]);
-        differences(|at| weibull(&life, at), [0.7, 3.5, 0.8]);
+        assert!((shifted(&met(&life), [0.7, 3.5]).value / one_by_one - 1.0).abs() < 1e-14);
+        differences(|at| shifted(&met(&life), at), [0.7, 3.5]);
+        differences(|at| weibull(&met(&life), at), [0.7, 3.5, 0.8]);
         Ok(())
     }
 
     #[test]
     fn without_duration_dependence_the_two_are_one() -> Result<()> {
         let life = life()?;
-        let (one, two) = (shifted(&life, [0.7, 3.5]), weibull(&life, [0.7, 3.5, 1.0]));
+        let (one, two) = (shifted(&met(&life), [0.7, 3.5]), weibull(&met(&life), [0.7, 3.5, 1.0]));
         assert!((one.value / two.value - 1.0).abs() < 1e-14);
         for i in 0..2 {
             assert!((one.gradient[i] - two.gradient[i]).abs() < 1e-10 * one.value.abs());

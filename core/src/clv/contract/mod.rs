@@ -29,6 +29,7 @@
 //! # Ok::<(), headwater::Error>(())
 //! ```
 
+mod belief;
 mod compare;
 mod curve;
 mod door;
@@ -36,14 +37,22 @@ mod fit;
 mod frames;
 mod life;
 mod likelihood;
+mod lives;
 mod model;
 mod report;
 mod tail;
 
+pub(crate) use belief::Belief;
 pub use curve::Curve;
 pub use door::Contract;
 pub use fit::{BetaDiscreteWeibull, ShiftedBetaGeo};
+pub(crate) use fit::{Family, Solver, start};
+pub(crate) use frames::lives;
 pub use frames::{ContractData, ContractOptions, Pooling};
 pub use life::{LifeSlices, LifeTable};
+pub(crate) use likelihood::{Met, met, shifted, weibull, weibull_slope};
+pub(crate) use lives::Lives;
+pub(crate) use model::Group;
 pub use model::{BetaDiscreteWeibullModel, CohortFit, ContractModel, ShiftedBetaGeoModel};
 pub use report::{ContractPredictOptions, ContractValueOptions, SurvivalOptions};
+pub(crate) use report::{curves, per_period, predict, values};

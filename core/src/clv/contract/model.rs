@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::belief::Belief;
 use super::curve::{FASTEST, SLOWEST};
 use super::fit::Family;
 use super::{Curve, LifeTable};
 use crate::clv::estimates::Estimates;
 use crate::column::Duration;
-use crate::math::{exp, ln};
 use crate::model::Model;
 use crate::{Error, Result};
 
@@ -36,19 +36,13 @@ pub struct ContractModel {
     pub(super) period: Option<Duration>,
 }
 
-/// A curve with the covariance of its log parameters.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Uncertain {
-    pub curve: Curve,
-    covariance: [[f64; 3]; 3],
-}
-
 /// What a report speaks of: all customers, or one cohort.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Group<'a> {
+pub(crate) struct Group<'a> {
     pub cohort: Option<&'a str>,
-    pub life: &'a LifeTable,
-    pub estimates: &'a Estimates,
+    /// What was observed, where it is known.
+    pub life: Option<&'a LifeTable>,
+    pub belief: Belief<'a>,
 }
 
 impl ContractModel {
@@ -118,20 +112,24 @@ impl ContractModel {
         self.cohorts.iter().any(|c| c.estimates.is_some())
     }
 
-    /// All customers, then the cohorts.
-    pub(super) fn groups(&self) -> Vec<Group<'_>> {
-        let all = Group { cohort: None, life: &self.life, estimates: &self.estimates };
-        let own = self.cohorts.iter().map(|c| Group {
-            cohort: Some(&c.cohort),
-            life: &c.life,
-            estimates: c.estimates.as_ref().unwrap_or(&self.estimates),
+    /// All customers, then the cohorts; with intervals of this level where one is given.
+    pub(super) fn groups(&self, interval: Option<f64>) -> Result<Vec<Group<'_>>> {
+        let belief = |estimates: &Estimates| Belief::of_fit(estimates, interval);
+        let all = Group { cohort: None, life: Some(&self.life), belief: belief(&self.estimates)? };
+        let own = self.cohorts.iter().map(|c| {
+            let belief = belief(c.estimates.as_ref().unwrap_or(&self.estimates))?;
+            Ok(Group { cohort: Some(&c.cohort), life: Some(&c.life), belief })
         });
-        std::iter::once(all).chain(own).collect()
+        std::iter::once(Ok(all)).chain(own).collect()
     }
 
-    fn from_parameters(family: Family, values: &[f64]) -> Result<Self> {
-        let at = |i: usize| values.get(i).copied().unwrap_or(1.0);
-        Curve::new(at(0), at(1), at(2))?;
+    pub(super) fn from_parameters(family: Family, values: &[f64]) -> Result<Self> {
+        let names = family.parameters();
+        if values.len() != names.len() {
+            let reason = format!("must be {} numbers: {}", names.len(), names.join(", "));
+            return Err(Error::option("params", reason));
+        }
+        Curve::given(values)?;
         let estimates = Estimates::given(family.parameters(), values.to_vec());
         Ok(Self::new(estimates, LifeTable::default()))
     }
@@ -146,78 +144,6 @@ impl ContractModel {
             }
         }
         self.cohorts.iter().try_for_each(|c| c.life.check())
-    }
-}
-
-impl Uncertain {
-    pub(super) fn of(estimates: &Estimates) -> Self {
-        let entry = |i: usize, j: usize| {
-            estimates.covariance.get(i).and_then(|row| row.get(j)).copied().unwrap_or(0.0)
-        };
-        Self {
-            curve: Curve::of(&estimates.values),
-            covariance: std::array::from_fn(|i| std::array::from_fn(|j| entry(i, j))),
-        }
-    }
-
-    /// The standard error of something with this gradient on log parameters.
-    fn error(&self, gradient: [f64; 3]) -> f64 {
-        let mut variance = 0.0;
-        for i in 0..3 {
-            for j in 0..3 {
-                variance += gradient[i] * self.covariance[i][j] * gradient[j];
-            }
-        }
-        variance.max(0.0).sqrt()
-    }
-
-    /// The interval of S(n + t) / S(n), symmetric on the log odds, so within 0 and 1.
-    pub(super) fn survival(&self, n: u32, t: u32, z: f64) -> [f64; 2] {
-        let (n, t) = (f64::from(n), f64::from(t));
-        if t == 0.0 {
-            return [1.0, 1.0];
-        }
-        let stretch = self.curve.stretch(n, n + t);
-        let share = exp(stretch.value);
-        let odds = share / -crate::math::exp_m1(stretch.value);
-        if !(odds > 0.0 && odds.is_finite()) {
-            return [share, share];
-        }
-        // d ln odds = d ln share / (1 − share)
-        let error = self.error(stretch.gradient) * (1.0 + odds);
-        [-z, z].map(|z| {
-            let odds = odds * exp(z * error);
-            if odds.is_finite() { odds / (1.0 + odds) } else { 1.0 }
-        })
-    }
-
-    /// The interval of a positive quantity of the curve, symmetric on the log scale.
-    pub(super) fn positive(
-        &self,
-        z: f64,
-        value: impl Fn(&Curve) -> Result<Option<f64>>,
-    ) -> Result<Option<[f64; 2]>> {
-        const STEP: f64 = 1e-3;
-        let Some(here) = value(&self.curve)?.filter(|v| *v > 0.0) else { return Ok(None) };
-        let mut gradient = [0.0; 3];
-        for i in 0..3 {
-            if self.covariance[i][i] <= 0.0 {
-                continue;
-            }
-            // Differences of order h⁴: an error of 1e-10 in an interval is none.
-            let mut side = [0.0; 4];
-            for (k, side) in [-2.0, -1.0, 1.0, 2.0].into_iter().zip(&mut side) {
-                let mut by = [0.0; 3];
-                by[i] = k * STEP;
-                match value(&self.curve.moved(by))? {
-                    Some(v) if v > 0.0 => *side = ln(v),
-                    _ => return Ok(None),
-                }
-            }
-            gradient[i] = (side[0] - side[3] + 8.0 * (side[2] - side[1])) / (12.0 * STEP);
-        }
-        let error = self.error(gradient);
-        Ok(Some([here * exp(-z * error), here * exp(z * error)]).filter(|[_, high]| high.is_finite()))
     }
 }
 

@@ -2,12 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::belief::{Told, told};
 use super::life::MOST_PERIODS;
-use super::model::{Group, Uncertain};
-use super::{ContractModel, Curve};
+use super::model::Group;
+use super::{ContractModel, Curve, LifeTable};
 use crate::clv::estimates::Estimates;
 use crate::clv::finance::Rate;
-use crate::column::{Columns, Intake, OnInvalid, Sign, Table, Tables, Text, Values};
+use crate::column::{Columns, Dropped, Duration, Intake, OnInvalid, Sign, Table, Tables, Text, Values};
 use crate::{Error, Result, Run};
 
 /// Options of the report `survival`.
@@ -92,89 +93,25 @@ fn cap(name: &str, periods: u32) -> Result<()> {
     Err(Error::option(name, "must be 100,000 periods at most"))
 }
 
-/// Two optional columns of an interval.
-fn with_interval(table: Table, name: &str, edges: Option<Vec<Option<[f64; 2]>>>) -> Table {
-    let Some(edges) = edges else { return table };
-    [("low", 0), ("high", 1)].into_iter().fold(table, |table, (side, i)| {
-        table.with_optional(&format!("{name}_{side}"), edges.iter().map(|e| e.map(|e| e[i])))
-    })
+/// A discount rate over one period.
+pub(crate) fn per_period(discount: Rate, period: Option<Duration>) -> Result<f64> {
+    discount.check("discount")?;
+    let Some(period) = period else {
+        return Err(Error::option(
+            "period",
+            "the model does not know the length of its periods, so a discount rate cannot be converted: fit it with period=\"30d\" or the like",
+        ));
+    };
+    Ok(discount.over(period))
 }
 
 impl ContractModel {
-    /// The discount rate over one period.
-    fn rate(&self, discount: Rate) -> Result<f64> {
-        discount.check("discount")?;
-        let Some(period) = self.period else {
-            return Err(Error::option(
-                "period",
-                "the model does not know the length of its periods, so a discount rate cannot be converted: fit it with period=\"30d\" or the like",
-            ));
-        };
-        Ok(discount.over(period))
-    }
-
-    /// The cohort column of a table with these groups and rows of each.
-    fn cohort_column(groups: &[Group<'_>], rows: &[usize]) -> Option<(Values, Vec<bool>)> {
-        if groups.len() == 1 {
-            return None;
-        }
-        let repeated = groups.iter().zip(rows).flat_map(|(g, n)| std::iter::repeat_n(g.cohort, *n));
-        let valid = repeated.clone().map(|c| c.is_some()).collect();
-        Some((Values::Text(repeated.map(Option::unwrap_or_default).collect::<Text>()), valid))
-    }
-
-    fn begin(groups: &[Group<'_>], rows: &[usize]) -> Table {
-        match Self::cohort_column(groups, rows) {
-            None => Table::new(),
-            Some((values, valid)) => Table::new().push("cohort", values, Some(valid)),
-        }
-    }
-
     /// A frame of the retention curve, for all customers and each cohort:
     /// \[cohort,\] period, observed (Kaplan and Meier's), survival, retention,
     /// churn, each of the three with `_low` and `_high` where an interval was asked for.
     pub fn survival(&self, options: &SurvivalOptions, run: &Run) -> Result<Table> {
-        let z = options.interval.map(|level| self.estimates.interval_quantile(level)).transpose()?;
-        let groups = self.groups();
         let periods = options.periods.unwrap_or(self.life.periods().max(1) as u32);
-        cap("periods", periods)?;
-        if groups.len() as u64 * u64::from(periods) > 10_000_000 {
-            return Err(Error::option("periods", "cohorts times periods must be ten million at most"));
-        }
-        let rows = periods as usize + 1;
-        let mut observed = Vec::new();
-        let (mut period, mut survival) = (Vec::new(), Vec::new());
-        let (mut retention, mut churn) = (Vec::new(), Vec::new());
-        let mut edges = z.map(|_| [const { Vec::new() }; 3]);
-        for group in &groups {
-            let uncertain = Uncertain::of(group.estimates);
-            let curve = uncertain.curve;
-            let seen = group.life.survival();
-            for t in 0..=periods {
-                if t % 1024 == 0 {
-                    run.check()?;
-                }
-                period.push(i64::from(t));
-                observed.push(if t == 0 { Some(1.0) } else { seen.get(t as usize - 1).copied().flatten() });
-                survival.push(curve.survival(t));
-                retention.push((t > 0).then(|| curve.retention(t)));
-                churn.push((t > 0).then(|| curve.churn(t)));
-                if let (Some(z), Some([survival, retention, churn])) = (z, &mut edges) {
-                    survival.push(Some(uncertain.survival(0, t, z)));
-                    retention.push((t > 0).then(|| uncertain.survival(t - 1, 1, z)));
-                    let leaves = uncertain.positive(z, |c| Ok((t > 0).then(|| c.churn(t))))?;
-                    churn.push(leaves.map(|[low, high]| [low, high.min(1.0)]));
-                }
-            }
-        }
-        let table = Self::begin(&groups, &vec![rows; groups.len()])
-            .with("period", Values::I64(period))
-            .with_optional("observed", observed)
-            .with("survival", Values::F64(survival));
-        let [of_survival, of_retention, of_churn] = edges.map_or([const { None }; 3], |e| e.map(Some));
-        let table = with_interval(table, "survival", of_survival).with_optional("retention", retention);
-        let table = with_interval(table, "retention", of_retention).with_optional("churn", churn);
-        Ok(with_interval(table, "churn", of_churn))
+        curves(&self.groups(options.interval)?, periods, run)
     }
 
     /// A frame of discounted lifetimes by tenure, for all customers and each
@@ -184,131 +121,22 @@ impl ContractModel {
     /// from 1 is a customer in period n just before the renewal that ends it:
     /// DERL(n). `expected_lifetime` counts the same periods without a discount
     /// and is missing where infinite; `value` is `margin` times the first. With an
-    /// interval the two lifetimes have `_low` and `_high`, missing where one is infinite.
+    /// interval the three have `_low` and `_high`, missing where one is infinite.
     pub fn value(&self, options: &ContractValueOptions, run: &Run) -> Result<Table> {
-        let z = options.interval.map(|level| self.estimates.interval_quantile(level)).transpose()?;
-        let Some(discount) = options.discount else {
-            return Err(Error::option(
-                "discount",
-                "is needed, with its span, such as {\"rate\": 0.1, \"per\": \"365d\"}",
-            ));
-        };
-        let d = self.rate(discount)?;
-        finite("margin", options.margin)?;
-        cap("tenures", options.tenures)?;
-        let groups = self.groups();
-        let rows = options.tenures as usize + 1;
-        let (mut tenures, mut discounted, mut expected) = (Vec::new(), Vec::new(), Vec::new());
-        let mut edges = z.map(|_| [const { Vec::new() }; 2]);
-        for group in &groups {
-            let uncertain = Uncertain::of(group.estimates);
-            for tenure in 0..=options.tenures {
-                run.check()?;
-                let of = |curve: &Curve| residual(curve, tenure, d, options.horizon);
-                tenures.push(i64::from(tenure));
-                discounted.push(finite_value(of(&uncertain.curve)?)?);
-                let endless = |curve: &Curve| residual(curve, tenure, 0.0, options.horizon);
-                expected.push(endless(&uncertain.curve)?);
-                if let (Some(z), Some([edges, expected])) = (z, &mut edges) {
-                    edges.push(uncertain.positive(z, of)?);
-                    expected.push(uncertain.positive(z, endless)?);
-                }
-            }
-        }
-        let value: Vec<f64> = discounted.iter().map(|v| options.margin * v).collect();
-        value.iter().try_for_each(|v| finite("margin", *v))?;
-        let table = Self::begin(&groups, &vec![rows; groups.len()])
-            .with("tenure", Values::I64(tenures))
-            .with("discounted_lifetime", Values::F64(discounted));
-        let [of_discounted, of_expected] = edges.map_or([const { None }; 2], |e| e.map(Some));
-        let table = with_interval(table, "discounted_lifetime", of_discounted)
-            .with_optional("expected_lifetime", expected);
-        Ok(with_interval(table, "expected_lifetime", of_expected).with("value", Values::F64(value)))
+        let discount = options.discount.map(|discount| per_period(discount, self.period)).transpose()?;
+        values(&self.groups(options.interval)?, discount, options, run)
     }
 
     /// A frame for customers who are still there: customer, survival (the
     /// chance to make `periods` more renewals), churn (at the next renewal),
     /// expected_lifetime (further periods expected, missing where infinite),
-    /// and with a discount residual_value, `margin` · DERL.
+    /// and with a discount residual_value, `margin` · DERL; each with `_low` and `_high` where an interval was
+    /// asked for.
     pub fn predict(&self, frame: &Columns, options: &ContractPredictOptions, run: &Run) -> Result<Tables> {
-        let z = options.interval.map(|level| self.estimates.interval_quantile(level)).transpose()?;
-        let d = options.discount.map(|discount| self.rate(discount)).transpose()?;
-        finite("margin", options.margin)?;
-        cap("periods", options.periods)?;
-        let mut intake = Intake::new(frame, options.on_invalid, run);
-        let customer = intake.names(&options.customer)?;
-        let renewals = intake.amounts(&options.renewals, Sign::NonNegative)?;
-        let known = (self.separate() && frame.has("cohort")).then_some("cohort");
-        let cohort = options.cohort.as_deref().or(known).map(|c| intake.optional_names(c)).transpose()?;
-        let off = |v: f64| v.is_finite() && (v.fract() != 0.0 || v > MOST_PERIODS as f64);
-        intake.reject(
-            &options.renewals,
-            "is not a whole number of renewals from 0 to 100,000",
-            (0..renewals.len()).filter(|i| off(renewals[*i])),
-        );
-        let kept = intake.finish()?;
-        let renewals = kept.values(renewals);
-        let cohort = cohort.map(|c| kept.names(c));
-        // One answer for each pair of curve and tenure.
-        let fits: Vec<&Estimates> = std::iter::once(&self.estimates)
-            .chain(self.cohorts.iter().map(|c| c.estimates.as_ref().unwrap_or(&self.estimates)))
-            .collect();
-        let by_code: Vec<usize> = cohort.as_ref().map_or_else(Vec::new, |names| {
-            let labels = &names.labels;
-            let place = |code: usize| self.cohorts.iter().position(|c| c.cohort == labels.get(code as u32));
-            (0..labels.len()).map(|code| place(code).map_or(0, |at| at + 1)).collect()
-        });
-        let fit_of = |row: usize| {
-            let code = cohort.as_ref().map(|c| c.codes[row] as usize);
-            code.and_then(|code| by_code.get(code)).copied().unwrap_or(0)
-        };
-        let keys: Vec<(usize, u32)> =
-            (0..kept.len()).map(|row| (fit_of(row), renewals[row] as u32)).collect();
-        let mut distinct = keys.clone();
-        distinct.sort_unstable();
-        distinct.dedup();
-        let answers = run.map_items(distinct.len(), |i| {
-            let (fit, made) = distinct[i];
-            let uncertain = Uncertain::of(fits[fit]);
-            let curve = uncertain.curve;
-            let residual_value =
-                |curve: &Curve| residual(curve, made.saturating_add(1), d.unwrap_or(0.0), options.horizon);
-            Ok(Answer {
-                survival: curve.survival_of_active(made, options.periods),
-                survival_edges: z.map(|z| uncertain.survival(made, options.periods, z)),
-                churn: -crate::math::exp_m1(curve.ln_retention(made.saturating_add(1))),
-                expected: residual(&curve, made.saturating_add(1), 0.0, options.horizon)?,
-                value: d.map(|_| residual_value(&curve).and_then(finite_value)).transpose()?,
-                value_edges: match (d, z) {
-                    (Some(_), Some(z)) => uncertain.positive(z, residual_value)?,
-                    _ => None,
-                },
-            })
-        })?;
-        let at: Vec<usize> = keys.iter().map(|k| distinct.binary_search(k).unwrap_or_default()).collect();
-        let column = |f: &dyn Fn(&Answer) -> f64| Values::F64(at.iter().map(|i| f(&answers[*i])).collect());
-        let mut table = Table::new()
-            .with("customer", Values::Names(kept.names(customer)))
-            .with("survival", column(&|a| a.survival));
-        let edges =
-            |f: &dyn Fn(&Answer) -> Option<[f64; 2]>| z.map(|_| at.iter().map(|i| f(&answers[*i])).collect());
-        table = with_interval(table, "survival", edges(&|a| a.survival_edges))
-            .with("churn", column(&|a| a.churn))
-            .with_optional("expected_lifetime", at.iter().map(|i| answers[*i].expected));
-        if d.is_some() {
-            let margin = options.margin;
-            answers.iter().try_for_each(|a| {
-                let edges = a.value_edges.unwrap_or_default();
-                a.value.iter().chain(&edges).try_for_each(|v| finite("margin", margin * v))
-            })?;
-            table = table.with("residual_value", column(&|a| margin * a.value.unwrap_or_default()));
-            let scaled = |a: &Answer| {
-                let [x, y] = a.value_edges?.map(|v| margin * v);
-                Some([x.min(y), x.max(y)])
-            };
-            table = with_interval(table, "residual_value", edges(&scaled));
-        }
-        Ok(vec![("predictions", table), ("dropped", kept.dropped().table())])
+        let discount = options.discount.map(|discount| per_period(discount, self.period)).transpose()?;
+        let groups = self.groups(options.interval)?;
+        let (table, dropped) = predict(&groups, self.separate(), frame, discount, options, run)?;
+        Ok(vec![("predictions", table), ("dropped", dropped.table())])
     }
 
     /// A frame of the parameters, for all customers and each cohort with a
@@ -344,20 +172,178 @@ impl ContractModel {
     /// The life tables, of all customers and of each cohort:
     /// \[cohort,\] period, at_risk, lost, retention, survival.
     pub fn life_tables(&self) -> Table {
-        let groups = self.groups();
-        let tables: Vec<Table> = groups.iter().map(|g| g.life.table()).collect();
+        let own = self.cohorts.iter().map(|c| (Some(c.cohort.as_str()), c.life.table()));
+        let (cohorts, tables): (Vec<_>, Vec<_>) =
+            std::iter::once((None, self.life.table())).chain(own).unzip();
         let rows: Vec<usize> = tables.iter().map(Table::rows).collect();
-        stack(Self::begin(&groups, &rows), &tables)
+        stack(begin(&cohorts, &rows), &tables)
     }
 }
 
-struct Answer {
-    survival: f64,
-    survival_edges: Option<[f64; 2]>,
-    churn: f64,
-    expected: Option<f64>,
-    value: Option<f64>,
-    value_edges: Option<[f64; 2]>,
+/// The beginning of a table with so many rows of each group: their labels, where there is more than one.
+fn begin(cohorts: &[Option<&str>], rows: &[usize]) -> Table {
+    if cohorts.len() == 1 {
+        return Table::new();
+    }
+    let repeated = cohorts.iter().zip(rows).flat_map(|(cohort, n)| std::iter::repeat_n(*cohort, *n));
+    let valid = repeated.clone().map(|c| c.is_some()).collect();
+    let labels = repeated.map(Option::unwrap_or_default).collect::<Text>();
+    Table::new().push("cohort", Values::Text(labels), Some(valid))
+}
+
+/// The same number of rows for each group.
+fn begin_evenly(groups: &[Group<'_>], rows: usize) -> Table {
+    let cohorts: Vec<Option<&str>> = groups.iter().map(|g| g.cohort).collect();
+    begin(&cohorts, &vec![rows; groups.len()])
+}
+
+fn has_limits(groups: &[Group<'_>]) -> bool {
+    groups.iter().any(|g| g.belief.has_limits())
+}
+
+/// What [`ContractModel::survival`] tells; `observed` of groups whose life is known.
+pub(crate) fn curves(groups: &[Group<'_>], periods: u32, run: &Run) -> Result<Table> {
+    cap("periods", periods)?;
+    if groups.len() as u64 * u64::from(periods) > 10_000_000 {
+        return Err(Error::option("periods", "cohorts times periods must be ten million at most"));
+    }
+    let (mut period, mut observed) = (Vec::new(), Vec::new());
+    let (mut survival, mut retention, mut churn) = (Vec::new(), Vec::new(), Vec::new());
+    for Group { life, belief, .. } in groups {
+        let seen = life.map(LifeTable::survival);
+        for t in 0..=periods {
+            if t % 1024 == 0 {
+                run.check()?;
+            }
+            period.push(i64::from(t));
+            observed.extend(seen.as_ref().map(|seen| match t {
+                0 => Some(1.0),
+                _ => seen.get(t as usize - 1).copied().flatten(),
+            }));
+            let later = |ask: &dyn Fn() -> Result<Told>| (t > 0).then(ask).transpose();
+            survival.push(Some(belief.share(0, t)?));
+            retention.push(later(&|| belief.staying(t - 1))?);
+            churn.push(later(&|| belief.churn(t))?);
+        }
+    }
+    let limits = has_limits(groups);
+    let mut table = begin_evenly(groups, periods as usize + 1).with("period", Values::I64(period));
+    if groups.iter().any(|g| g.life.is_some()) {
+        table = table.with_optional("observed", observed);
+    }
+    let table = told(table, "survival", &survival, limits);
+    let table = told(table, "retention", &retention, limits);
+    Ok(told(table, "churn", &churn, limits))
+}
+
+/// What [`ContractModel::value`] tells, at this rate per period.
+pub(crate) fn values(
+    groups: &[Group<'_>],
+    discount: Option<f64>,
+    options: &ContractValueOptions,
+    run: &Run,
+) -> Result<Table> {
+    let Some(d) = discount else {
+        return Err(Error::option(
+            "discount",
+            "is needed, with its span, such as {\"rate\": 0.1, \"per\": \"365d\"}",
+        ));
+    };
+    finite("margin", options.margin)?;
+    cap("tenures", options.tenures)?;
+    let (mut tenures, mut discounted, mut expected) = (Vec::new(), Vec::new(), Vec::new());
+    for Group { belief, .. } in groups {
+        for tenure in 0..=options.tenures {
+            run.check()?;
+            tenures.push(i64::from(tenure));
+            discounted.push(Some(bounded(belief.positive(|c| residual(c, tenure, d, options.horizon))?)?));
+            expected.push(Some(belief.positive(|c| residual(c, tenure, 0.0, options.horizon))?));
+        }
+    }
+    let value = worth(&discounted, options.margin)?;
+    let limits = has_limits(groups);
+    let table = begin_evenly(groups, options.tenures as usize + 1).with("tenure", Values::I64(tenures));
+    let table = told(table, "discounted_lifetime", &discounted, limits);
+    let table = told(table, "expected_lifetime", &expected, limits);
+    Ok(told(table, "value", &value, limits))
+}
+
+/// What [`ContractModel::predict`] tells: the first group is of all customers, and of cohorts that are not known.
+pub(crate) fn predict(
+    groups: &[Group<'_>],
+    separate: bool,
+    frame: &Columns,
+    discount: Option<f64>,
+    options: &ContractPredictOptions,
+    run: &Run,
+) -> Result<(Table, Dropped)> {
+    finite("margin", options.margin)?;
+    cap("periods", options.periods)?;
+    let mut intake = Intake::new(frame, options.on_invalid, run);
+    let customer = intake.names(&options.customer)?;
+    let renewals = intake.amounts(&options.renewals, Sign::NonNegative)?;
+    let known = (separate && frame.has("cohort")).then_some("cohort");
+    let cohort = options.cohort.as_deref().or(known).map(|c| intake.optional_names(c)).transpose()?;
+    let off = |v: f64| v.is_finite() && (v.fract() != 0.0 || v > MOST_PERIODS as f64);
+    intake.reject(
+        &options.renewals,
+        "is not a whole number of renewals from 0 to 100,000",
+        (0..renewals.len()).filter(|i| off(renewals[*i])),
+    );
+    let kept = intake.finish()?;
+    let renewals = kept.values(renewals);
+    let cohort = cohort.map(|c| kept.names(c));
+    // One answer for each pair of curve and tenure.
+    let by_code: Vec<usize> = cohort.as_ref().map_or_else(Vec::new, |names| {
+        let place = |code: usize| {
+            let label = names.labels.get(code as u32);
+            groups.iter().position(|g| g.cohort.is_some_and(|cohort| cohort == label))
+        };
+        (0..names.labels.len()).map(|code| place(code).unwrap_or(0)).collect()
+    });
+    let group_of = |row: usize| {
+        let code = cohort.as_ref().map(|c| c.codes[row] as usize);
+        code.and_then(|code| by_code.get(code)).copied().unwrap_or(0)
+    };
+    let keys: Vec<(usize, u32)> = (0..kept.len()).map(|row| (group_of(row), renewals[row] as u32)).collect();
+    let mut distinct = keys.clone();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let answers = run.map_items(distinct.len(), |i| {
+        run.check()?;
+        let (group, made) = distinct[i];
+        let belief = &groups[group].belief;
+        let lifetime =
+            |d: f64| belief.positive(|curve| residual(curve, made.saturating_add(1), d, options.horizon));
+        let value = discount.map(|d| bounded(lifetime(d)?)).transpose()?;
+        Ok([
+            Some(belief.share(made, options.periods)?),
+            Some(belief.leaving(made)?),
+            Some(lifetime(0.0)?),
+            value,
+        ])
+    })?;
+    let at: Vec<usize> = keys.iter().map(|k| distinct.binary_search(k).unwrap_or_default()).collect();
+    let column = |which: usize| at.iter().map(|i| answers[*i][which]).collect::<Vec<Option<Told>>>();
+    let limits = has_limits(groups);
+    let mut table = Table::new().with("customer", Values::Names(kept.names(customer)));
+    for (which, name) in ["survival", "churn", "expected_lifetime"].into_iter().enumerate() {
+        table = told(table, name, &column(which), limits);
+    }
+    if discount.is_some() {
+        table = told(table, "residual_value", &worth(&column(3), options.margin)?, limits);
+    }
+    Ok((table, kept.into_dropped()))
+}
+
+/// Money for lifetimes.
+fn worth(lifetimes: &[Option<Told>], margin: f64) -> Result<Vec<Option<Told>>> {
+    let worth = |told: &Option<Told>| {
+        let Some(told) = told.map(|t| t.times(margin)) else { return Ok(None) };
+        told.numbers().try_for_each(|v| finite("margin", v))?;
+        Ok(Some(told))
+    };
+    lifetimes.iter().map(worth).collect()
 }
 
 /// Tables of the same columns, of numbers and text, below each other.
@@ -405,11 +391,13 @@ fn finite(name: &str, value: f64) -> Result<()> {
     }
 }
 
-fn finite_value(value: Option<f64>) -> Result<f64> {
-    value.filter(|v| v.is_finite()).ok_or_else(|| {
-        Error::option(
-            "discount",
-            "without discount these lifetimes have no finite mean: discount, or pass a horizon in periods",
-        )
-    })
+/// A lifetime that must be finite.
+fn bounded(told: Told) -> Result<Told> {
+    if told.value.is_some() {
+        return Ok(told);
+    }
+    Err(Error::option(
+        "discount",
+        "without discount these lifetimes have no finite mean: discount, or pass a horizon in periods",
+    ))
 }

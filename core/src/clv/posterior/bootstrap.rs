@@ -1,10 +1,12 @@
 //! Refits on customers drawn again.
 
 use super::joint::JointRefit;
-use super::kernel::{Kernel, Visit, full, with_kernel};
-use super::sample::{pooled, read, reweighted, unique};
-use super::{BootstrapOptions, Chain, Method, Posterior};
+use super::kernel::{Evidence, Kernel, Visit, full, with_kernel};
+use super::sample::{read, unique};
+use super::subject::Subject;
+use super::{BootstrapOptions, Chain, Method, Posterior, retention, spend};
 use crate::clv::door::with_law;
+use crate::clv::estimates::Estimates;
 use crate::clv::rows::{RfmSlices, Unique};
 use crate::column::{Columns, Dropped};
 use crate::math::newton::{Stop, maximise};
@@ -19,7 +21,7 @@ pub(super) const STREAM: u64 = 0x626f_6f74_0000_0000;
 /// From this weight on the Poisson distribution is a rounded normal.
 const LARGE: f64 = 10_000.0;
 
-/// The bootstrap of a model of purchases: customers are drawn again, each
+/// The bootstrap of a model of purchases, of spend or of retention: customers are drawn again, each
 /// Poisson(weight) times, and the model is refitted from its estimate.
 ///
 /// Covariates keep the means and scales of the customers as they are, so that all
@@ -54,6 +56,19 @@ pub fn bootstrap(
         return Err(Error::option("replicates", "must be a number from 2 to 1,000,000; the default is 1000"));
     }
     let kind = full(kind);
+    match Subject::of(&kind) {
+        Subject::Purchases => purchases(kind, frame, options, run),
+        Subject::Spend => spend::bootstrap(frame, options, run),
+        Subject::Retention(family) => retention::bootstrap(family, frame, options, run),
+    }
+}
+
+fn purchases(
+    kind: String,
+    frame: &Columns,
+    options: &BootstrapOptions,
+    run: &Run,
+) -> Result<(Posterior, Dropped)> {
     let asked = options.purchases();
     let rows = read(&kind, frame, &asked, run)?;
     let slices = RfmSlices { period: options.period, ..rows.slices() };
@@ -68,34 +83,51 @@ pub fn bootstrap(
         let estimate = estimate.values.as_slice();
         with_kernel(&kind, options.k, Refit { unique: &unique, estimate, options, run })?
     };
-    let kept: Vec<&(Vec<f64>, f64, bool)> = refits.iter().flatten().collect();
-    if kept.len() < 2 {
-        return Err(Error::NotConverged {
-            model: fit.kind().trim_start_matches("clv."),
-            iterations: options.max_iterations,
-            gradient_norm: 0.0,
-            hint: format!(
-                "{} of {} refits converged: raise max_iterations, or add a small penalty such as 0.01",
-                kept.len(),
-                options.replicates
-            ),
-        });
-    }
-    let mut out = Posterior::empty(&kind, options.k, Method::Bootstrap, options.period);
-    (out.parameters, out.estimate) = (estimate.names.clone(), estimate.values.clone());
+    let mut out = Posterior::empty(&kind, options.k, Method::Bootstrap, options.period).at(estimate);
     if let Some(effects) = fit.effects() {
         let values: Vec<f64> = effects.coefficients().iter().map(|c| c.value).collect();
         out.parameters.extend(effects.names());
         out.effects = Some(effects.with_values(&values));
         out.estimate.extend(values);
     }
-    out.customers = estimate.customers.unwrap_or_default();
-    out.chains = vec![Chain { draws: kept.len(), ..Chain::default() }];
-    out.draws = kept.iter().flat_map(|r| r.0.iter().copied()).collect();
-    out.log_density = kept.iter().map(|r| r.1).collect();
-    out.failed = (options.replicates - kept.len()) as u64;
-    out.at_edge = kept.iter().filter(|r| r.2).count() as u64;
-    Ok((out, rows.dropped))
+    let model = fit.kind().trim_start_matches("clv.");
+    Ok((out.with_refits(model, &refits, options)?, rows.dropped))
+}
+
+impl Posterior {
+    /// With what a bootstrap starts from.
+    pub(super) fn at(mut self, estimate: &Estimates) -> Self {
+        (self.parameters, self.estimate) = (estimate.names.clone(), estimate.values.clone());
+        self.customers = estimate.customers.unwrap_or_default();
+        self
+    }
+
+    pub(super) fn with_refits(
+        mut self,
+        model: &'static str,
+        refits: &Refits,
+        options: &BootstrapOptions,
+    ) -> Result<Self> {
+        let kept: Vec<&(Vec<f64>, f64, bool)> = refits.iter().flatten().collect();
+        if kept.len() < 2 {
+            return Err(Error::NotConverged {
+                model,
+                iterations: options.max_iterations,
+                gradient_norm: 0.0,
+                hint: format!(
+                    "{} of {} refits converged: raise max_iterations, or add a small penalty such as 0.01",
+                    kept.len(),
+                    options.replicates
+                ),
+            });
+        }
+        self.chains = vec![Chain { draws: kept.len(), ..Chain::default() }];
+        self.draws = kept.iter().flat_map(|r| r.0.iter().copied()).collect();
+        self.log_density = kept.iter().map(|r| r.1).collect();
+        self.failed = (options.replicates - kept.len()) as u64;
+        self.at_edge = kept.iter().filter(|r| r.2).count() as u64;
+        Ok(self)
+    }
 }
 
 /// Each replicate that converged: its parameters, its log-likelihood, whether it lies on an edge.
@@ -111,38 +143,49 @@ struct Refit<'a> {
 impl Visit for Refit<'_> {
     type Out = Refits;
 
-    fn visit<K: Kernel<N>, const N: usize>(self, kernel: K) -> Result<Refits> {
-        let Self { unique, estimate, options, run } = self;
-        let (_, mean_age, _) = pooled(K::NAME, unique)?;
-        let centre: [f64; N] = std::array::from_fn(|i| K::TIME[i] * ln(mean_age));
-        let edge = ln(EDGE);
-        let bounds: [(f64, f64); N] = centre.map(|c| (c - edge, c + edge));
-        let start: [f64; N] = std::array::from_fn(|i| ln(estimate.get(i).copied().unwrap_or(1.0)));
-        let draw = Counts::new(&unique.weight);
-        let penalty = options.penalty;
-        let single = Run::new().threads(1);
-        run.stage("refitting", options.replicates as u64)?;
-        run.map_items(options.replicates, |replicate| {
-            run.advance(1)?;
-            let again = reweighted(unique, &draw.weights(STREAM + replicate as u64, run));
-            let Ok((n, ..)) = pooled(K::NAME, &again) else { return Ok(None) };
-            let full = kernel.full(&again);
-            let stop = Stop { max_iterations: options.max_iterations, gradient: options.tolerance * n };
-            let found = maximise(start, &bounds, stop, |log| {
-                run.check()?;
-                let mut local = kernel.local(&full, *log, &single)?;
-                for i in 0..N {
-                    let distance = log[i] - centre[i];
-                    local.value -= 0.5 * penalty * n * distance * distance;
-                    local.gradient[i] -= penalty * n * distance;
-                    local.hessian[i][i] -= penalty * n;
-                }
-                Ok(local)
-            })?;
-            let edge = found.bound.contains(&true);
-            Ok(found.converged.then_some((found.at.map(exp).to_vec(), found.local.value, edge)))
-        })
+    fn visit<K: Kernel<N, Data = Unique>, const N: usize>(self, kernel: K) -> Result<Refits> {
+        refits(kernel, self.unique, self.estimate, self.options, self.run)
     }
+}
+
+/// Refits of a law without covariates, from its estimate.
+pub(super) fn refits<K: Kernel<N>, const N: usize>(
+    kernel: K,
+    rows: &K::Data,
+    estimate: &[f64],
+    options: &BootstrapOptions,
+    run: &Run,
+) -> Result<Refits> {
+    let (_, unit, _) = rows.pooled(K::NAME)?;
+    let centre: [f64; N] = std::array::from_fn(|i| K::UNIT[i] * ln(unit));
+    let edge = ln(EDGE);
+    let bounds = K::within(centre.map(|c| (c - edge, c + edge)));
+    let start: [f64; N] =
+        std::array::from_fn(|i| ln(estimate.get(i).copied().unwrap_or(1.0)).clamp(bounds[i].0, bounds[i].1));
+    let draw = Counts::new(&rows.weights());
+    let penalty = options.penalty;
+    let single = Run::new().threads(1);
+    run.stage("refitting", options.replicates as u64)?;
+    run.map_items(options.replicates, |replicate| {
+        run.advance(1)?;
+        let again = rows.reweighted(&draw.weights(STREAM + replicate as u64, run));
+        let Ok((n, ..)) = again.pooled(K::NAME) else { return Ok(None) };
+        let full = kernel.full(&again);
+        let stop = Stop { max_iterations: options.max_iterations, gradient: options.tolerance * n };
+        let found = maximise(start, &bounds, stop, |log| {
+            run.check()?;
+            let mut local = kernel.local(&full, *log, &single)?;
+            for i in 0..N {
+                let distance = log[i] - centre[i];
+                local.value -= 0.5 * penalty * n * distance * distance;
+                local.gradient[i] -= penalty * n * distance;
+                local.hessian[i][i] -= penalty * n;
+            }
+            Ok(local)
+        })?;
+        let edge = found.bound.contains(&true);
+        Ok(found.converged.then_some((found.at.map(exp).to_vec(), found.local.value, edge)))
+    })
 }
 
 /// Poisson counts of the rows' weights, by tables of the few distinct weights.

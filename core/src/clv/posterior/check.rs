@@ -3,20 +3,21 @@
 use serde::{Deserialize, Serialize};
 
 use super::Posterior;
-use super::diagnostics::{quantile, sorted};
+use super::predict::most_draws;
 use super::replicate::{Replicate, bought_lately};
 use super::report::level;
+use super::subject::Subject;
 use crate::clv::covariates::{Effects, Patterns};
 use crate::clv::frames::{History as Rows, Roles};
 use crate::clv::laws::{opportunities, same_unit};
 use crate::clv::rows::Unique;
 use crate::clv::unit::Unit;
 use crate::column::{Columns, Dropped, OnInvalid, Table, Text, Values};
-use crate::math::sum;
+use crate::math::{quantile, sorted, sum};
 use crate::{Error, Result, Run};
 
 /// Draw i replicates from stream `STREAM` + i.
-const STREAM: u64 = 0x6368_6563_6b00_0000;
+pub(super) const STREAM: u64 = 0x6368_6563_6b00_0000;
 
 /// Roles and options of [`Posterior::check`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,6 +30,8 @@ pub struct PosteriorCheckOptions {
     /// Column of the age at the end of observation, in periods.
     #[serde(rename = "T")]
     pub age: String,
+    /// Column of the mean value of the repeat purchases, where the draws are of `GammaGamma`.
+    pub monetary_value: String,
     /// Column of weights: how many customers a row stands for, a whole number. None by default.
     pub weight: Option<String>,
     /// Customers of so many repeat purchases or more are one class; 7 by default, 1000 at most.
@@ -50,6 +53,7 @@ impl Default for PosteriorCheckOptions {
             frequency: "frequency".to_owned(),
             recency: "recency".to_owned(),
             age: "T".to_owned(),
+            monetary_value: "monetary_value".to_owned(),
             weight: None,
             most: 7,
             level: 0.9,
@@ -64,12 +68,12 @@ impl Default for PosteriorCheckOptions {
 /// rows that were dropped.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PosteriorCheck {
-    statistics: Vec<String>,
-    observed: Vec<f64>,
+    pub(super) statistics: Vec<String>,
+    pub(super) observed: Vec<f64>,
     /// Of each statistic, its replicates in ascending order.
-    replicates: Vec<Vec<f64>>,
-    level: f64,
-    dropped: Dropped,
+    pub(super) replicates: Vec<Vec<f64>>,
+    pub(super) level: f64,
+    pub(super) dropped: Dropped,
 }
 
 impl PosteriorCheck {
@@ -124,6 +128,10 @@ impl Posterior {
     /// their exact distribution at each age, seeded by the draw's place. Where the draws have
     /// coefficients, at each age and pattern of covariates: many patterns take long.
     ///
+    /// Of draws of `GammaGamma` the customers are those with a repeat purchase and a positive mean, and the statistics
+    /// those of their mean values: `mean`, `sd`, `q10`, `median`, `q90`, and `correlation_of_logs` of frequency and
+    /// mean value, of which the model has none. Each draw makes as many customers of the same frequencies.
+    ///
     /// Errors: [`Error::Row`], [`Error::NotEnoughData`] without customers,
     /// [`Error::Option`].
     ///
@@ -153,15 +161,13 @@ impl Posterior {
         run: &Run,
     ) -> Result<PosteriorCheck> {
         level(options.level)?;
+        if self.subject() == Subject::Spend {
+            return self.check_spend(frame, options, run);
+        }
         if options.most == 0 || options.most > 1000 {
             return Err(Error::option("most", "must be a number from 1 to 1000; the default is 7"));
         }
-        if options.most_draws == 0 || options.most_draws > 100_000 {
-            return Err(Error::option(
-                "most_draws",
-                "must be a number from 1 to 100,000; the default is 400",
-            ));
-        }
+        most_draws(options.most_draws)?;
         same_unit(self.period, options.period)?;
         let models = self.models(options.most_draws)?;
         let roles = Roles {
@@ -239,7 +245,7 @@ fn observed(rows: &Unique, most: usize, discrete: bool, random: bool) -> Vec<f64
 }
 
 /// Replicates count customers.
-fn whole(name: Option<&str>, weights: Option<&[f64]>) -> Result<()> {
+pub(super) fn whole(name: Option<&str>, weights: Option<&[f64]>) -> Result<()> {
     let (Some(name), Some(weights)) = (name, weights) else { return Ok(()) };
     let partial = |w: &&f64| w.fract() != 0.0 || **w > 1e9;
     match weights.iter().position(|w| partial(&w)) {

@@ -3,7 +3,7 @@
 //! Vehtari, Gelman, Simpson, Carpenter & Bürkner (2021), Rank-normalization,
 //! folding, and localization: an improved R̂, Bayesian Analysis 16:667.
 
-use crate::math::{normal_quantile, ranks, sum};
+use crate::math::{normal_quantile, quantile, ranks, sorted, sum};
 
 /// One parameter's draws, summed up.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -58,21 +58,6 @@ fn moments(values: &[f64]) -> (f64, f64) {
     let mean = sum(values.iter().copied()) / n.max(1.0);
     let variance = sum(values.iter().map(|v| (v - mean) * (v - mean))) / (n - 1.0).max(1.0);
     (mean, variance)
-}
-
-pub(crate) fn sorted(values: &[f64]) -> Vec<f64> {
-    let mut values = values.to_vec();
-    values.sort_by(f64::total_cmp);
-    values
-}
-
-/// The quantile of sorted values, linear between them.
-pub(crate) fn quantile(sorted: &[f64], p: f64) -> f64 {
-    let at = p * (sorted.len().max(1) - 1) as f64;
-    let low = at.floor();
-    let value = |i: usize| sorted.get(i).or(sorted.last()).copied().unwrap_or(f64::NAN);
-    let (from, to) = (value(low as usize), value(low as usize + 1));
-    from + (at - low) * (to - from)
 }
 
 /// Each chain as two: its middle draw is left out where their number is odd.

@@ -15,6 +15,8 @@ pub(super) struct Peak {
     pub value: f64,
     /// A lower triangle: the factor of the covariance.
     pub factor: Vec<Vec<f64>>,
+    /// Between which each parameter lies; none where empty.
+    pub limits: Vec<(f64, f64)>,
 }
 
 impl Peak {
@@ -22,6 +24,11 @@ impl Peak {
         for ((out, mode), row) in out.iter_mut().zip(&self.at).zip(&self.factor) {
             *out = mode + row.iter().zip(z).map(|(f, z)| f * z).sum::<f64>();
         }
+    }
+
+    /// Whether a point lies outside of the limits.
+    pub(super) fn beyond(&self, at: &[f64]) -> bool {
+        at.iter().zip(&self.limits).any(|(at, (low, high))| at < low || at > high)
     }
 
     /// The gradient by what was whitened.
@@ -50,6 +57,10 @@ where
     let mut at = vec![0.0; size];
     let mut keep = |draws: &mut Vec<f64>, z: &[f64]| {
         peak.place(z, &mut at);
+        // A normal knows no limits; chains have kept to them.
+        for (at, (low, high)) in at.iter_mut().zip(&peak.limits) {
+            *at = at.clamp(*low, *high);
+        }
         draws.extend(at[..law].iter().map(|log| exp(*log)));
         draws.extend(at[law..].iter().zip(units).map(|(value, unit)| value * unit));
     };

@@ -15,10 +15,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::kernel::{Kernel, Visit, full, with_kernel};
+use super::kernel::{Evidence, Kernel, Visit, full, with_kernel};
 use super::nuts::{Plan, walk};
 use super::prior::Priors;
-use super::sample::{centred, pooled, reweighted, rounded};
+use super::sample::{centred, rounded};
 use super::{Chain, Method, Posterior, PosteriorOptions};
 use crate::clv::ParetoGggLaw;
 use crate::clv::frames::History as Rows;
@@ -201,12 +201,12 @@ fn together(uniques: &[Unique]) -> Unique {
 impl Visit for Pool<'_> {
     type Out = Hierarchy;
 
-    fn visit<K: Kernel<N>, const N: usize>(self, kernel: K) -> Result<Hierarchy> {
+    fn visit<K: Kernel<N, Data = Unique>, const N: usize>(self, kernel: K) -> Result<Hierarchy> {
         let Self { kind, groups, uniques, options, run } = self;
         let asked = &options.sampling;
-        let all = reweighted(&together(uniques), &together(uniques).weight);
-        let (customers, mean_age, rate) = pooled(K::NAME, &all)?;
-        let parameters = centred(K::NAMES, K::TIME, mean_age);
+        let all = together(uniques);
+        let (customers, mean_age, rate) = all.pooled(K::NAME)?;
+        let parameters = centred(K::NAMES, K::UNIT, mean_age);
         let priors = Priors::new(asked.prior, &asked.priors, &parameters, &[], None)?;
         run.stage("looking for the modes", 0)?;
         let stop = |n: f64| Stop { max_iterations: 300, gradient: 1e-7 * n.max(1.0) };

@@ -1,11 +1,12 @@
 //! What a hierarchy says: frames of its groups, predictions, its file.
 
 use super::Posterior;
-use super::diagnostics::{quantile, sorted, summarize};
+use super::diagnostics::summarize;
 use super::hierarchy::Hierarchy;
 use super::predict::{DrawPredictOptions, DrawPrediction};
 use super::report::{SummaryOptions, level};
 use crate::column::{Columns, Intake, Sign, Table, Tables, Text, Values};
+use crate::math::{quantile, sorted};
 use crate::model::Model;
 use crate::options::parse;
 use crate::{Error, Result, Run};

@@ -2,9 +2,9 @@
 
 use super::bootstrap::{Counts, Refits, STREAM};
 use super::draw::{Peak, fill};
-use super::kernel::Lawful;
+use super::kernel::{Evidence, Lawful};
 use super::prior::Priors;
-use super::sample::{centred, mode, no_mode, pooled};
+use super::sample::{centred, mode, no_mode};
 use super::{BootstrapOptions, Method, Posterior, PosteriorOptions};
 use crate::clv::covariates::{Covariates, Effect, Effects, Joint};
 use crate::clv::design::Given;
@@ -35,7 +35,7 @@ impl VisitLaw for JointBayes<'_> {
 
     fn law<L: Law<N>, const N: usize>(self, law: L) -> Result<Posterior> {
         let Self { mut out, unique, given: (slices, given, covariates), options, run } = self;
-        let (customers, mean_age, _) = pooled(L::NAME, unique)?;
+        let (customers, mean_age, _) = unique.pooled(L::NAME)?;
         let joint = Joint::of(law, slices, given, covariates)?;
         let effects = Effects::drawn(joint.terms.clone(), joint.effects.clone());
         let names = effects.names();
@@ -68,7 +68,7 @@ impl VisitLaw for JointBayes<'_> {
         out.estimate = natural(&found.at, &units);
         out.effects = Some(effects.with_values(&out.estimate[N..]));
         out.customers = customers;
-        let peak = Peak { at: found.at, value: found.local.value, factor };
+        let peak = Peak { at: found.at, value: found.local.value, factor, limits: Vec::new() };
         let density = |at: &[f64], gradient: &mut [f64]| -> f64 {
             let mut value = joint.slope(at, gradient);
             priors.add(at, &mut value, gradient);

@@ -11,36 +11,56 @@ use crate::math::newton::Local;
 use crate::model::Model;
 use crate::{Result, Run};
 
+/// What parameters are learned from: rows that stand for customers.
+pub(crate) trait Evidence: Send + Sync + Sized {
+    /// Customers, the unit (mean T, or mean spend), and events per unit; or why there is nothing to learn.
+    fn pooled(&self, model: &'static str) -> Result<(f64, f64, f64)>;
+    /// How many customers each row stands for.
+    fn weights(&self) -> Vec<f64>;
+    /// The rows of other weights; those of none are left out.
+    fn reweighted(&self, weight: &[f64]) -> Self;
+}
+
 /// A log-likelihood of `N` positive parameters, on their logarithms.
 pub(crate) trait Kernel<const N: usize>: Copy + Send + Sync {
+    /// The rows.
+    type Data: Evidence;
     /// The rows, ready for gradients.
     type Ready<'a>: Send + Sync;
     /// The rows, ready for Hessians.
     type Full<'a>: Send + Sync;
     const NAME: &'static str;
     const NAMES: [&'static str; N];
-    /// Each parameter's unit, as a power of time.
-    const TIME: [f64; N];
+    /// Each parameter's unit, as a power of that of the rows.
+    const UNIT: [f64; N];
+    /// Logarithms between which there is a law.
+    const LIMITS: [(f64, f64); N] = [(f64::NEG_INFINITY, f64::INFINITY); N];
 
-    fn ready(self, rows: &Unique) -> Self::Ready<'_>;
+    fn ready(self, rows: &Self::Data) -> Self::Ready<'_>;
     /// Value and gradient, on one thread.
     fn slope(self, ready: &Self::Ready<'_>, log: [f64; N]) -> (f64, [f64; N]);
     /// Value, gradient and Hessian.
     fn local(self, full: &Self::Full<'_>, log: [f64; N], run: &Run) -> Result<Local<N>>;
-    fn full(self, rows: &Unique) -> Self::Full<'_>;
-    /// A point to start from, on the parameters themselves, given the pooled purchase rate and mean T.
-    fn start(self, rows: &Unique, pooled: (f64, f64), run: &Run) -> Result<[f64; N]>;
+    fn full(self, rows: &Self::Data) -> Self::Full<'_>;
+    /// A point to start from, on the parameters themselves, given events per unit and the unit.
+    fn start(self, rows: &Self::Data, pooled: (f64, f64), run: &Run) -> Result<[f64; N]>;
+
+    /// Where a search may go: bounds, between the limits.
+    fn within(bounds: [(f64, f64); N]) -> [(f64, f64); N] {
+        std::array::from_fn(|i| (bounds[i].0.max(Self::LIMITS[i].0), bounds[i].1.min(Self::LIMITS[i].1)))
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
 struct PlainBetaGeo;
 
 impl Kernel<4> for PlainBetaGeo {
+    type Data = Unique;
     type Ready<'a> = Slope;
     type Full<'a> = Likelihood<'a>;
     const NAME: &'static str = "BetaGeo";
     const NAMES: [&'static str; 4] = NAMES;
-    const TIME: [f64; 4] = [0.0, 1.0, 0.0, 0.0];
+    const UNIT: [f64; 4] = [0.0, 1.0, 0.0, 0.0];
 
     fn ready(self, rows: &Unique) -> Slope {
         Slope::new(rows)
@@ -64,11 +84,12 @@ impl Kernel<4> for PlainBetaGeo {
 pub(super) struct Lawful<L>(pub L);
 
 impl<L: Law<N>, const N: usize> Kernel<N> for Lawful<L> {
+    type Data = Unique;
     type Ready<'a> = &'a Unique;
     type Full<'a> = &'a Unique;
     const NAME: &'static str = L::NAME;
     const NAMES: [&'static str; N] = L::PARAMETERS;
-    const TIME: [f64; N] = L::TIME;
+    const UNIT: [f64; N] = L::TIME;
 
     fn ready(self, rows: &Unique) -> &Unique {
         rows
@@ -87,10 +108,10 @@ impl<L: Law<N>, const N: usize> Kernel<N> for Lawful<L> {
     }
 }
 
-/// What is done with a kernel once its type is known.
+/// What is done with a kernel of purchases once its type is known.
 pub(crate) trait Visit {
     type Out;
-    fn visit<K: Kernel<N>, const N: usize>(self, kernel: K) -> Result<Self::Out>;
+    fn visit<K: Kernel<N, Data = Unique>, const N: usize>(self, kernel: K) -> Result<Self::Out>;
 }
 
 /// The kind in model files of a kind or a bare name, such as `clv.BetaGeo` or `BetaGeo`.
@@ -123,7 +144,7 @@ mod tests {
 
     impl Visit for Compare<'_> {
         type Out = ();
-        fn visit<K: Kernel<N>, const N: usize>(self, kernel: K) -> Result<()> {
+        fn visit<K: Kernel<N, Data = Unique>, const N: usize>(self, kernel: K) -> Result<()> {
             let log = kernel.start(self.0, (0.1, 8.0), &Run::new())?.map(ln);
             let (value, gradient) = kernel.slope(&kernel.ready(self.0), log);
             let local = kernel.local(&kernel.full(self.0), log, &Run::new())?;

@@ -25,12 +25,17 @@ mod hierarchy;
 mod hierarchy_report;
 mod joint;
 mod kernel;
+mod lifetime;
 mod nuts;
 mod predict;
 mod prior;
 mod replicate;
+mod replicate_spend;
 mod report;
+mod retention;
 mod sample;
+mod spend;
+mod subject;
 
 use std::collections::BTreeMap;
 
@@ -42,8 +47,12 @@ pub use hierarchy::{Hierarchy, HierarchyOptions, sample_hierarchy};
 pub use predict::{DrawPredictOptions, DrawPrediction};
 pub use prior::{LogNormal, Prior};
 pub use report::SummaryOptions;
+pub use retention::{DrawSurvivalOptions, DrawValueOptions};
 pub use sample::{laplace, sample_posterior};
 
+use subject::Subject;
+
+use super::contract::{ContractOptions, Curve};
 use super::covariates::{Covariates, Effects};
 use super::door::{PurchaseOptions, purchases_drawn};
 use super::laws::Purchases;
@@ -71,6 +80,12 @@ pub struct PosteriorOptions {
     /// Column of the sum of the logarithms of the times between purchases, from which
     /// `ParetoGGG` learns: `log_intervals` by default. The other laws do not look at it.
     pub log_intervals: Option<String>,
+    /// Of `GammaGamma`: column of the mean value of the repeat purchases, `monetary_value` by default.
+    pub monetary_value: String,
+    /// Of `ShiftedBetaGeo` and `BetaDiscreteWeibull`: what a row is, and its columns, as their fits have them.
+    /// `weight`, `period` and `on_invalid` stand beside it. By default a row is the one cohort
+    /// in a period.
+    pub contract: Option<ContractOptions>,
     /// Columns of covariates of customers, and what they may explain. None by default.
     pub covariates: Option<Covariates>,
     /// The unit of recency and T, to be kept with the draws and checked later.
@@ -110,6 +125,8 @@ impl Default for PosteriorOptions {
             age,
             weight,
             log_intervals: None,
+            monetary_value: "monetary_value".to_owned(),
+            contract: None,
             covariates: None,
             period,
             on_invalid,
@@ -186,6 +203,12 @@ pub struct BootstrapOptions {
     /// Column of the sum of the logarithms of the times between purchases, from which
     /// `ParetoGGG` learns: `log_intervals` by default. The other laws do not look at it.
     pub log_intervals: Option<String>,
+    /// Of `GammaGamma`: column of the mean value of the repeat purchases, `monetary_value` by default.
+    pub monetary_value: String,
+    /// Of `ShiftedBetaGeo` and `BetaDiscreteWeibull`: what a row is, and its columns, as their fits have them.
+    /// `weight`, `period` and `on_invalid` stand beside it. By default a row is the one cohort
+    /// in a period.
+    pub contract: Option<ContractOptions>,
     /// Columns of covariates of customers, and what they may explain. None by default.
     pub covariates: Option<Covariates>,
     /// The unit of recency and T, to be kept with the draws and checked later.
@@ -225,6 +248,8 @@ impl Default for BootstrapOptions {
             age,
             weight,
             log_intervals: None,
+            monetary_value: "monetary_value".to_owned(),
+            contract: None,
             covariates: None,
             period,
             on_invalid,
@@ -252,8 +277,12 @@ impl BootstrapOptions {
             k: self.k,
             penalty: self.penalty,
             max_iterations: self.max_iterations,
-            tolerance: if self.tolerance > 0.0 && self.tolerance < 1.0 { 1e-9 } else { self.tolerance },
+            tolerance: self.first_tolerance(),
         }
+    }
+
+    fn first_tolerance(&self) -> f64 {
+        if self.tolerance > 0.0 && self.tolerance < 1.0 { 1e-9 } else { self.tolerance }
     }
 }
 
@@ -411,13 +440,12 @@ impl Model for Posterior {
 
     fn check(&self) -> Result<()> {
         let cannot = |e| Error::model_file(format!("holds draws of a model that cannot be: {e}"));
-        let model = self.model(&self.estimate).map_err(cannot)?;
-        let mut names = model.estimates().names.clone();
-        names.extend(self.effects.iter().flat_map(Effects::names));
+        let names = self.names().map_err(cannot)?;
         let (law, scales) = (self.of_law(), self.effects.as_ref().map_or(Vec::new(), Effects::scales));
         let possible = |draw: &[f64]| {
             let (values, coefficients) = draw.split_at(law.min(draw.len()));
             values.iter().all(|v| v.is_finite() && *v > 0.0)
+                && (!matches!(self.subject(), Subject::Retention(_)) || Curve::given(draw).is_ok())
                 && coefficients.iter().zip(&scales).all(|(c, scale)| (c * scale).abs() <= MOST_STEEP)
         };
         let total = self.log_density.len();

@@ -3,17 +3,18 @@
 use serde::{Deserialize, Serialize};
 
 use super::Posterior;
-use super::diagnostics::quantile;
 use super::report::level;
+use super::subject::Subject;
 use crate::clv::ahead::Horizon;
 use crate::clv::covariates::{Effects, Shared, each_pattern};
 use crate::clv::design::Reader;
+use crate::clv::finance::Rate;
 use crate::clv::frames::{History as Rows, Roles, intervals_of};
 use crate::clv::laws::{History, Purchases, Quantity, opportunities, same_unit};
 use crate::clv::rows::Unique;
 use crate::clv::unit::Unit;
 use crate::column::{Columns, Dropped, Names, OnInvalid, Table, Values};
-use crate::math::sum;
+use crate::math::mean_and_limits;
 use crate::{Error, Result, Run};
 
 /// Distinct rows predicted in one piece of work.
@@ -46,6 +47,17 @@ pub struct DrawPredictOptions {
     /// Column of the sum of the logarithms of the times between purchases, where the draws are
     /// of `ParetoGGG`: `log_intervals` by default where the frame has it.
     pub log_intervals: Option<String>,
+    /// Column of the mean value of the repeat purchases, where the draws are of `GammaGamma`.
+    pub monetary_value: String,
+    /// Column of the renewals that each has made, from 0, where the draws are of a model of retention.
+    pub renewals: String,
+    /// Of draws of a model of retention, whose draws know their period: the discount rate, such as
+    /// `{"rate": 0.1, "per": "365d"}`; without one there is no residual value.
+    pub discount: Option<Rate>,
+    /// Of draws of a model of retention: periods valued; all of them unless given.
+    pub horizon: Option<u32>,
+    /// Of draws of a model of retention: the margin of one period; 1 by default.
+    pub margin: f64,
     /// The unit of recency and T, where it is known; it must then be the draws'.
     pub period: Option<Unit>,
     /// What happens to rows that cannot be.
@@ -64,6 +76,11 @@ impl Default for DrawPredictOptions {
             purchase_interval: None,
             most_draws: 400,
             log_intervals: None,
+            monetary_value: "monetary_value".to_owned(),
+            renewals: "renewals".to_owned(),
+            discount: None,
+            horizon: None,
+            margin: 1.0,
             period: None,
             on_invalid: OnInvalid::Error,
         }
@@ -112,6 +129,10 @@ impl Posterior {
     /// | p_alive, …_low, …_high | the same of P(alive) |
     /// | purchases_low, purchases_high | with `purchase_interval`: quantiles of the number of purchases, its distribution averaged over the draws |
     ///
+    /// Draws of `GammaGamma` give customer and expected_spend; those of a model of retention customer, survival over
+    /// the next `periods`, churn at the next renewal, expected_lifetime and, with a `discount`, residual_value; each
+    /// with its limits, and missing where it is infinite, as a mean is where it is infinite in some draw.
+    ///
     /// Each customer by its own covariates, where the draws have coefficients. Computed on
     /// distinct rows, one at a time, so memory does not grow with customers times draws.
     pub fn predict(
@@ -120,17 +141,25 @@ impl Posterior {
         options: &DrawPredictOptions,
         run: &Run,
     ) -> Result<DrawPrediction> {
-        let periods = options.periods.periods("periods", self.period.or(options.period))?;
         level(options.level)?;
+        most_draws(options.most_draws)?;
+        match self.subject() {
+            Subject::Purchases => self.predict_purchases(frame, options, run),
+            Subject::Spend => self.predict_spend(frame, options, run),
+            Subject::Retention(_) => self.predict_retention(frame, options, run),
+        }
+    }
+
+    fn predict_purchases(
+        &self,
+        frame: &Columns,
+        options: &DrawPredictOptions,
+        run: &Run,
+    ) -> Result<DrawPrediction> {
+        let periods = options.periods.periods("periods", self.period.or(options.period))?;
         if let Some(level) = options.purchase_interval.filter(|l| !(*l > 0.0 && *l < 1.0)) {
             let reason = format!("{level} is not a level between 0 and 1, such as 0.9");
             return Err(Error::option("purchase_interval", reason));
-        }
-        if options.most_draws == 0 || options.most_draws > 100_000 {
-            return Err(Error::option(
-                "most_draws",
-                "must be a number from 1 to 100,000; the default is 400",
-            ));
         }
         same_unit(self.period, options.period)?;
         let models = self.models(options.most_draws)?;
@@ -189,19 +218,23 @@ impl Posterior {
 
     /// A model at each of at most so many draws, evenly spaced over all chains.
     pub(super) fn models(&self, most: usize) -> Result<Vec<Box<dyn Purchases>>> {
-        let total = self.len();
-        let count = most.min(total);
-        let draws: Vec<&[f64]> = self.draws().collect();
-        (0..count)
-            .filter_map(|i| draws.get((i * total + total / 2) / count.max(1)))
-            .map(|draw| self.model(draw))
-            .collect()
+        if self.subject() != Subject::Purchases {
+            return Err(self.other("not of a model of purchases"));
+        }
+        self.thinned(most).into_iter().map(|draw| self.model(draw)).collect()
     }
 
     /// How the covariates of the draws' customers are read.
     pub(super) fn reader(&self) -> Reader<'_> {
         self.effects.as_ref().map_or(Reader::None, Effects::reader)
     }
+}
+
+pub(super) fn most_draws(most: usize) -> Result<usize> {
+    if most == 0 || most > 100_000 {
+        return Err(Error::option("most_draws", "must be a number from 1 to 100,000; the default is 400"));
+    }
+    Ok(most)
 }
 
 /// The models of customers of these covariates.
@@ -221,9 +254,7 @@ fn answers(
     let tail = 0.5 - 0.5 * options.level;
     let three = |quantity: Quantity| -> [f64; 3] {
         let mut values: Vec<f64> = models.iter().map(|m| m.quantity(history, quantity)).collect();
-        let mean = sum(values.iter().copied()) / values.len().max(1) as f64;
-        values.sort_unstable_by(f64::total_cmp);
-        [mean, quantile(&values, tail), quantile(&values, 1.0 - tail)]
+        mean_and_limits(&mut values, tail)
     };
     let [mean, low, high] = three(Quantity::Purchases { periods });
     let [alive, alive_low, alive_high] = three(Quantity::Alive { ahead: 0.0 });

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::diagnostics::{quantile, sorted, summarize};
+use super::diagnostics::summarize;
 use super::{Method, Posterior, bootstrap, laplace, sample_posterior};
 use crate::column::{Columns, Dropped, Table, Tables, Text, Values};
+use crate::math::{quantile, sorted};
 use crate::options::{none, parse};
 use crate::{Error, Result, Run};
 
@@ -57,6 +58,7 @@ impl Posterior {
     /// | `draws` | none | `draws`: chain, draw, the parameters, log_posterior, divergent |
     /// | `fit` | none | `fit`, a row for each chain: chain, method, draws, divergences, step_size, acceptance, gradients, failed, at_edge |
     /// | `predict` | of customers | `predict` ([`Posterior::predict`]) and `dropped` |
+    /// | `survival`, `value` | none | of the same name ([`Posterior::survival`], [`Posterior::value`]) |
     /// | `check` | of customers | `check` ([`Posterior::check`]) and `dropped` |
     pub fn report(&self, name: &str, frame: Option<&Columns>, options: &str, run: &Run) -> Result<Tables> {
         let frame =
@@ -75,6 +77,8 @@ impl Posterior {
                 let found = self.predict(frame()?, &parse(options)?, run)?;
                 Ok(vec![("predict", found.table()), ("dropped", found.dropped().table())])
             }
+            "survival" => Ok(vec![("survival", self.survival(&parse(options)?, run)?)]),
+            "value" => Ok(vec![("value", self.value(&parse(options)?, run)?)]),
             "check" => {
                 let found = self.check(frame()?, &parse(options)?, run)?;
                 Ok(vec![("check", found.table()), ("dropped", found.dropped().table())])

@@ -3,9 +3,10 @@
 
 use super::draw::{Peak, fill};
 use super::joint::JointBayes;
-use super::kernel::{Kernel, Visit, full, with_kernel};
+use super::kernel::{Evidence, Kernel, Visit, full, with_kernel};
 use super::prior::Priors;
-use super::{Method, Posterior, PosteriorOptions};
+use super::subject::Subject;
+use super::{Method, Posterior, PosteriorOptions, retention, spend};
 use crate::clv::covariates::Covariates;
 use crate::clv::door::{PurchaseOptions, with_law};
 use crate::clv::frames::{History as Rows, Roles, intervals_of};
@@ -20,9 +21,10 @@ use crate::{Error, Result, Run};
 /// Most draws in all.
 pub(super) const MOST_DRAWS: usize = 4_000_000;
 
-/// The full posterior of a model of purchases by the no-U-turn sampler.
+/// The full posterior of a model of purchases, of spend or of retention by the no-U-turn sampler.
 ///
-/// `kind` is that of [`fit_purchases`](crate::clv::fit_purchases). Chains start
+/// `kind` is that of [`fit_purchases`](crate::clv::fit_purchases), `GammaGamma`, `ShiftedBetaGeo` or
+/// `BetaDiscreteWeibull`. Chains start
 /// about the mode in coordinates in which the posterior is roughly standard
 /// normal there, so warm-up is short. The same seed gives the same draws for
 /// any number of threads and any order of rows.
@@ -102,15 +104,29 @@ fn bayes(
 ) -> Result<(Posterior, Dropped)> {
     options.check()?;
     let kind = full(kind);
-    let rows = read(&kind, frame, &options.purchases(), run)?;
+    match Subject::of(&kind) {
+        Subject::Purchases => purchases(&kind, frame, options, method, run),
+        Subject::Spend => spend::bayes(frame, options, method, run),
+        Subject::Retention(family) => retention::bayes(family, frame, options, method, run),
+    }
+}
+
+fn purchases(
+    kind: &str,
+    frame: &Columns,
+    options: &PosteriorOptions,
+    method: Method,
+    run: &Run,
+) -> Result<(Posterior, Dropped)> {
+    let rows = read(kind, frame, &options.purchases(), run)?;
     let slices = rows.slices();
     let unique = unique(&slices, run)?;
-    let out = Posterior::empty(&kind, options.k, method, options.period);
+    let out = Posterior::empty(kind, options.k, method, options.period);
     let posterior = if let Some(covariates) = &options.covariates {
         let given = (&slices, rows.covariates.as_slice(), covariates);
-        with_law(&kind, options.k, JointBayes { out, unique: &unique, given, options, run })?
+        with_law(kind, options.k, JointBayes { out, unique: &unique, given, options, run })?
     } else {
-        with_kernel(&kind, options.k, Bayes { out, unique: &unique, options, run })?
+        with_kernel(kind, options.k, Bayes { out, unique: &unique, options, run })?
     };
     Ok((posterior, rows.dropped))
 }
@@ -141,54 +157,58 @@ pub(super) fn read<'a>(
 pub(super) fn unique(slices: &RfmSlices<'_>, run: &Run) -> Result<Unique> {
     let mut unique = Unique::with_intervals(slices, run)?;
     if unique.weight.contains(&0.0) {
-        unique = reweighted(&unique, &unique.weight);
+        unique = unique.reweighted(&unique.weight);
     }
     Ok(unique)
 }
 
-/// The rows of other weights; those of none are left out.
-pub(super) fn reweighted(rows: &Unique, weight: &[f64]) -> Unique {
-    let kept = || (0..rows.len()).filter(|row| weight.get(*row).is_some_and(|w| *w > 0.0));
-    Unique {
-        frequency: kept().map(|row| rows.frequency[row]).collect(),
-        recency: kept().map(|row| rows.recency[row]).collect(),
-        age: kept().map(|row| rows.age[row]).collect(),
-        weight: kept().map(|row| weight[row]).collect(),
-        log_intervals: kept().filter_map(|row| rows.log_intervals.get(row).copied()).collect(),
-        group: Vec::new(),
+impl Evidence for Unique {
+    fn pooled(&self, model: &'static str) -> Result<(f64, f64, f64)> {
+        let weighted = |f: &dyn Fn(usize) -> f64| sum((0..self.len()).map(|i| self.weight[i] * f(i)));
+        let n = weighted(&|_| 1.0);
+        let purchases = weighted(&|i| f64::from(self.frequency[i]));
+        let exposure = weighted(&|i| self.age[i]);
+        if n <= 0.0 {
+            return Err(Error::not_enough_data(format!("there are no customers to fit {model} on")));
+        }
+        if purchases <= 0.0 {
+            return Err(Error::not_enough_data(format!(
+                "no customer has a repeat purchase, so {model} has nothing to estimate rates from: observe for longer"
+            )));
+        }
+        if exposure <= 0.0 {
+            return Err(Error::not_enough_data("every T is 0: no time has passed since the first purchases"));
+        }
+        Ok((n, exposure / n, purchases / exposure))
     }
-}
 
-/// Customers, mean T, and purchases per time.
-pub(super) fn pooled(model: &str, rows: &Unique) -> Result<(f64, f64, f64)> {
-    let weighted = |f: &dyn Fn(usize) -> f64| sum((0..rows.len()).map(|i| rows.weight[i] * f(i)));
-    let n = weighted(&|_| 1.0);
-    let purchases = weighted(&|i| f64::from(rows.frequency[i]));
-    let exposure = weighted(&|i| rows.age[i]);
-    if n <= 0.0 {
-        return Err(Error::not_enough_data(format!("there are no customers to fit {model} on")));
+    fn weights(&self) -> Vec<f64> {
+        self.weight.clone()
     }
-    if purchases <= 0.0 {
-        return Err(Error::not_enough_data(format!(
-            "no customer has a repeat purchase, so {model} has nothing to estimate rates from: observe for longer"
-        )));
+
+    fn reweighted(&self, weight: &[f64]) -> Self {
+        let kept = || (0..self.len()).filter(|row| weight.get(*row).is_some_and(|w| *w > 0.0));
+        Self {
+            frequency: kept().map(|row| self.frequency[row]).collect(),
+            recency: kept().map(|row| self.recency[row]).collect(),
+            age: kept().map(|row| self.age[row]).collect(),
+            weight: kept().map(|row| weight[row]).collect(),
+            log_intervals: kept().filter_map(|row| self.log_intervals.get(row).copied()).collect(),
+            group: Vec::new(),
+        }
     }
-    if exposure <= 0.0 {
-        return Err(Error::not_enough_data("every T is 0: no time has passed since the first purchases"));
-    }
-    Ok((n, exposure / n, purchases / exposure))
 }
 
 /// Where the posterior of a law without covariates is greatest.
 pub(super) fn mode<K: Kernel<N>, const N: usize>(
     kernel: K,
-    unique: &Unique,
+    rows: &K::Data,
     priors: &Priors,
     run: &Run,
 ) -> Result<Optimum<N>> {
-    let (customers, mean_age, rate) = pooled(K::NAME, unique)?;
+    let (customers, unit, rate) = rows.pooled(K::NAME)?;
     run.stage("looking for the mode", 0)?;
-    let full = kernel.full(unique);
+    let full = kernel.full(rows);
     let local = |log: &[f64; N]| -> Result<Local<N>> {
         run.check()?;
         let mut local = kernel.local(&full, *log, run)?;
@@ -196,8 +216,8 @@ pub(super) fn mode<K: Kernel<N>, const N: usize>(
         Ok(local)
     };
     let stop = Stop { max_iterations: 300, gradient: 1e-9 * customers.max(1.0) };
-    let start = kernel.start(unique, (rate, mean_age), run)?.map(ln);
-    let found = maximise(start, &priors.bounds_of(), stop, local)?;
+    let start = kernel.start(rows, (rate, unit), run)?.map(ln);
+    let found = maximise(start, &K::within(priors.bounds_of()), stop, local)?;
     if found.local.value.is_finite() {
         return Ok(found);
     }
@@ -216,8 +236,8 @@ pub(super) fn no_mode(model: &'static str, iterations: usize, gradient_norm: f64
 }
 
 /// The names of a law's parameters and the centres of their logarithms.
-pub(super) fn centred<const N: usize>(names: [&str; N], time: [f64; N], mean_age: f64) -> Vec<(&str, f64)> {
-    names.into_iter().zip(time.map(|power| power * ln(mean_age))).collect()
+pub(super) fn centred<const N: usize>(names: [&str; N], powers: [f64; N], unit: f64) -> Vec<(&str, f64)> {
+    names.into_iter().zip(powers.map(|power| power * ln(unit))).collect()
 }
 
 struct Bayes<'a> {
@@ -230,36 +250,50 @@ struct Bayes<'a> {
 impl Visit for Bayes<'_> {
     type Out = Posterior;
 
-    fn visit<K: Kernel<N>, const N: usize>(self, kernel: K) -> Result<Posterior> {
-        let Self { mut out, unique, options, run } = self;
-        let (customers, mean_age, _) = pooled(K::NAME, unique)?;
-        let parameters = centred(K::NAMES, K::TIME, mean_age);
-        let priors = Priors::new(options.prior, &options.priors, &parameters, &[], None)?;
-        let found = mode(kernel, unique, &priors, run)?;
-        let ordinary = found.converged.then(|| covariance(&found.local.hessian, found.bound)).flatten();
-        if out.method == Method::Laplace && (ordinary.is_none() || found.bound.contains(&true)) {
-            return Err(no_mode(K::NAME, found.iterations, found.gradient_norm / customers));
-        }
-        // Where the density is flat or not yet curved, coordinates of a prior's width do.
-        let factor = ordinary
-            .filter(|_| !found.bound.contains(&true))
-            .and_then(|c| cholesky(&c))
-            .unwrap_or_else(|| rounded(&found.local.hessian));
-        let lower = factor.iter().enumerate().map(|(i, row)| row[..=i].to_vec()).collect();
-        let peak = Peak { at: found.at.to_vec(), value: found.local.value, factor: lower };
-        out.parameters = K::NAMES.map(str::to_owned).to_vec();
-        out.estimate = found.at.map(exp).to_vec();
-        out.customers = customers;
-        let ready = kernel.ready(unique);
-        let density = |at: &[f64], gradient: &mut [f64]| -> f64 {
-            let (mut value, slope) = kernel.slope(&ready, std::array::from_fn(|i| at[i]));
-            gradient.copy_from_slice(&slope);
-            priors.add(at, &mut value, gradient);
-            value
-        };
-        fill(&mut out, K::NAME, (&peak, &[]), density, options, run)?;
-        Ok(out)
+    fn visit<K: Kernel<N, Data = Unique>, const N: usize>(self, kernel: K) -> Result<Posterior> {
+        drawn(kernel, self.unique, self.out, self.options, self.run)
     }
+}
+
+/// Draws of the parameters of a law without covariates.
+pub(super) fn drawn<K: Kernel<N>, const N: usize>(
+    kernel: K,
+    rows: &K::Data,
+    mut out: Posterior,
+    options: &PosteriorOptions,
+    run: &Run,
+) -> Result<Posterior> {
+    let (customers, unit, _) = rows.pooled(K::NAME)?;
+    let parameters = centred(K::NAMES, K::UNIT, unit);
+    let priors = Priors::new(options.prior, &options.priors, &parameters, &[], None)?;
+    let found = mode(kernel, rows, &priors, run)?;
+    let ordinary = found.converged.then(|| covariance(&found.local.hessian, found.bound)).flatten();
+    if out.method == Method::Laplace && (ordinary.is_none() || found.bound.contains(&true)) {
+        return Err(no_mode(K::NAME, found.iterations, found.gradient_norm / customers));
+    }
+    // Where the density is flat or not yet curved, coordinates of a prior's width do.
+    let factor = ordinary
+        .filter(|_| !found.bound.contains(&true))
+        .and_then(|c| cholesky(&c))
+        .unwrap_or_else(|| rounded(&found.local.hessian));
+    let lower = factor.iter().enumerate().map(|(i, row)| row[..=i].to_vec()).collect();
+    let peak =
+        Peak { at: found.at.to_vec(), value: found.local.value, factor: lower, limits: K::LIMITS.to_vec() };
+    out.parameters = K::NAMES.map(str::to_owned).to_vec();
+    out.estimate = found.at.map(exp).to_vec();
+    out.customers = customers;
+    let ready = kernel.ready(rows);
+    let density = |at: &[f64], gradient: &mut [f64]| -> f64 {
+        if peak.beyond(at) {
+            return f64::NAN;
+        }
+        let (mut value, slope) = kernel.slope(&ready, std::array::from_fn(|i| at[i]));
+        gradient.copy_from_slice(&slope);
+        priors.add(at, &mut value, gradient);
+        value
+    };
+    fill(&mut out, K::NAME, (&peak, &[]), density, options, run)?;
+    Ok(out)
 }
 
 /// A factor of the covariance of a curvature that is made positive by what it lacks.

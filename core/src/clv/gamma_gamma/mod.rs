@@ -5,19 +5,22 @@
 //! mean of x of them is informative in proportion to x. The model takes spend
 //! to be independent of frequency; the correlation is reported with the fit.
 
+mod data;
+
 use serde::{Deserialize, Serialize};
+
+pub(crate) use data::Data;
 
 use super::estimates::{Estimates, Verdict};
 use super::laws::{Edges, factors, reach};
 use super::ridge::{EDGE, ended, identified};
 use crate::column::{Table, Values};
-use crate::math::newton::{Local, Stop, maximise};
-use crate::math::{Sum, digamma_rise, erfc, exp, ln, ln_1p, ln_beta, sum, trigamma, trigamma_rise};
+use crate::math::newton::{Stop, maximise};
+use crate::math::{erfc, exp, ln, ln_1p};
 use crate::model::Model;
 use crate::{Error, Result, Run};
 
-const MODEL: &str = "GammaGamma";
-const PIECE: usize = 8192;
+pub(crate) const MODEL: &str = "GammaGamma";
 pub(crate) const NAMES: [&str; 3] = ["p", "q", "v"];
 
 /// Mean spend of each customer.
@@ -32,7 +35,7 @@ pub struct SpendSlices<'a> {
 }
 
 impl SpendSlices<'_> {
-    fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         let n = self.frequency.len();
         for (name, len) in
             [("monetary_value", self.monetary_value.len()), ("weight", self.weight.map_or(n, <[f64]>::len))]
@@ -127,27 +130,21 @@ impl GammaGamma {
         if self.max_iterations == 0 {
             return Err(Error::option("max_iterations", "must be 1 or more"));
         }
-        rows.check()?;
-        let data = Data::of(rows);
+        let data = Data::read(rows)?;
         let n = data.customers;
-        let mut values: Vec<f64> = data.rows.iter().map(|r| r.mean).collect();
-        values.sort_unstable_by(f64::total_cmp);
-        values.dedup();
-        if values.len() < 3 {
+        let different = data.different();
+        if different < 3 {
             return Err(Error::not_enough_data(format!(
-                "GammaGamma needs three or more different mean values among customers with a repeat purchase and a positive mean; there are {}",
-                values.len()
+                "GammaGamma needs three or more different mean values among customers with a repeat purchase and a positive mean; there are {different}"
             )));
         }
-        let mean = sum(data.rows.iter().map(|r| r.weight * r.mean)) / n;
+        let mean = data.mean();
         run.stage("fitting GammaGamma", 0)?;
         let centre = [0.0, 0.0, ln(mean)];
         let edge = ln(EDGE);
         let bounds: [(f64, f64); 3] = std::array::from_fn(|i| (centre[i] - edge, centre[i] + edge));
         let stop = Stop { max_iterations: self.max_iterations, gradient: self.tolerance * n };
-        // p v / (q − 1) = mean
-        let start = [ln(2.0), ln(3.0), ln(mean)];
-        let found = maximise(start, &bounds, stop, |log| {
+        let found = maximise(start(mean).map(ln), &bounds, stop, |log| {
             run.check()?;
             data.evaluate(log.map(exp), run)
         })?;
@@ -179,158 +176,9 @@ impl GammaGamma {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Row {
-    x: f64,
-    mean: f64,
-    weight: f64,
-    /// ln(x · mean)
-    ln_total: f64,
-}
-
-/// The distinct rows by x, then mean.
-struct Data {
-    rows: Vec<Row>,
-    /// First row of each distinct x, and the end.
-    starts: Vec<usize>,
-    customers: f64,
-    excluded: u64,
-    /// Σ w ln m, a constant of the likelihood.
-    ln_mean: f64,
-}
-
-impl Data {
-    fn of(rows: &SpendSlices<'_>) -> Self {
-        let weight = |i: usize| rows.weight.map_or(1.0, |w| w[i]);
-        let mut kept: Vec<Row> = Vec::new();
-        let mut excluded = 0;
-        for (i, (x, mean)) in rows.frequency.iter().zip(rows.monetary_value).enumerate() {
-            if *x > 0.0 && *mean > 0.0 && weight(i) > 0.0 {
-                kept.push(Row { x: *x, mean: *mean, weight: weight(i), ln_total: 0.0 });
-            } else {
-                excluded += 1;
-            }
-        }
-        kept.sort_by(|a, b| a.x.total_cmp(&b.x).then(a.mean.total_cmp(&b.mean)));
-        kept.dedup_by(|next, row| {
-            let same = next.x == row.x && next.mean == row.mean;
-            if same {
-                row.weight += next.weight;
-            }
-            same
-        });
-        for row in &mut kept {
-            row.ln_total = ln(row.x * row.mean);
-        }
-        let mut starts: Vec<usize> =
-            (0..kept.len()).filter(|i| *i == 0 || kept[*i].x != kept[*i - 1].x).collect();
-        starts.push(kept.len());
-        let total = |f: &dyn Fn(&Row) -> f64| sum(kept.iter().map(|r| r.weight * f(r)));
-        Self { customers: total(&|_| 1.0), ln_mean: total(&|r| ln(r.mean)), rows: kept, starts, excluded }
-    }
-
-    /// Value, gradient and Hessian with respect to ln p, ln q, ln v.
-    ///
-    /// With u = x m / v: ln L = −ln B(p x, q) − q ln(1 + u) − p x ln(1 + 1/u) − ln m,
-    /// which keeps its digits where q and v are huge.
-    fn evaluate(&self, [p, q, v]: [f64; 3], run: &Run) -> Result<Local<3>> {
-        let n = self.rows.len();
-        let ln_v = ln(v);
-        let parts = run.map_items(n.div_ceil(PIECE), |piece| {
-            let mut sums = [Sum::default(); 6];
-            for row in &self.rows[piece * PIECE..n.min((piece + 1) * PIECE)] {
-                let u = row.x * row.mean / v;
-                let (log, inverse) = (ln_1p(u), 1.0 / (1.0 + u));
-                let (w, wx) = (row.weight, row.weight * row.x);
-                sums[0].add(w * log);
-                sums[1].add(wx * (log - (row.ln_total - ln_v)));
-                sums[2].add(w * u * inverse);
-                sums[3].add(wx * inverse);
-                sums[4].add(w * u * (2.0 + u) * inverse * inverse);
-                sums[5].add(wx * inverse * inverse);
-            }
-            Ok(sums)
-        })?;
-        let mut sums = [Sum::default(); 6];
-        for part in parts {
-            for (s, p) in sums.iter_mut().zip(part) {
-                s.merge(p);
-            }
-        }
-        let [log, x_log, share, x_rest, squares, x_squares] = sums.map(Sum::value);
-        let mut value = Sum::default();
-        let mut g = [Sum::default(); 3];
-        let mut h = [[0.0; 3]; 3];
-        for group in self.starts.windows(2) {
-            let rows = &self.rows[group[0]..group[1]];
-            let x = rows[0].x;
-            let w = sum(rows.iter().map(|r| r.weight));
-            let px = p * x;
-            value.add(-w * ln_beta(px, q));
-            g[0].add(w * x * digamma_rise(px, q));
-            g[1].add(w * digamma_rise(q, px));
-            h[0][0] += w * x * x * trigamma_rise(px, q);
-            h[0][1] += w * x * trigamma(px + q);
-            h[1][1] += w * trigamma_rise(q, px);
-        }
-        value.extend([-q * log, -p * x_log, -self.ln_mean]);
-        g[0].add(-x_log);
-        g[1].add(-log);
-        g[2].extend([q * share / v, -p * x_rest / v]);
-        h[0][2] = -x_rest / v;
-        h[1][2] = share / v;
-        h[2][2] = (p * x_squares - q * squares) / (v * v);
-        let theta = [p, q, v];
-        let gradient: [f64; 3] = std::array::from_fn(|i| g[i].value() * theta[i]);
-        let hessian = std::array::from_fn(|i| {
-            std::array::from_fn(|j| {
-                let natural = if i <= j { h[i][j] } else { h[j][i] };
-                natural * theta[i] * theta[j] + if i == j { gradient[i] } else { 0.0 }
-            })
-        });
-        Ok(Local { value: value.value(), gradient, hessian })
-    }
-
-    /// Pearson's correlation of something of frequency and something of mean value.
-    fn correlation(&self, of_x: &[f64], of_mean: &[f64]) -> f64 {
-        let n = self.customers;
-        let total =
-            |f: &dyn Fn(usize) -> f64| sum(self.rows.iter().enumerate().map(|(i, r)| r.weight * f(i)));
-        let (x, m) = (total(&|i| of_x[i]) / n, total(&|i| of_mean[i]) / n);
-        let both = total(&|i| (of_x[i] - x) * (of_mean[i] - m));
-        let square = |v: &[f64], mean: f64| total(&|i| (v[i] - mean) * (v[i] - mean));
-        let scale = (square(of_x, x) * square(of_mean, m)).sqrt();
-        if scale > 0.0 { both / scale } else { 0.0 }
-    }
-
-    fn column(&self, f: impl Fn(&Row) -> f64) -> Vec<f64> {
-        self.rows.iter().map(f).collect()
-    }
-
-    /// Mean ranks, each row standing for its weight of customers.
-    fn ranks(&self, values: &[f64]) -> Vec<f64> {
-        let mut order: Vec<usize> = (0..values.len()).collect();
-        order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
-        let mut out = vec![0.0; values.len()];
-        let mut below = 0.0;
-        for tie in order.chunk_by(|a, b| values[*a] == values[*b]) {
-            let weight = sum(tie.iter().map(|i| self.rows[*i].weight));
-            tie.iter().for_each(|i| out[*i] = below + 0.5 * weight);
-            below += weight;
-        }
-        out
-    }
-
-    /// Correlations of frequency and mean value: as they are, of their logarithms, of their ranks.
-    fn correlations(&self) -> [f64; 3] {
-        let (x, mean) = (self.column(|r| r.x), self.column(|r| r.mean));
-        let logs = |v: &[f64]| v.iter().map(|v| ln(*v)).collect::<Vec<f64>>();
-        [
-            self.correlation(&x, &mean),
-            self.correlation(&logs(&x), &logs(&mean)),
-            self.correlation(&self.ranks(&x), &self.ranks(&mean)),
-        ]
-    }
+/// A point to start from: p v / (q − 1) is the mean.
+pub(crate) fn start(mean: f64) -> [f64; 3] {
+    [2.0, 3.0, mean]
 }
 
 /// A fitted gamma-gamma model: parameters p, q, v.

@@ -7,41 +7,41 @@
 use rand::Rng;
 use rand_pcg::Pcg64;
 
-use crate::math::{ln, pow};
+use super::{ln, pow};
 
 /// A stream of variates.
 #[derive(Debug)]
-pub(super) struct Sampler(Pcg64);
+pub(crate) struct Sampler(Pcg64);
 
 impl Sampler {
-    pub(super) fn new(rng: Pcg64) -> Self {
+    pub(crate) fn new(rng: Pcg64) -> Self {
         Self(rng)
     }
 
     /// Uniform on [0, 1), 53 bits.
-    pub(super) fn uniform(&mut self) -> f64 {
+    pub(crate) fn uniform(&mut self) -> f64 {
         crate::run::unit(self.0.next_u64())
     }
 
     /// True with this probability.
-    pub(super) fn chance(&mut self, probability: f64) -> bool {
+    pub(crate) fn chance(&mut self, probability: f64) -> bool {
         self.uniform() < probability
     }
 
     /// Uniform on `0..count`.
-    pub(super) fn below(&mut self, count: u32) -> u32 {
+    pub(crate) fn below(&mut self, count: u32) -> u32 {
         ((self.uniform() * f64::from(count)) as u32).min(count.saturating_sub(1))
     }
 
     /// An index drawn in proportion to cumulative weights.
-    pub(super) fn pick(&mut self, cumulative: &[f64]) -> usize {
+    pub(crate) fn pick(&mut self, cumulative: &[f64]) -> usize {
         let total = cumulative.last().copied().unwrap_or(0.0);
         let at = self.uniform() * total;
         cumulative.iter().position(|c| at < *c).unwrap_or(cumulative.len().saturating_sub(1))
     }
 
     /// Exponential with this mean, by inversion.
-    pub(super) fn exponential(&mut self, mean: f64) -> f64 {
+    pub(crate) fn exponential(&mut self, mean: f64) -> f64 {
         -mean * ln(1.0 - self.uniform())
     }
 
@@ -58,7 +58,7 @@ impl Sampler {
     }
 
     /// Gamma with this shape and scale 1 (Marsaglia & Tsang 2000).
-    pub(super) fn gamma(&mut self, shape: f64) -> f64 {
+    pub(crate) fn gamma(&mut self, shape: f64) -> f64 {
         if shape < 1.0 {
             let boost = pow(1.0 - self.uniform(), 1.0 / shape);
             return self.gamma(shape + 1.0) * boost;
@@ -80,7 +80,7 @@ impl Sampler {
     }
 
     /// Beta(a, b), as a ratio of Gammas.
-    pub(super) fn beta(&mut self, a: f64, b: f64) -> f64 {
+    pub(crate) fn beta(&mut self, a: f64, b: f64) -> f64 {
         let x = self.gamma(a);
         let y = self.gamma(b);
         // Both can underflow for tiny shapes; the mass is then at the ends.

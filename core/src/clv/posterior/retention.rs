@@ -1,0 +1,302 @@
+//! Draws of the models of retention, and what they expect of customers under contract.
+
+use serde::{Deserialize, Serialize};
+
+use super::bootstrap::refits;
+use super::kernel::{Evidence, Kernel};
+use super::predict::{DrawPredictOptions, DrawPrediction, most_draws};
+use super::report::level;
+use super::sample::drawn;
+use super::subject::Subject;
+use super::{BootstrapOptions, Method, Posterior, PosteriorOptions};
+use crate::clv::contract::{
+    self, Belief, ContractOptions, ContractPredictOptions, ContractValueOptions, Curve, Family, Group, Lives,
+    Met, Solver, met, shifted, weibull, weibull_slope,
+};
+use crate::clv::finance::Rate;
+use crate::clv::unit::Unit;
+use crate::column::{Columns, Dropped, OnInvalid, Table};
+use crate::math::exp;
+use crate::math::newton::Local;
+use crate::{Error, Result, Run};
+
+/// Logarithms between which c lies, within 0.01 and 20.
+const LIMITS: (f64, f64) = (-4.605_17, 2.995_73);
+
+impl Evidence for Lives {
+    fn pooled(&self, model: &'static str) -> Result<(f64, f64, f64)> {
+        let (lost, kept) = self.life().totals();
+        if lost + kept > 0.0 {
+            return Ok((self.life().customers(), 1.0, lost / (lost + kept)));
+        }
+        let reason = format!("no customer has met a renewal yet: {model} has no retention to learn from");
+        Err(Error::not_enough_data(reason))
+    }
+
+    fn weights(&self) -> Vec<f64> {
+        self.weight().to_vec()
+    }
+
+    fn reweighted(&self, weight: &[f64]) -> Self {
+        Self::reweighted(self, weight)
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Shifted;
+
+impl Kernel<2> for Shifted {
+    type Data = Lives;
+    type Ready<'a> = Vec<Met>;
+    type Full<'a> = Vec<Met>;
+    const NAME: &'static str = "ShiftedBetaGeo";
+    const NAMES: [&'static str; 2] = ["alpha", "beta"];
+    const UNIT: [f64; 2] = [0.0; 2];
+
+    fn ready(self, lives: &Lives) -> Vec<Met> {
+        met(lives.life())
+    }
+    fn slope(self, met: &Vec<Met>, log: [f64; 2]) -> (f64, [f64; 2]) {
+        let Local { value, gradient, .. } = shifted(met, log.map(exp));
+        (value, gradient)
+    }
+    fn full(self, lives: &Lives) -> Vec<Met> {
+        met(lives.life())
+    }
+    fn local(self, met: &Vec<Met>, log: [f64; 2], _: &Run) -> Result<Local<2>> {
+        Ok(shifted(met, log.map(exp)))
+    }
+    fn start(self, _: &Lives, (leave, _): (f64, f64), _: &Run) -> Result<[f64; 2]> {
+        Ok(contract::start(leave))
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Weibull;
+
+impl Kernel<3> for Weibull {
+    type Data = Lives;
+    type Ready<'a> = Vec<Met>;
+    type Full<'a> = Vec<Met>;
+    const NAME: &'static str = "BetaDiscreteWeibull";
+    const NAMES: [&'static str; 3] = ["alpha", "beta", "c"];
+    const UNIT: [f64; 3] = [0.0; 3];
+    const LIMITS: [(f64, f64); 3] =
+        [(f64::NEG_INFINITY, f64::INFINITY), (f64::NEG_INFINITY, f64::INFINITY), LIMITS];
+
+    fn ready(self, lives: &Lives) -> Vec<Met> {
+        met(lives.life())
+    }
+    fn slope(self, met: &Vec<Met>, log: [f64; 3]) -> (f64, [f64; 3]) {
+        weibull_slope(met, log.map(exp))
+    }
+    fn full(self, lives: &Lives) -> Vec<Met> {
+        met(lives.life())
+    }
+    fn local(self, met: &Vec<Met>, log: [f64; 3], _: &Run) -> Result<Local<3>> {
+        Ok(weibull(met, log.map(exp)))
+    }
+    /// The likelihood may have more than one hill: the highest of them, where the fit finds it.
+    fn start(self, lives: &Lives, (leave, _): (f64, f64), run: &Run) -> Result<[f64; 3]> {
+        let solver = Solver { max_iterations: 200, tolerance: 1e-6 };
+        let [alpha, beta] = contract::start(leave);
+        match Family::BetaDiscreteWeibull.fit(lives.life(), solver, run) {
+            Ok(fit) if fit.fixed == [false; 3] => Ok([fit.values[0], fit.values[1], fit.values[2]]),
+            Err(Error::Cancelled) => Err(Error::Cancelled),
+            _ => Ok([alpha, beta, 1.0]),
+        }
+    }
+}
+
+/// How the rows of a frame are read: what `contract` names, with the weight and the rest that all models have.
+fn rows_of(
+    contract: Option<&ContractOptions>,
+    weight: Option<&String>,
+    on_invalid: OnInvalid,
+) -> Result<ContractOptions> {
+    let given = contract.cloned().unwrap_or_default();
+    let ContractOptions {
+        data, cohort, index, customers, start, left_truncated, duration, event, entry, ..
+    } = given.clone();
+    let rows = ContractOptions {
+        data,
+        cohort,
+        index,
+        customers,
+        start,
+        left_truncated,
+        duration,
+        event,
+        entry,
+        ..ContractOptions::default()
+    };
+    if given == rows {
+        return Ok(ContractOptions { weight: weight.cloned(), on_invalid, ..rows });
+    }
+    Err(Error::option(
+        "contract",
+        "says what the rows are: data, cohort, index, customers, start, left_truncated, duration, event, entry; \
+         the rest stands beside it, and all customers share one curve",
+    ))
+}
+
+pub(super) fn bayes(
+    family: Family,
+    frame: &Columns,
+    options: &PosteriorOptions,
+    method: Method,
+    run: &Run,
+) -> Result<(Posterior, Dropped)> {
+    let refused = [("covariates", options.covariates.is_some())];
+    let out = Subject::Retention(family).empty(method, (options.period, options.k), &refused)?;
+    let asked = rows_of(options.contract.as_ref(), options.weight.as_ref(), options.on_invalid)?;
+    let (lives, dropped) = contract::lives(frame, &asked, run)?;
+    let posterior = match family {
+        Family::ShiftedBetaGeo => drawn(Shifted, &lives, out, options, run)?,
+        Family::BetaDiscreteWeibull => drawn(Weibull, &lives, out, options, run)?,
+    };
+    Ok((posterior, dropped))
+}
+
+pub(super) fn bootstrap(
+    family: Family,
+    frame: &Columns,
+    options: &BootstrapOptions,
+    run: &Run,
+) -> Result<(Posterior, Dropped)> {
+    let refused = [("covariates", options.covariates.is_some())];
+    let out = Subject::Retention(family).empty(Method::Bootstrap, (options.period, options.k), &refused)?;
+    let asked = rows_of(options.contract.as_ref(), options.weight.as_ref(), options.on_invalid)?;
+    let (lives, dropped) = contract::lives(frame, &asked, run)?;
+    let solver = Solver { max_iterations: options.max_iterations, tolerance: options.first_tolerance() };
+    let fit = family.fit(lives.life(), solver, run)?;
+    let refits = match family {
+        Family::ShiftedBetaGeo => refits(Shifted, &lives, &fit.values, options, run)?,
+        Family::BetaDiscreteWeibull => refits(Weibull, &lives, &fit.values, options, run)?,
+    };
+    Ok((out.at(&fit).with_refits(family.name(), &refits, options)?, dropped))
+}
+
+/// Options of [`Posterior::survival`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DrawSurvivalOptions {
+    /// How many periods from the beginning; 12 by default.
+    pub periods: u32,
+    /// Level of the intervals; 0.9 by default.
+    pub level: f64,
+    /// At most so many draws, evenly spaced; 400 by default, 100,000 at most.
+    pub most_draws: usize,
+}
+
+impl Default for DrawSurvivalOptions {
+    fn default() -> Self {
+        Self { periods: 12, level: 0.9, most_draws: 400 }
+    }
+}
+
+/// Options of [`Posterior::value`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DrawValueOptions {
+    /// The discount rate, such as `{"rate": 0.1, "per": "365d"}`; needed.
+    pub discount: Option<Rate>,
+    /// How many periods of tenure are valued; 5 by default.
+    pub tenures: u32,
+    /// Periods valued from each tenure on; all of them unless given.
+    pub horizon: Option<u32>,
+    /// Margin of one period; 1 by default.
+    pub margin: f64,
+    /// Level of the intervals; 0.9 by default.
+    pub level: f64,
+    /// At most so many draws, evenly spaced; 400 by default, 100,000 at most.
+    pub most_draws: usize,
+}
+
+impl Default for DrawValueOptions {
+    fn default() -> Self {
+        let ContractValueOptions { discount, tenures, horizon, margin, .. } = ContractValueOptions::default();
+        Self { discount, tenures, horizon, margin, level: 0.9, most_draws: 400 }
+    }
+}
+
+impl Posterior {
+    /// The retention curves of some of the draws.
+    fn curves(&self, most: usize) -> Result<Vec<Curve>> {
+        if !matches!(self.subject(), Subject::Retention(_)) {
+            return Err(
+                self.other("only those of ShiftedBetaGeo and BetaDiscreteWeibull have a retention curve")
+            );
+        }
+        self.thinned(most_draws(most)?).into_iter().map(Curve::given).collect()
+    }
+
+    fn rate(&self, discount: Option<Rate>) -> Result<Option<f64>> {
+        discount.map(|d| contract::per_period(d, self.period.map(Unit::length))).transpose()
+    }
+
+    /// A frame of the retention curve, of draws of a model of retention: period, and survival, retention and churn
+    /// (P(T = t)), each the mean over the draws with `_low` and `_high`.
+    ///
+    /// ```
+    /// use headwater::Run;
+    /// use headwater::clv::posterior::{DrawSurvivalOptions, PosteriorOptions, sample_posterior};
+    /// use headwater::column::Columns;
+    ///
+    /// let cohorts = Columns::new()
+    ///     .with("period", vec![0, 1, 2, 3, 4])
+    ///     .with("customers", vec![100.0, 87.0, 74.0, 65.0, 59.0]);
+    /// let options = PosteriorOptions { draws: 200, ..PosteriorOptions::default() };
+    /// let (posterior, _) = sample_posterior("ShiftedBetaGeo", &cohorts, &options, &Run::new())?;
+    /// let ahead = DrawSurvivalOptions { periods: 8, ..DrawSurvivalOptions::default() };
+    /// let curve = posterior.survival(&ahead, &Run::new())?;
+    /// let width = |t: usize| Some(curve.f64s("survival_high")?[t] - curve.f64s("survival_low")?[t]);
+    /// assert!(width(8) > width(4)); // beyond the data less is known
+    /// # Ok::<(), headwater::Error>(())
+    /// ```
+    pub fn survival(&self, options: &DrawSurvivalOptions, run: &Run) -> Result<Table> {
+        let tail = 0.5 - 0.5 * level(options.level)?;
+        let curves = self.curves(options.most_draws)?;
+        contract::curves(&[drawn_group(&curves, tail)], options.periods, run)
+    }
+
+    /// A frame of discounted lifetimes by tenure, of draws of a model of retention: tenure, discounted_lifetime,
+    /// expected_lifetime, value, each the mean over the draws with `_low` and `_high`; missing where it is infinite,
+    /// as a mean is where it is infinite in some draw. Tenures are those of
+    /// [`ContractModel::value`](contract::ContractModel::value).
+    pub fn value(&self, options: &DrawValueOptions, run: &Run) -> Result<Table> {
+        let tail = 0.5 - 0.5 * level(options.level)?;
+        let curves = self.curves(options.most_draws)?;
+        let &DrawValueOptions { discount, tenures, horizon, margin, .. } = options;
+        let asked = ContractValueOptions { discount, tenures, horizon, margin, interval: None };
+        contract::values(&[drawn_group(&curves, tail)], self.rate(discount)?, &asked, run)
+    }
+
+    /// What is expected of customers who are still there.
+    pub(super) fn predict_retention(
+        &self,
+        frame: &Columns,
+        options: &DrawPredictOptions,
+        run: &Run,
+    ) -> Result<DrawPrediction> {
+        let curves = self.curves(options.most_draws)?;
+        let asked = ContractPredictOptions {
+            customer: options.customer.clone(),
+            renewals: options.renewals.clone(),
+            periods: options.periods.whole("periods", self.period, 100_000)? as u32,
+            discount: options.discount,
+            horizon: options.horizon,
+            margin: options.margin,
+            on_invalid: options.on_invalid,
+            ..ContractPredictOptions::default()
+        };
+        let group = drawn_group(&curves, 0.5 - 0.5 * options.level);
+        let rate = self.rate(options.discount)?;
+        let (table, dropped) = contract::predict(&[group], false, frame, rate, &asked, run)?;
+        Ok(DrawPrediction::new(table, dropped))
+    }
+}
+
+fn drawn_group(curves: &[Curve], tail: f64) -> Group<'_> {
+    Group { cohort: None, life: None, belief: Belief::Draws(curves, tail) }
+}
