@@ -7,6 +7,7 @@ use headwater::attribution::{
 };
 use headwater::column::{Columns, DAY, Data, Table, Values};
 use headwater::journey::{EventOptions, Journeys, PathOptions};
+use headwater::run::Monitor;
 use headwater::{Error, Run};
 
 const STATISTICS: [(&str, Statistic); 13] = [
@@ -361,6 +362,21 @@ fn what_cannot_be_is_refused_by_name() {
     assert_eq!(given.report("bootstrap", json, &Run::new()).unwrap()[0].1.rows(), 2);
     let options = SegmentedOptions { bootstrap: 1, ..SegmentedOptions::default() };
     assert!(matches!(segmented(&journeys, None, &options, &Run::new()), Err(Error::Option { .. })));
+}
+
+#[test]
+fn long_work_tells_where_it_is_and_stops() {
+    let journeys = events(40, 1, |i| i);
+    for (model, statistic) in STATISTICS {
+        let monitor = Monitor::new();
+        let run = Run::new().monitor(std::sync::Arc::clone(&monitor));
+        bootstrap(&journeys, &of(model, statistic, 20), &run).unwrap();
+        let last = monitor.progress();
+        assert!(last.total > 0 && last.done == last.total, "{model} {statistic:?} {last:?}");
+        monitor.cancel();
+        let stopped = bootstrap(&journeys, &of(model, statistic, 20), &run);
+        assert!(matches!(stopped, Err(Error::Cancelled)), "{model} {statistic:?}");
+    }
 }
 
 #[test]
