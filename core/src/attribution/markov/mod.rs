@@ -270,12 +270,26 @@ impl Markov {
         };
         let whole = walks.map_or([0.0; 2], |walks| walks.whole);
         Ok(MarkovModel {
-            markov: self.clone(),
-            channels: journeys.channel_labels(),
             removal_effects: effects.iter().map(|e| e[0]).collect(),
             removal_effects_value: effects.iter().map(|e| e[1]).collect(),
             conversion_probability: whole[0],
             value_per_journey: whole[1],
+            sets,
+            ..self.of_chain(journeys, chain)
+        })
+    }
+
+    /// The same without a solve: the effects are left out.
+    pub(super) fn of_chain(&self, journeys: &Journeys, chain: Chain) -> MarkovModel {
+        let starts = chain.start.iter().sum::<f64>();
+        let each = |of: &[f64]| if starts > 0.0 { of.iter().sum::<f64>() / starts } else { 0.0 };
+        MarkovModel {
+            markov: self.clone(),
+            channels: journeys.channel_labels(),
+            removal_effects: Vec::new(),
+            removal_effects_value: Vec::new(),
+            conversion_probability: each(&chain.conversions),
+            value_per_journey: each(&chain.value),
             states: (0..chain.len()).map(|i| chain.state(i)).collect(),
             start: chain.start,
             conversions: chain.conversions,
@@ -283,8 +297,8 @@ impl Markov {
             value: chain.value,
             has_value: journeys.has_value(),
             transitions: chain.edges,
-            sets,
-        })
+            sets: None,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::counts::ChainColumns;
 use super::interval::{Interval, check_confidence, deviation};
 use super::numbers::Around;
+use super::refit::redraw;
 use super::resample::{Sample, Unit, Weigh, sums};
 use crate::attribution::rules::{Kernel, Scratch, Shares};
 use crate::attribution::{Fitted, Markov, Model};
@@ -116,19 +117,20 @@ impl Draws {
                     (by_channel(credits, channels), Some(by_channel(solved.iter().cloned(), channels)))
                 }
                 Columns::Refit => {
-                    let (mut credits, mut effects) = (Vec::new(), Vec::new());
-                    for r in 0..replicates {
-                        run.check()?;
-                        let drawn = sample.replicate(&sample.weights(run.seed_value(), r));
-                        let fitted = Fitted::fit(model, &drawn, run)?;
-                        credits.push(fitted.totals(&drawn, run)?);
-                        if let Fitted::Markov(chain) = &fitted {
-                            effects.push(chain.effect_pairs());
-                        }
-                    }
-                    let known = !effects.is_empty();
-                    let effects = known.then(|| by_channel(effects.into_iter(), channels));
-                    (by_channel(credits.into_iter(), channels), effects)
+                    let found = redraw(&sample, replicates, run, |drawn, run| {
+                        let fitted = Fitted::fit(model, drawn, run)?;
+                        let effects = match &fitted {
+                            Fitted::Markov(chain) => Some(chain.effect_pairs()),
+                            _ => None,
+                        };
+                        Ok((fitted.totals(drawn, run)?, effects))
+                    })?;
+                    let (credits, effects): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+                    let effects: Option<Vec<_>> = effects.into_iter().collect();
+                    (
+                        by_channel(credits.into_iter(), channels),
+                        effects.map(|effects| by_channel(effects.into_iter(), channels)),
+                    )
                 }
             };
             credits.push(credit);

@@ -57,9 +57,18 @@ impl Counts {
         }
     }
 
-    /// The model of one sample; of Shapley values without positions.
-    fn fitted(&self, journeys: &Journeys, column: &dyn Fn(u32) -> f64, run: &Run) -> Result<Fitted> {
+    /// The model of one sample, as far as it is needed.
+    fn fitted(
+        &self,
+        journeys: &Journeys,
+        needed: Needed,
+        column: &dyn Fn(u32) -> f64,
+        run: &Run,
+    ) -> Result<Fitted> {
         Ok(match self {
+            Self::Chain(markov, chain, _) if needed == Needed::WithoutEffects => {
+                Fitted::Markov(markov.of_chain(journeys, chain.replicate(column)))
+            }
             Self::Chain(markov, chain, sets) => {
                 let sets = sets.as_ref().map(|sets| sets.replicate(column));
                 Fitted::Markov(markov.of_counts(journeys, chain.replicate(column), sets, run)?)
@@ -78,6 +87,8 @@ pub(super) enum Needed {
     Whole,
     /// All but where touches stood, which no counts of sets tell.
     WithoutPositions,
+    /// The same, of a chain without its removal effects.
+    WithoutEffects,
 }
 
 /// What `take` makes of the model of each sample. Markov chains and Shapley
@@ -94,8 +105,8 @@ pub(super) fn refits<T: Send>(
 ) -> Result<Vec<T>> {
     let sample = Sample::new(journeys, 0, run)?;
     let counts = match needed {
-        Needed::WithoutPositions => Counts::new(model, &sample.journeys, run)?,
         Needed::Whole => None,
+        _ => Counts::new(model, &sample.journeys, run)?,
     };
     let Some(counts) = counts else {
         return redraw(&sample, replicates, run, |drawn, quiet| {
@@ -118,7 +129,7 @@ pub(super) fn refits<T: Send>(
         run.stage("fit samples", size as u64)?;
         out.extend(run.map_items(size, |r| {
             let column = |at: u32| found[at as usize * size + r];
-            let taken = take(&counts.fitted(&sample.journeys, &column, &quiet)?, &quiet)?;
+            let taken = take(&counts.fitted(&sample.journeys, needed, &column, &quiet)?, &quiet)?;
             run.advance(1)?;
             Ok(taken)
         })?);
@@ -136,7 +147,7 @@ pub(in crate::attribution) fn redraws<T: Send>(
     redraw(&Sample::new(journeys, 0, run)?, replicates, run, take)
 }
 
-fn redraw<T: Send>(
+pub(super) fn redraw<T: Send>(
     sample: &Sample<'_>,
     replicates: usize,
     run: &Run,
@@ -235,7 +246,11 @@ mod tests {
                 ];
                 let numbers = Numbers::new(report(&fitted), estimates, 40).unwrap();
                 let take = |fitted: &Fitted, _: &Run| Ok(numbers.of(&report(fitted)));
-                let found = refits(&whole, &model, Needed::WithoutPositions, 40, &run, take).unwrap();
+                let needed = match *name {
+                    "transitions" | "states" => Needed::WithoutEffects,
+                    _ => Needed::WithoutPositions,
+                };
+                let found = refits(&whole, &model, needed, 40, &run, take).unwrap();
                 for r in [0, 1, 31, 32, 39] {
                     let mut times = vec![0; CUSTOMERS];
                     for (unit, weight) in sample.units.iter().zip(sample.weights(11, r)) {

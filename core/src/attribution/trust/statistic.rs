@@ -252,6 +252,7 @@ pub fn bootstrap(journeys: &Journeys, options: &BootstrapOptions, run: &Run) -> 
     let numbers = Numbers::new(report(&fitted, run)?, options.statistic.estimates(), spread.replicates)?;
     let needed = match options.statistic {
         Statistic::Positions => Needed::Whole,
+        Statistic::Transitions | Statistic::States => Needed::WithoutEffects,
         _ => Needed::WithoutPositions,
     };
     let samples = refits(journeys, &options.model, needed, spread.replicates, run, |fitted, run| {
