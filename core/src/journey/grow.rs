@@ -98,7 +98,7 @@ impl JourneyBuilder {
             return Err(Error::option("conversions", reason));
         }
         // By itself, so that an error tells of the part's own rows.
-        let built = Journeys::from_events(touches, conversions, &self.options, run)?;
+        let built = Journeys::from_events(touches, conversions, &self.inner(), run)?;
         let [of_touches, of_conversions] = self.options.columns();
         let (touches, conversions) =
             (touches.owned(&of_touches), conversions.map(|conversions| conversions.owned(&of_conversions)));
@@ -166,6 +166,12 @@ impl JourneyBuilder {
         out
     }
 
+    /// The options of what is kept: no open journey is left out, as it may convert yet.
+    fn inner(&self) -> EventOptions {
+        let open = if self.options.open == Open::Exclude { Open::Exclude } else { Open::Censored };
+        EventOptions { open, ..self.options.clone() }
+    }
+
     /// Whether what all customers have in common is built anew each time.
     fn is_whole(&self) -> bool {
         let o = &self.options;
@@ -213,10 +219,7 @@ impl JourneyBuilder {
             let rows = of.iter().enumerate().filter(|(_, customer)| seen[**customer as usize]);
             rows.map(|(row, _)| row as u32).collect()
         };
-        let mut options = self.options.clone();
-        if options.open != Open::Exclude {
-            options.open = Open::Censored;
-        }
+        let options = self.inner();
         let [mine, orders] = [&self.touched, &self.sold].map(|of| rows(of));
         let build = |[mine, orders]: [&[u32]; 2]| {
             let touches = all.touches.take(mine);
@@ -226,7 +229,9 @@ impl JourneyBuilder {
         // The rows that conversions are read from.
         let sold = if all.conversions.is_some() { &orders } else { &mine };
         let global = |row: u64| sold.get(row as usize).map_or(row, |row| u64::from(*row));
-        let mut new = build([&mine, &orders]).map_err(|error| match error {
+        // The first part is all there is.
+        let new = if self.begun { build([&mine, &orders]) } else { Ok(built.clone()) };
+        let mut new = new.map_err(|error| match error {
             Error::Row { column, row, count, reason } => {
                 Error::Row { column, row: global(row), count, reason }
             }
