@@ -721,6 +721,9 @@ fn journeys_that_lack_touches_are_refused() {
     let direct =
         EventOptions { direct: Direct::IgnoreUnlessAlone, direct_labels: vec!["b".into()], ..plain.clone() };
     assert_eq!(named(&w.journeys(&direct)), ["direct"; 3]);
+    let mut builder = JourneyBuilder::new(EventOptions { value: None, cost: None, ..direct });
+    builder.extend(&w.frames()[0], Some(&w.frames()[1]), &Run::new()).unwrap();
+    assert_eq!(named(&builder.journeys()), ["direct"; 3]);
     assert_eq!(named(&all.between(10 * DAY, 40 * DAY).unwrap()), ["journeys"; 3]);
     let step = |step: Transform| all.transform(&[step], &Run::new()).unwrap();
     assert_eq!(named(&step(Transform::TrimLongPath { steps: 1 })), ["transform"; 3]);

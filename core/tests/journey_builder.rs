@@ -107,6 +107,43 @@ fn a_part_that_is_cancelled_midway_is_forgotten() {
     builder.extend(&many, Some(&none), &Run::new()).unwrap();
 }
 
+/// An order that another customer had in an earlier part: the error is that of all
+/// events at once, in a frame of its own and in a flagged one, and nothing stays of it.
+#[test]
+fn an_order_that_repeats_one_of_an_earlier_part_is_told_by_its_row() {
+    let run = Run::new();
+    let o: EventOptions = options::parse(r#"{"order_id": "order", "duplicate_orders": "error"}"#).unwrap();
+    let seen = touches(&[("ann", 1, "a"), ("bob", 1, "b"), ("cid", 1, "a")]);
+    let sold = |rows: &[(&str, i64)], ids: &[&'static str]| orders(rows).with("order", ids.to_vec());
+    let first = sold(&[("ann", 2), ("cid", 3)], &["o1", "o2"]);
+    let again = sold(&[("bob", 4), ("bob", 5)], &["o3", "o1"]);
+    let mut builder = JourneyBuilder::new(o.clone());
+    builder.extend(&seen, Some(&first), &run).unwrap();
+    let before = shown(&builder);
+    let error = builder.extend(&touches(&[]), Some(&again), &run).unwrap_err();
+    assert!(matches!(&error, Error::Row { column, row: 3, count: 1, .. } if column == "order"), "{error}");
+    assert_eq!(shown(&builder), before);
+    // Neither bob's o3 nor what he shared with ann is remembered.
+    let other = sold(&[("cid", 4), ("bob", 5)], &["o3", "o4"]);
+    builder.extend(&touches(&[]), Some(&other), &run).unwrap();
+    let mut all = first;
+    all.append(other).unwrap();
+    let whole = Journeys::from_events(&seen, Some(&all), &o, &run).unwrap();
+    assert_eq!(builder.journeys().summary(), whole.summary());
+    assert_eq!(builder.journeys().len(), whole.len());
+
+    let flagged = EventOptions { conversion: Some("sold".into()), ..o };
+    let frame = |rows: &[(&str, i64, &str)], ids: &[Option<&'static str>]| {
+        let sold: Vec<bool> = ids.iter().map(Option::is_some).collect();
+        touches(rows).with("sold", sold).with("order", ids.to_vec())
+    };
+    let mut builder = JourneyBuilder::new(flagged);
+    builder.extend(&frame(&[("ann", 1, "a"), ("ann", 2, "a")], &[None, Some("o1")]), None, &run).unwrap();
+    let part = frame(&[("bob", 1, "a"), ("bob", 4, "a")], &[None, Some("o1")]);
+    let error = builder.extend(&part, None, &run).unwrap_err();
+    assert!(matches!(&error, Error::Row { row: 3, count: 1, .. }), "{error}");
+}
+
 #[test]
 fn columns_that_options_do_not_name_are_not_kept() {
     let mut builder = JourneyBuilder::new(EventOptions::default());

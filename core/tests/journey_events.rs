@@ -46,6 +46,7 @@ fn touch_frame(touches: &[Touch]) -> Columns {
         .with("campaign", text(&|t| t.campaign.map(|c| CAMPAIGNS[c].to_owned())))
         .with("kind", text(&|t| t.view.map(|v| if v { "imp".to_owned() } else { "click".to_owned() })))
         .with("weight", touches.iter().map(|t| f64::from(t.weight)).collect::<Vec<_>>())
+        .with("cost", touches.iter().map(|t| 0.1 * t.time as f64).collect::<Vec<_>>())
 }
 
 fn sale_frame(sales: &[Sale]) -> Columns {
@@ -491,7 +492,9 @@ fn shown(j: &Journeys, customers: &dyn Fn(u32) -> String) -> String {
     };
     let rows: Vec<String> = (0..j.len()).map(one).collect();
     let labels = (j.channel_labels(), j.campaign_labels(), j.kind_labels(), j.place_labels());
-    format!("{rows:#?}{labels:?}{:?}{:?}", j.summary(), j.accounting())
+    let cost: Option<Vec<u64>> = j.cost().map(|cost| cost.iter().map(|x| x.to_bits()).collect());
+    let beside = (j.summary(), j.accounting(), j.dropped().table());
+    format!("{rows:#?}{labels:?}{cost:?}{beside:?}")
 }
 
 proptest! {
@@ -503,8 +506,9 @@ proptest! {
         sales in prop::collection::vec(sale(), 0..8),
         o in policies(),
         cuts in (0_usize..25, 0_usize..25, 0_usize..9, 0_usize..9),
-        plain in any::<bool>(),
-        whole in any::<bool>(),
+        plain in prop::bool::weighted(0.2),
+        whole in prop::bool::weighted(0.1),
+        costly in any::<bool>(),
     ) {
         let mut o = o;
         if plain {
@@ -520,18 +524,16 @@ proptest! {
                 ..EventOptions::default()
             };
         } else if !whole {
-            o = EventOptions {
-                kinds: None,
-                order_id: None,
-                duplicate_orders: DuplicateOrders::First,
-                lookback_by_kind: Default::default(),
-                session_gap: None,
-                collapse: Collapse::None,
-                collapse_within: None,
-                direct: Direct::Keep,
-                ..o
-            };
+            // Only with this option all customers are built anew each time.
+            o.lookback_by_kind.clear();
         }
+        o.cost = costly.then(|| "cost".to_owned());
+        // Customers enough that some are in one part only.
+        let spread = |customer: u8, time: i64| customer + 4 * (time % 3) as u8;
+        let touches: Vec<Touch> =
+            touches.into_iter().map(|t| Touch { customer: spread(t.customer, t.time), ..t }).collect();
+        let sales: Vec<Sale> =
+            sales.into_iter().map(|s| Sale { customer: spread(s.customer, s.time), ..s }).collect();
         let sorted = |a: usize, b: usize, n: usize| (a.min(b).min(n), a.max(b).min(n));
         let (t1, t2) = sorted(cuts.0, cuts.1, touches.len());
         let (s1, s2) = sorted(cuts.2, cuts.3, sales.len());

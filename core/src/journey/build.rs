@@ -114,6 +114,8 @@ pub(super) struct Built {
     pub(super) times: Vec<i64>,
     label: Vec<u32>,
     expiry: Vec<i64>,
+    /// Of each journey the direct visits that were left out; empty where none can be.
+    pub(super) direct: Vec<u32>,
     pub(super) merged: Merged,
 }
 
@@ -246,6 +248,7 @@ impl Scope {
         journeys.gap = Gap::of(policies.open);
         journeys.touches = (self.touches - self.late) as u64;
         journeys.late_touches = self.late as u64;
+        journeys.ledger.latest = Some(self.latest).filter(|_| self.touches > 0);
         let kept: usize = (0..work.orders.count).map(|b| work.orders.size(b)).sum();
         journeys.late_conversions = (m - kept) as u64;
         Ok(journeys)
@@ -269,6 +272,7 @@ impl Scope {
             }
         }
         out.cost = Some(sums.iter().map(ExactSum::value).collect());
+        out.ledger.cost = sums;
         Ok(())
     }
 }
@@ -454,6 +458,7 @@ impl Work<'_> {
             out.conversion_kind.extend(b.label);
             out.expiry.extend(b.expiry);
             out.merged.add(&b.merged);
+            out.ledger.direct.extend(b.direct);
             out.len.extend(b.len);
             out.value.extend(b.value);
             out.customer.extend(b.customer);

@@ -198,9 +198,16 @@ impl Sold {
     }
 }
 
-/// Makes conversions with the same order id one, and says which rows went.
-fn unique_orders(sold: &mut Sold, customers: &Labels, options: &EventOptions) -> Result<Option<DropReason>> {
-    let (Some(name), Some(order)) = (&options.order_id, &sold.order) else { return Ok(None) };
+/// Why these rows of conversions went, if any did.
+pub(super) fn repeated_orders(options: &EventOptions, rows: &[u32]) -> Option<DropReason> {
+    let (column, first_row) = (options.order_id.clone()?, u64::from(*rows.first()?));
+    let reason = "repeats an order".to_owned();
+    Some(DropReason { column, reason, count: rows.len() as u64, first_row })
+}
+
+/// Makes conversions with the same order id one, and says which rows went, ascending.
+fn unique_orders(sold: &mut Sold, customers: &Labels, options: &EventOptions) -> Result<Vec<u32>> {
+    let (Some(name), Some(order)) = (&options.order_id, &sold.order) else { return Ok(Vec::new()) };
     let value = |i: usize| sold.value.as_ref().map_or(0.0, |v| v[i]);
     let kind = |i: usize| sold.kind.as_ref().map(|k| k.labels.get(k.codes[i]));
     let place = |i: usize| sold.place.as_ref().map(|p| p.labels.get(p.codes[i]));
@@ -225,15 +232,12 @@ fn unique_orders(sold: &mut Sold, customers: &Labels, options: &EventOptions) ->
             sums.push((same[0], same.iter().map(|i| value(*i)).collect::<ExactSum>().value()));
         }
     }
-    let count = gone.iter().filter(|gone| **gone).count() as u64;
-    if count == 0 {
-        return Ok(None);
-    }
-    let first_row = (0..gone.len()).filter(|i| gone[*i]).map(|i| sold.row[i] as u64).min().unwrap_or(0);
-    let reason = "repeats an order".to_owned();
+    let rows: Vec<u32> = (0..gone.len()).filter(|i| gone[*i]).map(|i| sold.row[i] as u32).collect();
+    let Some(first) = rows.first() else { return Ok(rows) };
     if options.duplicate_orders == DuplicateOrders::Error {
         let reason = "repeats an order; choose another `duplicate_orders`, or drop the row".to_owned();
-        return Err(Error::Row { column: name.clone(), row: first_row, count, reason });
+        let (row, count) = (u64::from(*first), rows.len() as u64);
+        return Err(Error::Row { column: name.clone(), row, count, reason });
     }
     if let Some(value) = &mut sold.value {
         for (i, sum) in sums {
@@ -241,9 +245,8 @@ fn unique_orders(sold: &mut Sold, customers: &Labels, options: &EventOptions) ->
         }
     }
     let kept: Vec<usize> = (0..gone.len()).filter(|i| !gone[*i]).collect();
-    let column = name.clone();
     sold.pick(&kept);
-    Ok(Some(DropReason { column, reason, count, first_row }))
+    Ok(rows)
 }
 
 /// The labels that occur, in their order, and the codes in them.
@@ -253,6 +256,13 @@ fn in_order(names: Names) -> (Vec<u32>, Labels) {
     let (recode, labels) = in_label_order(&names.labels, &used);
     let code = |c: u32| if c == NULL { NULL } else { recode[c as usize] };
     (names.codes.into_iter().map(code).collect(), labels)
+}
+
+/// How often each code occurs.
+fn counts(codes: &[u32], size: usize) -> Vec<u32> {
+    let mut out = vec![0; size];
+    codes.iter().filter(|c| **c != NULL).for_each(|c| out[*c as usize] += 1);
+    out
 }
 
 type Key = (u32, u32, bool, u64);
@@ -289,10 +299,10 @@ fn built(
     options: &EventOptions,
     run: &Run,
 ) -> Result<Journeys> {
-    let repeated = unique_orders(&mut sold, customers, options)?;
-    if let Some(reason) = &repeated {
+    let repeats = unique_orders(&mut sold, customers, options)?;
+    if let Some(reason) = repeated_orders(options, &repeats) {
         dropped.rows += reason.count;
-        dropped.reasons.push(reason.clone());
+        dropped.reasons.push(reason);
     }
     let before = sold.row.len();
     if let (Some(wanted), Some(kind)) = (&options.kinds, &sold.kind) {
@@ -374,18 +384,21 @@ fn built(
     out.steps = steps.iter().map(|s| of(s).channel).collect();
     let ends: Vec<(u32, u32)> = out.conversion_kind.iter().map(|label| split(*label, places)).collect();
     out.conversion_kind = Vec::new();
-    if let Some((_, labels)) = kind {
+    if let Some((codes, labels)) = kind {
+        out.ledger.kinds = counts(&codes, labels.len());
         out.conversion_kind = ends.iter().map(|e| e.0).collect();
         out.kinds = Some(Arc::new(labels));
     }
-    if let Some((_, labels)) = place {
+    if let Some((codes, labels)) = place {
+        out.ledger.places = counts(&codes, labels.len());
         out.place = ends.iter().map(|e| e.1).collect();
         out.places = Some(Arc::new(labels));
     }
     if out.merged.direct > 0 {
         out.gap = out.gap.or(Some(Gap::Direct));
     }
-    out.merged.orders = repeated.map_or(0, |reason| reason.count);
+    out.merged.orders = repeats.len() as u64;
+    out.ledger.repeats = repeats;
     out.merged.other_kinds = other_kinds;
     out.channel_count = channels.len();
     out.channels = Some(Arc::new(channels));

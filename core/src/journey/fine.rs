@@ -68,10 +68,13 @@ impl Fine<'_> {
         }
         drafts.sort_by_key(|draft| (draft.place, matches!(draft.end, End::Converted(_))));
         for mut draft in drafts {
-            let direct = |i: &usize| self.flavour(steps, *i).direct;
-            if self.options.direct == Direct::IgnoreUnlessAlone && !draft.touches.iter().all(direct) {
+            if self.options.direct == Direct::IgnoreUnlessAlone {
+                let direct = |i: &usize| self.flavour(steps, *i).direct;
                 let all = draft.touches.len();
-                draft.touches.retain(|i| !direct(i));
+                if !draft.touches.iter().all(direct) {
+                    draft.touches.retain(|i| !direct(i));
+                }
+                built.direct.push((all - draft.touches.len()) as u32);
                 built.merged.direct += (all - draft.touches.len()) as u64;
             }
             built.steps.extend(draft.touches.iter().map(|i| steps[*i]));

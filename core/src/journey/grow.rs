@@ -2,9 +2,13 @@
 
 use std::collections::HashMap;
 
+use super::detail::repeated_orders;
+use super::ledger::{Ledger, Met, Orders, recounted};
 use super::select::Copier;
-use super::{Collapse, Direct, EventOptions, Gap, Journeys, Moment, Open};
-use crate::column::{Columns, Intake, Kind, Labels, NULL, Names, OnInvalid, Text, names_together};
+use super::shared::{Name, codes_in, joined};
+use super::{Collapse, EventOptions, Gap, Journeys, Open};
+use crate::column::{Columns, Dropped, Intake, Kind, Labels, NULL, Names, OnInvalid, Text, names_together};
+use crate::math::ExactSum;
 use crate::run::Run;
 use crate::{Error, Result};
 
@@ -12,10 +16,10 @@ use crate::{Error, Result};
 ///
 /// Each part extends the journeys of its own customers; the journeys of all
 /// others stay as they are. The result is that of [`Journeys::from_events`] on
-/// all parts end to end, to the last bit and in the same order. What depends on
-/// all customers at once is built anew with each part: `cost`, `order_id`,
-/// `kinds`, `lookback_by_kind`, `session_gap`, `collapse`, `direct` and
-/// `on_invalid = "drop"`.
+/// all parts end to end, to the last bit and in the same order. Customers who
+/// share an order (`order_id`) with those of the part are built anew with them.
+/// All journeys are with each part only under `lookback_by_kind` and
+/// `on_invalid = "drop"`, which look at all customers at once.
 ///
 /// A builder is a [`Model`](crate::model::Model): its file holds the options and
 /// the events, as far as the options name their columns, and a builder that was
@@ -49,21 +53,7 @@ pub struct JourneyBuilder {
     /// The customer of each row.
     touched: Vec<u32>,
     sold: Vec<u32>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Name {
-    Text(String),
-    Int(i64),
-}
-
-impl Name {
-    fn of(labels: &Labels, code: u32) -> Self {
-        match labels {
-            Labels::Text(_) => Self::Text(labels.get(code).into_owned()),
-            Labels::Int(ints) => Self::Int(ints.get(code as usize).copied().unwrap_or_default()),
-        }
-    }
+    orders: Orders,
 }
 
 #[derive(Clone, Debug)]
@@ -108,7 +98,7 @@ impl JourneyBuilder {
             return Err(Error::option("conversions", reason));
         }
         // By itself, so that an error tells of the part's own rows.
-        let built = Journeys::from_events(touches, conversions, &self.options, run)?;
+        let built = Journeys::from_events(touches, conversions, &self.inner(), run)?;
         let [of_touches, of_conversions] = self.options.columns();
         let (touches, conversions) =
             (touches.owned(&of_touches), conversions.map(|conversions| conversions.owned(&of_conversions)));
@@ -144,52 +134,64 @@ impl JourneyBuilder {
     pub fn journeys(&self) -> Journeys {
         // Without events there is no end, as in a build of none.
         let end = self.journeys.observation_end.or(Some(i64::MAX).filter(|_| self.begun));
-        let gap = self.journeys.gap.or(Gap::of(self.options.open));
-        let all = Journeys { observation_end: end, gap, ..self.journeys.clone() };
-        if self.is_whole() || self.options.open == Open::Exclude {
-            return all;
+        let gap = Gap::of(self.options.open);
+        let mut out = Journeys { observation_end: end, ..self.journeys.clone() };
+        if self.is_whole() {
+            out.gap = out.gap.or(gap);
+            return out;
         }
-        let decided: Vec<bool> = (0..all.len()).map(|j| all.decided(j) != Some(false)).collect();
-        let mut out = match self.options.open {
-            Open::Decided => {
-                let picked = all.select(|j| decided[j]);
-                Journeys {
-                    gap,
-                    touches: all.touches,
-                    late_touches: all.late_touches,
-                    late_conversions: all.late_conversions,
-                    ..picked
-                }
+        if self.options.open == Open::Decided {
+            let decided: Vec<bool> = (0..out.len()).map(|j| out.decided(j) != Some(false)).collect();
+            let direct = out.ledger.direct.iter().zip(&decided).filter(|(_, d)| **d).map(|(n, _)| *n);
+            out = Journeys {
+                touches: out.touches,
+                late_touches: out.late_touches,
+                late_conversions: out.late_conversions,
+                cost: out.cost.clone(),
+                merged: out.merged,
+                dropped: out.dropped.clone(),
+                ledger: Ledger { direct: direct.collect(), ..out.ledger.clone() },
+                ..out.select(|j| decided[j])
+            };
+        }
+        out.merged.direct = out.ledger.direct.iter().map(|n| u64::from(*n)).sum();
+        out.gap = gap.or(Some(Gap::Direct).filter(|_| out.merged.direct > 0));
+        if self.options.open != Open::Exclude {
+            let include = self.options.open == Open::Include;
+            for j in 0..out.len() {
+                let over = include || out.decided(j) == Some(true);
+                out.nulls[j] = f64::from(u8::from(over && !out.converted(j)));
             }
-            _ => all,
-        };
-        let include = self.options.open == Open::Include;
-        for j in 0..out.len() {
-            let over = include || out.decided(j) == Some(true);
-            out.nulls[j] = f64::from(u8::from(over && !out.converted(j)));
         }
         out
+    }
+
+    /// The options of what is kept: no open journey is left out, as it may convert yet.
+    fn inner(&self) -> EventOptions {
+        let open = if self.options.open == Open::Exclude { Open::Exclude } else { Open::Censored };
+        EventOptions { open, ..self.options.clone() }
     }
 
     /// Whether what all customers have in common is built anew each time.
     fn is_whole(&self) -> bool {
         let o = &self.options;
-        o.cost.is_some()
-            || o.order_id.is_some()
-            || o.kinds.is_some()
-            || !o.lookback_by_kind.is_empty()
-            || o.session_gap.is_some()
-            || o.collapse != Collapse::None
-            || o.direct != Direct::Keep
-            || o.on_invalid == OnInvalid::Drop
+        !o.lookback_by_kind.is_empty() || o.on_invalid == OnInvalid::Drop
     }
 
     /// Rebuilds the journeys of the customers of a part; all or nothing.
     fn grow(&mut self, part: Events<'_>, all: Events<'_>, built: &Journeys, run: &Run) -> Result<()> {
         let names = self.names(part, run)?;
+        let orders = self.order_names(part, run)?;
         let before = [self.customers.len(), self.touched.len(), self.sold.len()];
-        let seen = self.meet(&names);
-        match self.grown(&seen, part, all, built, run) {
+        let mut seen = self.meet(&names);
+        let mut met = Met::default();
+        if let Some(orders) = orders {
+            let buyers =
+                if part.conversions.is_some() { &self.sold[before[2]..] } else { &self.touched[before[1]..] };
+            met = self.orders.meet(&orders, buyers, self.customers.len());
+            self.orders.spread(&mut seen);
+        }
+        match self.grown(&seen, all, built, run) {
             Ok((journeys, order)) => {
                 for (place, id) in order.into_iter().enumerate() {
                     self.customers[id as usize].code = place as u32;
@@ -198,6 +200,7 @@ impl JourneyBuilder {
                 Ok(())
             }
             Err(error) => {
+                self.orders.forget(met);
                 self.forget(before);
                 Err(error)
             }
@@ -208,7 +211,6 @@ impl JourneyBuilder {
     fn grown(
         &self,
         seen: &[bool],
-        part: Events<'_>,
         all: Events<'_>,
         built: &Journeys,
         run: &Run,
@@ -217,26 +219,89 @@ impl JourneyBuilder {
             let rows = of.iter().enumerate().filter(|(_, customer)| seen[**customer as usize]);
             rows.map(|(row, _)| row as u32).collect()
         };
-        let end = match self.options.observation_end {
-            Some(end) => Some(end.0),
-            None => self.journeys.observation_end.max(built.observation_end.filter(|_| part.rows() > 0)),
+        let options = self.inner();
+        let [mine, orders] = [&self.touched, &self.sold].map(|of| rows(of));
+        let build = |[mine, orders]: [&[u32]; 2]| {
+            let touches = all.touches.take(mine);
+            let conversions = all.conversions.map(|all| all.take(orders));
+            Events { touches: &touches, conversions: conversions.as_ref() }.build(&options, run)
         };
-        let mut options = EventOptions { observation_end: end.map(Moment), ..self.options.clone() };
-        if options.open != Open::Exclude {
-            options.open = Open::Censored;
+        // The rows that conversions are read from.
+        let sold = if all.conversions.is_some() { &orders } else { &mine };
+        let global = |row: u64| sold.get(row as usize).map_or(row, |row| u64::from(*row));
+        // The first part is all there is.
+        let new = if self.begun { build([&mine, &orders]) } else { Ok(built.clone()) };
+        let mut new = new.map_err(|error| match error {
+            Error::Row { column, row, count, reason } => {
+                Error::Row { column, row: global(row), count, reason }
+            }
+            other => other,
+        })?;
+        new.ledger.repeats.iter_mut().for_each(|row| *row = global(u64::from(*row)) as u32);
+        // What the same customers had before, where it is not part of their journeys.
+        let o = &self.options;
+        let mut before = Journeys::default();
+        let counts = o.order_id.is_some() || o.kinds.is_some();
+        if self.begun && (counts || o.session_gap.is_some() || o.collapse != Collapse::None) {
+            let old = |rows: &[u32], count: usize| {
+                rows[..rows.partition_point(|row| (*row as usize) < count)].to_vec()
+            };
+            let sold = self.conversions.as_ref().map_or(0, Columns::rows);
+            before = build([&old(&mine, self.touches.rows()), &old(&orders, sold)])?;
         }
-        let touches = all.touches.take(&rows(&self.touched));
-        let conversions = all.conversions.map(|all| all.take(&rows(&self.sold)));
-        let some = Events { touches: &touches, conversions: conversions.as_ref() };
-        let new = some.build(&options, run)?;
         run.check()?;
         let old = &self.journeys;
-        let (mut out, order) = self.spliced(old, &new, seen)?;
-        out.observation_end = end;
+        let (mut out, order) = self.spliced([old, &before, &new], seen)?;
+        out.ledger.latest = old.ledger.latest.max(built.ledger.latest);
+        // Of repeated orders and other kinds nothing is left, not even when they were.
+        let sales = (0..out.len()).filter(|j| out.converted(*j)).map(|j| out.end[j]).max();
+        out.observation_end = match o.observation_end {
+            Some(end) => Some(end.0),
+            None => out.ledger.latest.max(sales),
+        };
         out.touches = old.touches + built.touches;
         out.late_touches = old.late_touches + built.late_touches;
-        out.late_conversions = old.late_conversions + built.late_conversions;
+        out.late_conversions = if counts {
+            old.late_conversions + new.late_conversions - before.late_conversions
+        } else {
+            old.late_conversions + built.late_conversions
+        };
+        out.merged = old.merged.instead(&before.merged, &new.merged);
+        let customer =
+            |row: u32| if all.conversions.is_some() { &self.sold } else { &self.touched }[row as usize];
+        out.ledger.repeats =
+            old.ledger.repeats.iter().copied().filter(|row| !seen[customer(*row) as usize]).collect();
+        out.ledger.repeats.extend(&new.ledger.repeats);
+        out.ledger.repeats.sort_unstable();
+        if let Some(reason) = repeated_orders(o, &out.ledger.repeats) {
+            out.dropped = Dropped { rows: reason.count, reasons: vec![reason] };
+        }
+        if o.cost.is_some() {
+            out.ledger.cost = vec![ExactSum::new(); out.channel_count];
+            for some in [old, built] {
+                for (code, sum) in codes_in(&out.channels, &some.channels).iter().zip(&some.ledger.cost) {
+                    out.ledger.cost[*code as usize].merge(sum);
+                }
+            }
+            out.cost = Some(out.ledger.cost.iter().map(ExactSum::value).collect());
+        }
         Ok((out, order))
+    }
+
+    /// The orders of a part's conversions, one a row; `None` where orders have no names.
+    fn order_names(&self, part: Events<'_>, run: &Run) -> Result<Option<Names>> {
+        let o = &self.options;
+        let flag = o.conversion.as_ref().filter(|_| part.conversions.is_none());
+        let frame = part.conversions.or(flag.map(|_| part.touches));
+        let (Some(name), Some(frame)) = (&o.order_id, frame) else { return Ok(None) };
+        let mut intake = Intake::new(frame, o.on_invalid, run);
+        let mut orders = intake.optional_names(name)?;
+        if let Some(flag) = flag {
+            for (code, sold) in orders.codes.iter_mut().zip(intake.flags(flag)?.iter()) {
+                *code = if *sold { *code } else { NULL };
+            }
+        }
+        Ok(Some(orders))
     }
 
     /// The customers of a part, of its touches and of its conversions.
@@ -309,7 +374,7 @@ impl JourneyBuilder {
 
     /// The journeys of touched customers from `new`, and of all others from `old`;
     /// and the order of customers.
-    fn spliced(&self, old: &Journeys, new: &Journeys, touched: &[bool]) -> Result<(Journeys, Vec<u32>)> {
+    fn spliced(&self, [old, before, new]: [&Journeys; 3], touched: &[bool]) -> Result<(Journeys, Vec<u32>)> {
         let mut codes = HashMap::new();
         if let Some(labels) = &new.customers {
             for code in 0..labels.len() as u32 {
@@ -320,8 +385,10 @@ impl JourneyBuilder {
         order.sort_unstable_by_key(|id| self.customers[*id as usize].first);
         let (channels, recode) = joined([&old.channels, &new.channels]);
         let (campaigns, recampaign) = joined([&old.campaigns, &new.campaigns]);
-        let (kinds, rekind) = joined([&old.kinds, &new.kinds]);
-        let (places, replace) = joined([&old.places, &new.places]);
+        let by_kind = [old, before, new].map(|j| (&j.kinds, &j.ledger.kinds[..]));
+        let by_place = [old, before, new].map(|j| (&j.places, &j.ledger.places[..]));
+        let (kinds, kind_counts, rekind) = recounted(by_kind);
+        let (places, place_counts, replace) = recounted(by_place);
         let mut out = Journeys {
             channel_count: channels.as_ref().map_or(0, |labels| labels.len()),
             channels,
@@ -331,7 +398,7 @@ impl JourneyBuilder {
             timed: true,
             has_value: new.has_value,
             lookback: new.lookback,
-            gap: old.gap.or(new.gap),
+            ledger: Ledger { kinds: kind_counts, places: place_counts, ..Ledger::default() },
             ..Journeys::default()
         };
         let sources = [old, new].map(by_customer);
@@ -362,6 +429,7 @@ impl JourneyBuilder {
                 out.customer.push(place as u32);
                 out.end.push(from.end[j]);
                 out.expiry.extend(from.expiry.get(j));
+                out.ledger.direct.extend(from.ledger.direct.get(j));
                 let put =
                     |code: &u32, recode: &[u32]| if *code == NULL { NULL } else { recode[*code as usize] };
                 out.conversion_kind.extend(from.conversion_kind.get(j).map(|k| put(k, &rekind[which])));
@@ -395,10 +463,6 @@ impl Events<'_> {
     fn build(self, options: &EventOptions, run: &Run) -> Result<Journeys> {
         Journeys::from_events(self.touches, self.conversions, options, run)
     }
-
-    fn rows(self) -> usize {
-        self.touches.rows() + self.conversions.map_or(0, Columns::rows)
-    }
 }
 
 /// Appends the rows of a part, which must be of the same kinds as those before.
@@ -426,42 +490,4 @@ fn by_customer(journeys: &Journeys) -> Vec<std::ops::Range<usize>> {
         *range = if range.end == 0 { j..j + 1 } else { range.start..j + 1 };
     }
     out
-}
-
-type Shared = Option<std::sync::Arc<Labels>>;
-
-/// Two sorted lists of labels in one, and the new codes of each.
-fn joined(lists: [&Shared; 2]) -> (Shared, [Vec<u32>; 2]) {
-    let labels = |list: &Shared| match list.as_deref() {
-        Some(Labels::Int(ints)) => ints.iter().map(|i| Name::Int(*i)).collect::<Vec<Name>>(),
-        Some(text) => (0..text.len() as u32).map(|code| Name::of(text, code)).collect(),
-        None => Vec::new(),
-    };
-    let [a, b] = lists.map(labels);
-    let key = |name: &Name| match name {
-        Name::Int(i) => (*i, String::new()),
-        Name::Text(text) => (0, text.clone()),
-    };
-    let mut all: Vec<Name> = a.iter().chain(&b).cloned().collect();
-    all.sort_by_key(key);
-    all.dedup();
-    let place = |list: &[Name]| -> Vec<u32> {
-        let at = |name: &Name| all.binary_search_by_key(&key(name), key).unwrap_or_default() as u32;
-        list.iter().map(at).collect()
-    };
-    let recode = [place(&a), place(&b)];
-    if lists.iter().all(|list| list.is_none()) {
-        return (None, recode);
-    }
-    let is_int = |name: &Name| matches!(name, Name::Int(_));
-    let labels = if all.iter().any(is_int) {
-        Labels::Int(
-            all.iter().filter_map(|name| if let Name::Int(i) = name { Some(*i) } else { None }).collect(),
-        )
-    } else {
-        Labels::Text(
-            all.iter().map(|name| if let Name::Text(text) = name { text.as_str() } else { "" }).collect(),
-        )
-    };
-    (Some(std::sync::Arc::new(labels)), recode)
 }

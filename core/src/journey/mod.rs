@@ -54,6 +54,7 @@ mod fine;
 mod grouping;
 mod grow;
 mod join;
+mod ledger;
 mod levels;
 mod options;
 mod paths;
@@ -62,6 +63,7 @@ mod read;
 mod report;
 mod select;
 mod sets;
+mod shared;
 mod sort;
 mod stretch;
 mod transform;
@@ -160,6 +162,7 @@ pub struct Journeys {
     pub(crate) segment: Vec<u32>,
     pub(crate) segments: Option<Arc<Labels>>,
     pub(crate) merged: Merged,
+    pub(crate) ledger: ledger::Ledger,
     /// Why touches of these customers may be missing.
     pub(crate) gap: Option<Gap>,
     /// The period that journeys were cut to, up to but without its end.
@@ -230,6 +233,20 @@ pub struct Merged {
 }
 
 impl Merged {
+    /// These with the new in place of those before.
+    fn instead(&self, before: &Self, new: &Self) -> Self {
+        let put = |of: fn(&Self) -> u64| of(self) + of(new) - of(before);
+        Self {
+            sessions: put(|m| m.sessions),
+            in_sessions: put(|m| m.in_sessions),
+            repeats: put(|m| m.repeats),
+            // Counted by journey.
+            direct: 0,
+            orders: put(|m| m.orders),
+            other_kinds: put(|m| m.other_kinds),
+        }
+    }
+
     fn add(&mut self, other: &Self) {
         self.sessions += other.sessions;
         self.in_sessions += other.in_sessions;

@@ -8,6 +8,7 @@ use foldhash::fast::FixedState;
 
 use super::{Keep, KeepInSession, Transform};
 use crate::column::{Labels, NULL, Text};
+use crate::journey::ledger::Ledger;
 use crate::journey::{Gap, Journeys, PIECE};
 use crate::math::{ExactSum, merge_sums};
 use crate::run::{CHUNK, Run};
@@ -539,6 +540,7 @@ impl<'j> Work<'j> {
             weight: gather(&from.weight, &self.position, run)?,
             campaign: gather(&from.campaign, &self.position, run)?,
             view: gather(&from.view, &self.position, run)?,
+            ledger: Ledger::default(),
             cost: self.cost,
             offline: self.offline,
             conversions: from.conversions.clone(),
