@@ -335,6 +335,8 @@ fn bad_options_are_named() {
     let run = Run::new();
     for (method, kind, json, wrong) in [
         ("nuts", "BetaGeo", r#"{"chains": 0}"#, "chains"),
+        ("nuts", "BetaGeo", r#"{"contract": {"data": "customers"}}"#, "contract"),
+        ("bootstrap", "BetaGeo", r#"{"contract": {}}"#, "contract"),
         ("nuts", "BetaGeo", r#"{"draws": 0}"#, "draws"),
         ("nuts", "BetaGeo", r#"{"draws": 18446744073709551615}"#, "draws"),
         ("nuts", "BetaGeo", r#"{"tune": 0}"#, "tune"),

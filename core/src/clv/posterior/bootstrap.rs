@@ -56,7 +56,9 @@ pub fn bootstrap(
         return Err(Error::option("replicates", "must be a number from 2 to 1,000,000; the default is 1000"));
     }
     let kind = full(kind);
-    match Subject::of(&kind) {
+    let subject = Subject::of(&kind);
+    subject.refuse(&kind, options.k, options.covariates.is_some(), options.contract.is_some())?;
+    match subject {
         Subject::Purchases => purchases(&kind, frame, options, run),
         Subject::Spend => spend::bootstrap(frame, options, run),
         Subject::Retention(family) => retention::bootstrap(family, frame, options, run),
