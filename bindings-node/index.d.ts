@@ -2159,7 +2159,8 @@ export declare namespace clv {
   export function bootstrap(rfm: FrameInput, options?: RefitOptions & RunOptions): Promise<Posterior>
 
   /** Columns and options of `sampleHierarchy`. */
-  export interface HierarchyOptions extends Omit<PosteriorOptions, 'covariates' | 'coefficientSd' | 'logIntervals'> {
+  export interface HierarchyOptions
+    extends Omit<PosteriorOptions, 'covariates' | 'coefficientSd' | 'logIntervals' | 'monetaryValue' | 'contract'> {
     /** Column of groups: segments, acquisition channels. Default `"group"`. */
     group?: string
     /** How far groups may lie apart: the scale of the prior of the deviation of log parameters. Default 0.5. */

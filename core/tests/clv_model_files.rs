@@ -57,6 +57,14 @@ fn damage(value: &mut Value, draws: &mut Draws) {
     }
 }
 
+/// The file of a model, with its checksum.
+fn sealed(kind: &Value, model: &Value) -> String {
+    let inside = model.to_string();
+    let crc = format!("{:08x}", crc32(inside.as_bytes()));
+    let header = json!({"format": 1, "version": "0", "kind": kind, "crc32": crc});
+    format!(r#"{{"headwater":{header},"model":{inside}}}"#)
+}
+
 /// A file as it is, then damaged so many times.
 fn torment(file: &[u8], times: usize, ask: impl Fn(&[u8]) -> Result<()>) {
     ask(file).unwrap();
@@ -67,10 +75,7 @@ fn torment(file: &[u8], times: usize, ask: impl Fn(&[u8]) -> Result<()>) {
         for _ in 0..=(draws.uniform() * 3.0) as usize {
             damage(&mut whole["model"], &mut draws);
         }
-        let inside = whole["model"].to_string();
-        let header = json!({"format": 1, "version": "0", "kind": whole["headwater"]["kind"],
-            "crc32": format!("{:08x}", crc32(inside.as_bytes()))});
-        let text = format!(r#"{{"headwater":{header},"model":{inside}}}"#);
+        let text = sealed(&whole["headwater"]["kind"], &whole["model"]);
         let held = std::panic::catch_unwind(AssertUnwindSafe(|| drop(ask(text.as_bytes())))).is_ok();
         assert!(held, "failed on {text}");
     }
@@ -158,6 +163,73 @@ fn damaged_draws_with_covariates_do_not_panic() -> Result<()> {
             let (found, run): (Posterior, _) = (from_bytes(bytes)?, Run::new().threads(1));
             found.report("check", Some(one), r#"{"most": 2, "most_draws": 1}"#, &run).map(drop)
         });
+    }
+    Ok(())
+}
+
+#[test]
+fn damaged_draws_of_spend_and_of_retention_do_not_panic() -> Result<()> {
+    let run = Run::new().threads(1);
+    let options = PosteriorOptions {
+        chains: 1,
+        draws: 6,
+        monetary_value: "value".into(),
+        period: Some("30d".parse()?),
+        ..PosteriorOptions::default()
+    };
+    let few = Columns::new()
+        .with("customer", vec!["a", "b"])
+        .with("frequency", vec![1.0, 3.0])
+        .with("value", vec![9.0, 20.0])
+        .with("renewals", vec![0, 4]);
+    let cohort = Columns::new()
+        .with("period", vec![0, 1, 2, 3, 4])
+        .with("customers", vec![90.0, 70.0, 61.0, 55.0, 52.0]);
+    let (spend, _) = laplace("GammaGamma", &customers(), &options, &run)?;
+    torment(&to_bytes(&spend)?, 300, |bytes| {
+        let found: Posterior = from_bytes(bytes)?;
+        let json = r#"{"monetary_value": "value", "most_draws": 3}"#;
+        for name in ["predict", "check"] {
+            found.report(name, Some(&few), json, &run)?;
+        }
+        found.report("posterior", None, "{}", &run).map(drop)
+    });
+    for kind in ["ShiftedBetaGeo", "BetaDiscreteWeibull"] {
+        let (found, _) = laplace(kind, &cohort, &options, &run)?;
+        torment(&to_bytes(&found)?, 300, |bytes| {
+            let found: Posterior = from_bytes(bytes)?;
+            let json = r#"{"discount": {"rate": 0.1, "per": "365d"}, "horizon": 9, "most_draws": 3}"#;
+            found.report("survival", None, r#"{"periods": 5}"#, &run)?;
+            found.report("value", None, json, &run)?;
+            found.report("predict", Some(&few), json, &run).map(drop)
+        });
+    }
+    Ok(())
+}
+
+#[test]
+fn draws_of_no_curve_are_refused() -> Result<()> {
+    let cohort = Columns::new().with("period", vec![0, 1, 2, 3]).with("customers", vec![9.0, 7.0, 6.0, 5.0]);
+    let options = PosteriorOptions { chains: 1, draws: 4, ..PosteriorOptions::default() };
+    let (found, _) = laplace("BetaDiscreteWeibull", &cohort, &options, &Run::new())?;
+    let whole: Value = serde_json::from_slice(&to_bytes(&found)?).unwrap();
+    let refused = |change: &dyn Fn(&mut Value)| {
+        let mut model = whole["model"].clone();
+        change(&mut model);
+        from_bytes::<Posterior>(sealed(&whole["headwater"]["kind"], &model).as_bytes())
+            .map_err(|e| e.code())
+            .err()
+    };
+    assert_eq!(refused(&|_| ()), None);
+    let changes: [&dyn Fn(&mut Value); 5] = [
+        &|model| model["draws"][2] = json!(25.0), // c beyond 20
+        &|model| model["draws"][0] = json!(-1.0),
+        &|model| model["parameters"] = json!(["alpha", "beta", "d"]),
+        &|model| model["kind"] = json!("clv.ShiftedBetaGeo"),
+        &|model| model["k"] = json!(2),
+    ];
+    for change in changes {
+        assert_eq!(refused(change), Some("HW_MODEL_FILE"));
     }
     Ok(())
 }

@@ -112,13 +112,13 @@ fn every_law_samples() {
     let run = Run::new();
     let kinds = [("ModifiedBetaGeo", 1), ("BetaGeoCNBD", 2), ("ModifiedBetaGeoCNBD", 2), ("ParetoNBD", 1)];
     for (kind, k) in kinds {
-        let options = PosteriorOptions { chains: 2, draws: 60, tune: 60, k, ..Default::default() };
+        let options = PosteriorOptions { chains: 2, draws: 100, tune: 80, k, ..Default::default() };
         let start = Instant::now();
         let found = sample_posterior(kind, &frame(rows.clone()), &options, &run);
         let (posterior, _) = found.unwrap_or_else(|e| panic!("{kind}: {e}"));
         println!("{kind}: {:.3} s", start.elapsed().as_secs_f64());
         for r_hat in summary(&posterior).f64s("r_hat").unwrap() {
-            assert!(*r_hat < 1.15, "{kind}: {r_hat}");
+            assert!(*r_hat < 1.1, "{kind}: {r_hat}");
         }
     }
 }
@@ -335,6 +335,8 @@ fn bad_options_are_named() {
     let run = Run::new();
     for (method, kind, json, wrong) in [
         ("nuts", "BetaGeo", r#"{"chains": 0}"#, "chains"),
+        ("nuts", "BetaGeo", r#"{"contract": {"data": "customers"}}"#, "contract"),
+        ("bootstrap", "BetaGeo", r#"{"contract": {}}"#, "contract"),
         ("nuts", "BetaGeo", r#"{"draws": 0}"#, "draws"),
         ("nuts", "BetaGeo", r#"{"draws": 18446744073709551615}"#, "draws"),
         ("nuts", "BetaGeo", r#"{"tune": 0}"#, "tune"),

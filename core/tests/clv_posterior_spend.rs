@@ -7,8 +7,8 @@ mod support;
 use std::collections::BTreeMap;
 
 use headwater::clv::posterior::{
-    BootstrapOptions, DrawPredictOptions, LogNormal, Posterior, PosteriorCheckOptions, PosteriorOptions,
-    Prior, SummaryOptions, bootstrap, laplace, sample_posterior,
+    BootstrapOptions, DrawPredictOptions, DrawSurvivalOptions, LogNormal, Posterior, PosteriorCheckOptions,
+    PosteriorOptions, Prior, SummaryOptions, bootstrap, laplace, sample_posterior,
 };
 use headwater::clv::{
     BetaGeoModel, GammaGamma, GammaGammaModel, LifetimeOptions, SpendSlices, lifetime_value,
@@ -75,7 +75,7 @@ fn of_many_customers_all_methods_agree_with_the_fit() -> Result<()> {
     assert_eq!((drawn.divergences(), refits.failed(), drawn.len()), (0, 0, 4000));
     assert_eq!(drawn.parameters(), ["p", "q", "v"]);
     let table = drawn.table(&SummaryOptions::default())?;
-    for i in 0..3 {
+    for (i, truth) in TRUTH.into_iter().enumerate() {
         assert!((drawn.estimate()[i] / fit.params()[i] - 1.0).abs() < 1e-6, "{i}: the mode is the estimate");
         assert!(f64s(&table, "r_hat")[i] < 1.01 && f64s(&table, "ess_bulk")[i] > 400.0, "{table:?}");
         let error = fit.estimates().covariance[i][i].sqrt();
@@ -87,7 +87,7 @@ fn of_many_customers_all_methods_agree_with_the_fit() -> Result<()> {
                 "{:?} {i}: {mean}",
                 posterior.method()
             );
-            assert!((mean - TRUTH[i].ln()).abs() < 4.0 * sd, "{i}: {mean} ± {sd}");
+            assert!((mean - truth.ln()).abs() < 4.0 * sd, "{i}: {mean} ± {sd}");
         }
     }
     Ok(())
@@ -336,9 +336,14 @@ fn what_is_wrong_is_named() -> Result<()> {
         refused(Posterior::fit("laplace", "GammaGamma", &frame, json, &run).map(drop), option);
     }
     let (posterior, _) = laplace("GammaGamma", &frame, &PosteriorOptions::default(), &run)?;
-    refused(posterior.survival(&Default::default(), &run).map(drop), "model");
-    let of_nobody = posterior.lifetime_value(&posterior, &histories(20), &Default::default(), &run);
+    refused(posterior.survival(&DrawSurvivalOptions::default(), &run).map(drop), "model");
+    let of_nobody = posterior.lifetime_value(&posterior, &histories(20), &LifetimeOptions::default(), &run);
     refused(of_nobody.map(drop), "model");
+    let heavy = PosteriorCheckOptions { weight: Some("many".into()), ..Default::default() };
+    for (many, code) in [(0.5, "HW_ROW"), (1e6, "HW_OPTION")] {
+        let found = posterior.check(&spends.frame().with("many", vec![many; 60]), &heavy, &run);
+        assert_eq!(found.map(drop).map_err(|e| e.code()), Err(code));
+    }
     let nothing = Columns::new().with("frequency", vec![0.0, 2.0]).with("monetary_value", vec![0.0, 9.0]);
     for method in ["nuts", "laplace", "bootstrap"] {
         let found = Posterior::fit(method, "GammaGamma", &nothing, "{}", &run);

@@ -164,6 +164,7 @@ class Posterior(Fitted):
             "period": period,
             "on_invalid": on_invalid,
         }
+        columns: list[str | None]
         if _is(self.model, _SPEND):
             columns = [customer, frequency, monetary_value]
         elif _is(self.model, *_RETENTION):
@@ -396,6 +397,7 @@ def _intervals(model: str | None) -> str | None:
 
 
 def _draw(method: str, model: str, rfm: Any, options: Mapping[str, Any], run: _call.Run) -> Posterior:
+    columns: list[str | None]
     if _is(model, *_RETENTION):
         columns = []  # whether there is a column `cohort` is for the core to see
     elif _is(model, _SPEND):

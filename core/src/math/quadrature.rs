@@ -9,25 +9,28 @@ pub(crate) const NODES: usize = 20;
 
 /// Nodes in −1 … 1 and weights of the Gauss–Legendre rule, by Newton's method
 /// on the Legendre polynomial (Abramowitz & Stegun 25.4.30).
+pub(crate) fn gauss<const N: usize>() -> [(f64, f64); N] {
+    let n = N as f64;
+    std::array::from_fn(|i| {
+        let mut x = libm::cos(std::f64::consts::PI * (i as f64 + 0.75) / (n + 0.5));
+        let mut slope = 1.0;
+        for _ in 0..20 {
+            let (mut p, mut before) = (1.0, 0.0);
+            for k in 0..N {
+                let k = k as f64;
+                (p, before) = (((2.0 * k + 1.0) * x * p - k * before) / (k + 1.0), p);
+            }
+            slope = n * (x * p - before) / (x * x - 1.0);
+            x -= p / slope;
+        }
+        (x, 2.0 / ((1.0 - x * x) * slope * slope))
+    })
+}
+
+/// The rule of one panel.
 pub(crate) fn legendre() -> &'static [(f64, f64); NODES] {
     static RULE: OnceLock<[(f64, f64); NODES]> = OnceLock::new();
-    RULE.get_or_init(|| {
-        let n = NODES as f64;
-        std::array::from_fn(|i| {
-            let mut x = libm::cos(std::f64::consts::PI * (i as f64 + 0.75) / (n + 0.5));
-            let mut slope = 1.0;
-            for _ in 0..20 {
-                let (mut p, mut before) = (1.0, 0.0);
-                for k in 0..NODES {
-                    let k = k as f64;
-                    (p, before) = (((2.0 * k + 1.0) * x * p - k * before) / (k + 1.0), p);
-                }
-                slope = n * (x * p - before) / (x * x - 1.0);
-                x -= p / slope;
-            }
-            (x, 2.0 / ((1.0 - x * x) * slope * slope))
-        })
-    })
+    RULE.get_or_init(gauss)
 }
 
 /// ∫ f over `low` … `high` in so many equal panels.

@@ -52,7 +52,7 @@ pub(super) fn told(table: Table, name: &str, column: &[Option<Told>], limits: bo
     })
 }
 
-impl<'a> Belief<'a> {
+impl Belief<'_> {
     /// A fit, with intervals of this level where one is given.
     pub(super) fn of_fit(estimates: &Estimates, interval: Option<f64>) -> Result<Self> {
         let z = interval.map(|level| estimates.interval_quantile(level)).transpose()?;

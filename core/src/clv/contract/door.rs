@@ -128,10 +128,7 @@ impl Contract {
 
     /// The kind of the model's file.
     pub fn kind(&self) -> &'static str {
-        match self {
-            Self::ShiftedBetaGeo(_) => ShiftedBetaGeoModel::KIND,
-            Self::BetaDiscreteWeibull(_) => BetaDiscreteWeibullModel::KIND,
-        }
+        self.family().kind()
     }
 
     /// The model file.

@@ -8,6 +8,7 @@ use super::{BetaDiscreteWeibullModel, ContractModel, LifeTable, ShiftedBetaGeoMo
 use crate::clv::estimates::{Estimates, Verdict};
 use crate::math::newton::{Local, Optimum, Stop, covariance, maximise};
 use crate::math::{exp, ln};
+use crate::model::Model;
 use crate::{Error, Result, Run};
 
 /// α and β this far from 1 are as good as 0 or infinite.
@@ -106,6 +107,14 @@ impl Family {
         match self {
             Self::ShiftedBetaGeo => "ShiftedBetaGeo",
             Self::BetaDiscreteWeibull => "BetaDiscreteWeibull",
+        }
+    }
+
+    /// The kind in model files.
+    pub(crate) fn kind(self) -> &'static str {
+        match self {
+            Self::ShiftedBetaGeo => ShiftedBetaGeoModel::KIND,
+            Self::BetaDiscreteWeibull => BetaDiscreteWeibullModel::KIND,
         }
     }
 

@@ -11,6 +11,7 @@ mod ggg;
 mod lifetimes;
 mod model;
 mod own_rates;
+mod pareto_slope;
 mod predict;
 mod purchases;
 
@@ -26,6 +27,7 @@ pub use ggg::ParetoGggLaw;
 pub use lifetimes::{GGompertzLaw, ParetoLaw};
 pub use model::PurchaseModel;
 pub use own_rates::Mixing;
+pub(super) use pareto_slope::ParetoSlope;
 pub use predict::{CustomerPrediction, PredictOptions, predict};
 pub(crate) use predict::{expected_purchases, same_unit};
 pub use purchases::{Purchases, Quantity};

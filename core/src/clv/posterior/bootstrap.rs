@@ -56,34 +56,36 @@ pub fn bootstrap(
         return Err(Error::option("replicates", "must be a number from 2 to 1,000,000; the default is 1000"));
     }
     let kind = full(kind);
-    match Subject::of(&kind) {
-        Subject::Purchases => purchases(kind, frame, options, run),
+    let subject = Subject::of(&kind);
+    subject.refuse(&kind, options.k, options.covariates.is_some(), options.contract.is_some())?;
+    match subject {
+        Subject::Purchases => purchases(&kind, frame, options, run),
         Subject::Spend => spend::bootstrap(frame, options, run),
         Subject::Retention(family) => retention::bootstrap(family, frame, options, run),
     }
 }
 
 fn purchases(
-    kind: String,
+    kind: &str,
     frame: &Columns,
     options: &BootstrapOptions,
     run: &Run,
 ) -> Result<(Posterior, Dropped)> {
     let asked = options.purchases();
-    let rows = read(&kind, frame, &asked, run)?;
+    let rows = read(kind, frame, &asked, run)?;
     let slices = RfmSlices { period: options.period, ..rows.slices() };
-    let fit = asked.fit_kind(&kind, &slices, &rows.covariates, 0.0, run)?;
+    let fit = asked.fit_kind(kind, &slices, &rows.covariates, 0.0, run)?;
     let estimate = fit.estimates();
     let unique = unique(&slices, run)?;
     let refits = if let (Some(covariates), Some(effects)) = (&options.covariates, fit.effects()) {
         let given = (&slices, rows.covariates.as_slice(), covariates);
         let estimate = (estimate.values.as_slice(), effects);
-        with_law(&kind, options.k, JointRefit { estimate, given, options, run })?
+        with_law(kind, options.k, JointRefit { estimate, given, options, run })?
     } else {
         let estimate = estimate.values.as_slice();
-        with_kernel(&kind, options.k, Refit { unique: &unique, estimate, options, run })?
+        with_kernel(kind, options.k, Refit { unique: &unique, estimate, options, run })?
     };
-    let mut out = Posterior::empty(&kind, options.k, Method::Bootstrap, options.period).at(estimate);
+    let mut out = Posterior::empty(kind, options.k, Method::Bootstrap, options.period).at(estimate);
     if let Some(effects) = fit.effects() {
         let values: Vec<f64> = effects.coefficients().iter().map(|c| c.value).collect();
         out.parameters.extend(effects.names());

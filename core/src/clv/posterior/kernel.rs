@@ -4,7 +4,7 @@ use crate::clv::beta_geo::likelihood::Likelihood;
 use crate::clv::beta_geo::slope::Slope;
 use crate::clv::beta_geo::{BetaGeoModel, NAMES};
 use crate::clv::door::{VisitLaw, with_law};
-use crate::clv::laws::{Fit, Law, evaluate, slope};
+use crate::clv::laws::{Fit, Law, ParetoLaw, ParetoSlope, evaluate, slope};
 use crate::clv::rows::Unique;
 use crate::math::exp;
 use crate::math::newton::Local;
@@ -79,6 +79,34 @@ impl Kernel<4> for PlainBetaGeo {
     }
 }
 
+#[derive(Clone, Copy, Debug)]
+struct PlainPareto;
+
+impl Kernel<4> for PlainPareto {
+    type Data = Unique;
+    type Ready<'a> = ParetoSlope;
+    type Full<'a> = &'a Unique;
+    const NAME: &'static str = ParetoLaw::NAME;
+    const NAMES: [&'static str; 4] = ParetoLaw::PARAMETERS;
+    const UNIT: [f64; 4] = ParetoLaw::TIME;
+
+    fn ready(self, rows: &Unique) -> ParetoSlope {
+        ParetoSlope::new(rows)
+    }
+    fn slope(self, ready: &ParetoSlope, log: [f64; 4]) -> (f64, [f64; 4]) {
+        ready.evaluate(log)
+    }
+    fn full(self, rows: &Unique) -> &Unique {
+        rows
+    }
+    fn local(self, full: &&Unique, log: [f64; 4], run: &Run) -> Result<Local<4>> {
+        Lawful(ParetoLaw).local(full, log, run)
+    }
+    fn start(self, rows: &Unique, pooled: (f64, f64), run: &Run) -> Result<[f64; 4]> {
+        Lawful(ParetoLaw).start(rows, pooled, run)
+    }
+}
+
 /// Any law.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lawful<L>(pub L);
@@ -130,6 +158,9 @@ pub(crate) fn with_kernel<V: Visit>(kind: &str, k: u32, visit: V) -> Result<V::O
     }
     if kind == BetaGeoModel::KIND && k == 1 {
         return visit.visit(PlainBetaGeo);
+    }
+    if kind == ParetoLaw::KIND && k == 1 {
+        return visit.visit(PlainPareto);
     }
     with_law(kind, k, Any(visit))
 }

@@ -1,4 +1,4 @@
-//! How uncertain are the parameters of a model of purchases, and what follows
+//! How uncertain are the parameters of a model of purchases, of spend or of retention, and what follows
 //! for each customer?
 //!
 //! | question | here | by |
@@ -8,9 +8,12 @@
 //! | without priors | [`bootstrap`] | refits on customers drawn again |
 //!
 //! All three take what covariates of customers do
-//! ([`PosteriorOptions::covariates`]), and all give a [`Posterior`]: draws of the parameters that are saved in a
+//! ([`PosteriorOptions::covariates`]), draw `GammaGamma`, `ShiftedBetaGeo` and
+//! `BetaDiscreteWeibull` too, and all give a [`Posterior`]: draws of the parameters that are saved in a
 //! model file, summed up, and predicted with ([`Posterior::predict`]); and tell whether
-//! the model produces customers like these ([`Posterior::check`]).
+//! the model produces customers like these ([`Posterior::check`]). Draws of purchases and of spend value customers
+//! together ([`Posterior::lifetime_value`]); those of retention have a curve ([`Posterior::survival`]) and a value by
+//! tenure ([`Posterior::value`]).
 //!
 //! Priors stand on log parameters, times in mean T, so the unit of time does
 //! not matter. Where the likelihood alone has no maximum (no dropout in the
@@ -321,7 +324,7 @@ struct Chain {
     gradients: u64,
 }
 
-/// Draws of the parameters of a model of purchases.
+/// Draws of the parameters of a model of purchases, of spend or of retention.
 ///
 /// A model file (kind `clv.Posterior`): what one language draws, another scores with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

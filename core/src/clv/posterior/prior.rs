@@ -17,11 +17,11 @@ const STEEPEST: f64 = 30.0;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Prior {
-    /// Log-normal with median 1 (times: mean T) and a standard deviation of 2 on
+    /// Log-normal with median 1 (times: mean T; v of `GammaGamma`: mean spend) and a standard deviation of 2 on
     /// the log scale: 95 % lie within a factor of 50.
     #[default]
     Weak,
-    /// Flat on the logarithm within a factor of a million from 1 (times: from mean T),
+    /// Flat on the logarithm within a factor of a million from 1 (times: from mean T; v: from mean spend),
     /// beyond which it falls as a normal with a standard deviation of 1.
     Flat,
 }
@@ -30,8 +30,8 @@ pub enum Prior {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogNormal {
-    /// The median; of a time, as a multiple of mean T (of a rate per time, times mean T); of a
-    /// coefficient, of e^coefficient.
+    /// The median; of a time, as a multiple of mean T (of a rate per time, times mean T), of v of `GammaGamma`
+    /// as one of mean spend; of a coefficient, of e^coefficient.
     pub median: f64,
     /// Standard deviation of the logarithm, 1e-4 to 20 (of a coefficient: times the covariate's own).
     pub sd: f64,

@@ -9,6 +9,9 @@ use crate::math::sample::Sampler;
 use crate::math::{ln, quantile, sorted, sum};
 use crate::{Error, Result, Run};
 
+/// No more customers than so many are drawn.
+const MOST_CUSTOMERS: f64 = 1e7;
+
 /// What is compared: of the customers' mean values, and their correlation with frequency.
 const STATISTICS: [&str; 6] = ["mean", "sd", "q10", "median", "q90", "correlation_of_logs"];
 
@@ -35,6 +38,10 @@ impl Posterior {
             return Err(Error::not_enough_data(
                 "the model of spend is checked by two customers or more with a repeat purchase and a positive mean",
             ));
+        }
+        if data.customers > MOST_CUSTOMERS {
+            let reason = "more than 10,000,000 customers, who are drawn one by one: check a sample of them";
+            return Err(Error::option("weight", reason));
         }
         run.stage("replicating customers", models.len() as u64)?;
         // Customers one by one: the frequency of each, and what it is to buy for.

@@ -147,8 +147,7 @@ pub(super) fn bayes(
     method: Method,
     run: &Run,
 ) -> Result<(Posterior, Dropped)> {
-    let refused = [("covariates", options.covariates.is_some())];
-    let out = Subject::Retention(family).empty(method, (options.period, options.k), &refused)?;
+    let out = Posterior::empty(family.kind(), 1, method, options.period);
     let asked = rows_of(options.contract.as_ref(), options.weight.as_ref(), options.on_invalid)?;
     let (lives, dropped) = contract::lives(frame, &asked, run)?;
     let posterior = match family {
@@ -164,8 +163,7 @@ pub(super) fn bootstrap(
     options: &BootstrapOptions,
     run: &Run,
 ) -> Result<(Posterior, Dropped)> {
-    let refused = [("covariates", options.covariates.is_some())];
-    let out = Subject::Retention(family).empty(Method::Bootstrap, (options.period, options.k), &refused)?;
+    let out = Posterior::empty(family.kind(), 1, Method::Bootstrap, options.period);
     let asked = rows_of(options.contract.as_ref(), options.weight.as_ref(), options.on_invalid)?;
     let (lives, dropped) = contract::lives(frame, &asked, run)?;
     let solver = Solver { max_iterations: options.max_iterations, tolerance: options.first_tolerance() };

@@ -104,7 +104,9 @@ fn bayes(
 ) -> Result<(Posterior, Dropped)> {
     options.check()?;
     let kind = full(kind);
-    match Subject::of(&kind) {
+    let subject = Subject::of(&kind);
+    subject.refuse(&kind, options.k, options.covariates.is_some(), options.contract.is_some())?;
+    match subject {
         Subject::Purchases => purchases(&kind, frame, options, method, run),
         Subject::Spend => spend::bayes(frame, options, method, run),
         Subject::Retention(family) => retention::bayes(family, frame, options, method, run),

@@ -12,6 +12,7 @@ use crate::clv::laws::Edges;
 use crate::column::{Columns, Dropped, Intake, Sign, Table, Values};
 use crate::math::newton::Local;
 use crate::math::{exp, mean_and_limits};
+use crate::model::Model;
 use crate::{Error, Result, Run};
 
 /// Distinct customers predicted in one piece of work.
@@ -71,8 +72,7 @@ pub(super) fn bayes(
     method: Method,
     run: &Run,
 ) -> Result<(Posterior, Dropped)> {
-    let refused = [("covariates", options.covariates.is_some()), ("contract", options.contract.is_some())];
-    let out = Subject::Spend.empty(method, (options.period, options.k), &refused)?;
+    let out = Posterior::empty(GammaGammaModel::KIND, 1, method, options.period);
     let asked = GammaGammaOptions {
         frequency: options.frequency.clone(),
         monetary_value: options.monetary_value.clone(),
@@ -90,8 +90,7 @@ pub(super) fn bootstrap(
     options: &BootstrapOptions,
     run: &Run,
 ) -> Result<(Posterior, Dropped)> {
-    let refused = [("covariates", options.covariates.is_some()), ("contract", options.contract.is_some())];
-    let out = Subject::Spend.empty(Method::Bootstrap, (options.period, options.k), &refused)?;
+    let out = Posterior::empty(GammaGammaModel::KIND, 1, Method::Bootstrap, options.period);
     let asked = GammaGammaOptions {
         frequency: options.frequency.clone(),
         monetary_value: options.monetary_value.clone(),

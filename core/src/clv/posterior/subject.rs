@@ -1,6 +1,6 @@
 //! What the parameters that are drawn are of.
 
-use super::{Method, Posterior};
+use super::Posterior;
 use crate::clv::GammaGammaModel;
 use crate::clv::contract::{BetaDiscreteWeibullModel, Curve, Family, ShiftedBetaGeoModel};
 use crate::clv::covariates::Effects;
@@ -27,30 +27,21 @@ impl Subject {
         }
     }
 
-    fn kind(self) -> &'static str {
-        match self {
-            Self::Purchases => "",
-            Self::Spend => GammaGammaModel::KIND,
-            Self::Retention(Family::ShiftedBetaGeo) => ShiftedBetaGeoModel::KIND,
-            Self::Retention(Family::BetaDiscreteWeibull) => BetaDiscreteWeibullModel::KIND,
-        }
-    }
-
-    /// What draws of a model that is not of purchases are added to. Options that only those of purchases have
-    /// are refused.
-    pub(super) fn empty(
-        self,
-        method: Method,
-        (period, k): (Option<crate::clv::Unit>, u32),
-        refused: &[(&str, bool)],
-    ) -> Result<Posterior> {
-        let name = self.kind().trim_start_matches("clv.");
-        for &(option, given) in refused.iter().chain(&[("k", k != 1)]) {
-            if given {
-                return Err(Error::option(option, format!("is of models of purchases, and {name} is none")));
+    /// Options that mean nothing to a model of this kind are refused.
+    pub(super) fn refuse(self, kind: &str, k: u32, covariates: bool, contract: bool) -> Result<()> {
+        let (purchases, retention) = (self == Self::Purchases, matches!(self, Self::Retention(_)));
+        let meaningless = [
+            ("k", k != 1 && !purchases),
+            ("covariates", covariates && !purchases),
+            ("contract", contract && !retention),
+        ];
+        match meaningless.into_iter().find(|(_, given)| *given) {
+            None => Ok(()),
+            Some((option, _)) => {
+                let name = kind.trim_start_matches("clv.");
+                Err(Error::option(option, format!("means nothing to {name}: leave it out")))
             }
         }
-        Ok(Posterior::empty(self.kind(), 1, method, period))
     }
 }
 
