@@ -8,7 +8,10 @@ use super::model::{DynamicParetoNbdModel, centred};
 use super::timeline::{Life, Lives, Timeline};
 use crate::clv::ahead::{DiscountRate, Horizon};
 use crate::clv::estimates::interval_quantile;
-use crate::clv::laws::{CustomerPrediction, deviation_by, factors, ln_rise, slopes};
+use crate::clv::frames::beside;
+use crate::clv::laws::{
+    CustomerPrediction, Edges, deviation_by, factors, ln_rise, of_probability, shifts, slopes,
+};
 use crate::column::{Columns, Names, Table, Values};
 use crate::math::quadrature::integrate;
 use crate::math::{exp, exp_m1, ln_1p, log1p_exp};
@@ -45,25 +48,49 @@ impl Default for DynamicPredictOptions {
 /// Factors and lengths of the pieces to come.
 type Coming = Vec<(u32, f64)>;
 
-/// An answer, and the edges of its intervals.
-type Told = (Answer, [Option<f64>; 4]);
-
-/// A column by its name.
-type Column = (&'static str, Vec<Option<f64>>);
-
-/// One customer's answers.
+/// What is said of one customer.
 #[derive(Clone, Copy)]
-struct Answer {
-    expected: f64,
+pub(super) struct Answer {
+    pub(super) expected: f64,
     odds: f64,
     discounted: f64,
+    /// ln P(alive at the end of what is to come).
+    ln_ahead: f64,
 }
+
+/// The columns of all customers, and their intervals where asked for.
+struct Answers {
+    each: Vec<Answer>,
+    edges: Option<Vec<[Edges; 4]>>,
+}
+
+impl Answers {
+    fn add(&self, table: Table, name: &str, which: usize, value: impl Fn(&Answer) -> f64) -> Table {
+        let table = table.with(name, Values::F64(self.each.iter().map(value).collect()));
+        match &self.edges {
+            None => table,
+            Some(edges) => beside(table, name, &edges.iter().map(|e| e[which]).collect::<Vec<_>>()),
+        }
+    }
+
+    fn discounted(&self, table: Table, options: &DynamicPredictOptions) -> Table {
+        match options.discount_rate {
+            None => table,
+            Some(_) => self.add(table, "discounted_purchases", DISCOUNTED, |a| a.discounted),
+        }
+    }
+}
+
+const EXPECTED: usize = 0;
+const ALIVE: usize = 1;
+const DISCOUNTED: usize = 2;
+const AHEAD: usize = 3;
 
 impl DynamicParetoNbdModel {
     /// Purchases expected of the customers of `orders` in the coming periods, by what
     /// `covariates` say of then (a customer's last row holds for ever): a frame of
-    /// customer, expected_purchases, p_alive; with `interval` their `_low` and `_high` (delta method on
-    /// the log and logit scale, missing where not finite); with `discount_rate` discounted_purchases.
+    /// customer, expected_purchases, p_alive; with `discount_rate` discounted_purchases; with `interval` the `_low` and
+    /// `_high` of each (delta method on the log and logit scale, missing where not finite).
     pub fn predict(
         &self,
         orders: &Columns,
@@ -84,10 +111,11 @@ impl DynamicParetoNbdModel {
                 pieces.iter().map(|(place, micros)| (*place, *micros as f64 / period)).collect()
             })
             .collect();
-        let table = self.answers(&timeline, &lives.each, &lives.pieces, &coming, options, run)?;
-        let customer = Table::new().with("customer", Values::Names(lives.customer));
-        let table = table.into_iter().fold(customer, |t, (name, v)| t.with_optional(name, v));
-        Ok(CustomerPrediction::new(table, lives.dropped))
+        let found = self.answers(&timeline, &lives.each, &lives.pieces, &coming, options, run)?;
+        let table = Table::new().with("customer", Values::Names(lives.customer));
+        let table = found.add(table, "expected_purchases", EXPECTED, |a| a.expected);
+        let table = found.add(table, "p_alive", ALIVE, |a| alive(a.odds));
+        Ok(CustomerPrediction::new(found.discounted(table, options), lives.dropped))
     }
 
     /// The same of customers who are new at their first row of covariates, in the `periods` after it: a frame
@@ -124,24 +152,11 @@ impl DynamicParetoNbdModel {
                 age,
             });
         }
-        let answers = self.answers(&timeline, &lives, &[], &coming, options, run)?;
-        let at = self.at();
-        let (matrix, law) = (centred(self.effects.terms(), &timeline), self.estimates.values.as_slice());
-        let course = Course::new(&matrix, self.effects.coefficients());
-        let alive = coming.iter().map(|coming: &Coming| {
-            let passed: f64 = coming.iter().map(|(p, t)| course.factors(*p, &at[LAW..])[1] * t).sum();
-            exp(-law[2] * ln_1p(passed / law[3]))
-        });
-        let alive: Vec<f64> = alive.collect();
-        let customer = Table::new().with("customer", Values::Names(names.iter().collect::<Names>()));
-        let keep = answers.into_iter().filter(|(name, _)| !name.starts_with("p_alive_"));
-        let table = keep.fold(customer, |t, (name, v)| {
-            if name == "p_alive" {
-                t.with(name, Values::F64(alive.clone()))
-            } else {
-                t.with_optional(name, v)
-            }
-        });
+        let found = self.answers(&timeline, &lives, &[], &coming, options, run)?;
+        let table = Table::new().with("customer", Values::Names(names.iter().collect::<Names>()));
+        let table = found.add(table, "expected_purchases", EXPECTED, |a| a.expected);
+        let table = found.add(table, "p_alive", AHEAD, |a| exp(a.ln_ahead));
+        let table = found.discounted(table, options);
         Ok(CustomerPrediction::new(table, timeline.dropped))
     }
 
@@ -163,7 +178,7 @@ impl DynamicParetoNbdModel {
         coming: &[Coming],
         options: &DynamicPredictOptions,
         run: &Run,
-    ) -> Result<Vec<Column>> {
+    ) -> Result<Answers> {
         let z = options.interval.map(interval_quantile).transpose()?;
         let rate = match options.discount_rate {
             None => 0.0,
@@ -178,52 +193,62 @@ impl DynamicParetoNbdModel {
             run.check()?;
             let mut out = Vec::with_capacity(PIECE);
             for i in piece * PIECE..n.min((piece + 1) * PIECE) {
-                let ask = |at: &[f64], rate: f64| answer(&lives[i], pieces, &coming[i], &course, at, rate);
-                let found = ask(&at, rate);
-                let edges = z.map_or([None; 4], |z| self.edges(found, z, &at, |at| ask(at, 0.0)));
-                out.push((found, edges));
+                let ask = |at: &[f64]| answer(&lives[i], pieces, &coming[i], &course, at, rate);
+                let found = ask(&at);
+                out.push((found, z.map(|z| self.edges(found, z, &at, ask))));
             }
             run.advance(out.len() as u64)?;
             Ok(out)
         })?;
-        let all: Vec<Told> = parts.into_iter().flatten().collect();
-        let edge = |i: usize| all.iter().map(|a| a.1[i]).collect::<Vec<Option<f64>>>();
-        let column = |f: fn(&Told) -> f64| all.iter().map(|a| Some(f(a))).collect::<Vec<Option<f64>>>();
-        let mut out =
-            vec![("expected_purchases", column(|a| a.0.expected)), ("p_alive", column(|a| alive(a.0.odds)))];
-        if z.is_some() {
-            out.push(("expected_purchases_low", edge(0)));
-            out.push(("expected_purchases_high", edge(1)));
-            out.push(("p_alive_low", edge(2)));
-            out.push(("p_alive_high", edge(3)));
-        }
-        if options.discount_rate.is_some() {
-            out.push(("discounted_purchases", column(|a| a.0.discounted)));
-        }
-        Ok(out)
+        let (each, edges): (Vec<Answer>, Vec<Option<_>>) = parts.into_iter().flatten().unzip();
+        Ok(Answers { each, edges: z.map(|_| edges.into_iter().flatten().collect()) })
     }
 
-    /// Interval edges by the delta method.
-    fn edges(&self, found: Answer, z: f64, at: &[f64], ask: impl Fn(&[f64]) -> Answer) -> [Option<f64>; 4] {
+    /// Slopes of several things on log parameters and coefficients; `rise` is what moved ones add to them.
+    pub(super) fn slopes(
+        &self,
+        at: &[f64],
+        things: usize,
+        rise: impl Fn(&[f64]) -> Vec<f64>,
+    ) -> Vec<Vec<f64>> {
         let fixed = |i: usize| match i.checked_sub(LAW) {
             None => self.estimates.fixed[i],
             Some(c) => self.effects.coefficients()[c].fixed,
         };
+        slopes(at, things, fixed, |value, step| value + step, rise)
+    }
+
+    /// Interval edges by the delta method.
+    fn edges(&self, found: Answer, z: f64, at: &[f64], ask: impl Fn(&[f64]) -> Answer) -> [Edges; 4] {
         let rise = |moved: &[f64]| {
             let there = ask(moved);
             let odds = if found.odds.is_finite() { there.odds - found.odds } else { 0.0 };
-            vec![ln_rise(found.expected, there.expected), odds]
+            vec![
+                ln_rise(found.expected, there.expected),
+                odds,
+                ln_rise(found.discounted, there.discounted),
+                there.ln_ahead - found.ln_ahead,
+            ]
         };
-        let reach = slopes(at, 2, fixed, |value, step| value + step, rise);
-        let reach: Vec<f64> =
-            reach.iter().map(|slopes| z * deviation_by(self.effects.covariance(), slopes)).collect();
-        let [low, high] = factors(found.expected, Some(reach[0]));
-        [low, high, Some(alive(found.odds - reach[1])), Some(alive(found.odds + reach[1]))]
+        let slopes = self.slopes(at, 4, rise);
+        let reach = |i: usize| {
+            Some(z * deviation_by(self.effects.covariance(), &slopes[i])).filter(|r| r.is_finite())
+        };
+        [
+            factors(found.expected, reach(EXPECTED)),
+            shifts(alive(found.odds), reach(ALIVE)),
+            factors(found.discounted, reach(DISCOUNTED)),
+            of_probability(exp(found.ln_ahead), reach(AHEAD)),
+        ]
     }
 }
 
 fn alive(odds: f64) -> f64 {
-    if odds == f64::INFINITY { 1.0 } else { exp(-log1p_exp(-odds)) }
+    exp(ln_alive(odds))
+}
+
+fn ln_alive(odds: f64) -> f64 {
+    if odds == f64::INFINITY { 0.0 } else { -log1p_exp(-odds) }
 }
 
 /// Expected purchases in the pieces to come, ln odds of being alive, and the same purchases discounted.
@@ -259,6 +284,7 @@ fn answer(
     Answer {
         expected: pace * lived,
         odds,
+        ln_ahead: ln_alive(odds) - s * ln_1p(passed / start),
         discounted: if rate > 0.0 { pace * discounted } else { pace * lived },
     }
 }

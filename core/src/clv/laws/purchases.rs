@@ -2,6 +2,7 @@
 
 use super::History;
 use super::delta::of_probabilities;
+use super::next_purchase::{edges_of_next, reached};
 use super::own_rates::Mixing;
 use super::predict::interval_of;
 use crate::clv::covariates::Effects;
@@ -227,39 +228,46 @@ pub trait Purchases: Send + Sync {
     /// probability `level`; `None` where that never is (in ten million periods).
     fn next_purchase(&self, frequency: f64, recency: f64, age: f64, level: f64) -> Result<Option<f64>> {
         let history = history(self, frequency, recency, age)?;
-        if !(level > 0.0 && level < 1.0) {
-            return Err(Error::option("level", "must lie between 0 and 1, such as 0.5 for the median"));
-        }
-        Ok(self.next_purchase_of(history, level))
+        Ok(self.next_purchase_of(history, buying_level("level", level)?))
     }
 
     /// [`Purchases::next_purchase`] of a history that can be.
     fn next_purchase_of(&self, history: History, level: f64) -> Option<f64> {
-        let bought = |t: f64| 1.0 - self.probabilities_of(history, t, 0).first().copied().unwrap_or(1.0);
-        let mut high = if self.is_discrete() { 1.0 } else { history.age.max(1.0) };
-        while bought(high) < level {
-            high *= 2.0;
-            let most = if self.is_discrete() { 1e5 } else { 1e7 };
-            if high > most {
-                return None;
-            }
-        }
-        let mut low = 0.0;
-        if self.is_discrete() {
-            while high - low > 1.0 {
-                let middle = f64::midpoint(low, high).floor();
-                if bought(middle) < level { low = middle } else { high = middle }
-            }
-            return Some(high);
-        }
-        for _ in 0..100 {
-            let middle = f64::midpoint(low, high);
-            if middle <= low || middle >= high || high - low < 1e-13 * high {
-                break;
-            }
-            if bought(middle) < level { low = middle } else { high = middle }
-        }
-        Some(high)
+        reached(self.is_discrete(), history.age, level, |t| {
+            1.0 - self.probabilities_of(history, t, 0).first().copied().unwrap_or(1.0)
+        })
+    }
+
+    /// The interval of [`Purchases::next_purchase`]: the times at which the limits of the probability to have bought
+    /// again, by the delta method on the logit scale, reach `level`. `interval` is such as 0.95; an edge that is never
+    /// reached is `None`.
+    fn next_purchase_interval(
+        &self,
+        frequency: f64,
+        recency: f64,
+        age: f64,
+        level: f64,
+        interval: f64,
+    ) -> Result<[Option<f64>; 2]> {
+        let history = history(self, frequency, recency, age)?;
+        Ok(edges_of_next(
+            self,
+            history,
+            buying_level("level", level)?,
+            self.estimates().interval_quantile(interval)?,
+        ))
+    }
+}
+
+/// A level of the probability to have bought again.
+pub(in crate::clv) fn buying_level(name: &str, level: f64) -> Result<f64> {
+    if level > 0.0 && level < 1.0 {
+        Ok(level)
+    } else {
+        Err(Error::option(
+            name,
+            format!("{level} is not a level between 0 and 1, such as 0.5 for the median"),
+        ))
     }
 }
 
