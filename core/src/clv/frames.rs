@@ -332,6 +332,21 @@ impl<'a> History<'a> {
         })
     }
 
+    /// Rows that are known to be sound, with their covariates.
+    pub(crate) fn of(rows: &RfmSlices<'a>, covariates: Vec<Given<'a>>) -> Self {
+        Self {
+            customer: None,
+            frequency: rows.frequency.into(),
+            recency: rows.recency.into(),
+            age: rows.age.into(),
+            weight: rows.weight.map(Cow::from),
+            along: None,
+            covariates,
+            intervals: rows.log_intervals.map(Cow::from),
+            dropped: Dropped::default(),
+        }
+    }
+
     pub(crate) fn slices(&self) -> RfmSlices<'_> {
         RfmSlices {
             frequency: &self.frequency,

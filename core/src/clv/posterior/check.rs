@@ -156,12 +156,6 @@ impl Posterior {
         if options.most == 0 || options.most > 1000 {
             return Err(Error::option("most", "must be a number from 1 to 1000; the default is 7"));
         }
-        if options.most_draws == 0 || options.most_draws > 100_000 {
-            return Err(Error::option(
-                "most_draws",
-                "must be a number from 1 to 100,000; the default is 400",
-            ));
-        }
         same_unit(self.period, options.period)?;
         let models = self.models(options.most_draws)?;
         let roles = Roles {

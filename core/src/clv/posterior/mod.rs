@@ -31,6 +31,7 @@ mod prior;
 mod replicate;
 mod report;
 mod sample;
+mod value;
 
 use std::collections::BTreeMap;
 
@@ -39,6 +40,7 @@ use serde::{Deserialize, Serialize};
 pub use bootstrap::bootstrap;
 pub use check::{PosteriorCheck, PosteriorCheckOptions};
 pub use hierarchy::{Hierarchy, HierarchyOptions, sample_hierarchy};
+pub(super) use predict::MOST_DRAWS;
 pub use predict::{DrawPredictOptions, DrawPrediction};
 pub use prior::{LogNormal, Prior};
 pub use report::SummaryOptions;
