@@ -69,15 +69,20 @@ impl Default for LifetimeOptions {
 }
 
 impl LifetimeOptions {
-    /// By how much each count of periods ahead weighs, their unit being this one where it is known.
-    pub(super) fn weights(&self, period: Option<Unit>) -> Result<Vec<f64>> {
+    /// How many periods are valued, and the discount rate of one, their unit being this one where it is known.
+    pub(super) fn plan(&self, period: Option<Unit>) -> Result<(usize, f64)> {
         let period = period.or(self.period);
         let periods = self.periods.whole("periods", period, 100_000)?;
         let rate = self.discount_rate.per_period("discount_rate", period)?;
         if self.margin.is_finite() && self.margin >= 0.0 {
-            return Ok(discount_weights(periods, rate));
+            return Ok((periods, rate));
         }
         Err(Error::option("margin", "must be a finite number from 0"))
+    }
+
+    /// By how much what is expected of each count of periods ahead weighs.
+    pub(super) fn weights(&self, period: Option<Unit>) -> Result<Vec<f64>> {
+        self.plan(period).map(|(periods, rate)| discount_weights(periods, rate))
     }
 
     /// The customers of a frame, with their spend, for laws that are discrete or read intervals.

@@ -24,8 +24,8 @@ mod pareto;
 mod predict;
 mod spend;
 mod spend_model;
-
 mod timeline;
+mod value;
 
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +35,7 @@ pub use pareto::DynamicParetoNbd;
 pub use predict::DynamicPredictOptions;
 pub use spend::DynamicGammaGamma;
 pub use spend_model::{DynamicGammaGammaModel, DynamicSpendOptions};
+pub use value::{DynamicLifetimeOptions, DynamicSpend};
 
 use super::summarize::{Refunds, When};
 use crate::column::{Duration, OnInvalid, TimeUnit};

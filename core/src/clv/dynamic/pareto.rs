@@ -108,7 +108,7 @@ impl DynamicParetoNbd {
         if self.period.micros() <= 0 {
             return Err(Error::option("period", "must be longer than 0"));
         }
-        let timeline = Timeline::read(covariates, Reader::Fit(&names), &self.sources, run)?;
+        let timeline = Timeline::read(covariates, &[Reader::Fit(&names)], &self.sources, run)?;
         let lives = Lives::read(orders, &timeline, &self.sources, self.period.micros() as f64, run)?;
         let mut terms =
             Terms::of(&names, timeline.given(), timeline.given_rows(), &self.covariates.references)?;

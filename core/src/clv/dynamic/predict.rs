@@ -50,8 +50,8 @@ type Coming = Vec<(u32, f64)>;
 
 /// What is said of one customer.
 #[derive(Clone, Copy)]
-pub(super) struct Answer {
-    pub(super) expected: f64,
+struct Answer {
+    expected: f64,
     odds: f64,
     discounted: f64,
     /// ln P(alive at the end of what is to come).
@@ -101,16 +101,8 @@ impl DynamicParetoNbdModel {
         let (timeline, period) = self.timeline(covariates, options, run)?;
         let lives = Lives::read(orders, &timeline, &options.sources, period, run)?;
         let ahead = options.periods.micros("periods", self.period)?;
-        let mut pieces = Vec::new();
-        let coming: Vec<Coming> = lives
-            .each
-            .iter()
-            .map(|life| {
-                pieces.clear();
-                timeline.pieces(life.places, life.end, life.end.saturating_add(ahead), &mut pieces);
-                pieces.iter().map(|(place, micros)| (*place, *micros as f64 / period)).collect()
-            })
-            .collect();
+        let coming = |life: &Life| timeline.coming(life.places, life.end, ahead, period);
+        let coming: Vec<Coming> = lives.each.iter().map(coming).collect();
         let found = self.answers(&timeline, &lives.each, &lives.pieces, &coming, options, run)?;
         let table = Table::new().with("customer", Values::Names(lives.customer));
         let table = found.add(table, "expected_purchases", EXPECTED, |a| a.expected);
@@ -135,22 +127,10 @@ impl DynamicParetoNbdModel {
         let (timeline, period) = self.timeline(covariates, options, run)?;
         let ahead = options.periods.micros("periods", self.period)?;
         let (mut lives, mut coming, mut names) = (Vec::new(), Vec::new(), Vec::new());
-        let mut pieces = Vec::new();
         for (label, birth, places) in timeline.firsts() {
             names.push(label.to_owned());
-            pieces.clear();
-            timeline.pieces(places, birth, birth.saturating_add(ahead), &mut pieces);
-            coming.push(pieces.iter().map(|(place, micros)| (*place, *micros as f64 / period)).collect());
-            let (frequency, recency, age) = (0, 0.0, 0.0);
-            lives.push(Life {
-                frequency,
-                pieces: [0; 3],
-                purchases: [0; 2],
-                places,
-                end: birth,
-                recency,
-                age,
-            });
+            coming.push(timeline.coming(places, birth, ahead, period));
+            lives.push(Life::new(places, birth));
         }
         let found = self.answers(&timeline, &lives, &[], &coming, options, run)?;
         let table = Table::new().with("customer", Values::Names(names.iter().collect::<Names>()));
@@ -166,7 +146,7 @@ impl DynamicParetoNbdModel {
         options: &DynamicPredictOptions,
         run: &'a Run,
     ) -> Result<(Timeline<'a>, f64)> {
-        let timeline = Timeline::read(covariates, self.effects.reader(), &options.sources, run)?;
+        let timeline = Timeline::read(covariates, &[self.effects.reader()], &options.sources, run)?;
         Ok((timeline, self.period.micros() as f64))
     }
 
@@ -184,7 +164,7 @@ impl DynamicParetoNbdModel {
             None => 0.0,
             Some(rate) => ln_1p(rate.per_period("discount_rate", Some(self.period.into()))?),
         };
-        let matrix = centred(self.effects.terms(), timeline);
+        let matrix = centred(self.effects.terms(), timeline, 0);
         let course = Course::new(&matrix, self.effects.coefficients());
         let at = self.at();
         let n = lives.len();
@@ -251,7 +231,78 @@ fn ln_alive(odds: f64) -> f64 {
     if odds == f64::INFINITY { 0.0 } else { -log1p_exp(-odds) }
 }
 
-/// Expected purchases in the pieces to come, ln odds of being alive, and the same purchases discounted.
+/// A customer at the end of observation, by what the data say.
+pub(super) struct Living {
+    /// Purchases per unit of the clock of buying, as far as the customer lives.
+    pace: f64,
+    odds: f64,
+    s: f64,
+    /// β and the time that the clock of leaving has counted.
+    start: f64,
+}
+
+/// A piece of what is to come.
+struct Stretch {
+    buying: f64,
+    leaving: f64,
+    /// Time before it, by the clock of leaving and by the calendar.
+    passed: f64,
+    when: f64,
+    length: f64,
+    /// Expected purchases in it of a customer who is alive at the end of observation and whose pace is 1.
+    lived: f64,
+}
+
+impl Living {
+    pub(super) fn new(life: &Life, pieces: &[(u32, f64)], course: &Course<'_>, at: &[f64]) -> Self {
+        let found = told(life, pieces, course, at);
+        let odds = found.ln_alive - found.ln_dead;
+        let (shape, alpha) = (exp(at[0]) + f64::from(life.frequency), exp(at[1]));
+        Self {
+            pace: alive(odds) * shape / (alpha + found.passed[0]),
+            odds,
+            s: exp(at[2]),
+            start: exp(at[3]) + found.passed[1],
+        }
+    }
+
+    pub(super) fn p_alive(&self) -> f64 {
+        alive(self.odds)
+    }
+
+    /// Expected purchases in each piece to come.
+    pub(super) fn purchases(&self, coming: &[(u32, f64)], course: &Course<'_>, at: &[f64]) -> Vec<f64> {
+        let mut out = Vec::with_capacity(coming.len());
+        self.walk(coming, course, at, |stretch| out.push(self.pace * stretch.lived));
+        out
+    }
+
+    /// The pieces to come; what is returned has passed by their end, by the clock of leaving.
+    fn walk(
+        &self,
+        coming: &[(u32, f64)],
+        course: &Course<'_>,
+        at: &[f64],
+        mut each: impl FnMut(&Stretch),
+    ) -> f64 {
+        let &Self { s, start, .. } = self;
+        let (mut passed, mut when) = (0.0, 0.0);
+        for (place, length) in coming {
+            let [buying, leaving] = course.factors(*place, &at[LAW..]);
+            let here = start + passed;
+            // ∫ (start / (here + leaving u))^s du: −expm1((1−s) ln …) / (s−1), a logarithm at s = 1.
+            let grown = ln_1p(leaving * length / here);
+            let slope = s - 1.0;
+            let part = if (slope * grown).abs() < 1e-300 { grown } else { -exp_m1(-slope * grown) / slope };
+            let lived = buying * exp(-s * ln_1p(passed / start)) * here / leaving * part;
+            each(&Stretch { buying, leaving, passed, when, length: *length, lived });
+            (passed, when) = (passed + leaving * length, when + length);
+        }
+        passed
+    }
+}
+
+/// What is said of a customer and the pieces to come.
 fn answer(
     life: &Life,
     pieces: &[(u32, f64)],
@@ -260,31 +311,23 @@ fn answer(
     at: &[f64],
     rate: f64,
 ) -> Answer {
-    let found = told(life, pieces, course, at);
-    let odds = found.ln_alive - found.ln_dead;
-    let (shape, alpha) = (exp(at[0]) + f64::from(life.frequency), exp(at[1]));
-    let (s, start) = (exp(at[2]), exp(at[3]) + found.passed[1]);
-    let (mut lived, mut discounted, mut passed, mut when) = (0.0, 0.0, 0.0, 0.0);
-    for (place, length) in coming {
-        let [buying, leaving] = course.factors(*place, &at[LAW..]);
-        let here = start + passed;
-        let survived = |u: f64| exp(-s * ln_1p((passed + leaving * u) / start));
-        // ∫ (start / (here + leaving u))^s du: −expm1((1−s) ln …) / (s−1), a logarithm at s = 1.
-        let grown = ln_1p(leaving * length / here);
-        let slope = s - 1.0;
-        let part = if (slope * grown).abs() < 1e-300 { grown } else { -exp_m1(-slope * grown) / slope };
-        lived += buying * survived(0.0) * here / leaving * part;
+    let living = Living::new(life, pieces, course, at);
+    let &Living { pace, odds, s, start } = &living;
+    let (mut lived, mut discounted) = (0.0, 0.0);
+    let passed = living.walk(coming, course, at, |stretch| {
+        lived += stretch.lived;
         if rate > 0.0 {
+            let &Stretch { buying, leaving, passed, when, length, .. } = stretch;
+            let survived = |u: f64| exp(-s * ln_1p((passed + leaving * u) / start));
+            let grown = ln_1p(leaving * length / (start + passed));
             let panels = (1.0 + 0.25 * rate * length + grown).min(400.0) as usize;
-            discounted += buying * integrate(0.0, *length, panels, |u| survived(u) * exp(-rate * (when + u)));
+            discounted += buying * integrate(0.0, length, panels, |u| survived(u) * exp(-rate * (when + u)));
         }
-        (passed, when) = (passed + leaving * length, when + length);
-    }
-    let pace = alive(odds) * shape / (alpha + found.passed[0]);
+    });
     Answer {
         expected: pace * lived,
         odds,
-        ln_ahead: ln_alive(odds) - s * ln_1p(passed / start),
         discounted: if rate > 0.0 { pace * discounted } else { pace * lived },
+        ln_ahead: ln_alive(odds) - s * ln_1p(passed / start),
     }
 }

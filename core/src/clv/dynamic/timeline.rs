@@ -11,7 +11,8 @@ use crate::{Error, Result, Run};
 
 /// Rows of covariates by customer and time.
 pub(super) struct Timeline<'a> {
-    given: Vec<Given<'a>>,
+    /// Of each model that reads them.
+    given: Vec<Vec<Given<'a>>>,
     /// The row of the cut columns that stands at each place.
     order: Vec<u32>,
     times: Vec<i64>,
@@ -23,7 +24,7 @@ pub(super) struct Timeline<'a> {
 impl<'a> Timeline<'a> {
     pub(super) fn read(
         frame: &'a Columns,
-        reader: Reader<'_>,
+        readers: &[Reader<'_>],
         sources: &Sources,
         run: &'a Run,
     ) -> Result<Self> {
@@ -31,13 +32,14 @@ impl<'a> Timeline<'a> {
         intake.int_unit(sources.time_unit);
         let customer = intake.names(&sources.customer)?;
         let times = if frame.has(&sources.time) { Some(intake.times(&sources.time)?) } else { None };
-        let given = reader.read(&mut intake)?;
+        let given = readers.iter().map(|reader| reader.read(&mut intake)).collect::<Result<Vec<_>>>()?;
         let kept = intake.finish()?;
         let times: Vec<i64> = match &times {
             Some(times) => (0..kept.len()).map(|i| times[kept.row(i)]).collect(),
             None => vec![i64::MIN; kept.len()],
         };
-        let given = given.into_iter().map(|g| g.cut(&kept)).collect();
+        let cut = |given: Vec<Given<'a>>| given.into_iter().map(|g| g.cut(&kept)).collect();
+        let given = given.into_iter().map(cut).collect();
         let customer = kept.names(customer);
         let mut order: Vec<u32> = (0..times.len() as u32).collect();
         let key = |row: u32| (customer.codes[row as usize], times[row as usize]);
@@ -63,7 +65,7 @@ impl<'a> Timeline<'a> {
     }
 
     pub(super) fn given(&self) -> &[Given<'a>] {
-        &self.given
+        self.given.first().map_or(&[], Vec::as_slice)
     }
 
     pub(super) fn given_rows(&self) -> usize {
@@ -72,7 +74,13 @@ impl<'a> Timeline<'a> {
 
     /// The covariates as numbers, in the order of places.
     pub(super) fn matrix(&self, terms: &Terms) -> Matrix {
-        terms.matrix(&self.given, self.order.len()).ordered(&self.order)
+        self.matrix_of(0, terms)
+    }
+
+    /// The same of those that the reader at this place read.
+    pub(super) fn matrix_of(&self, reader: usize, terms: &Terms) -> Matrix {
+        let given = self.given.get(reader).map_or(&[][..], Vec::as_slice);
+        terms.matrix(given, self.order.len()).ordered(&self.order)
     }
 
     /// The places of a customer.
@@ -95,6 +103,13 @@ impl<'a> Timeline<'a> {
     fn place_at(&self, (from, to): (u32, u32), time: i64) -> u32 {
         let rows = &self.times[from as usize..to as usize];
         from + (rows.partition_point(|t| *t <= time) as u32).saturating_sub(1)
+    }
+
+    /// How long each place holds in the `ahead` microseconds from a moment on, in periods.
+    pub(super) fn coming(&self, range: (u32, u32), from: i64, ahead: i64, period: f64) -> Vec<(u32, f64)> {
+        let mut pieces = Vec::new();
+        self.pieces(range, from, from.saturating_add(ahead), &mut pieces);
+        pieces.into_iter().map(|(place, micros)| (place, micros as f64 / period)).collect()
     }
 
     /// Pieces of `from` … `to`: how long each place holds, in microseconds.
@@ -133,6 +148,14 @@ pub(super) struct Life {
     pub(super) end: i64,
     pub(super) recency: f64,
     pub(super) age: f64,
+}
+
+impl Life {
+    /// Of a customer who is new.
+    pub(super) fn new(places: (u32, u32), birth: i64) -> Self {
+        let (frequency, recency, age) = (0, 0.0, 0.0);
+        Self { frequency, pieces: [0; 3], purchases: [0; 2], places, end: birth, recency, age }
+    }
 }
 
 impl Lives {

@@ -8,7 +8,7 @@ use crate::math::ln;
 /// No time after this, in periods, is told from never.
 const NEVER: f64 = 1e7;
 /// The same of opportunities, which are counted one by one.
-const MOST_OPPORTUNITIES: f64 = 1e5;
+const MOST_OPPORTUNITIES: f64 = 1e4;
 
 /// The first time after T by which the chance to have bought again, told by `bought`, is `level`;
 /// `None` where that never is.

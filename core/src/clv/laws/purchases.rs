@@ -225,7 +225,7 @@ pub trait Purchases: Send + Sync {
     }
 
     /// The time after T by which one customer has bought again with
-    /// probability `level`; `None` where that never is (in ten million periods).
+    /// probability `level`; `None` where that never is (in ten million periods, or ten thousand opportunities).
     fn next_purchase(&self, frequency: f64, recency: f64, age: f64, level: f64) -> Result<Option<f64>> {
         let history = history(self, frequency, recency, age)?;
         Ok(self.next_purchase_of(history, buying_level("level", level)?))
