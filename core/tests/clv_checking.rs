@@ -228,7 +228,7 @@ fn market(customers: usize, seed: u64, days: f64, shop: f64) -> (Columns, Column
 
 /// Fine grains: as good as exact times.
 fn hourly() -> SummarizeOptions {
-    SummarizeOptions { value: None, grain: Duration::from_micros(DAY / 24), ..weekly() }
+    SummarizeOptions { value: None, grain: Duration::from_micros(DAY / 24).into(), ..weekly() }
 }
 
 fn told_of(options: &BacktestOptions, seed: u64, customers: usize) -> Table {

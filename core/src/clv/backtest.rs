@@ -169,7 +169,7 @@ fn at_origins(
     for origin in &options.origins {
         let at = origin.micros("origins")?;
         let end = at.saturating_add(options.horizon.micros());
-        if end > last.saturating_add(given.grain.micros()) {
+        if end > given.grain.after(last, 1) {
             return Err(Error::option(
                 "origins",
                 "an origin and its horizon end after the last order: take an earlier origin or a shorter horizon",

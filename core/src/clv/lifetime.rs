@@ -158,14 +158,15 @@ impl Lifetime {
     }
 
     /// A frame: customer, expected_purchases, p_alive, expected_spend, lifetime_value, and with `interval`
-    /// lifetime_value_low and lifetime_value_high, missing where they are not finite.
+    /// lifetime_value_low and lifetime_value_high; missing is what is not finite.
     pub fn table(&self) -> Table {
+        let finite = |v: &f64| Some(*v).filter(|v| v.is_finite());
         let table = Table::new()
             .with("customer", Values::Names(self.customer.clone()))
-            .with("expected_purchases", Values::F64(self.expected_purchases.clone()))
+            .with_optional("expected_purchases", self.expected_purchases.iter().map(finite))
             .with("p_alive", Values::F64(self.p_alive.clone()))
             .with_optional("expected_spend", self.expected_spend.iter().copied())
-            .with_optional("lifetime_value", self.lifetime_value.iter().copied());
+            .with_optional("lifetime_value", self.lifetime_value.iter().map(|v| v.as_ref().and_then(finite)));
         match &self.edges {
             None => table,
             Some(edges) => beside(table, "lifetime_value", edges),

@@ -1,6 +1,8 @@
 //! Models along covariates by name, for the bindings.
 
-use super::{DynamicGammaGamma, DynamicGammaGammaModel, DynamicParetoNbd, DynamicParetoNbdModel};
+use super::{
+    DynamicGammaGamma, DynamicGammaGammaModel, DynamicParetoNbd, DynamicParetoNbdModel, DynamicSpend,
+};
 use crate::clv::estimates::Estimates;
 use crate::column::{Columns, Dropped, Table, Tables};
 use crate::model::{self, Model};
@@ -107,6 +109,24 @@ impl Dynamic {
             }
         };
         Ok(vec![("predict", found.table()), ("dropped", found.dropped().table())])
+    }
+
+    /// The model, if it is one of purchases and dropout.
+    pub fn purchases(&self) -> Result<&DynamicParetoNbdModel> {
+        match self {
+            Self::Pareto(model) => Ok(model),
+            Self::Spend(_) => {
+                Err(Error::option("model", "is a model of spend along covariates, not one of purchases"))
+            }
+        }
+    }
+
+    /// The model, if it is one of spend.
+    pub fn spend(&self) -> Result<DynamicSpend<'_>> {
+        match self {
+            Self::Spend(model) => Ok(DynamicSpend::Along(model)),
+            Self::Pareto(_) => Err(Error::option("spend", "is a model of purchases, not one of spend")),
+        }
     }
 
     /// All parameters with their errors and limits, and one row on the fit.

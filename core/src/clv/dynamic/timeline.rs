@@ -186,7 +186,14 @@ impl Lives {
             None => read.times.iter().copied().max().unwrap_or_default(),
         };
         let end = end.div_euclid(grain);
-        let events = Events::sort(&read.customer, &read.times, read.values.as_deref(), grain, end, run)?;
+        let events = Events::sort(
+            &read.customer,
+            &read.times,
+            read.values.as_deref(),
+            sources.grain.into(),
+            end,
+            run,
+        )?;
         let labels = &read.customer.labels;
         let mut out = Self {
             customer: Names { codes: Vec::new(), labels: read.customer.labels.clone() },

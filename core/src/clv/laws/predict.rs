@@ -128,7 +128,7 @@ struct Answers<'a> {
 /// | column | where asked for | meaning |
 /// | --- | --- | --- |
 /// | customer | | |
-/// | expected_purchases, p_alive | always | in the coming `periods`, and now |
+/// | expected_purchases, p_alive | always | in the coming `periods`, and now; missing where infinite (`ParetoGGG` with t ≤ 1, of new customers) |
 /// | …_low, …_high of both and of the next five | `interval` | the uncertainty of the parameters: delta method, of probabilities on the logit scale, of others on the log scale, of next_purchase through the probability to have bought by then; missing where an edge is not finite or the data identify no parameter |
 /// | p_alive_ahead | `ahead` | P(alive) `ahead` periods after T |
 /// | residual_purchases | `discount_rate` | for ever, discounted (DERT) |
@@ -291,7 +291,8 @@ fn answers<'a>(
 ) -> Answers<'a> {
     let alive = model.quantity(history, Quantity::Alive { ahead: 0.0 });
     let expected = alive * course.expected;
-    let mut columns = vec![("expected_purchases", Some(expected)), ("p_alive", Some(alive))];
+    let finite = Some(expected).filter(|expected| expected.is_finite());
+    let mut columns = vec![("expected_purchases", finite), ("p_alive", Some(alive))];
     if let Some(z) = z {
         let [low, high, alive_low, alive_high] = edges(model, z, history, course, expected, alive);
         columns.extend([

@@ -124,17 +124,18 @@ pub trait Purchases: Send + Sync {
         Ok(self.quantity(history, Quantity::Alive { ahead: span("ahead", ahead)? }))
     }
 
-    /// Expected purchases of one customer in the `periods` after T.
+    /// Expected purchases of one customer in the `periods` after T. Those of a new customer are infinite, and an
+    /// [`Error::Option`], of a `ParetoGGG` with t ≤ 1.
     fn expected_purchases(&self, frequency: f64, recency: f64, age: f64, periods: f64) -> Result<f64> {
         let history = history(self, frequency, recency, age)?;
-        Ok(self.quantity(history, Quantity::Purchases { periods: span("periods", periods)? }))
+        mean(self.quantity(history, Quantity::Purchases { periods: span("periods", periods)? }))
     }
 
     /// Expected purchases of one customer after T for ever, discounted by
     /// 1 + `discount_rate` a period: DERT, DECT (Fader, Hardie & Lee 2005).
     fn residual_purchases(&self, frequency: f64, recency: f64, age: f64, discount_rate: f64) -> Result<f64> {
         let history = history(self, frequency, recency, age)?;
-        Ok(self.quantity(history, Quantity::residual(discount_rate)?))
+        mean(self.quantity(history, Quantity::residual(discount_rate)?))
     }
 
     /// P(n purchases in the `periods` after T), n = 0 … `most`, of one customer.
@@ -269,6 +270,17 @@ pub(in crate::clv) fn buying_level(name: &str, level: f64) -> Result<f64> {
             format!("{level} is not a level between 0 and 1, such as 0.5 for the median"),
         ))
     }
+}
+
+/// A number of purchases that has a mean. Only bursts have none: of regularity k they have some 1/k purchases.
+fn mean(purchases: f64) -> Result<f64> {
+    if purchases.is_finite() {
+        return Ok(purchases);
+    }
+    let reason = "expects infinitely many purchases of a new customer: with t of 1 or less the mean of 1/k, the purchases \
+                  of a burst, is infinite; ask for probabilities or for quantiles (purchase_interval, next_purchase), or of \
+                  customers with a history";
+    Err(Error::option("t", reason))
 }
 
 pub(super) fn without_covariates(name: &str) -> Error {
