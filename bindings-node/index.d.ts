@@ -1588,7 +1588,10 @@ export declare namespace clv {
     value?: string | null
     /** The unit of recency and T: a span, or `"month"`, `"quarter"` or `"year"` of the calendar. Default `"1d"`. */
     period?: Duration
-    /** Orders of one customer within one grain are one purchase. Default `"1d"`. */
+    /**
+     * Orders of one customer within one grain are one purchase: a span, or `"month"`, `"quarter"` or `"year"`, which
+     * with the same `period` are the opportunities of `BetaGeoBetaBinomial`. Default `"1d"`.
+     */
     grain?: Duration
     /** The last moment observed; the last order by default. */
     observationEnd?: Date | string
@@ -1724,7 +1727,7 @@ export declare namespace clv {
   export interface PredictOptions extends HistoryOptions {
     /** How many periods ahead, or a span of time, where the model knows its period. Default 1. */
     periods?: Horizon
-    /** Level of an interval for the uncertainty of the parameters, such as 0.95. */
+    /** Level of an interval for the uncertainty of the parameters, such as 0.95: `_low` and `_high` of what is said. */
     interval?: number
     /** Level of an interval for the purchases themselves: purchases_low, purchases_high. */
     purchaseInterval?: number
@@ -1736,6 +1739,8 @@ export declare namespace clv {
     nextPurchase?: number
     /** Also the purchase rate while alive: purchase_rate. */
     rate?: boolean
+    /** Also the probabilities of 0, 1, … so many purchases in the coming periods: probability_0, …; 1000 at most. */
+    probabilities?: number
     /**
      * Also the posterior of the customer's own purchase rate, alive or not (own_rate, own_rate_sd), and of the own
      * dropout (own_dropout, own_dropout_sd): the probability after a purchase (BG laws) or at an opportunity (BG/BB),
@@ -1796,6 +1801,10 @@ export declare namespace clv {
     k?: number
     /** Weight of an L2 penalty on log parameters. Default 0. */
     penalty?: number
+    /** What explains purchases and dropout, whose columns `backtestOf` is given. None by default. */
+    covariates?: Covariates
+    /** Level of an interval of what is expected in all, such as 0.9: expected_low, expected_high. */
+    interval?: number
     /** The ends of the calibration periods. */
     origins: (Date | string)[]
     /** How long each forecast is. Default 90 days. */
@@ -1836,6 +1845,8 @@ export declare namespace clv {
     period?: Duration
     /** Weight of an L2 penalty on log parameters. Default 0. */
     penalty?: number
+    /** What explains purchases and dropout in every model; criteria count the coefficients. None by default. */
+    covariates?: Covariates
     /** Rows that cannot be. Default `"error"`. */
     onInvalid?: OnInvalid
   }
@@ -1921,10 +1932,20 @@ export declare namespace clv {
     T?: string
     /** How many periods ahead, or a span of time, where the model knows its period. Default 1. */
     periods?: Horizon
-    /** Level of the intervals of expected_purchases and p_alive. Default 0.9. */
+    /** Level of the intervals of all but the purchases themselves. Default 0.9. */
     level?: number
     /** Level of an interval for the purchases themselves: purchases_low, purchases_high. */
     purchaseInterval?: number
+    /** Also P(alive) so many periods, or so long, after T: p_alive_ahead. */
+    ahead?: Horizon
+    /** Also purchases for ever, discounted by this rate, per period or per its span (DERT): residual_purchases. */
+    discountRate?: DiscountRate
+    /** Also the time until the next purchase, its quantile of this level: next_purchase. */
+    nextPurchase?: number
+    /** Also the purchase rate while alive: purchase_rate. */
+    rate?: boolean
+    /** Also the probabilities of 0, 1, … so many purchases in the coming periods: probability_0, …; 1000 at most. */
+    probabilities?: number
     /** Predict with at most so many draws, evenly spaced. Default 400. */
     mostDraws?: number
     /** Column of `log_intervals`, for draws of `ParetoGGG`. Default: the one of that name, where it is there. */
@@ -2033,6 +2054,20 @@ export declare namespace clv {
     sources?: Sources
   }
 
+  /** Options of `DynamicParetoNBD.lifetimeValue`. */
+  export interface DynamicLifetimeOptions {
+    /** How many periods after the end of observation are valued, or a span of a whole number of them. Default 52. */
+    periods?: Horizon
+    /** Discount rate, per period of the model or per its own span. Default 0. */
+    discountRate?: DiscountRate
+    /** Share of the spend that is profit. Default 1. */
+    margin?: number
+    /** Level of an interval of the value for the uncertainty of the parameters of both models. */
+    interval?: number
+    /** How the frames are read. */
+    sources?: Sources
+  }
+
   /** What models along covariates share; a row of covariates holds from its time to the customer's next one. */
   abstract class DynamicModel<FitOptions> {
     constructor(options?: FitOptions & RunOptions)
@@ -2066,12 +2101,23 @@ export declare namespace clv {
     predict(orders: FrameInput, along: FrameInput, options?: DynamicPredictOptions & RunOptions): Promise<Frame>
     /** The same of customers who are new at the time of their first row of `along`. */
     newCustomers(along: FrameInput, options?: DynamicPredictOptions & RunOptions): Promise<Frame>
+    /**
+     * The discounted value of each customer's coming purchases, by what `along` says of then: customer,
+     * expected_purchases, p_alive, expected_spend, lifetime_value. A `DynamicGammaGamma` values each purchase by what
+     * holds when it is made; `along` then has the covariates of both models.
+     */
+    lifetimeValue(
+      spend: GammaGamma | DynamicGammaGamma,
+      orders: FrameInput,
+      along: FrameInput,
+      options?: DynamicLifetimeOptions & RunOptions,
+    ): Promise<Frame>
   }
 
   /** Gamma–Gamma whose purchases are worth more or less by what holds at their time, and by the purchase rate. */
   export class DynamicGammaGamma extends DynamicModel<DynamicSpendFitOptions> {
     /** The expected value of a purchase in the coming periods: customer, expected_spend. */
-    predict(orders: FrameInput, along: FrameInput, options?: { periods?: Horizon; sources?: Sources } & RunOptions): Promise<Frame>
+    predict(orders: FrameInput, along: FrameInput, options?: { periods?: Horizon; interval?: number; sources?: Sources } & RunOptions): Promise<Frame>
   }
 
   /** What all models of purchases and dropout share; times are in the model's periods. */
@@ -2219,6 +2265,8 @@ export declare namespace clv {
     margin?: number
     /** Level of an interval of the value for the uncertainty of the parameters, such as 0.9. */
     interval?: number
+    /** Of draws, at most so many are looked at, evenly spaced. Default 400. */
+    mostDraws?: number
   }
 
   /** What `clv.likelihoodRatio` finds. */
@@ -3196,7 +3244,8 @@ export declare namespace clv {
 
   /**
    * The discounted value of every customer over the coming periods: customer,
-   * expected_purchases, p_alive, expected_spend, lifetime_value.
+   * expected_purchases, p_alive, expected_spend, lifetime_value; with `interval`
+   * also lifetime_value_low, lifetime_value_high.
    */
   export function lifetimeValue(model: PurchaseModel, spend: GammaGamma, rfm: FrameInput, options?: LifetimeOptions & RunOptions): Promise<Frame>
 
@@ -3215,9 +3264,13 @@ export declare namespace clv {
   /**
    * Fits a model at several origins and compares each forecast with what came:
    * origin, customers, repeats, log_likelihood, actual, expected, bias,
-   * relative_bias, mae, rmse, spearman, gini_normalised, verdict.
+   * relative_bias, mae, rmse, spearman, gini_normalised, verdict; with
+   * `interval` also expected_low, expected_high.
    */
   export function backtest(orders: FrameInput, options: BacktestOptions & RunOptions): Promise<Frame>
+
+  /** The same of a model with covariates, which `customers` has, one row a customer. */
+  export function backtestOf(orders: FrameInput, customers: FrameInput, options: BacktestOptions & RunOptions): Promise<Frame>
 
   /**
    * Fits several models of purchases to the same customers and judges them:
@@ -3322,10 +3375,12 @@ export declare namespace clv {
     fitTable(): Frame
     /**
      * Means over the draws, with intervals of the uncertainty of the parameters: customer,
-     * expected_purchases, p_alive, each with `_low` and `_high`; with `purchaseInterval` also
-     * purchases_low, purchases_high.
+     * expected_purchases, p_alive, and what else is asked for, each with `_low` and `_high`; with
+     * `purchaseInterval` also purchases_low, purchases_high.
      */
     predict(rfm: FrameInput, options?: PosteriorPredictOptions & RunOptions): Promise<Frame>
+    /** `lifetimeValue` by draws: means over them, and with `interval` quantiles of the value. */
+    lifetimeValue(spend: GammaGamma, rfm: FrameInput, options?: LifetimeOptions & RunOptions): Promise<Frame>
     /**
      * Whether the model produces customers like these (posterior predictive checks): statistic (`share_0`, …
      * `share_7_or_more`, `mean`, `variance`, and of laws of purchases at random `bought_lately`), observed,

@@ -59,6 +59,13 @@ function dynamic(DynamicModel) {
     }
     classes[name] = Class
   }
+  // A model of spend knows covariates or does not.
+  const value = function lifetimeValue(spend, orders, along, options) {
+    return spend instanceof DynamicModel
+      ? this.valueAlong(spend, orders, along, options)
+      : this.valueBy(spend, orders, along, options)
+  }
+  Object.defineProperty(classes.DynamicParetoNBD.prototype, 'lifetimeValue', { value, configurable: true, writable: true })
   return classes
 }
 

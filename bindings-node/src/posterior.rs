@@ -1,11 +1,13 @@
 //! Draws of the parameters of models of purchases.
 
+use headwater::clv::LifetimeOptions;
 use headwater::clv::posterior::Posterior as CorePosterior;
 use headwater::column::Dropped;
 use napi::bindgen_prelude::{Uint8Array, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
 
+use crate::clv::GammaGamma;
 use crate::frame::Frame;
 use crate::intake::Input;
 use crate::job::{self, Call, Slot};
@@ -100,14 +102,37 @@ impl Posterior {
     }
 
     /// Means over the draws, with intervals of the uncertainty of the parameters: customer,
-    /// expected_purchases, p_alive, each with `_low` and `_high`; with `purchaseInterval` also
-    /// purchases_low, purchases_high.
+    /// expected_purchases, p_alive, and what else is asked for, each with `_low` and `_high`; with
+    /// `purchaseInterval` also purchases_low, purchases_high.
     #[napi(
         ts_args_type = "rfm: FrameInput, options?: PosteriorPredictOptions & RunOptions",
         ts_return_type = "Promise<Frame>"
     )]
     pub fn predict<'e>(&self, env: &'e Env, rfm: Unknown<'e>, options: Unknown<'e>) -> Result<Unknown<'e>> {
         self.report(env, "predict", Some(rfm), options)
+    }
+
+    /// `lifetimeValue` by draws: means over them, and with `interval` quantiles of the value.
+    #[napi(
+        ts_args_type = "spend: GammaGamma, rfm: FrameInput, options?: LifetimeOptions & RunOptions",
+        ts_return_type = "Promise<Frame>"
+    )]
+    pub fn lifetime_value<'e>(
+        &self,
+        env: &'e Env,
+        spend: &GammaGamma,
+        rfm: Unknown<'e>,
+        options: Unknown<'e>,
+    ) -> Result<Unknown<'e>> {
+        let (draws, spend) = (self.slot.clone(), spend.slot.clone());
+        let prepare = |call: &Call<'e>| {
+            let (options, rfm) = (call.options::<LifetimeOptions>()?, call.columns(rfm)?);
+            let (draws, spend) = job::now(env, || Ok((draws.get()?, spend.get()?)))?;
+            Ok(move |run: &headwater::Run| draws.lifetime_value(&spend, &rfm.columns()?, &options, run))
+        };
+        job::start(env, options, prepare, |found| {
+            Frame::new(found.table()).and("dropped", found.dropped().table())
+        })
     }
 
     /// Whether the model produces customers like these (posterior predictive checks): statistic (`share_0`, …

@@ -35,6 +35,11 @@ class Posterior(Fitted):
     #: The columns of covariates.
     covariates_: Sequence[str] = ()
 
+    @property
+    def _intervals(self) -> str | None:
+        """The column of the times between purchases that the draws read."""
+        return _intervals(self.model)
+
     def _params(self) -> dict[str, Any]:
         return {"model": self.model, "method": self.method}
 
@@ -82,6 +87,11 @@ class Posterior(Fitted):
         *,
         level: float = 0.9,
         purchase_interval: float | None = None,
+        ahead: _call.Horizon | None = None,
+        discount_rate: _call.Discount | None = None,
+        next_purchase: float | None = None,
+        rate: bool = False,
+        probabilities: int | None = None,
         most_draws: int = 400,
         customer: str = "customer",
         frequency: str = "frequency",
@@ -107,6 +117,8 @@ class Posterior(Fitted):
             The level of the intervals, which are the uncertainty of the parameters.
         purchase_interval : float, optional
             The level of an interval for the purchases themselves.
+        ahead, discount_rate, next_purchase, rate, probabilities
+            As in the ``predict`` of models of purchases.
         most_draws : int, default 400
             Predict with at most so many draws, evenly spaced.
         customer, frequency, recency, T : str
@@ -122,7 +134,9 @@ class Posterior(Fitted):
         Returns
         -------
         frame
-            customer, expected_purchases and p_alive, each with ``_low`` and ``_high``; with
+            customer, expected_purchases and p_alive, each with ``_low`` and ``_high``, and so what else is
+            asked for: p_alive_ahead, residual_purchases, next_purchase (when the mean of the probability to
+            have bought again, and its limits, reach the level), purchase_rate, probability_0, …; with
             ``purchase_interval`` purchases_low, purchases_high.
         """
         options = {
@@ -133,12 +147,17 @@ class Posterior(Fitted):
             "periods": periods,
             "level": level,
             "purchase_interval": purchase_interval,
+            "ahead": ahead,
+            "discount_rate": discount_rate,
+            "next_purchase": next_purchase,
+            "rate": rate or None,
+            "probabilities": probabilities,
             "most_draws": most_draws,
             "log_intervals": log_intervals,
             "period": period,
             "on_invalid": on_invalid,
         }
-        intervals = log_intervals or _intervals(self.model)
+        intervals = log_intervals or self._intervals
         data, make = _frames.take(rfm, [customer, frequency, recency, T, intervals, *self.covariates_])
         run = _call.run(0, threads, progress)
         found = dict(_core.clv_report(self._fitted, "predict", _call.options(options), run, data))
