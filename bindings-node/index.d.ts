@@ -2102,6 +2102,11 @@ export declare namespace clv {
     /** The same of customers who are new at the time of their first row of `along`. */
     newCustomers(along: FrameInput, options?: DynamicPredictOptions & RunOptions): Promise<Frame>
     /**
+     * Actual and expected repeat purchases, period after period: period_end, actual, expected, actual_cumulative,
+     * expected_cumulative; with `interval` their bounds.
+     */
+    tracking(orders: FrameInput, along: FrameInput, options?: { interval?: number; sources?: Sources } & RunOptions): Promise<Frame>
+    /**
      * The discounted value of each customer's coming purchases, by what `along` says of then: customer,
      * expected_purchases, p_alive, expected_spend, lifetime_value. A `DynamicGammaGamma` values each purchase by what
      * holds when it is made; `along` then has the covariates of both models.

@@ -156,6 +156,9 @@ def test_customers_are_valued_along_time():
         worth["expected_purchases"], worth["expected_spend"], worth["lifetime_value"], strict=True
     ):
         assert 0 < value <= 0.5 * purchases * spend_each
+    tracked = columns(model.tracking(orders, seasons, interval=0.9, **given))
+    assert tracked["actual_cumulative"][-1] == len(orders["customer"]) - 150
+    assert tracked["expected_cumulative_low"][-1] < tracked["expected_cumulative"][-1]
     plain = hw.clv.GammaGamma.from_params(6.25, 3.74, 15.44)
     worth = columns(model.lifetime_value(plain, orders, seasons, periods=8, **given))
     for purchases, spend_each, value in zip(

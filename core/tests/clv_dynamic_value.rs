@@ -5,11 +5,12 @@ mod support;
 
 use headwater::clv::dynamic::{
     DynamicGammaGamma, DynamicGammaGammaModel, DynamicLifetimeOptions, DynamicParetoNbd,
-    DynamicParetoNbdModel, DynamicPredictOptions, DynamicSpend, DynamicSpendOptions, Sources,
+    DynamicParetoNbdModel, DynamicPredictOptions, DynamicSpend, DynamicSpendOptions, DynamicTrackingOptions,
+    Sources,
 };
 use headwater::clv::{
-    self, Covariates, GammaGammaOptions, LifetimeOptions, PurchaseOptions, SummarizeOptions, When,
-    gamma_gamma,
+    self, Covariates, GammaGammaOptions, LifetimeOptions, PurchaseOptions, SummarizeOptions, TrackingOptions,
+    When, gamma_gamma,
 };
 use headwater::column::{Columns, Data, Duration};
 use headwater::{Result, Run, Table};
@@ -225,6 +226,70 @@ fn each_purchase_is_valued_by_what_holds_when_it_is_made() -> Result<()> {
         }
         assert!(gamma > 0.2, "{gamma}");
     }
+    Ok(())
+}
+
+#[test]
+fn covariates_that_do_not_change_are_tracked_as_by_the_static_model() -> Result<()> {
+    let run = Run::new();
+    let market = simulate(200, 8, false);
+    let dynamic = purchases(&market, Covariates::new(["price"], ["price"]))?;
+    let how = SummarizeOptions {
+        period: Duration::from_days(7).into(),
+        observation_end: sources().observation_end,
+        ..SummarizeOptions::default()
+    };
+    let rfm = clv::summarize(&market.orders(), &how, &run)?;
+    let price = |row| market.price[rfm.customer.get(row).unwrap().parse::<usize>().unwrap()];
+    let frame = Columns::from(rfm.table()).with("price", (0..rfm.len()).map(price).collect::<Vec<f64>>());
+    let fit = PurchaseOptions {
+        covariates: Some(Covariates::new(["price"], ["price"])),
+        period: Some(Duration::from_days(7).into()),
+        ..PurchaseOptions::default()
+    };
+    let (fixed, _) = clv::fit_purchases("clv.ParetoNBD", &frame, &fit, &run)?;
+    let ask = DynamicTrackingOptions { interval: Some(0.9), sources: sources() };
+    let track = |run: &Run| dynamic.tracking(&market.orders(), &market.covariates(), &ask, run);
+    let found = track(&run)?.table();
+    assert_eq!(found, track(&Run::new().threads(1))?.table());
+    let ask = TrackingOptions {
+        interval: Some(0.9),
+        observation_end: sources().observation_end,
+        ..TrackingOptions::default()
+    };
+    let want = clv::tracking_of(&market.orders(), &frame, &*fixed, &ask, &run)?.table();
+    assert_eq!(found.rows(), want.rows());
+    assert_eq!(found.i64s("period_end"), want.i64s("period_end"));
+    assert_eq!(column(&found, "actual"), column(&want, "actual"));
+    for name in
+        ["expected", "expected_cumulative", "expected_low", "expected_high", "expected_cumulative_high"]
+    {
+        for (a, b) in column(&found, name).iter().zip(column(&want, name)) {
+            assert!((a - b).abs() < 1e-4 * (1.0 + b), "{name}: {a} for {b}");
+        }
+    }
+    Ok(())
+}
+
+/// Other customers of the same market lie as far from what is expected as the bounds say.
+#[test]
+fn purchases_stray_as_bounds_say() -> Result<()> {
+    let run = Run::new();
+    let model = purchases(&simulate(2_000, 77, true), Covariates::new(["season"], ["price"]))?;
+    let ask = DynamicTrackingOptions { interval: Some(0.9), sources: sources() };
+    let mut squares = [0.0; 3];
+    for seed in 0..40 {
+        let market = simulate(120, 500 + seed, true);
+        let table = model.tracking(&market.orders(), &market.covariates(), &ask, &run)?.table();
+        // The middle of the first season, after it, and all.
+        for (square, (name, at)) in squares.iter_mut().zip([("", 16), ("", 24), ("_cumulative", WEEKS - 1)]) {
+            let of = |what: &str| column(&table, &format!("{what}{name}"))[at];
+            let high = column(&table, &format!("expected{name}_high"))[at];
+            *square += ((of("actual") - of("expected")) / (high - of("expected")) * 1.6449).powi(2) / 40.0;
+        }
+    }
+    // The mean of 40 squares of standard normals has a standard deviation of 0.22.
+    assert!(squares.iter().all(|square| (0.45..1.6).contains(square)), "{squares:?}");
     Ok(())
 }
 

@@ -89,7 +89,7 @@ class _Dynamic(_Likelihood):
         text = _call.options(options | {"sources": given})
         found = dict(_core.clv_dynamic_report(self._fitted, name, data, along, text, run))
         _frames.tell(report, make or make_along, dropped=found["dropped"], level=4)
-        return (make or make_along)(found["predict"])
+        return (make or make_along)(found["tracking" if name == "tracking" else "predict"])
 
 
 def _there(frame: Any, columns: list[str | None]) -> list[str | None]:
@@ -239,6 +239,37 @@ class DynamicParetoNBD(_Dynamic):
         options = {"periods": periods, "interval": interval, "discount_rate": discount_rate}
         run = _call.run(0, threads, progress)
         return self._ask("new_customers", None, along, options, sources, report, run)
+
+    def tracking(
+        self,
+        orders: Any,
+        along: Any,
+        *,
+        interval: float | None = None,
+        report: MutableMapping[str, Any] | None = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+        **sources: Unpack[Sources],
+    ) -> Any:
+        """Actual and expected repeat purchases of all customers, period after period, as of `tracking`.
+
+        Parameters
+        ----------
+        orders, along : frame
+            As in `fit`. Give orders beyond those that the model was fitted on, and the rest is a forecast.
+        interval : float, optional
+            The level of bounds within which actual purchases lie if the model is right, such as 0.9.
+        report, threads, progress, **sources
+            As in `summarize` and `fit`.
+
+        Returns
+        -------
+        frame
+            period_end, actual, expected, actual_cumulative, expected_cumulative; with ``interval``
+            expected_low, expected_high, expected_cumulative_low, expected_cumulative_high.
+        """
+        run = _call.run(0, threads, progress)
+        return self._ask("tracking", orders, along, {"interval": interval}, sources, report, run)
 
     def lifetime_value(
         self,

@@ -65,6 +65,17 @@ class DynamicParetoNBD(_Dynamic):
         progress: _call.Progress = None,
         **sources: Unpack[Sources],
     ) -> Any: ...
+    def tracking(
+        self,
+        orders: Any,
+        along: Any,
+        *,
+        interval: float | None = None,
+        report: MutableMapping[str, Any] | None = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+        **sources: Unpack[Sources],
+    ) -> Any: ...
     def lifetime_value(
         self,
         spend: GammaGamma | DynamicGammaGamma,

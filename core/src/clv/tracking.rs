@@ -100,6 +100,16 @@ pub struct CohortTracking {
 }
 
 impl Tracking {
+    /// Of all customers, by the ends of periods: actual and expected up to there.
+    pub(super) fn new(
+        period_end: Vec<i64>,
+        [actual_cumulative, expected_cumulative]: [Vec<f64>; 2],
+        bounds: Option<Bounds>,
+        dropped: Dropped,
+    ) -> Self {
+        Self { period_end, actual_cumulative, expected_cumulative, cohorts: None, bounds, dropped }
+    }
+
     /// A frame: period_end, actual, expected, actual_cumulative, expected_cumulative;
     /// with `interval` also expected_low, expected_high, expected_cumulative_low and
     /// expected_cumulative_high.

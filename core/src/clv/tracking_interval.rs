@@ -125,6 +125,11 @@ pub(super) struct Spread {
 }
 
 impl Spread {
+    /// Of this variance by chance, and with these slopes.
+    pub(super) fn new(chance: Sum, slopes: Vec<f64>) -> Self {
+        Self { chance, slopes }
+    }
+
     pub(super) fn merge(&mut self, other: &Self) {
         self.chance.merge(other.chance);
         self.slopes.resize(self.slopes.len().max(other.slopes.len()), 0.0);
@@ -237,8 +242,12 @@ pub(super) struct Bounds {
 impl Bounds {
     /// `z`: the quantile of the standard normal that bounds reach to; of single periods and of those
     /// up to their end.
-    pub(super) fn new(model: &dyn Purchases, z: f64, [periods, cumulative]: &[Vec<Spread>; 2]) -> Self {
-        let covariance = covariance(model);
+    pub(super) fn new(model: &dyn Purchases, z: f64, spreads: &[Vec<Spread>; 2]) -> Self {
+        Self::by(covariance(model), z, spreads)
+    }
+
+    /// The same by the covariance of what the slopes are on.
+    pub(super) fn by(covariance: &[Vec<f64>], z: f64, [periods, cumulative]: &[Vec<Spread>; 2]) -> Self {
         let each = |spread: &[Spread]| spread.iter().map(|s| s.deviation(covariance)).collect();
         Self { z, periods: each(periods), cumulative: each(cumulative) }
     }

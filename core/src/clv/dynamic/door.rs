@@ -82,6 +82,7 @@ impl Dynamic {
     /// | --- | --- | --- | --- |
     /// | `predict` | both | orders, covariates | [`DynamicParetoNbdModel::predict`], [`DynamicGammaGammaModel::predict`] |
     /// | `new_customers` | purchases | covariates | [`DynamicParetoNbdModel::new_customers`] |
+    /// | `tracking` | purchases | orders, covariates | [`DynamicParetoNbdModel::tracking`] |
     pub fn report(
         &self,
         name: &str,
@@ -97,6 +98,11 @@ impl Dynamic {
             }
             (Self::Pareto(model), "new_customers") => {
                 model.new_customers(covariates, &parse(options)?, run)?
+            }
+            (Self::Pareto(model), "tracking") => {
+                let orders = orders.ok_or_else(needed)?;
+                let found = model.tracking(orders, covariates, &parse(options)?, run)?;
+                return Ok(vec![("tracking", found.table()), ("dropped", found.dropped().table())]);
             }
             (Self::Spend(model), "predict") => {
                 model.predict(orders.ok_or_else(needed)?, covariates, &parse(options)?, run)?

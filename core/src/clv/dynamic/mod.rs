@@ -25,6 +25,7 @@ mod predict;
 mod spend;
 mod spend_model;
 mod timeline;
+mod tracking;
 mod value;
 
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,7 @@ pub use pareto::DynamicParetoNbd;
 pub use predict::DynamicPredictOptions;
 pub use spend::DynamicGammaGamma;
 pub use spend_model::{DynamicGammaGammaModel, DynamicSpendOptions};
+pub use tracking::DynamicTrackingOptions;
 pub use value::{DynamicLifetimeOptions, DynamicSpend};
 
 use super::summarize::{Refunds, When};

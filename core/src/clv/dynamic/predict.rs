@@ -277,6 +277,24 @@ impl Living {
         out
     }
 
+    /// By the end of each piece to come, of a customer who is sure to be alive before them: the clock of buying A, ∫ S dA
+    /// and ∫ A S dA.
+    pub(super) fn moments(&self, coming: &[(u32, f64)], course: &Course<'_>, at: &[f64]) -> Vec<[f64; 3]> {
+        let &Self { s, start, .. } = self;
+        let (mut out, mut sums) = (Vec::with_capacity(coming.len()), [0.0; 3]);
+        self.walk(coming, course, at, |stretch| {
+            let &Stretch { buying, leaving, passed, length, lived, .. } = stretch;
+            let survived = |u: f64| exp(-s * ln_1p((passed + leaving * u) / start));
+            let grown = ln_1p(leaving * length / (start + passed));
+            let inside = integrate(0.0, length, (1.0 + grown) as usize, |u| u * survived(u));
+            sums[2] += sums[0] * lived + buying * buying * inside;
+            sums[1] += lived;
+            sums[0] += buying * length;
+            out.push(sums);
+        });
+        out
+    }
+
     /// The pieces to come; what is returned has passed by their end, by the clock of leaving.
     fn walk(
         &self,

@@ -132,6 +132,8 @@ pub(super) struct Lives {
     pub(super) pieces: Vec<(u32, f64)>,
     /// Places of the repeat purchases and their amounts, likewise.
     pub(super) purchases: Vec<(u32, f64)>,
+    /// Their times, in microseconds.
+    pub(super) times: Vec<i64>,
     pub(super) dropped: Dropped,
 }
 
@@ -143,8 +145,9 @@ pub(super) struct Life {
     pub(super) pieces: [usize; 3],
     /// Purchases: from and to.
     pub(super) purchases: [usize; 2],
-    /// Rows of covariates, and the end of observation in microseconds.
+    /// Rows of covariates, and the first purchase and the end of observation in microseconds.
     pub(super) places: (u32, u32),
+    pub(super) birth: i64,
     pub(super) end: i64,
     pub(super) recency: f64,
     pub(super) age: f64,
@@ -154,7 +157,7 @@ impl Life {
     /// Of a customer who is new.
     pub(super) fn new(places: (u32, u32), birth: i64) -> Self {
         let (frequency, recency, age) = (0, 0.0, 0.0);
-        Self { frequency, pieces: [0; 3], purchases: [0; 2], places, end: birth, recency, age }
+        Self { frequency, pieces: [0; 3], purchases: [0; 2], places, birth, end: birth, recency, age }
     }
 }
 
@@ -200,6 +203,7 @@ impl Lives {
             each: Vec::new(),
             pieces: Vec::new(),
             purchases: Vec::new(),
+            times: Vec::new(),
             dropped: read.dropped,
         };
         let mut kept = Vec::new();
@@ -237,12 +241,14 @@ impl Lives {
             let bought = out.purchases.len();
             for (visit, value) in visits.list.iter().skip(1) {
                 out.purchases.push((timeline.place_at(places, at(*visit)), *value));
+                out.times.push(at(*visit));
             }
             out.each.push(Life {
                 frequency: (visits.list.len() - 1) as u32,
                 pieces: [first_piece, split, stop],
                 purchases: [bought, out.purchases.len()],
                 places,
+                birth: at(birth),
                 end: at(end),
                 recency: (at(last) - at(birth)) as f64 / period,
                 age: (at(end) - at(birth)) as f64 / period,
