@@ -135,14 +135,8 @@ impl SeasonalClock {
             run,
         )?;
         let plan = Plan::new(how, read.times.iter().copied().min(), read.times.iter().copied().max())?;
-        let events = Events::sort(
-            &read.customer,
-            &read.times,
-            read.values.as_deref(),
-            how.grain.into(),
-            plan.end,
-            run,
-        )?;
+        let events =
+            Events::sort(&read.customer, &read.times, read.values.as_deref(), how.grain, plan.end, run)?;
         let end = plan.split.unwrap_or(plan.end);
         let (mut found, mut days, mut visits) = (Vec::new(), Vec::new(), Visits::default());
         for code in 0..events.starts.len() - 1 {

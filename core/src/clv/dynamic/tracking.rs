@@ -61,7 +61,7 @@ impl Expected {
 
     fn merge(mut self, other: Self) -> Self {
         let sums = |into: &mut [Sum], from: Vec<Sum>| {
-            into.iter_mut().zip(from).for_each(|(into, from)| into.merge(from))
+            into.iter_mut().zip(from).for_each(|(into, from)| into.merge(from));
         };
         sums(&mut self.cumulative, other.cumulative);
         for (into, from) in self.chance.iter_mut().zip(other.chance) {

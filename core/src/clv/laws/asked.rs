@@ -128,8 +128,8 @@ impl Asked {
             }
             What::Next(level) => {
                 let bought = |t: f64| {
-                    let none = |m: &Box<dyn Purchases>| m.probabilities_of(history, t, 0).first().copied();
-                    summed(models.iter().map(|m| 1.0 - none(m).unwrap_or(1.0)).collect())
+                    let none = |m: &dyn Purchases| m.probabilities_of(history, t, 0).first().copied();
+                    summed(models.iter().map(|m| 1.0 - none(&**m).unwrap_or(1.0)).collect())
                 };
                 let discrete = models.first().is_some_and(|m| m.is_discrete());
                 // Who buys more surely buys sooner: the upper limit of the chance gives the lower one of the time.
