@@ -76,7 +76,7 @@ impl Expected {
 
 impl DynamicParetoNbdModel {
     /// Actual and expected repeat purchases since the first order of the frame, period after period of the model: what
-    /// [`tracking`](crate::clv::tracking) says of laws without covariates that change. Each customer is expected to do what
+    /// [`tracking`](fn@crate::clv::tracking) says of laws without covariates that change. Each customer is expected to do what
     /// the law says along its own covariates, whatever happened.
     ///
     /// With `interval`, bounds tell how far actual purchases stray from those expected though the model is right, by the
@@ -96,7 +96,8 @@ impl DynamicParetoNbdModel {
         let grain = sources.grain.micros();
         let start = lives.each.iter().map(|life| life.birth).min().unwrap_or_default();
         let last = lives.each.first().map_or(start, |life| life.end).saturating_add(grain);
-        let periods = last.saturating_sub(start).div_euclid(period) + i64::from((last - start) % period > 0);
+        let whole = last.saturating_sub(start);
+        let periods = whole.div_euclid(period) + i64::from(whole.rem_euclid(period) > 0);
         let Some(periods) = usize::try_from(periods).ok().filter(|periods| *periods <= 100_000) else {
             return Err(Error::option("period", format!("gives {periods} steps; 100,000 are the most")));
         };
@@ -147,7 +148,12 @@ impl DynamicParetoNbdModel {
         let (mut coming, mut of) = (Vec::new(), Vec::new());
         let mut from = life.birth;
         for (k, end) in ends.iter().enumerate().filter(|(_, end)| **end > life.birth) {
-            coming.extend(timeline.coming(life.places, from, end - from, self.period.micros() as f64));
+            coming.extend(timeline.coming(
+                life.places,
+                from,
+                end.saturating_sub(from),
+                self.period.micros() as f64,
+            ));
             of.resize(coming.len(), k);
             from = *end;
         }
