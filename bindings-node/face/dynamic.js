@@ -3,11 +3,11 @@
 
 /** Their methods, and whether these take orders. */
 const KINDS = {
-  DynamicParetoNBD: { predict: true, newCustomers: false, tracking: true },
+  DynamicParetoNBD: { predict: true, newCustomers: false, check: true, tracking: true },
   DynamicGammaGamma: { predict: true },
 }
 
-const REPORTS = { predict: 'predict', newCustomers: 'new_customers', tracking: 'tracking' }
+const REPORTS = { predict: 'predict', newCustomers: 'new_customers', check: 'check', tracking: 'tracking' }
 
 const byName = (model, column) =>
   Object.fromEntries(model.table().toRows().map((row) => [row.parameter, row[column]]))

@@ -2054,6 +2054,18 @@ export declare namespace clv {
     sources?: Sources
   }
 
+  /** Options of `DynamicParetoNBD.check`. */
+  export interface DynamicCheckOptions {
+    /** The end of calibration, its grain included. */
+    calibrationEnd: Date | string
+    /** The last bin of frequencies is this many purchases or more. Default 7. */
+    most?: number
+    /** How many bins of recency and of T. Default 8. */
+    bins?: number
+    /** How the frames are read; the holdout ends with `observationEnd`. */
+    sources?: Sources
+  }
+
   /** Options of `DynamicParetoNBD.lifetimeValue`. */
   export interface DynamicLifetimeOptions {
     /** How many periods after the end of observation are valued, or a span of a whole number of them. Default 52. */
@@ -2101,6 +2113,11 @@ export declare namespace clv {
     predict(orders: FrameInput, along: FrameInput, options?: DynamicPredictOptions & RunOptions): Promise<Frame>
     /** The same of customers who are new at the time of their first row of `along`. */
     newCustomers(along: FrameInput, options?: DynamicPredictOptions & RunOptions): Promise<Frame>
+    /**
+     * The forecast beside the holdout after `calibrationEnd`: level, mae, rmse, bias, …; `extras`: byFrequency,
+     * byRecency, byAge, deciles.
+     */
+    check(orders: FrameInput, along: FrameInput, options: DynamicCheckOptions & RunOptions): Promise<Frame>
     /**
      * Actual and expected repeat purchases, period after period: period_end, actual, expected, actual_cumulative,
      * expected_cumulative; with `interval` their bounds.

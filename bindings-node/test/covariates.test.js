@@ -106,6 +106,9 @@ test('covariates along time explain purchases and spend', async () => {
   assert.ok((await spend.predict(orders, along)).column('expected_spend').every((value) => value > 0))
   const tracked = await model.tracking(orders, along, { interval: 0.9 })
   assert.strictEqual(tracked.toRows().at(-1).actual_cumulative, orders.length - 150)
+  const checked = await model.check(orders, along, { calibrationEnd: new Date(270 * DAY), bins: 4 })
+  assert.strictEqual(checked.toRows().length, 3)
+  assert.strictEqual(checked.extras.byAge.toRows().length, 4)
   const weekly = await new hw.clv.DynamicGammaGamma({ covariates: ['season'], period: '7d' }).fit(orders, along)
   const worth = await model.lifetimeValue(weekly, orders, along, { periods: 8, discountRate: 0.01, interval: 0.9 })
   for (const row of worth.toRows()) {

@@ -159,6 +159,10 @@ def test_customers_are_valued_along_time():
     tracked = columns(model.tracking(orders, seasons, interval=0.9, **given))
     assert tracked["actual_cumulative"][-1] == len(orders["customer"]) - 150
     assert tracked["expected_cumulative_low"][-1] < tracked["expected_cumulative"][-1]
+    told = {}
+    checked = columns(model.check(orders, seasons, "1970-09-28", bins=4, report=told, **given))
+    assert checked["level"] == ["customer", "cohort", "total"]
+    assert {"by_frequency", "by_recency", "by_age", "deciles", "dropped"} == set(told)
     plain = hw.clv.GammaGamma.from_params(6.25, 3.74, 15.44)
     worth = columns(model.lifetime_value(plain, orders, seasons, periods=8, **given))
     for purchases, spend_each, value in zip(

@@ -4,7 +4,7 @@
 mod support;
 
 use headwater::clv::dynamic::{
-    DynamicGammaGamma, DynamicGammaGammaModel, DynamicLifetimeOptions, DynamicParetoNbd,
+    DynamicCheckOptions, DynamicGammaGamma, DynamicGammaGammaModel, DynamicLifetimeOptions, DynamicParetoNbd,
     DynamicParetoNbdModel, DynamicPredictOptions, DynamicSpend, DynamicSpendOptions, DynamicTrackingOptions,
     Sources,
 };
@@ -267,6 +267,59 @@ fn covariates_that_do_not_change_are_tracked_as_by_the_static_model() -> Result<
         for (a, b) in column(&found, name).iter().zip(column(&want, name)) {
             assert!((a - b).abs() < 1e-4 * (1.0 + b), "{name}: {a} for {b}");
         }
+    }
+    Ok(())
+}
+
+#[test]
+fn covariates_that_do_not_change_are_checked_as_by_the_static_model() -> Result<()> {
+    let run = Run::new();
+    let market = simulate(300, 8, false);
+    let dynamic = purchases(&market, Covariates::new(["price"], ["price"]))?;
+    let how = SummarizeOptions {
+        period: Duration::from_days(7).into(),
+        calibration_end: Some(When::Micros(28 * WEEK)),
+        observation_end: sources().observation_end,
+        ..SummarizeOptions::default()
+    };
+    let rfm = clv::summarize(&market.orders(), &how, &run)?;
+    let price = |row| market.price[rfm.customer.get(row).unwrap().parse::<usize>().unwrap()];
+    let frame = Columns::from(rfm.table()).with("price", (0..rfm.len()).map(price).collect::<Vec<f64>>());
+    // The static law that was fitted to all the orders, as the dynamic one.
+    let all = clv::summarize(&market.orders(), &SummarizeOptions { calibration_end: None, ..how }, &run)?;
+    let price = |row| market.price[all.customer.get(row).unwrap().parse::<usize>().unwrap()];
+    let told = Columns::from(all.table()).with("price", (0..all.len()).map(price).collect::<Vec<f64>>());
+    let fit = PurchaseOptions {
+        covariates: Some(Covariates::new(["price"], ["price"])),
+        ..PurchaseOptions::default()
+    };
+    let (fixed, _) = clv::fit_purchases("clv.ParetoNBD", &told, &fit, &run)?;
+    let want = fixed.report("check", Some(&frame), r#"{"most": 5, "bins": 4}"#, &run)?;
+    let ask = DynamicCheckOptions {
+        calibration_end: Some(When::Micros(28 * WEEK)),
+        most: 5,
+        bins: 4,
+        sources: sources(),
+    };
+    let check = |ask: &DynamicCheckOptions| dynamic.check(&market.orders(), &market.covariates(), ask, &run);
+    let found = check(&ask)?;
+    for (name, table) in &found[..5] {
+        let want = &want.iter().find(|(other, _)| other == name).unwrap().1;
+        for of in table.columns() {
+            let (Some(a), Some(b)) = (table.f64s(&of.name), want.f64s(&of.name)) else { continue };
+            for (a, b) in a.iter().zip(b) {
+                assert!((a - b).abs() < 1e-4 * (1.0 + b.abs()), "{name} {}: {a} for {b}", of.name);
+            }
+        }
+        assert_eq!(table.rows(), want.rows());
+    }
+    for (wrong, word) in [
+        (DynamicCheckOptions { calibration_end: None, ..ask.clone() }, "calibration_end"),
+        (DynamicCheckOptions { calibration_end: sources().observation_end, ..ask.clone() }, "no holdout"),
+        (DynamicCheckOptions { bins: 0, ..ask }, "bins"),
+    ] {
+        let error = check(&wrong).unwrap_err().to_string();
+        assert!(error.contains(word), "{error}");
     }
     Ok(())
 }

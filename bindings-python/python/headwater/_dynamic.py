@@ -88,8 +88,9 @@ class _Dynamic(_Likelihood):
         along, make_along = _frames.take(covariates, _there(covariates, of_covariates))
         text = _call.options(options | {"sources": given})
         found = dict(_core.clv_dynamic_report(self._fitted, name, data, along, text, run))
-        _frames.tell(report, make or make_along, dropped=found["dropped"], level=4)
-        return (make or make_along)(found["tracking" if name == "tracking" else "predict"])
+        main = found.pop(name if name in found else "predict")
+        _frames.tell(report, make or make_along, level=4, **found)
+        return (make or make_along)(main)
 
 
 def _there(frame: Any, columns: list[str | None]) -> list[str | None]:
@@ -239,6 +240,45 @@ class DynamicParetoNBD(_Dynamic):
         options = {"periods": periods, "interval": interval, "discount_rate": discount_rate}
         run = _call.run(0, threads, progress)
         return self._ask("new_customers", None, along, options, sources, report, run)
+
+    def check(
+        self,
+        orders: Any,
+        along: Any,
+        calibration_end: _call.Moment,
+        *,
+        most: int = 7,
+        bins: int = 8,
+        report: MutableMapping[str, Any] | None = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+        **sources: Unpack[Sources],
+    ) -> Any:
+        """The forecast beside the purchases of a holdout, as of the ``check`` of models of purchases.
+
+        Parameters
+        ----------
+        orders, along : frame
+            As in `fit`, the orders of the holdout among them. Fit the model to those before.
+        calibration_end : str or datetime
+            What each customer is expected to do afterwards, by what was known until then and by ``along``.
+        most : int, default 7
+            The last bin of frequencies is this many purchases or more.
+        bins : int, default 8
+            How many bins of recency and of T.
+        report : dict, optional
+            Is given the frames "by_frequency", "by_recency", "by_age", "deciles" and "dropped".
+        threads, progress, **sources
+            As in `summarize` and `fit`; the holdout ends with ``observation_end``.
+
+        Returns
+        -------
+        frame
+            level, mae, rmse, bias, and for customers spearman, gini, gini_normalised.
+        """
+        options = {"calibration_end": _call.moment(calibration_end), "most": most, "bins": bins}
+        run = _call.run(0, threads, progress)
+        return self._ask("check", orders, along, options, sources, report, run)
 
     def tracking(
         self,

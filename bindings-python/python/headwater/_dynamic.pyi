@@ -65,6 +65,19 @@ class DynamicParetoNBD(_Dynamic):
         progress: _call.Progress = None,
         **sources: Unpack[Sources],
     ) -> Any: ...
+    def check(
+        self,
+        orders: Any,
+        along: Any,
+        calibration_end: _call.Moment,
+        *,
+        most: int = 7,
+        bins: int = 8,
+        report: MutableMapping[str, Any] | None = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+        **sources: Unpack[Sources],
+    ) -> Any: ...
     def tracking(
         self,
         orders: Any,

@@ -7,6 +7,7 @@ use super::door::PurchaseOptions;
 use super::errors::{ForecastErrors, forecast_errors};
 use super::frames::{History as Rows, Roles, intervals_of};
 use super::laws::{Purchases, expected_purchases, opportunities, same_unit};
+use super::rows::RfmSlices;
 use super::unit::Unit;
 use crate::column::{Columns, Intake, Kind, Names, OnInvalid, Sign, Table, Tables, Text, Values};
 use crate::math::sum;
@@ -104,9 +105,7 @@ pub(super) fn check(
     options: &CheckOptions,
     run: &Run,
 ) -> Result<Tables> {
-    if options.most == 0 || options.bins == 0 || options.most > 1000 || options.bins > 1000 {
-        return Err(Error::option("bins", "bins and most must be numbers from 1 to 1000"));
-    }
+    let cut = Cut::new(options.most, options.bins)?;
     let (frequency, recency, age) = (&options.frequency, &options.recency, &options.age);
     let roles = Roles {
         customer: None,
@@ -141,39 +140,69 @@ pub(super) fn check(
             "cannot be read beside the histories: drop the rows that cannot be first",
         ));
     }
-    let slices = rows.slices();
-    let by_frequency: Vec<usize> = slices.frequency.iter().map(|x| (*x as usize).min(options.most)).collect();
-    let edges: Vec<(f64, f64)> = (0..=options.most)
-        .map(|n| (n as f64, if n == options.most { f64::INFINITY } else { n as f64 }))
-        .collect();
-    let (by_recency, recency_edges) = equal_widths(slices.recency, options.bins);
-    let (by_age, age_edges) = equal_widths(slices.age, options.bins);
-    let ages = grouped(&by_age, age_edges.len(), &actual, &expected);
     let named = match &options.cohort {
         Some(name) => Some(Cohorts::read(frame, options, name, actual.len(), run)?),
         None => None,
     };
-    let cohorts = match &named {
-        Some(cohorts) => grouped(&cohorts.of, cohorts.count, &actual, &expected),
-        None => ages.clone(),
-    };
-    let errors = forecast_errors(&actual, &expected)?;
-    let mut tables = vec![
-        ("check", levels(&errors, &cohorts, &actual, &expected)),
-        ("by_frequency", bins(&grouped(&by_frequency, edges.len(), &actual, &expected), &edges)),
-        ("by_recency", bins(&grouped(&by_recency, recency_edges.len(), &actual, &expected), &recency_edges)),
-        ("by_age", bins(&ages, &age_edges)),
-        ("deciles", deciles(&actual, &expected)),
-        ("dropped", rows.dropped.table()),
-    ];
-    if let Some(named) = named {
-        tables.push(("by_cohort", named.table(&cohorts, &actual, &expected)));
-    }
+    let mut tables = cut.tables(&rows.slices(), &actual, &expected, named)?;
+    tables.push(("dropped", rows.dropped.table()));
     Ok(tables)
 }
 
+/// How customers are grouped.
+#[derive(Clone, Copy)]
+pub(super) struct Cut {
+    most: usize,
+    bins: usize,
+}
+
+impl Cut {
+    pub(super) fn new(most: usize, bins: usize) -> Result<Self> {
+        if [most, bins].iter().any(|n| *n == 0 || *n > 1000) {
+            return Err(Error::option("bins", "bins and most must be numbers from 1 to 1000"));
+        }
+        Ok(Self { most, bins })
+    }
+
+    /// The tables of [`check`], by customers' histories, and what they did and were expected to do.
+    pub(super) fn tables(
+        self,
+        rows: &RfmSlices<'_>,
+        actual: &[f64],
+        expected: &[f64],
+        named: Option<Cohorts>,
+    ) -> Result<Tables> {
+        let Self { most, bins: parts } = self;
+        let by_frequency: Vec<usize> = rows.frequency.iter().map(|x| (*x as usize).min(most)).collect();
+        let edges: Vec<(f64, f64)> =
+            (0..=most).map(|n| (n as f64, if n == most { f64::INFINITY } else { n as f64 })).collect();
+        let (by_recency, recency_edges) = equal_widths(rows.recency, parts);
+        let (by_age, age_edges) = equal_widths(rows.age, parts);
+        let ages = grouped(&by_age, age_edges.len(), actual, expected);
+        let cohorts = match &named {
+            Some(cohorts) => grouped(&cohorts.of, cohorts.count, actual, expected),
+            None => ages.clone(),
+        };
+        let errors = forecast_errors(actual, expected)?;
+        let mut tables = vec![
+            ("check", levels(&errors, &cohorts, actual, expected)),
+            ("by_frequency", bins(&grouped(&by_frequency, edges.len(), actual, expected), &edges)),
+            (
+                "by_recency",
+                bins(&grouped(&by_recency, recency_edges.len(), actual, expected), &recency_edges),
+            ),
+            ("by_age", bins(&ages, &age_edges)),
+            ("deciles", deciles(actual, expected)),
+        ];
+        if let Some(named) = named {
+            tables.push(("by_cohort", named.table(&cohorts, actual, expected)));
+        }
+        Ok(tables)
+    }
+}
+
 /// The cohort of each row, in the order of their labels or times.
-struct Cohorts {
+pub(super) struct Cohorts {
     of: Vec<usize>,
     count: usize,
     labels: Values,

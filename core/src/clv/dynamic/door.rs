@@ -82,6 +82,7 @@ impl Dynamic {
     /// | --- | --- | --- | --- |
     /// | `predict` | both | orders, covariates | [`DynamicParetoNbdModel::predict`], [`DynamicGammaGammaModel::predict`] |
     /// | `new_customers` | purchases | covariates | [`DynamicParetoNbdModel::new_customers`] |
+    /// | `check` | purchases | orders, covariates | [`DynamicParetoNbdModel::check`] |
     /// | `tracking` | purchases | orders, covariates | [`DynamicParetoNbdModel::tracking`] |
     pub fn report(
         &self,
@@ -98,6 +99,9 @@ impl Dynamic {
             }
             (Self::Pareto(model), "new_customers") => {
                 model.new_customers(covariates, &parse(options)?, run)?
+            }
+            (Self::Pareto(model), "check") => {
+                return model.check(orders.ok_or_else(needed)?, covariates, &parse(options)?, run);
             }
             (Self::Pareto(model), "tracking") => {
                 let orders = orders.ok_or_else(needed)?;

@@ -17,6 +17,7 @@
 //! a covariate that does not change, and the model is then that of
 //! [`Covariates`](super::Covariates). [`DynamicGammaGamma`] does the same for spend.
 
+mod check;
 mod door;
 mod likelihood;
 mod model;
@@ -30,6 +31,7 @@ mod value;
 
 use serde::{Deserialize, Serialize};
 
+pub use check::DynamicCheckOptions;
 pub use door::Dynamic;
 pub use model::DynamicParetoNbdModel;
 pub use pareto::DynamicParetoNbd;

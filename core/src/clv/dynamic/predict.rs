@@ -46,7 +46,7 @@ impl Default for DynamicPredictOptions {
 }
 
 /// Factors and lengths of the pieces to come.
-type Coming = Vec<(u32, f64)>;
+pub(super) type Coming = Vec<(u32, f64)>;
 
 /// What is said of one customer.
 #[derive(Clone, Copy)]
@@ -140,7 +140,20 @@ impl DynamicParetoNbdModel {
         Ok(CustomerPrediction::new(table, timeline.dropped))
     }
 
-    fn timeline<'a>(
+    /// What is expected of customers in the pieces to come.
+    pub(super) fn expected(
+        &self,
+        timeline: &Timeline<'_>,
+        lives: &Lives,
+        coming: &[Coming],
+        options: &DynamicPredictOptions,
+        run: &Run,
+    ) -> Result<Vec<f64>> {
+        let found = self.answers(timeline, &lives.each, &lives.pieces, coming, options, run)?;
+        Ok(found.each.iter().map(|answer| answer.expected).collect())
+    }
+
+    pub(super) fn timeline<'a>(
         &self,
         covariates: &'a Columns,
         options: &DynamicPredictOptions,
