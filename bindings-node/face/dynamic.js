@@ -3,11 +3,11 @@
 
 /** Their methods, and whether these take orders. */
 const KINDS = {
-  DynamicParetoNBD: { predict: true, newCustomers: false },
+  DynamicParetoNBD: { predict: true, newCustomers: false, check: true, tracking: true },
   DynamicGammaGamma: { predict: true },
 }
 
-const REPORTS = { predict: 'predict', newCustomers: 'new_customers' }
+const REPORTS = { predict: 'predict', newCustomers: 'new_customers', check: 'check', tracking: 'tracking' }
 
 const byName = (model, column) =>
   Object.fromEntries(model.table().toRows().map((row) => [row.parameter, row[column]]))
@@ -59,6 +59,13 @@ function dynamic(DynamicModel) {
     }
     classes[name] = Class
   }
+  // A model of spend knows covariates or does not.
+  const value = function lifetimeValue(spend, orders, along, options) {
+    return spend instanceof DynamicModel
+      ? this.valueAlong(spend, orders, along, options)
+      : this.valueBy(spend, orders, along, options)
+  }
+  Object.defineProperty(classes.DynamicParetoNBD.prototype, 'lifetimeValue', { value, configurable: true, writable: true })
   return classes
 }
 

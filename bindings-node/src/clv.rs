@@ -31,7 +31,8 @@ pub fn summarize<'e>(env: &'e Env, orders: Unknown<'e>, options: Unknown<'e>) ->
 }
 
 /// The discounted value of every customer over the coming periods: customer,
-/// expected_purchases, p_alive, expected_spend, lifetime_value.
+/// expected_purchases, p_alive, expected_spend, lifetime_value; with `interval`
+/// also lifetime_value_low, lifetime_value_high.
 #[napi(
     namespace = "clv",
     ts_args_type = "model: PurchaseModel, spend: GammaGamma, rfm: FrameInput, options?: LifetimeOptions & RunOptions",
@@ -455,7 +456,8 @@ impl PurchaseModel {
 
 /// Fits a model at several origins and compares each forecast with what came:
 /// origin, customers, repeats, log_likelihood, actual, expected, bias,
-/// relative_bias, mae, rmse, spearman, gini_normalised, verdict.
+/// relative_bias, mae, rmse, spearman, gini_normalised, verdict; with
+/// `interval` also expected_low, expected_high.
 #[napi(
     namespace = "clv",
     ts_args_type = "orders: FrameInput, options: BacktestOptions & RunOptions",
@@ -465,6 +467,28 @@ pub fn backtest<'e>(env: &'e Env, orders: Unknown<'e>, options: Unknown<'e>) -> 
     let prepare = |call: &Call<'e>| {
         let (options, orders) = (call.options::<BacktestOptions>()?, call.columns(orders)?);
         Ok(move |run: &headwater::Run| core::backtest(&orders.columns()?, &options, run))
+    };
+    job::start(env, options, prepare, Frame::of)
+}
+
+/// The same of a model with covariates, which `customers` has, one row a customer.
+#[napi(
+    namespace = "clv",
+    ts_args_type = "orders: FrameInput, customers: FrameInput, options: BacktestOptions & RunOptions",
+    ts_return_type = "Promise<Frame>"
+)]
+pub fn backtest_of<'e>(
+    env: &'e Env,
+    orders: Unknown<'e>,
+    customers: Unknown<'e>,
+    options: Unknown<'e>,
+) -> Result<Unknown<'e>> {
+    let prepare = |call: &Call<'e>| {
+        let (options, orders) = (call.options::<BacktestOptions>()?, call.columns(orders)?);
+        let customers = call.columns(customers)?;
+        Ok(move |run: &headwater::Run| {
+            core::backtest_of(&orders.columns()?, &customers.columns()?, &options, run)
+        })
     };
     job::start(env, options, prepare, Frame::of)
 }
@@ -491,7 +515,7 @@ pub fn compare<'e>(env: &'e Env, rfm: Unknown<'e>, options: Unknown<'e>) -> Resu
 #[napi(namespace = "clv")]
 pub struct GammaGamma {
     config: Config,
-    slot: Slot<GammaGammaModel>,
+    pub(crate) slot: Slot<GammaGammaModel>,
     dropped: Slot<Dropped>,
 }
 

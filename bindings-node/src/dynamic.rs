@@ -1,12 +1,16 @@
 //! Covariates that change while customers live.
 
-use headwater::clv::dynamic::Dynamic;
+use std::sync::Arc;
+
+use headwater::clv::GammaGammaModel;
+use headwater::clv::dynamic::{Dynamic, DynamicLifetimeOptions, DynamicSpend};
 use headwater::column::Dropped;
 use napi::bindgen_prelude::{This, Uint8Array, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
 use serde_json::Value;
 
+use crate::clv::GammaGamma;
 use crate::frame::Frame;
 use crate::intake::Input;
 use crate::job::{self, Call, Config, Slot, Start};
@@ -29,6 +33,40 @@ impl From<Dynamic> for DynamicModel {
             slot: Slot::of(model),
             dropped: Slot::default(),
         }
+    }
+}
+
+/// A model of spend, as it is held while it is used.
+enum Worth {
+    Constant(Arc<GammaGammaModel>),
+    Along(Arc<Dynamic>),
+}
+
+impl DynamicModel {
+    fn value<'e>(
+        &self,
+        env: &'e Env,
+        spend: impl FnOnce() -> headwater::Result<Worth>,
+        orders: Unknown<'e>,
+        covariates: Unknown<'e>,
+        options: Unknown<'e>,
+    ) -> Result<Unknown<'e>> {
+        let prepare = |call: &Call<'e>| {
+            let options = call.options::<DynamicLifetimeOptions>()?;
+            let (orders, covariates) = (call.columns(orders)?, call.columns(covariates)?);
+            let (model, spend) = job::now(env, || Ok((self.slot.get()?, spend()?)))?;
+            Ok(move |run: &headwater::Run| {
+                let spend = match &spend {
+                    Worth::Constant(spend) => DynamicSpend::Constant(spend),
+                    Worth::Along(spend) => spend.spend()?,
+                };
+                let (orders, covariates) = (orders.columns()?, covariates.columns()?);
+                model.purchases()?.lifetime_value(spend, &orders, &covariates, &options, run)
+            })
+        };
+        job::start(env, options, prepare, |found| {
+            Frame::new(found.table()).and("dropped", found.dropped().table())
+        })
     }
 }
 
@@ -101,6 +139,36 @@ impl DynamicModel {
             })
         };
         job::start(env, options, prepare, Frame::of)
+    }
+
+    /// The value of customers, a purchase being worth the same at all times.
+    #[napi(skip_typescript)]
+    pub fn value_by<'e>(
+        &self,
+        env: &'e Env,
+        spend: &GammaGamma,
+        orders: Unknown<'e>,
+        covariates: Unknown<'e>,
+        options: Unknown<'e>,
+    ) -> Result<Unknown<'e>> {
+        let spend = spend.slot.clone();
+        let spend = move || Ok(Worth::Constant(spend.get()?));
+        self.value(env, spend, orders, covariates, options)
+    }
+
+    /// The value of customers, a purchase being worth what holds when it is made.
+    #[napi(skip_typescript)]
+    pub fn value_along<'e>(
+        &self,
+        env: &'e Env,
+        spend: &DynamicModel,
+        orders: Unknown<'e>,
+        covariates: Unknown<'e>,
+        options: Unknown<'e>,
+    ) -> Result<Unknown<'e>> {
+        let spend = spend.slot.clone();
+        let spend = move || Ok(Worth::Along(spend.get()?));
+        self.value(env, spend, orders, covariates, options)
     }
 
     /// One row for each parameter.

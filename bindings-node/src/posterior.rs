@@ -3,10 +3,11 @@
 use headwater::clv::LifetimeOptions;
 use headwater::clv::posterior::Posterior as CorePosterior;
 use headwater::column::Dropped;
-use napi::bindgen_prelude::{Uint8Array, Unknown};
+use napi::bindgen_prelude::{Either, Uint8Array, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
 
+use crate::clv::GammaGamma;
 use crate::frame::Frame;
 use crate::intake::Input;
 use crate::job::{self, Call, Slot};
@@ -101,10 +102,10 @@ impl Posterior {
     }
 
     /// Means over the draws, with intervals of the uncertainty of the parameters: customer,
-    /// expected_purchases, p_alive, each with `_low` and `_high`; with `purchaseInterval` also
-    /// purchases_low, purchases_high. Of `GammaGamma` customer, expected_spend; of models of retention customer,
-    /// survival, churn, expected_lifetime and, with `discount`, residual_value. What is infinite in some draw is
-    /// missing.
+    /// expected_purchases, p_alive, and what else is asked for, each with `_low` and `_high`; with
+    /// `purchaseInterval` also purchases_low, purchases_high. Of `GammaGamma` customer, expected_spend; of models of
+    /// retention customer, survival, churn, expected_lifetime and, with `discount`, residual_value. What is infinite
+    /// in some draw is missing.
     #[napi(
         ts_args_type = "rfm: FrameInput, options?: PosteriorPredictOptions & RunOptions",
         ts_return_type = "Promise<Frame>"
@@ -140,24 +141,41 @@ impl Posterior {
         self.report(env, "value", None, options)
     }
 
-    /// The discounted value of every customer, of these draws of purchases and of draws of `GammaGamma`, a draw with
-    /// a draw: customer, expected_purchases, p_alive, expected_spend, lifetime_value, lifetime_value_low,
-    /// lifetime_value_high (`interval`, 0.9 by default).
+    /// The discounted value of every customer by these draws of purchases, means over them: customer,
+    /// expected_purchases, p_alive, expected_spend, lifetime_value, and lifetime_value_low and lifetime_value_high, its
+    /// quantiles. A draw of `GammaGamma` goes with each (`interval` is 0.9 by default); or, of a fitted one, with an
+    /// `interval`, parameters from the normal of their estimates, by the seed.
     #[napi(
-        ts_args_type = "spend: Posterior, rfm: FrameInput, options?: LifetimeOptions & RunOptions",
+        ts_args_type = "spend: Posterior | GammaGamma, rfm: FrameInput, options?: LifetimeOptions & RunOptions",
         ts_return_type = "Promise<Frame>"
     )]
     pub fn lifetime_value<'e>(
         &self,
         env: &'e Env,
-        spend: &Posterior,
+        spend: Either<&Posterior, &GammaGamma>,
         rfm: Unknown<'e>,
         options: Unknown<'e>,
     ) -> Result<Unknown<'e>> {
+        let spend = match spend {
+            Either::A(draws) => Either::A(draws.slot.clone()),
+            Either::B(fit) => Either::B(fit.slot.clone()),
+        };
         let prepare = |call: &Call<'e>| {
             let (options, rfm) = (call.options::<LifetimeOptions>()?, call.columns(rfm)?);
-            let (draws, spend) = job::now(env, || Ok((self.slot.get()?, spend.slot.get()?)))?;
-            Ok(move |run: &headwater::Run| draws.lifetime_value(&spend, &rfm.columns()?, &options, run))
+            let draws = job::now(env, || self.slot.get())?;
+            let spend = job::now(env, || {
+                Ok(match &spend {
+                    Either::A(slot) => Either::A(slot.get()?),
+                    Either::B(slot) => Either::B(slot.get()?),
+                })
+            })?;
+            Ok(move |run: &headwater::Run| {
+                let rfm = rfm.columns()?;
+                match &spend {
+                    Either::A(spend) => draws.lifetime_value(&**spend, &rfm, &options, run),
+                    Either::B(spend) => draws.lifetime_value(&**spend, &rfm, &options, run),
+                }
+            })
         };
         job::start(env, options, prepare, |found| {
             Frame::new(found.table()).and("dropped", found.dropped().table())

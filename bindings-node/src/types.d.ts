@@ -1744,7 +1744,10 @@ export declare namespace clv {
     value?: string | null
     /** The unit of recency and T: a span, or `"month"`, `"quarter"` or `"year"` of the calendar. Default `"1d"`. */
     period?: Duration
-    /** Orders of one customer within one grain are one purchase. Default `"1d"`. */
+    /**
+     * Orders of one customer within one grain are one purchase: a span, or `"month"`, `"quarter"` or `"year"`, which
+     * with the same `period` are the opportunities of `BetaGeoBetaBinomial`. Default `"1d"`.
+     */
     grain?: Duration
     /** The last moment observed; the last order by default. */
     observationEnd?: Date | string
@@ -1880,7 +1883,7 @@ export declare namespace clv {
   export interface PredictOptions extends HistoryOptions {
     /** How many periods ahead, or a span of time, where the model knows its period. Default 1. */
     periods?: Horizon
-    /** Level of an interval for the uncertainty of the parameters, such as 0.95. */
+    /** Level of an interval for the uncertainty of the parameters, such as 0.95: `_low` and `_high` of what is said. */
     interval?: number
     /** Level of an interval for the purchases themselves: purchases_low, purchases_high. */
     purchaseInterval?: number
@@ -1892,6 +1895,8 @@ export declare namespace clv {
     nextPurchase?: number
     /** Also the purchase rate while alive: purchase_rate. */
     rate?: boolean
+    /** Also the probabilities of 0, 1, … so many purchases in the coming periods: probability_0, …; 1000 at most. */
+    probabilities?: number
     /**
      * Also the posterior of the customer's own purchase rate, alive or not (own_rate, own_rate_sd), and of the own
      * dropout (own_dropout, own_dropout_sd): the probability after a purchase (BG laws) or at an opportunity (BG/BB),
@@ -1952,6 +1957,10 @@ export declare namespace clv {
     k?: number
     /** Weight of an L2 penalty on log parameters. Default 0. */
     penalty?: number
+    /** What explains purchases and dropout, whose columns `backtestOf` is given. None by default. */
+    covariates?: Covariates
+    /** Level of an interval of what is expected in all, such as 0.9: expected_low, expected_high. */
+    interval?: number
     /** The ends of the calibration periods. */
     origins: (Date | string)[]
     /** How long each forecast is. Default 90 days. */
@@ -1992,6 +2001,8 @@ export declare namespace clv {
     period?: Duration
     /** Weight of an L2 penalty on log parameters. Default 0. */
     penalty?: number
+    /** What explains purchases and dropout in every model; criteria count the coefficients. None by default. */
+    covariates?: Covariates
     /** Rows that cannot be. Default `"error"`. */
     onInvalid?: OnInvalid
   }
@@ -2085,10 +2096,20 @@ export declare namespace clv {
     T?: string
     /** How many periods ahead, or a span of time, where the model knows its period. Default 1. */
     periods?: Horizon
-    /** Level of the intervals of expected_purchases and p_alive. Default 0.9. */
+    /** Level of the intervals of all but the purchases themselves. Default 0.9. */
     level?: number
     /** Level of an interval for the purchases themselves: purchases_low, purchases_high. */
     purchaseInterval?: number
+    /** Also P(alive) so many periods, or so long, after T: p_alive_ahead. */
+    ahead?: Horizon
+    /** Also purchases for ever, discounted by this rate, per period or per its span (DERT): residual_purchases. */
+    discountRate?: DiscountRate
+    /** Also the time until the next purchase, its quantile of this level: next_purchase. */
+    nextPurchase?: number
+    /** Also the purchase rate while alive: purchase_rate. */
+    rate?: boolean
+    /** Also the probabilities of 0, 1, … so many purchases in the coming periods: probability_0, …; 1000 at most. */
+    probabilities?: number
     /** Predict with at most so many draws, evenly spaced. Default 400. */
     mostDraws?: number
     /** Column of `log_intervals`, for draws of `ParetoGGG`. Default: the one of that name, where it is there. */
@@ -2228,6 +2249,32 @@ export declare namespace clv {
     sources?: Sources
   }
 
+  /** Options of `DynamicParetoNBD.check`. */
+  export interface DynamicCheckOptions {
+    /** The end of calibration, its grain included. */
+    calibrationEnd: Date | string
+    /** The last bin of frequencies is this many purchases or more. Default 7. */
+    most?: number
+    /** How many bins of recency and of T. Default 8. */
+    bins?: number
+    /** How the frames are read; the holdout ends with `observationEnd`. */
+    sources?: Sources
+  }
+
+  /** Options of `DynamicParetoNBD.lifetimeValue`. */
+  export interface DynamicLifetimeOptions {
+    /** How many periods after the end of observation are valued, or a span of a whole number of them. Default 52. */
+    periods?: Horizon
+    /** Discount rate, per period of the model or per its own span. Default 0. */
+    discountRate?: DiscountRate
+    /** Share of the spend that is profit. Default 1. */
+    margin?: number
+    /** Level of an interval of the value for the uncertainty of the parameters of both models. */
+    interval?: number
+    /** How the frames are read. */
+    sources?: Sources
+  }
+
   /** What models along covariates share; a row of covariates holds from its time to the customer's next one. */
   abstract class DynamicModel<FitOptions> {
     constructor(options?: FitOptions & RunOptions)
@@ -2261,12 +2308,33 @@ export declare namespace clv {
     predict(orders: FrameInput, along: FrameInput, options?: DynamicPredictOptions & RunOptions): Promise<Frame>
     /** The same of customers who are new at the time of their first row of `along`. */
     newCustomers(along: FrameInput, options?: DynamicPredictOptions & RunOptions): Promise<Frame>
+    /**
+     * The forecast beside the holdout after `calibrationEnd`: level, mae, rmse, bias, …; `extras`: byFrequency,
+     * byRecency, byAge, deciles.
+     */
+    check(orders: FrameInput, along: FrameInput, options: DynamicCheckOptions & RunOptions): Promise<Frame>
+    /**
+     * Actual and expected repeat purchases, period after period: period_end, actual, expected, actual_cumulative,
+     * expected_cumulative; with `interval` their bounds.
+     */
+    tracking(orders: FrameInput, along: FrameInput, options?: { interval?: number; sources?: Sources } & RunOptions): Promise<Frame>
+    /**
+     * The discounted value of each customer's coming purchases, by what `along` says of then: customer,
+     * expected_purchases, p_alive, expected_spend, lifetime_value. A `DynamicGammaGamma` values each purchase by what
+     * holds when it is made; `along` then has the covariates of both models.
+     */
+    lifetimeValue(
+      spend: GammaGamma | DynamicGammaGamma,
+      orders: FrameInput,
+      along: FrameInput,
+      options?: DynamicLifetimeOptions & RunOptions,
+    ): Promise<Frame>
   }
 
   /** Gamma–Gamma whose purchases are worth more or less by what holds at their time, and by the purchase rate. */
   export class DynamicGammaGamma extends DynamicModel<DynamicSpendFitOptions> {
     /** The expected value of a purchase in the coming periods: customer, expected_spend. */
-    predict(orders: FrameInput, along: FrameInput, options?: { periods?: Horizon; sources?: Sources } & RunOptions): Promise<Frame>
+    predict(orders: FrameInput, along: FrameInput, options?: { periods?: Horizon; interval?: number; sources?: Sources } & RunOptions): Promise<Frame>
   }
 
   /** What all models of purchases and dropout share; times are in the model's periods. */
@@ -2414,6 +2482,8 @@ export declare namespace clv {
     margin?: number
     /** Level of an interval of the value for the uncertainty of the parameters, such as 0.9. */
     interval?: number
+    /** Of draws, at most so many are looked at, evenly spaced. Default 400. */
+    mostDraws?: number
   }
 
   /** What `clv.likelihoodRatio` finds. */

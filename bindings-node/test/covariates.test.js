@@ -104,6 +104,22 @@ test('covariates along time explain purchases and spend', async () => {
   const spend = await new hw.clv.DynamicGammaGamma({ covariates: ['season'], rate: true }).fit(orders, along)
   assert.ok(Math.abs(spend.params['spend:season'] - Math.LN2) < 0.1)
   assert.ok((await spend.predict(orders, along)).column('expected_spend').every((value) => value > 0))
+  const tracked = await model.tracking(orders, along, { interval: 0.9 })
+  assert.strictEqual(tracked.toRows().at(-1).actual_cumulative, orders.length - 150)
+  const checked = await model.check(orders, along, { calibrationEnd: new Date(270 * DAY), bins: 4 })
+  assert.strictEqual(checked.toRows().length, 3)
+  assert.strictEqual(checked.extras.byAge.toRows().length, 4)
+  const weekly = await new hw.clv.DynamicGammaGamma({ covariates: ['season'], period: '7d' }).fit(orders, along)
+  const worth = await model.lifetimeValue(weekly, orders, along, { periods: 8, discountRate: 0.01, interval: 0.9 })
+  for (const row of worth.toRows()) {
+    assert.ok(row.lifetime_value_low <= row.lifetime_value && row.lifetime_value <= row.lifetime_value_high)
+    assert.ok(row.lifetime_value <= row.expected_purchases * row.expected_spend)
+  }
+  const plain = hw.clv.GammaGamma.fromParameters({ p: 6.25, q: 3.74, v: 15.44 })
+  for (const row of (await model.lifetimeValue(plain, orders, along, { periods: 8 })).toRows()) {
+    assert.ok(Math.abs(row.lifetime_value / (row.expected_purchases * row.expected_spend) - 1) < 1e-12)
+  }
+  await assert.rejects(model.lifetimeValue(model, orders, along), { code: 'HW_OPTION' })
 })
 
 test('independence of spend is tested', async () => {

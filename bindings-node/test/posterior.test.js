@@ -32,6 +32,21 @@ test('chains agree, and the draws travel', async () => {
   assert.deepStrictEqual((await again.predict(rfm, options)).toRows(), ahead)
 })
 
+test('draws answer what models answer, and value customers', async () => {
+  const drawn = await hw.clv.laplace(rfm, { weight: 'many', draws: 50 })
+  const asked = { periods: 12, ahead: 8, discountRate: 0.01, nextPurchase: 0.1, rate: true, probabilities: 1 }
+  const [row] = (await drawn.predict(rfm, asked)).toRows()
+  for (const name of ['p_alive_ahead', 'residual_purchases', 'purchase_rate', 'probability_0', 'probability_1']) {
+    assert.ok(row[`${name}_low`] <= row[name] && row[name] <= row[`${name}_high`], name)
+  }
+  assert.ok(row.next_purchase > 0)
+  const spend = hw.clv.GammaGamma.fromParameters({ p: 6.25, q: 3.74, v: 15.44 })
+  const rows = { ...rfm, monetary_value: [0, 12, 35, 8, 60, 25, 42] }
+  const found = (await drawn.lifetimeValue(spend, rows, { periods: 12, mostDraws: 40 })).toRows()
+  assert.ok(found.every((row) => row.lifetime_value > 0))
+  await assert.rejects(drawn.lifetimeValue(spend, rows, { interval: 0.9 }), /given/)
+})
+
 test('customers beside those that the model makes', async () => {
   const drawn = await hw.clv.laplace(rfm, { weight: 'many', draws: 100, seed: 1 })
   const found = await drawn.check(rfm, { weight: 'many', most: 3, mostDraws: 100 })

@@ -81,6 +81,18 @@ test('models are compared and tested over origins', async () => {
     summarize: { period: '7d' },
   })
   assert.strictEqual(tested.toRows().length, 1)
+  const customers = rfm.toRows().map(({ customer }) => ({ customer, odd: Number(customer) % 2 }))
+  const along = await hw.clv.backtestOf(orders, customers, {
+    model: 'ParetoNBD',
+    covariates: { purchase: ['odd'] },
+    interval: 0.9,
+    origins: ['1997-09-30'],
+    horizon: '90d',
+    summarize: { period: '7d' },
+  })
+  const [row] = along.toRows()
+  assert.ok(row.expected_low < row.expected && row.expected < row.expected_high)
+  assert.ok(row.log_likelihood > tested.toRows()[0].log_likelihood)
   await assert.rejects(hw.clv.compare(rfm, { models: ['Parito'] }), { code: 'HW_OPTION' })
   await assert.rejects(new hw.clv.ParetoNBD({ k: 2 }).fit(rfm), { code: 'HW_OPTION' })
 })

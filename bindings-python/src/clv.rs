@@ -1,6 +1,6 @@
 //! What are they worth?
 
-use headwater::clv::dynamic::Dynamic;
+use headwater::clv::dynamic::{Dynamic, DynamicSpend};
 use headwater::clv::posterior::{Hierarchy, Posterior, sample_hierarchy};
 use headwater::clv::{self, Contractual, GammaGammaModel, Quantity, purchases_with};
 use headwater::options::parse;
@@ -227,11 +227,18 @@ pub(crate) fn clv_compare(
 pub(crate) fn clv_backtest(
     py: Python<'_>,
     orders: &Bound<'_, PyAny>,
+    customers: Option<&Bound<'_, PyAny>>,
     options: &str,
     run: RunArgs,
 ) -> Outcome<Frames> {
-    let (orders, options) = (columns(orders)?, parse(options)?);
-    run.call(py, |run| frames(clv::backtest(&orders, &options, run)?))
+    let (orders, customers, options) =
+        (columns(orders)?, customers.map(columns).transpose()?, parse(options)?);
+    run.call(py, |run| {
+        frames(match &customers {
+            None => clv::backtest(&orders, &options, run),
+            Some(customers) => clv::backtest_of(&orders, customers, &options, run),
+        }?)
+    })
 }
 
 /// A law against a richer one that contains it, in one row.
@@ -350,10 +357,36 @@ pub(crate) fn clv_lifetime_value(
     let (model, spend) = (model.get(), spend.get());
     let (frame, options) = (columns(frame)?, parse(options)?);
     run.call(py, |run| {
-        let found = match model.get::<Posterior>() {
-            Ok(draws) => draws.lifetime_value(spend.get::<Posterior>()?, &frame, &options, run)?,
-            Err(_) => clv::lifetime_value(model.buyers()?, spend.get()?, &frame, &options, run)?,
+        let found = match (model.get::<Posterior>(), spend.get::<Posterior>()) {
+            (Ok(draws), Ok(spend)) => draws.lifetime_value(spend, &frame, &options, run),
+            (Ok(draws), Err(_)) => {
+                draws.lifetime_value(spend.get::<GammaGammaModel>()?, &frame, &options, run)
+            }
+            (Err(_), _) => clv::lifetime_value(model.buyers()?, spend.get()?, &frame, &options, run),
+        }?;
+        Ok((Frame::new(found.table())?, Frame::new(found.dropped().table())?))
+    })
+}
+
+/// The value of customers by a model along covariates.
+#[pyfunction]
+pub(crate) fn clv_dynamic_value(
+    py: Python<'_>,
+    model: &Bound<'_, Model>,
+    spend: &Bound<'_, Model>,
+    orders: &Bound<'_, PyAny>,
+    covariates: &Bound<'_, PyAny>,
+    options: &str,
+    run: RunArgs,
+) -> Outcome<(Frame, Frame)> {
+    let (model, spend) = (model.get().along()?.purchases()?, spend.get());
+    let (orders, covariates, options) = (columns(orders)?, columns(covariates)?, parse(options)?);
+    run.call(py, |run| {
+        let spend = match spend.get::<GammaGammaModel>() {
+            Ok(constant) => DynamicSpend::Constant(constant),
+            Err(_) => spend.along()?.spend()?,
         };
+        let found = model.lifetime_value(spend, &orders, &covariates, &options, run)?;
         Ok((Frame::new(found.table())?, Frame::new(found.dropped().table())?))
     })
 }

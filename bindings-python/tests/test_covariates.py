@@ -46,6 +46,16 @@ def test_covariates_are_fitted_read_and_kept():
         model.predict({name: rfm[name] for name in ("customer", "frequency", "recency", "T", "channel")})
 
 
+def test_models_with_covariates_are_compared():
+    rfm = customers()
+    covariates = {"purchase": ["income"]}
+    found = columns(hw.clv.compare(rfm, ["ParetoNBD", "BetaGeo"], covariates=covariates))
+    model = hw.clv.ParetoNBD().fit(rfm, covariates=covariates)
+    row = found["model"].index("ParetoNBD")
+    assert found["log_likelihood"][row] == model.log_likelihood_
+    assert found["parameters"][row] == 5
+
+
 def test_a_coefficient_that_runs_off_is_told():
     rfm = customers()
     web = [channel == "web" for channel in rfm["channel"]]
@@ -121,6 +131,46 @@ def test_covariates_along_time():
     assert spend.params_["spend:season"] == pytest.approx(0.69, abs=0.15)
     assert columns(spend.summary())["p"][4] > 0.001
     assert all(value > 0 for value in columns(spend.predict(orders, seasons, **given))["expected_spend"])
+
+
+def test_customers_are_valued_along_time():
+    orders, seasons = along()
+    given = {"time_unit": "s"}
+    model = hw.clv.DynamicParetoNBD()
+    model.fit(orders, seasons, covariates={"purchase": ["season"]}, period="7d", **given)
+    ahead = columns(model.predict(orders, seasons, 8, interval=0.9, discount_rate=0.01, **given))
+    spend = hw.clv.DynamicGammaGamma()
+    spend.fit(orders, seasons, covariates=["season"], period="7d", **given)
+    spent = columns(spend.predict(orders, seasons, 8, interval=0.9, **given))
+    how = {"periods": 8, "discount_rate": 0.01, "margin": 0.5, "interval": 0.9}
+    worth = columns(model.lifetime_value(spend, orders, seasons, **how, **given))
+    for name, frame in [
+        ("discounted_purchases", ahead),
+        ("p_alive", ahead),
+        ("expected_spend", spent),
+        ("lifetime_value", worth),
+    ]:
+        for low, mid, high in zip(*(frame[f"{name}{end}"] for end in ("_low", "", "_high")), strict=True):
+            assert low <= mid <= high
+    for purchases, spend_each, value in zip(
+        worth["expected_purchases"], worth["expected_spend"], worth["lifetime_value"], strict=True
+    ):
+        assert 0 < value <= 0.5 * purchases * spend_each
+    tracked = columns(model.tracking(orders, seasons, interval=0.9, **given))
+    assert tracked["actual_cumulative"][-1] == len(orders["customer"]) - 150
+    assert tracked["expected_cumulative_low"][-1] < tracked["expected_cumulative"][-1]
+    told = {}
+    checked = columns(model.check(orders, seasons, "1970-09-28", bins=4, report=told, **given))
+    assert checked["level"] == ["customer", "cohort", "total"]
+    assert {"by_frequency", "by_recency", "by_age", "deciles", "dropped"} == set(told)
+    plain = hw.clv.GammaGamma.from_params(6.25, 3.74, 15.44)
+    worth = columns(model.lifetime_value(plain, orders, seasons, periods=8, **given))
+    for purchases, spend_each, value in zip(
+        worth["expected_purchases"], worth["expected_spend"], worth["lifetime_value"], strict=True
+    ):
+        assert value == pytest.approx(purchases * spend_each, rel=1e-12)
+    with pytest.raises(hw.OptionError, match="`spend`: is a DynamicParetoNBD"):
+        model.lifetime_value(model, orders, seasons, **given)
 
 
 def test_independence_of_spend_is_tested():

@@ -145,13 +145,48 @@ def test_frequencies_tell_how_well_they_fit_and_what_was_dropped(rfm):
         model.frequencies(rows, on_invalid="drop")
 
 
+def test_draws_value_customers_and_answer_what_models_answer(rfm):
+    rows = rfm.head(30)
+    spend = hw.clv.GammaGamma().fit(rfm)
+    draws = hw.clv.laplace(rfm, "ParetoNBD", period="7d", draws=40)
+    asked = {"ahead": 26, "discount_rate": 0.003, "next_purchase": 0.3, "rate": True, "probabilities": 1}
+    found = draws.predict(rows, 39, **asked)
+    model = hw.clv.ParetoNBD().fit(rfm, period="7d").predict(rows, 39, interval=0.9, **asked)
+    for name in ("p_alive_ahead", "residual_purchases", "purchase_rate", "probability_0", "probability_1"):
+        assert (found[f"{name}_low"] <= found[name]).all()
+        assert (found[name] <= found[f"{name}_high"]).all()
+        assert found[name].to_numpy() == pytest.approx(model[name].to_numpy(), rel=0.5)
+    assert {"next_purchase", "next_purchase_low", "next_purchase_high"} <= set(found) & set(model)
+    value = hw.clv.lifetime_value(draws, spend, rows, periods=12, interval=0.9, seed=3)
+    assert (value["lifetime_value_low"] < value["lifetime_value_high"]).all()
+    again = hw.clv.lifetime_value(draws, spend, rows, periods=12, interval=0.9, seed=3, threads=1)
+    pd.testing.assert_frame_equal(value, again)
+
+
+def test_a_backtest_has_intervals_and_covariates(orders):
+    how = {"origins": ["1997-09-30"], "horizon": "180d", "period": "7d", "customer": "customer", "time": "date"}
+    found = hw.clv.backtest(orders, "ParetoNBD", interval=0.9, **how)
+    assert found["expected_low"][0] < found["expected"][0] < found["expected_high"][0]
+    told = orders[["customer"]].drop_duplicates().assign(odd=lambda rows: rows["customer"].astype(int) % 2)
+    covariates = {"purchase": ["odd"]}
+    with_odd = hw.clv.backtest(orders, "ParetoNBD", covariates=covariates, customers=told, **how)
+    assert with_odd["log_likelihood"][0] > found["log_likelihood"][0]
+    with pytest.raises(hw.OptionError, match="frame of customers"):
+        hw.clv.backtest(orders, "ParetoNBD", covariates=covariates, **how)
+
+
+def test_calendar_months_are_opportunities(orders):
+    rfm = hw.clv.summarize(orders, period="month", grain="month", **COLUMNS)
+    assert (rfm["T"] % 1 == 0).all() and rfm["T"].max() == 17
+    model = hw.clv.BetaGeoBetaBinomial().fit(rfm, period="month")
+    assert model.verdict_ == "interior"
+
+
 def test_models_without_a_value_are_refused_by_name(rfm):
     model = hw.clv.BetaGeo().fit(rfm, period="7d")
     spend = hw.clv.GammaGamma().fit(rfm)
-    draws = hw.clv.laplace(rfm, "BetaGeo", period="7d", draws=20)
     for other, said in [
-        (draws, "is a Posterior, .* draws have their own predict"),
-        (hw.clv.DynamicParetoNBD(), "is a DynamicParetoNBD, .* discount_rate"),
+        (hw.clv.DynamicParetoNBD(), "is a DynamicParetoNBD, .* lifetime_value"),
         (hw.clv.BetaGeo, "is the class BetaGeo"),
         ("BetaGeo", "is a str"),
     ]:

@@ -2,21 +2,25 @@
 #![allow(missing_docs)]
 #![allow(clippy::unwrap_used, clippy::panic)] // in helpers of tests as in tests
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::PathBuf;
 
 use headwater::clv::{
-    CheckOptions, PurchaseOptions, Purchases, SummarizeOptions, TrackingOptions, Unit, fit_purchases,
-    purchases_from_bytes, summarize, tracking,
+    BacktestOptions, CheckOptions, ClockOptions, PurchaseOptions, Purchases, RfmBuilder, SeasonalClock,
+    SummarizeOptions, TrackingOptions, Unit, backtest, fit_purchases, purchases_from_bytes, summarize,
+    tracking,
 };
 use headwater::column::{Columns, DAY, Data, parse_time};
-use headwater::{Error, Run, Table};
+use headwater::{Error, Run, Table, model};
+
+fn rows() -> Vec<csv::StringRecord> {
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples/data/cdnow.csv");
+    csv::Reader::from_reader(File::open(file).unwrap()).records().map(|r| r.unwrap()).collect()
+}
 
 fn cdnow() -> Columns {
-    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples/data/cdnow.csv");
-    let mut reader = csv::Reader::from_reader(File::open(file).unwrap());
-    let rows: Vec<csv::StringRecord> = reader.records().map(|r| r.unwrap()).collect();
+    let rows = rows();
     let column = |at: usize| rows.iter().map(|row| row[at].to_owned()).collect::<Vec<_>>();
     Columns::new()
         .with("customer", column(0))
@@ -262,4 +266,85 @@ fn a_forecast_is_checked_cohort_by_cohort() {
     let short = frame.with("wave", Data::nulls(rfm.len()));
     assert!(check(r#"{"cohort": "wave"}"#, &short).is_err());
     assert_eq!(CheckOptions::default().cohort, None);
+}
+
+/// Opportunities that are calendar months, quarters or years: counted by hand, fitted, tracked and back-tested.
+#[test]
+fn calendar_grains_are_opportunities() {
+    let run = Run::new();
+    let orders = cdnow();
+    for (unit, size) in [("month", 1), ("quarter", 3), ("year", 12)] {
+        let how = SummarizeOptions { grain: unit.parse().unwrap(), ..options(unit) };
+        let rfm = summarize(&orders, &how, &run).unwrap();
+        // The months of each customer's orders.
+        let mut months = BTreeMap::<String, BTreeSet<i64>>::new();
+        for order in rows() {
+            let (customer, date) = (order[0].to_owned(), &order[1]);
+            let (year, month) = (date[..4].parse::<i64>().unwrap(), date[5..7].parse::<i64>().unwrap());
+            months.entry(customer).or_default().insert((year * 12 + month - 1).div_euclid(size));
+        }
+        // The grain of the end is calibration's as a whole.
+        let end = (1997 * 12 + 8_i64).div_euclid(size);
+        let last = (1998 * 12 + 5_i64).div_euclid(size);
+        let holdout = rfm.holdout.as_ref().unwrap();
+        assert_eq!(holdout.duration, (last - end) as f64, "{unit}");
+        assert!(rfm.len() > 2_000);
+        for row in 0..rfm.len() {
+            let of = &months[&*rfm.customer.get(row).unwrap()];
+            let first = *of.first().unwrap();
+            let seen: Vec<i64> = of.iter().copied().filter(|m| *m <= end).collect();
+            assert_eq!(rfm.frequency[row], (seen.len() - 1) as f64, "{unit} {row}");
+            assert_eq!(rfm.recency[row], (seen[seen.len() - 1] - first) as f64);
+            assert_eq!(rfm.age[row], (end - first) as f64);
+            assert_eq!(holdout.frequency[row], (of.len() - seen.len()) as f64);
+        }
+        let mut builder = RfmBuilder::new(how.clone()).unwrap();
+        builder.extend(&orders, &run).unwrap();
+        assert_eq!(builder.summary(&run).unwrap().table(), rfm.table());
+        let mut again: RfmBuilder = model::from_bytes(&model::to_bytes(&builder).unwrap()).unwrap();
+        again.extend(&orders, &run).unwrap();
+        assert_eq!(again.summary(&run).unwrap().frequency, rfm.frequency);
+    }
+    let how = SummarizeOptions { grain: "month".parse().unwrap(), ..options("month") };
+    let rfm = summarize(&orders, &how, &run).unwrap();
+    let model = fit("clv.BetaGeoBetaBinomial", &rfm.table().into(), "month");
+    assert_eq!(model.estimates().verdict.name(), "interior");
+    // Customers began in the first three months, and no opportunity is before the month after.
+    let track = TrackingOptions {
+        grain: "month".parse().unwrap(),
+        cohort: Some("month".parse().unwrap()),
+        interval: Some(0.9),
+        ..TrackingOptions::default()
+    };
+    let found = tracking(&orders, &*model, &track, &run).unwrap();
+    let cohorts = found.cohorts.as_ref().unwrap();
+    for (k, expected) in found.expected_cumulative.iter().enumerate() {
+        let each = cohorts.iter().enumerate().map(|(born, cohort)| {
+            let ages = k.saturating_sub(born) as f64;
+            cohort.customers as f64 * model.expected_purchases(0.0, 0.0, 0.0, ages).unwrap()
+        });
+        assert!((expected - each.sum::<f64>()).abs() < 1e-9 * (1.0 + expected), "{k}: {expected}");
+    }
+    assert_eq!((found.actual_cumulative[0], found.expected_cumulative[0]), (0.0, 0.0));
+    let gap = found.expected_cumulative[17] / found.actual_cumulative[17] - 1.0;
+    assert!(gap.abs() < 0.2, "{gap}");
+    let test = BacktestOptions {
+        model: "BetaGeoBetaBinomial".into(),
+        interval: Some(0.9),
+        origins: vec!["1997-09-30".into()],
+        horizon: "273d".parse().unwrap(),
+        summarize: SummarizeOptions { calibration_end: None, ..how.clone() },
+        ..BacktestOptions::default()
+    };
+    let table = backtest(&orders, &test, &run).unwrap().swap_remove(0).1;
+    let of = |name: &str| table.f64s(name).unwrap()[0];
+    assert_eq!(of("log_likelihood"), model.estimates().log_likelihood.unwrap());
+    let (x, t_x, t) = (&rfm.frequency, &rfm.recency, &rfm.age);
+    let each = (0..x.len()).map(|i| model.expected_purchases(x[i], t_x[i], t[i], 9.0).unwrap());
+    assert!((of("expected") / each.sum::<f64>() - 1.0).abs() < 1e-9);
+    assert!(of("expected_low") < of("expected") && of("expected") < of("expected_high"));
+    // A seasonal clock counts spans.
+    let fit = ClockOptions { summarize: how, ..ClockOptions::default() };
+    let error = SeasonalClock::fit(&orders, &fit, &run).unwrap_err().to_string();
+    assert!(error.contains("fixed span"), "{error}");
 }

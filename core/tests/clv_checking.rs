@@ -1,14 +1,15 @@
 //! Forecasts beside facts: golden deciles of CDNOW, and a backtest over several origins.
-#![allow(clippy::unwrap_used, clippy::print_stdout)]
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods)]
 
 mod support;
 
 use headwater::Run;
 use headwater::clv::{
-    BacktestOptions, BetaGeoModel, Candidate, CompareOptions, Purchases, SummarizeOptions, When, backtest,
-    compare_purchases, summarize,
+    BacktestOptions, BetaGeoModel, Candidate, CompareOptions, Covariates, PredictOptions, PurchaseOptions,
+    Purchases, SummarizeOptions, When, backtest, backtest_of, compare_purchases, fit_purchases, predict,
+    summarize,
 };
-use headwater::column::{Columns, Duration, Table};
+use headwater::column::{Columns, Data, Duration, Table};
 use support::golden;
 
 /// The orders that ship with the examples.
@@ -199,4 +200,150 @@ fn models_that_are_one_model_are_not_told_apart() {
     assert!(fits.iter().all(|fit| (fit - fits[0]).abs() < 0.3), "{fits:?}");
     assert_eq!(there(&found[1].1, "statistic"), [false; 6]);
     assert_eq!(there(&found[1].1, "p"), [false; 6]);
+}
+
+const DAY: i64 = 86_400_000_000;
+
+/// Pareto/NBD customers who all begin in the first month, in days: those of the shop buy so many times as often.
+fn market(customers: usize, seed: u64, days: f64, shop: f64) -> (Columns, Columns) {
+    let mut draws = support::draws::Draws::new(seed);
+    let (mut customer, mut time) = (Vec::new(), Vec::new());
+    for i in 0..customers {
+        let rate = draws.gamma(1.2) / 30.0 * if i % 2 == 0 { shop } else { 1.0 };
+        let birth = (i % 28) as f64;
+        let end = days.min(birth + draws.exponential() / (draws.gamma(1.2) / 100.0));
+        let mut at = birth;
+        while at < end {
+            customer.push(format!("c{i}"));
+            time.push((at * DAY as f64) as i64);
+            at += draws.exponential() / rate;
+        }
+    }
+    let channel = |i: usize| if i.is_multiple_of(2) { "shop" } else { "web" };
+    let told = Columns::new()
+        .with("customer", (0..customers).map(|i| format!("c{i}")).collect::<Vec<_>>())
+        .with("channel", (0..customers).map(channel).collect::<Vec<_>>());
+    (Columns::new().with("customer", customer).with("time", Data::times(time)), told)
+}
+
+/// Fine grains: as good as exact times.
+fn hourly() -> SummarizeOptions {
+    SummarizeOptions { value: None, grain: Duration::from_micros(DAY / 24).into(), ..weekly() }
+}
+
+fn told_of(options: &BacktestOptions, seed: u64, customers: usize) -> Table {
+    let shop = if options.covariates.is_some() { 3.0 } else { 1.0 };
+    let (orders, told) = market(customers, seed, 240.0, shop);
+    let found = match &options.covariates {
+        Some(_) => backtest_of(&orders, &told, options, &Run::new()),
+        None => backtest(&orders, options, &Run::new()),
+    };
+    found.unwrap().swap_remove(0).1
+}
+
+#[test]
+fn holdouts_are_as_far_from_what_is_expected_as_intervals_say() {
+    let options = |covariates| BacktestOptions {
+        model: "ParetoNBD".into(),
+        covariates,
+        interval: Some(0.9),
+        origins: vec![When::Micros(180 * DAY)],
+        horizon: Duration::from_days(56),
+        summarize: hourly(),
+        ..BacktestOptions::default()
+    };
+    for covariates in [None, Some(Covariates::new(["channel"], []))] {
+        let options = options(covariates);
+        let n = 40_u64;
+        let apart = |seed| {
+            let table = told_of(&options, 100 + seed, 400);
+            let of = |name: &str| table.f64s(name).unwrap()[0];
+            let deviation = (of("expected_high") - of("expected_low")) / (2.0 * 1.6449);
+            ((of("actual") - of("expected")) / deviation).powi(2)
+        };
+        let mean = (0..n).map(apart).sum::<f64>() / 40.0;
+        // Of a square of a standard normal the mean is 1; that of 40 of them has a standard deviation of 0.22.
+        assert!((0.45..1.6).contains(&mean), "{mean}");
+    }
+}
+
+/// With covariates a back-test is what the parts do, one after another.
+#[test]
+fn a_backtest_with_covariates_is_its_parts() {
+    let run = Run::new();
+    let (orders, told) = market(300, 5, 240.0, 3.0);
+    let covariates = Some(Covariates::new(["channel"], []));
+    let options = BacktestOptions {
+        model: "ParetoNBD".into(),
+        covariates: covariates.clone(),
+        origins: vec![When::Micros(180 * DAY)],
+        horizon: Duration::from_days(56),
+        summarize: hourly(),
+        ..BacktestOptions::default()
+    };
+    let found = backtest_of(&orders, &told, &options, &run).unwrap().swap_remove(0).1;
+    let how = SummarizeOptions {
+        calibration_end: Some(When::Micros(180 * DAY)),
+        observation_end: Some(When::Micros(236 * DAY)),
+        ..hourly()
+    };
+    let rfm = summarize(&orders, &how, &run).unwrap();
+    let holdout = rfm.holdout.clone().unwrap();
+    let channel = |row| {
+        let label = rfm.customer.get(row).unwrap().trim_start_matches('c').parse::<usize>().unwrap();
+        if label.is_multiple_of(2) { "shop" } else { "web" }
+    };
+    let frame = Columns::from(rfm.table()).with("channel", (0..rfm.len()).map(channel).collect::<Vec<_>>());
+    let fit = PurchaseOptions { covariates: covariates.clone(), ..PurchaseOptions::default() };
+    let (model, _) = fit_purchases("clv.ParetoNBD", &frame, &fit, &run).unwrap();
+    let ask = PredictOptions { periods: holdout.duration.into(), ..PredictOptions::default() };
+    let expected = predict(&*model, &frame, &ask, &run).unwrap().table();
+    let expected: f64 = expected.f64s("expected_purchases").unwrap().iter().sum();
+    let of = |table: &Table, name: &str| table.f64s(name).unwrap()[0];
+    assert!((of(&found, "expected") / expected - 1.0).abs() < 1e-9);
+    assert_eq!(of(&found, "log_likelihood"), model.estimates().log_likelihood.unwrap());
+    assert_eq!(of(&found, "actual"), holdout.frequency.iter().sum::<f64>());
+    // Orders tell no channels, and one customer is not told of.
+    assert!(backtest(&orders, &options, &run).unwrap_err().to_string().contains("frame of customers"));
+    let few = Columns::new().with("customer", vec!["c1"]).with("channel", vec!["web"]);
+    let error = backtest_of(&orders, &few, &options, &run).unwrap_err().to_string();
+    assert!(error.contains("`c0` has orders and no covariates"), "{error}");
+
+    // The same frame, compared: coefficients count, and each customer has its own law.
+    let ask = CompareOptions {
+        models: ["ParetoNBD", "BetaGeo"].map(|m| Candidate::Name(m.into())).to_vec(),
+        covariates,
+        ..CompareOptions::default()
+    };
+    let compared = compare_purchases(&frame, &ask, &run).unwrap();
+    let table = &compared[0].1;
+    let row = (0..2).find(|row| table.text("model", *row).unwrap() == "ParetoNBD").unwrap();
+    let fit = model.estimates().log_likelihood.unwrap();
+    assert_eq!(table.f64s("log_likelihood").unwrap()[row], fit);
+    assert_eq!(table.i64s("parameters").unwrap()[row], 5);
+    assert!((table.f64s("aic").unwrap()[row] - (10.0 - 2.0 * fit)).abs() < 1e-9);
+    assert!((table.f64s("bic").unwrap()[row] - (5.0 * (rfm.len() as f64).ln() - 2.0 * fit)).abs() < 1e-9);
+    let plain = CompareOptions { covariates: None, ..ask.clone() };
+    let without = compare_purchases(&frame, &plain, &run).unwrap();
+    let row = (0..2).find(|row| without[0].1.text("model", *row).unwrap() == "ParetoNBD").unwrap();
+    assert!(without[0].1.f64s("log_likelihood").unwrap()[row] < fit - 20.0);
+    // Vuong's test, by the customers' own likelihoods.
+    let (other, _) = fit_purchases(
+        "clv.BetaGeo",
+        &frame,
+        &PurchaseOptions { covariates: ask.covariates.clone(), ..PurchaseOptions::default() },
+        &run,
+    )
+    .unwrap();
+    let each = |model: &dyn Purchases| {
+        let ask = PredictOptions { log_likelihood: true, ..PredictOptions::default() };
+        predict(model, &frame, &ask, &run).unwrap().table().f64s("log_likelihood").unwrap().to_vec()
+    };
+    let gaps: Vec<f64> = each(&*model).iter().zip(each(&*other)).map(|(a, b)| a - b).collect();
+    let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
+    let squares: f64 = gaps.iter().map(|gap| (gap - mean).powi(2)).sum();
+    let want = gaps.len() as f64 * mean / squares.sqrt();
+    if there(&compared[1].1, "statistic")[0] {
+        assert!((compared[1].1.f64s("statistic").unwrap()[0] - want).abs() < 1e-8);
+    }
 }

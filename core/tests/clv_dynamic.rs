@@ -131,7 +131,7 @@ fn covariates_that_do_not_change_are_the_static_model() -> Result<()> {
     let dynamic = fit(&market, 40, Covariates::new(["price"], ["price"]))?;
     let how = SummarizeOptions {
         period: Duration::from_days(7).into(),
-        grain: Duration::from_micros(3_600_000_000),
+        grain: Duration::from_micros(3_600_000_000).into(),
         observation_end: sources(40).observation_end,
         value: None,
         ..SummarizeOptions::default()

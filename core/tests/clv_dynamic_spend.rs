@@ -3,7 +3,7 @@
 
 mod support;
 
-use headwater::clv::dynamic::{DynamicGammaGamma, DynamicGammaGammaModel, DynamicSpendOptions, Sources};
+use headwater::clv::dynamic::{DynamicGammaGamma, DynamicGammaGammaModel, DynamicSpendOptions};
 use headwater::clv::{GammaGamma, SpendSlices};
 use headwater::column::{Columns, Data, Duration};
 use headwater::math::ln_gamma;
@@ -96,7 +96,7 @@ fn the_likelihood_and_predictions_are_those_of_the_definition() -> Result<()> {
     let slope = model.coefficients()[0];
     let factor = |day: i64| (slope * (f64::from(u8::from(high(day))) - mean)).exp();
     let ask = |periods: f64| -> Result<Vec<f64>> {
-        let options = DynamicSpendOptions { periods: periods.into(), sources: Sources::default() };
+        let options = DynamicSpendOptions { periods: periods.into(), ..DynamicSpendOptions::default() };
         let found = model.predict(&shop.orders(), &seasons(n), &options, &run)?;
         Ok(found.table().f64s("expected_spend").expect("a column").to_vec())
     };

@@ -2,9 +2,10 @@
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 
 use headwater::clv::{
-    BetaGeoCnbd, GGompertzNbd, History, ParetoGgg, ParetoGggModel, ParetoNbd, ParetoNbdModel,
-    PurchaseOptions, Purchases, Quantity, RfmSlices, SummarizeOptions, fit_purchases, likelihood_ratio,
-    purchases_from_bytes, summarize,
+    BetaGeoCnbd, GGompertzNbd, GammaGammaModel, History, LifetimeOptions, ParetoGgg, ParetoGggModel,
+    ParetoNbd, ParetoNbdModel, PredictOptions, PurchaseOptions, Purchases, Quantity, RfmSlices,
+    SummarizeOptions, fit_purchases, lifetime_value, likelihood_ratio, predict, purchases_from_bytes,
+    summarize,
 };
 use headwater::column::Columns;
 use headwater::{Error, Run};
@@ -314,7 +315,29 @@ fn extremes_give_numbers() {
     }
     // The first purchases of a new customer have no mean number where E 1/k is infinite.
     let clumpy = model([0.9, 0.5, 1.0, 3.0, 0.5, 4.0]);
-    assert_eq!(clumpy.expected_purchases(0.0, 0.0, 0.0, 1.0).unwrap(), f64::INFINITY);
+    let error = clumpy.expected_purchases(0.0, 0.0, 0.0, 1.0).unwrap_err().to_string();
+    assert!(error.contains("mean of 1/k") && error.contains("probabilities"), "{error}");
+    assert!(clumpy.residual_purchases(0.0, 0.0, 0.0, 0.1).is_err());
+    let rows = Columns::new()
+        .with("customer", vec!["new", "old"])
+        .with("frequency", vec![0.0, 1.0])
+        .with("recency", vec![0.0, 2.0])
+        .with("T", vec![0.0, 2.0])
+        .with("monetary_value", vec![0.0, 9.0]);
+    let options = PredictOptions { discount_rate: Some(0.1.into()), ..PredictOptions::default() };
+    let predicted = predict(&clumpy, &rows, &options, &Run::new()).unwrap().table();
+    let spend = GammaGammaModel::from_parameters(6.25, 3.74, 15.44).unwrap();
+    let options = LifetimeOptions { periods: 2.0.into(), ..LifetimeOptions::default() };
+    let valued = lifetime_value(&clumpy, &spend, &rows, &options, &Run::new()).unwrap().table();
+    for (table, name) in [
+        (&predicted, "expected_purchases"),
+        (&predicted, "residual_purchases"),
+        (&valued, "expected_purchases"),
+        (&valued, "lifetime_value"),
+    ] {
+        assert_eq!(table.get(name).unwrap().valid, Some(vec![false, true]), "{name}");
+        assert!(table.f64s(name).unwrap()[1].is_finite());
+    }
     assert!(clumpy.expected_purchases(0.0, 0.0, 0.1, 1.0).unwrap().is_finite());
 }
 

@@ -213,6 +213,76 @@ fn intervals_of_new_customers_are_those_of_draws() -> Result<()> {
     Ok(())
 }
 
+/// When customers buy next, and how often in 26 periods, beside draws of the parameters; a time that never comes is
+/// missing.
+#[test]
+fn intervals_of_the_next_purchase_are_those_of_draws() -> Result<()> {
+    let run = Run::new();
+    let frame = customers();
+    let ask = PredictOptions {
+        periods: 26.0.into(),
+        interval: Some(0.9),
+        next_purchase: Some(0.3),
+        probabilities: Some(2),
+        ..PredictOptions::default()
+    };
+    for kind in ["clv.ParetoNBD", "clv.ModifiedBetaGeo"] {
+        let model = fitted(kind)?;
+        let table = predict(&*model, &frame, &ask, &run)?.table();
+        for (row, (x, t_x, t)) in
+            [(0, (0, 0.0, 35.0)), (4, (2, 30.0, 39.0)), (5, (6, 13.0, 38.0)), (6, (6, 36.0, 38.0))]
+        {
+            let history = History { frequency: x, recency: t_x, age: t, ..History::default() };
+            let mut draws = Draws::new(3);
+            let mut found = vec![Vec::new(); 4];
+            for _ in 0..1_000 {
+                let p = draw(&model.estimates().values, &model.estimates().covariance, &mut draws);
+                let law = purchases_with(kind, &p, 1, None)?;
+                found[0].push(law.next_purchase_of(history, 0.3).unwrap_or(f64::INFINITY));
+                let mass = law.probabilities_of(history, 26.0, 2);
+                found[1..].iter_mut().zip(mass).for_each(|(found, p)| found.push(p));
+            }
+            let [low, high] = model.next_purchase_interval(f64::from(x), t_x, t, 0.3, 0.9)?;
+            let told = |name: &str| optional(&table, name, row);
+            assert_eq!([told("next_purchase_low"), told("next_purchase_high")], [low, high]);
+            for (draws, name) in
+                found.into_iter().zip(["next_purchase", "probability_0", "probability_1", "probability_2"])
+            {
+                let want = quantiles(draws);
+                let edges = ["_low", "_high"].map(|end| told(&format!("{name}{end}")));
+                if want[1].is_infinite() {
+                    assert_eq!(edges[1], None, "{kind} {name} {row}: {want:?}");
+                    continue;
+                }
+                for (edge, want) in edges.iter().zip(want) {
+                    let near = (edge.unwrap() - want).abs() < 0.1 * (quantile_width(&edges));
+                    assert!(near, "{kind} {name} {row}: {edges:?} for {want}");
+                }
+                assert!(edges[0] < told(name) && told(name) < edges[1]);
+            }
+        }
+        let missing = model.next_purchase_interval(6.0, 13.0, 38.0, 0.999, 0.9)?;
+        assert_eq!(missing[1], None, "{kind}: {missing:?}");
+    }
+    // Opportunities are whole.
+    let model = fitted("clv.BetaGeoBetaBinomial")?;
+    let edges = model.next_purchase_interval(2.0, 30.0, 39.0, 0.3, 0.9)?.map(Option::unwrap);
+    let next = model.next_purchase(2.0, 30.0, 39.0, 0.3)?.unwrap();
+    assert!(edges[0] <= next && next <= edges[1] && edges.iter().all(|edge| edge.fract() == 0.0));
+    let wrong = PredictOptions { probabilities: Some(1001), ..ask };
+    assert_eq!(predict(&*model, &frame, &wrong, &run).unwrap_err().code(), "HW_OPTION");
+    Ok(())
+}
+
+fn optional(table: &headwater::Table, name: &str, row: usize) -> Option<f64> {
+    let there = table.get(name).unwrap().valid.as_ref().is_none_or(|valid| valid[row]);
+    there.then(|| table.f64s(name).unwrap()[row])
+}
+
+fn quantile_width(edges: &[Option<f64>; 2]) -> f64 {
+    edges[1].unwrap() - edges[0].unwrap()
+}
+
 #[test]
 fn intervals_of_what_is_certain_are_points_and_what_cannot_be_is_refused() -> Result<()> {
     let fitted = fitted("clv.BetaGeo")?;
@@ -262,6 +332,7 @@ fn models_of_given_parameters_do_not_pretend_to_a_fit() -> Result<()> {
         let asked = Quantity::Purchases { periods: 5.0 };
         refuses_intervals(model.interval(0.0, 0.0, 0.0, asked, 0.95));
         refuses_intervals(model.probabilities_interval(0.0, 0.0, 0.0, 5.0, 3, 0.95));
+        refuses_intervals(model.next_purchase_interval(0.0, 0.0, 0.0, 0.5, 0.95));
         refuses_intervals(model.report("new_customer", None, r#"{"interval": 0.9}"#, &run));
         let ask = PredictOptions { interval: Some(0.9), ..PredictOptions::default() };
         refuses_intervals(predict(&*model, &frame, &ask, &run));

@@ -234,7 +234,7 @@ fn bounds_hold_nine_of_ten_cohorts() {
             let [r, alpha, a, b] = BG;
             Box::new(BetaGeoModel::from_parameters(r, alpha, a, b, DAY).unwrap())
         };
-        let options = TrackingOptions { grain: Duration::from_micros(1), ..options(8, 40, Some(0.9)) };
+        let options = TrackingOptions { grain: Duration::from_micros(1).into(), ..options(8, 40, Some(0.9)) };
         let [steps, cumulative] = coverage(cohorts, |seed| {
             tracking(&orders(&cohort(seed, 150, 40.0, pareto)), &*model, &options, &Run::new()).unwrap()
         });
@@ -250,7 +250,7 @@ fn bounds_hold_nine_of_ten_cohorts() {
 /// parameters count, and without them the bounds of the cumulative column fail.
 #[test]
 fn a_fitted_model_is_uncertain_of_its_parameters() {
-    let options = TrackingOptions { grain: Duration::from_micros(1), ..options(8, 40, Some(0.9)) };
+    let options = TrackingOptions { grain: Duration::from_micros(1).into(), ..options(8, 40, Some(0.9)) };
     let mut blind = 0.0;
     let [steps, cumulative] = coverage(100, |seed| {
         let (mut x, mut t_x, mut age) = (Vec::new(), Vec::new(), Vec::new());

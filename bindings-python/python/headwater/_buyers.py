@@ -169,6 +169,7 @@ class Purchases(_Likelihood):
         discount_rate: _call.Discount | None = None,
         next_purchase: float | None = None,
         rate: bool = False,
+        probabilities: int | None = None,
         own_rates: bool = False,
         log_likelihood: bool = False,
         customer: str = "customer",
@@ -205,6 +206,9 @@ class Purchases(_Likelihood):
             Also the time until the next purchase: its quantile of this level, 0.5 for the median.
         rate : bool, default False
             Also the purchase rate while alive.
+        probabilities : int, optional
+            Also the probabilities of 0, 1, … so many purchases in the coming periods (probability_0, …), 1000
+            at most.
         own_rates : bool, default False
             Also the posterior of the customer's own purchase rate, alive or not (own_rate, own_rate_sd), and
             of the own dropout (own_dropout, own_dropout_sd): the probability after a purchase (BG laws) or at
@@ -224,9 +228,11 @@ class Purchases(_Likelihood):
         Returns
         -------
         frame
-            customer, expected_purchases, p_alive, with ``interval`` their ``_low`` and ``_high``; if asked
-            for purchases_low, purchases_high, p_alive_ahead, residual_purchases, next_purchase,
-            purchase_rate.
+            customer, expected_purchases (missing where infinite: `ParetoGGG` with t up to 1, of new
+            customers), p_alive; if asked for purchases_low, purchases_high, p_alive_ahead,
+            residual_purchases, next_purchase, purchase_rate, probability_0, …; with ``interval`` the ``_low``
+            and ``_high`` of all but the purchases themselves. next_purchase or an edge of it is missing where
+            a purchase may never come.
         """
         options = {
             "customer": customer,
@@ -240,6 +246,7 @@ class Purchases(_Likelihood):
             "discount_rate": discount_rate,
             "next_purchase": next_purchase,
             "rate": rate or None,
+            "probabilities": probabilities,
             "own_rates": own_rates or None,
             "log_likelihood": log_likelihood or None,
             "log_intervals": log_intervals,
@@ -437,7 +444,7 @@ def law(model: Any) -> None:
 _INSTEAD = {
     "Posterior": "draws have their own predict(rfm, periods) and lifetime_value(spend, rfm)",
     "Hierarchy": "draws have their own predict(rfm, periods)",
-    "DynamicParetoNBD": "or multiply what its predict(…, discount_rate=…) gives by the spend",
+    "DynamicParetoNBD": "it has its own predict and lifetime_value(spend, orders, along)",
 }
 
 

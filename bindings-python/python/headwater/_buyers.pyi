@@ -55,6 +55,7 @@ class Purchases(_Likelihood):
         discount_rate: _call.Discount | None = None,
         next_purchase: float | None = None,
         rate: bool = False,
+        probabilities: int | None = None,
         own_rates: bool = False,
         log_likelihood: bool = False,
         customer: str = "customer",

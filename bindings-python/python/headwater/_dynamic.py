@@ -7,7 +7,10 @@ from typing import Any, Literal, Self, TypedDict, Unpack
 
 from . import _call, _core, _frames
 from ._buyers import Covariates, _named
+from ._buyers import given as given_instead
 from ._likelihood import _Likelihood
+from ._spend import GammaGamma
+from .errors import OptionError
 
 
 class Sources(TypedDict, total=False):
@@ -85,8 +88,9 @@ class _Dynamic(_Likelihood):
         along, make_along = _frames.take(covariates, _there(covariates, of_covariates))
         text = _call.options(options | {"sources": given})
         found = dict(_core.clv_dynamic_report(self._fitted, name, data, along, text, run))
-        _frames.tell(report, make or make_along, dropped=found["dropped"], level=4)
-        return (make or make_along)(found["predict"])
+        main = found.pop(name if name in found else "predict")
+        _frames.tell(report, make or make_along, level=4, **found)
+        return (make or make_along)(main)
 
 
 def _there(frame: Any, columns: list[str | None]) -> list[str | None]:
@@ -207,8 +211,8 @@ class DynamicParetoNBD(_Dynamic):
         Returns
         -------
         frame
-            customer, expected_purchases, p_alive, with ``interval`` their ``_low`` and ``_high``, with
-            ``discount_rate`` discounted_purchases.
+            customer, expected_purchases, p_alive, with ``discount_rate`` discounted_purchases, with
+            ``interval`` the ``_low`` and ``_high`` of each.
         """
         options = {"periods": periods, "interval": interval, "discount_rate": discount_rate}
         run = _call.run(0, threads, progress)
@@ -236,6 +240,142 @@ class DynamicParetoNBD(_Dynamic):
         options = {"periods": periods, "interval": interval, "discount_rate": discount_rate}
         run = _call.run(0, threads, progress)
         return self._ask("new_customers", None, along, options, sources, report, run)
+
+    def check(
+        self,
+        orders: Any,
+        along: Any,
+        calibration_end: _call.Moment,
+        *,
+        most: int = 7,
+        bins: int = 8,
+        report: MutableMapping[str, Any] | None = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+        **sources: Unpack[Sources],
+    ) -> Any:
+        """The forecast beside the purchases of a holdout, as of the ``check`` of models of purchases.
+
+        Parameters
+        ----------
+        orders, along : frame
+            As in `fit`, the orders of the holdout among them. Fit the model to those before.
+        calibration_end : str or datetime
+            What each customer is expected to do afterwards, by what was known until then and by ``along``.
+        most : int, default 7
+            The last bin of frequencies is this many purchases or more.
+        bins : int, default 8
+            How many bins of recency and of T.
+        report : dict, optional
+            Is given the frames "by_frequency", "by_recency", "by_age", "deciles" and "dropped".
+        threads, progress, **sources
+            As in `summarize` and `fit`; the holdout ends with ``observation_end``.
+
+        Returns
+        -------
+        frame
+            level, mae, rmse, bias, and for customers spearman, gini, gini_normalised.
+        """
+        options = {"calibration_end": _call.moment(calibration_end), "most": most, "bins": bins}
+        run = _call.run(0, threads, progress)
+        return self._ask("check", orders, along, options, sources, report, run)
+
+    def tracking(
+        self,
+        orders: Any,
+        along: Any,
+        *,
+        interval: float | None = None,
+        report: MutableMapping[str, Any] | None = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+        **sources: Unpack[Sources],
+    ) -> Any:
+        """Actual and expected repeat purchases of all customers, period after period, as of `tracking`.
+
+        Parameters
+        ----------
+        orders, along : frame
+            As in `fit`. Give orders beyond those that the model was fitted on, and the rest is a forecast.
+        interval : float, optional
+            The level of bounds within which actual purchases lie if the model is right, such as 0.9.
+        report, threads, progress, **sources
+            As in `summarize` and `fit`.
+
+        Returns
+        -------
+        frame
+            period_end, actual, expected, actual_cumulative, expected_cumulative; with ``interval``
+            expected_low, expected_high, expected_cumulative_low, expected_cumulative_high.
+        """
+        run = _call.run(0, threads, progress)
+        return self._ask("tracking", orders, along, {"interval": interval}, sources, report, run)
+
+    def lifetime_value(
+        self,
+        spend: GammaGamma | DynamicGammaGamma,
+        orders: Any,
+        along: Any,
+        *,
+        periods: _call.Horizon = 52,
+        discount_rate: _call.Discount = 0.0,
+        margin: float = 1.0,
+        interval: float | None = None,
+        report: MutableMapping[str, Any] | None = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+        **sources: Unpack[Sources],
+    ) -> Any:
+        """The discounted value of each customer's coming purchases, by what ``along`` says of then.
+
+        Parameters
+        ----------
+        spend : GammaGamma or DynamicGammaGamma
+            What a purchase is worth: the same at all times, or by what holds when it is made; then ``along``
+            has the covariates of both models.
+        orders, along : frame
+            As in `fit`; the orders with their amounts.
+        periods : int, str or timedelta, default 52
+            How many periods after the end of observation are valued, or a span of a whole number of them.
+        discount_rate : float or dict, default 0
+            Per period of the model, or per a span of its own, ``{"rate": 0.1, "per": "365d"}``. Purchases of
+            a period are discounted as if made at its end.
+        margin : float, default 1
+            The share of the spend that is profit.
+        interval : float, optional
+            The level of an interval of the value for the uncertainty of the parameters of both models.
+        report, threads, progress, **sources
+            As in `summarize` and `fit`.
+
+        Returns
+        -------
+        frame
+            customer, expected_purchases, p_alive, expected_spend (the mean over the purchases that are
+            expected), lifetime_value; with ``interval`` lifetime_value_low, lifetime_value_high.
+        """
+        if not isinstance(spend, GammaGamma | DynamicGammaGamma):
+            raise OptionError(
+                f"option `spend`: is {given_instead(spend)}, not a GammaGamma or a DynamicGammaGamma; "
+                "fit one to the same customers"
+            )
+        given = _sources(sources)
+        of_orders, of_along = self._columns(given)
+        of_spend = spend.covariates_ if isinstance(spend, DynamicGammaGamma) else ()
+        data, make = _frames.take(orders, _there(orders, of_orders))
+        told, _ = _frames.take(along, _there(along, list(dict.fromkeys([*of_along, *of_spend]))))
+        options = _call.options(
+            {
+                "periods": periods,
+                "discount_rate": discount_rate,
+                "margin": margin,
+                "interval": interval,
+                "sources": given,
+            }
+        )
+        run = _call.run(0, threads, progress)
+        found, dropped = _core.clv_dynamic_value(self._fitted, spend._fitted, data, told, options, run)
+        _frames.tell(report, make, dropped=dropped)
+        return make(found)
 
 
 class DynamicGammaGamma(_Dynamic):
@@ -329,6 +469,7 @@ class DynamicGammaGamma(_Dynamic):
         along: Any,
         periods: _call.Horizon = 0.0,
         *,
+        interval: float | None = None,
         report: MutableMapping[str, Any] | None = None,
         threads: int | None = None,
         progress: _call.Progress = None,
@@ -336,10 +477,19 @@ class DynamicGammaGamma(_Dynamic):
     ) -> Any:
         """The expected value of a purchase in the coming periods (0: at the end of observation).
 
+        Parameters
+        ----------
+        orders, along, periods, report, threads, progress, **sources
+            As in `DynamicParetoNBD`.
+        interval : float, optional
+            The level of an interval for the uncertainty of the parameters.
+
         Returns
         -------
         frame
-            customer, expected_spend (missing where the model has no mean).
+            customer, expected_spend (missing where the model has no mean); with ``interval``
+            expected_spend_low, expected_spend_high.
         """
+        options = {"periods": periods, "interval": interval}
         run = _call.run(0, threads, progress)
-        return self._ask("predict", orders, along, {"periods": periods}, sources, report, run)
+        return self._ask("predict", orders, along, options, sources, report, run)

@@ -4,6 +4,7 @@ from typing import Any, Literal, Self, TypedDict, Unpack
 from . import _call
 from ._buyers import Covariates
 from ._likelihood import _Likelihood
+from ._spend import GammaGamma
 
 class Sources(TypedDict, total=False):
     customer: str
@@ -64,6 +65,45 @@ class DynamicParetoNBD(_Dynamic):
         progress: _call.Progress = None,
         **sources: Unpack[Sources],
     ) -> Any: ...
+    def check(
+        self,
+        orders: Any,
+        along: Any,
+        calibration_end: _call.Moment,
+        *,
+        most: int = 7,
+        bins: int = 8,
+        report: MutableMapping[str, Any] | None = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+        **sources: Unpack[Sources],
+    ) -> Any: ...
+    def tracking(
+        self,
+        orders: Any,
+        along: Any,
+        *,
+        interval: float | None = None,
+        report: MutableMapping[str, Any] | None = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+        **sources: Unpack[Sources],
+    ) -> Any: ...
+    def lifetime_value(
+        self,
+        spend: GammaGamma | DynamicGammaGamma,
+        orders: Any,
+        along: Any,
+        *,
+        periods: _call.Horizon = 52,
+        discount_rate: _call.Discount = 0.0,
+        margin: float = 1.0,
+        interval: float | None = None,
+        report: MutableMapping[str, Any] | None = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+        **sources: Unpack[Sources],
+    ) -> Any: ...
 
 class DynamicGammaGamma(_Dynamic):
     rate: bool
@@ -96,6 +136,7 @@ class DynamicGammaGamma(_Dynamic):
         along: Any,
         periods: _call.Horizon = 0.0,
         *,
+        interval: float | None = None,
         report: MutableMapping[str, Any] | None = None,
         threads: int | None = None,
         progress: _call.Progress = None,

@@ -74,6 +74,11 @@ class Hierarchy(Fitted):
         *,
         level: float = 0.9,
         purchase_interval: float | None = None,
+        ahead: _call.Horizon | None = None,
+        discount_rate: _call.Discount | None = None,
+        next_purchase: float | None = None,
+        rate: bool = False,
+        probabilities: int | None = None,
         most_draws: int = 400,
         customer: str = "customer",
         frequency: str = "frequency",
@@ -90,8 +95,8 @@ class Hierarchy(Fitted):
         Returns
         -------
         frame
-            customer, group, expected_purchases and p_alive, each with ``_low`` and ``_high``; with
-            ``purchase_interval`` purchases_low, purchases_high.
+            customer, group, expected_purchases and p_alive, and what else is asked for, each with ``_low``
+            and ``_high``; with ``purchase_interval`` purchases_low, purchases_high.
         """
         options = {
             "customer": customer,
@@ -101,6 +106,11 @@ class Hierarchy(Fitted):
             "periods": periods,
             "level": level,
             "purchase_interval": purchase_interval,
+            "ahead": ahead,
+            "discount_rate": discount_rate,
+            "next_purchase": next_purchase,
+            "rate": rate or None,
+            "probabilities": probabilities,
             "most_draws": most_draws,
             "period": period,
             "on_invalid": on_invalid,

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from . import _call, _core, _frames
 from ._buyers import Covariates, _named, given
 from ._models import Fitted
+from ._spend import GammaGamma
 from .errors import OptionError
 
 _OnInvalid = Literal["error", "drop"]
@@ -37,6 +38,11 @@ class Posterior(Fitted):
     dropped_: Any = None
     #: The columns of covariates.
     covariates_: Sequence[str] = ()
+
+    @property
+    def _intervals(self) -> str | None:
+        """The column of the times between purchases that the draws read."""
+        return _intervals(self.model)
 
     def _params(self) -> dict[str, Any]:
         return {"model": self.model, "method": self.method}
@@ -85,6 +91,11 @@ class Posterior(Fitted):
         *,
         level: float = 0.9,
         purchase_interval: float | None = None,
+        ahead: _call.Horizon | None = None,
+        discount_rate: _call.Discount | None = None,
+        next_purchase: float | None = None,
+        rate: bool = False,
+        probabilities: int | None = None,
         most_draws: int = 400,
         customer: str = "customer",
         frequency: str = "frequency",
@@ -120,6 +131,8 @@ class Posterior(Fitted):
             The level of the intervals, which are the uncertainty of the parameters.
         purchase_interval : float, optional
             The level of an interval for the purchases themselves.
+        ahead, discount_rate, next_purchase, rate, probabilities
+            As in the ``predict`` of models of purchases.
         most_draws : int, default 400
             Predict with at most so many draws, evenly spaced.
         customer, frequency, recency, T : str
@@ -141,7 +154,9 @@ class Posterior(Fitted):
         Returns
         -------
         frame
-            customer, expected_purchases and p_alive, each with ``_low`` and ``_high``; with
+            customer, expected_purchases and p_alive, each with ``_low`` and ``_high``, and so what else is
+            asked for: p_alive_ahead, residual_purchases, next_purchase (when the mean of the probability to
+            have bought again, and its limits, reach the level), purchase_rate, probability_0, …; with
             ``purchase_interval`` purchases_low, purchases_high. Of `GammaGamma` customer and expected_spend; of
             a model of retention customer, survival, churn, expected_lifetime and, with ``discount``,
             residual_value; each with ``_low`` and ``_high``. What is infinite in some draw is missing.
@@ -154,6 +169,11 @@ class Posterior(Fitted):
             "periods": periods,
             "level": level,
             "purchase_interval": purchase_interval,
+            "ahead": ahead,
+            "discount_rate": discount_rate,
+            "next_purchase": next_purchase,
+            "rate": rate or None,
+            "probabilities": probabilities,
             "most_draws": most_draws,
             "log_intervals": log_intervals,
             "monetary_value": monetary_value,
@@ -170,7 +190,7 @@ class Posterior(Fitted):
         elif _is(self.model, *_RETENTION):
             columns = [customer, renewals]
         else:
-            intervals = log_intervals or _intervals(self.model)
+            intervals = log_intervals or self._intervals
             columns = [customer, frequency, recency, T, intervals, *self.covariates_]
         data, make = _frames.take(rfm, columns)
         run = _call.run(0, threads, progress)
@@ -311,13 +331,14 @@ class Posterior(Fitted):
 
     def lifetime_value(
         self,
-        spend: Posterior,
+        spend: Posterior | GammaGamma,
         rfm: Any,
         *,
         periods: _call.Horizon = 52,
         discount_rate: _call.Discount = 0.0,
         margin: float = 1.0,
-        interval: float = 0.9,
+        interval: float | None = None,
+        most_draws: int = 400,
         customer: str = "customer",
         frequency: str = "frequency",
         recency: str = "recency",
@@ -325,20 +346,24 @@ class Posterior(Fitted):
         monetary_value: str = "monetary_value",
         period: _call.Span | None = None,
         on_invalid: _OnInvalid = "error",
+        seed: int = 0,
         report: MutableMapping[str, Any] | None = None,
         threads: int | None = None,
         progress: _call.Progress = None,
     ) -> Any:
-        """The discounted value of each customer's coming purchases, of these draws and of draws of spend.
-
-        A draw of purchases goes with a draw of spend, 400 of each at most.
+        """The discounted value of each customer's coming purchases by these draws.
 
         Parameters
         ----------
-        spend : Posterior
-            Draws of `GammaGamma`.
-        interval : float, default 0.9
-            The level of the interval of the value.
+        spend : Posterior or GammaGamma
+            Draws of `GammaGamma`, of which one goes with each draw of purchases; or a fitted one, of which
+            parameters are drawn from the normal of their estimates, by the seed.
+        interval : float, optional
+            The level of the quantiles of the value; 0.9 by default with draws of spend, none with a fitted one.
+        most_draws : int, default 400
+            At most so many draws are looked at, evenly spaced.
+        seed : int, default 0
+            Decides the parameters that are drawn of a fitted `GammaGamma`.
         rfm, periods, discount_rate, margin, customer, frequency, recency, T, monetary_value, period
             As in `lifetime_value`, with the columns of covariates where the draws have coefficients.
         on_invalid, report, threads, progress
@@ -347,13 +372,14 @@ class Posterior(Fitted):
         Returns
         -------
         frame
-            customer, expected_purchases, p_alive, expected_spend, lifetime_value, means over the draws, with
-            lifetime_value_low and lifetime_value_high; what is infinite in some draw is missing.
+            customer, expected_purchases, p_alive, expected_spend, lifetime_value, means over the draws (of a
+            fitted `GammaGamma` at its estimates), and with the interval lifetime_value_low and
+            lifetime_value_high; what is infinite in some draw is missing.
         """
-        if not isinstance(spend, Posterior):
+        if not isinstance(spend, (Posterior, GammaGamma)):
             raise OptionError(
-                f"option `spend`: is {given(spend)}, not draws of GammaGamma; take `laplace`, `sample_posterior` "
-                'or `bootstrap` with model="GammaGamma"'
+                f"option `spend`: is {given(spend)}, neither draws of GammaGamma (`laplace`, `sample_posterior` "
+                'or `bootstrap` with model="GammaGamma") nor a fitted one'
             )
         options = {
             "customer": customer,
@@ -365,12 +391,13 @@ class Posterior(Fitted):
             "discount_rate": discount_rate,
             "margin": margin,
             "interval": interval,
+            "most_draws": most_draws,
             "period": period,
             "on_invalid": on_invalid,
         }
-        columns = [customer, frequency, recency, T, monetary_value, _intervals(self.model), *self.covariates_]
+        columns = [customer, frequency, recency, T, monetary_value, self._intervals, *self.covariates_]
         data, make = _frames.take(rfm, columns)
-        run = _call.run(0, threads, progress)
+        run = _call.run(seed, threads, progress)
         found, dropped = _core.clv_lifetime_value(
             self._fitted, spend._fitted, data, _call.options(options), run
         )

@@ -4,6 +4,7 @@ from typing import Any, Literal
 from . import _call
 from ._buyers import Covariates
 from ._models import Fitted
+from ._spend import GammaGamma
 
 _OnInvalid = Literal["error", "drop"]
 _Prior = Literal["weak", "flat"]
@@ -24,6 +25,11 @@ class Posterior(Fitted):
         *,
         level: float = 0.9,
         purchase_interval: float | None = None,
+        ahead: _call.Horizon | None = None,
+        discount_rate: _call.Discount | None = None,
+        next_purchase: float | None = None,
+        rate: bool = False,
+        probabilities: int | None = None,
         most_draws: int = 400,
         customer: str = "customer",
         frequency: str = "frequency",
@@ -73,13 +79,14 @@ class Posterior(Fitted):
     ) -> Any: ...
     def lifetime_value(
         self,
-        spend: Posterior,
+        spend: Posterior | GammaGamma,
         rfm: Any,
         *,
         periods: _call.Horizon = 52,
         discount_rate: _call.Discount = 0.0,
         margin: float = 1.0,
-        interval: float = 0.9,
+        interval: float | None = None,
+        most_draws: int = 400,
         customer: str = "customer",
         frequency: str = "frequency",
         recency: str = "recency",
@@ -87,6 +94,7 @@ class Posterior(Fitted):
         monetary_value: str = "monetary_value",
         period: _call.Span | None = None,
         on_invalid: _OnInvalid = "error",
+        seed: int = 0,
         report: MutableMapping[str, Any] | None = None,
         threads: int | None = None,
         progress: _call.Progress = None,

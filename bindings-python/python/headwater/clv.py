@@ -14,12 +14,14 @@ from ._buyers import (
     BetaGeo,
     BetaGeoBetaBinomial,
     BetaGeoCNBD,
+    Covariates,
     GGompertzNBD,
     ModifiedBetaGeo,
     ModifiedBetaGeoCNBD,
     ParetoGGG,
     ParetoNBD,
     Purchases,
+    _named,
     given,
     law,
 )
@@ -133,7 +135,8 @@ def summarize(
         The unit of recency and T: a span, or ``"month"``, ``"quarter"`` or ``"year"`` of the calendar: whole
         months since the first purchase, and the part of the current month that is over.
     grain : str, timedelta or number of days, default "1d"
-        Orders of one customer within one grain are one purchase.
+        Orders of one customer within one grain are one purchase: a span, or ``"month"``, ``"quarter"`` or
+        ``"year"``, which with the same ``period`` are the opportunities of `BetaGeoBetaBinomial`.
     observation_end : str or datetime, optional
         The last moment observed; the last order by default.
     calibration_end : str or datetime, optional
@@ -203,6 +206,7 @@ def compare(
     log_intervals: str | None = None,
     period: _call.Span | None = None,
     penalty: float = 0.0,
+    covariates: Covariates | None = None,
     on_invalid: _OnInvalid = "error",
     report: MutableMapping[str, Any] | None = None,
     threads: int | None = None,
@@ -222,6 +226,9 @@ def compare(
         The column that ``summarize(log_intervals=True)`` gives; by that name where it is there.
     period, penalty
         As in the models.
+    covariates : dict, optional
+        What explains purchases and dropout in every model, as in their `fit`; the criteria count the
+        coefficients.
     on_invalid, threads, progress
         As in `summarize`.
     report : dict, optional
@@ -246,10 +253,12 @@ def compare(
         "log_intervals": log_intervals,
         "period": period,
         "penalty": penalty,
+        "covariates": covariates,
         "on_invalid": on_invalid,
     }
     intervals = log_intervals or "log_intervals"
-    data, make = _frames.take(rfm, [frequency, recency, T, frequency_holdout, duration_holdout, intervals])
+    holdout = [frequency_holdout, duration_holdout]
+    data, make = _frames.take(rfm, [frequency, recency, T, *holdout, intervals, *_named(covariates)])
     run = _call.run(0, threads, progress)
     found = dict(_core.clv_compare(data, _call.options(options), run))
     _frames.tell(report, make, vuong=found["vuong"], dropped=found["dropped"])
@@ -290,6 +299,9 @@ def backtest(
     horizon: _call.Span = "90d",
     k: int = 1,
     penalty: float = 0.0,
+    covariates: Covariates | None = None,
+    customers: Any = None,
+    interval: float | None = None,
     customer: str = "customer",
     time: str = "time",
     value: str | None = None,
@@ -315,6 +327,13 @@ def backtest(
         How long each forecast is.
     k, penalty
         As in the models.
+    covariates : dict, optional
+        What explains purchases and dropout, as in the `fit` of the models; ``customers`` has the columns.
+    customers : frame, optional
+        The columns of covariates, and that of customers, one row a customer.
+    interval : float, optional
+        The level of an interval of what is expected in all, such as 0.9: the chance of every customer's
+        purchases and the standard errors of the parameters, the sum over customers taken as normal.
     customer, time, value, period, grain, clock, refunds, on_invalid, time_unit, threads, progress
         As in `summarize`; ``value`` is needed only to settle refunds.
 
@@ -322,7 +341,7 @@ def backtest(
     -------
     frame
         origin, customers, repeats, log_likelihood, actual, expected, bias, relative_bias, mae, rmse,
-        spearman, gini_normalised, verdict.
+        spearman, gini_normalised, verdict; with ``interval`` expected_low, expected_high.
     """
     summary = {
         "customer": customer,
@@ -341,22 +360,26 @@ def backtest(
         "horizon": horizon,
         "k": k,
         "penalty": penalty,
+        "covariates": covariates,
+        "interval": interval,
         "summarize": {name: given for name, given in summary.items() if given is not None} | {"value": value},
     }
     data, make = _frames.take(orders, [customer, time, value])
+    told = None if customers is None else _frames.take(customers, [customer, *_named(covariates)])[0]
     run = _call.run(0, threads, progress)
-    return make(dict(_core.clv_backtest(data, _call.options(options), run))["backtest"])
+    return make(dict(_core.clv_backtest(data, told, _call.options(options), run))["backtest"])
 
 
 def lifetime_value(
-    model: Purchases,
-    spend: GammaGamma,
+    model: Purchases | Posterior,
+    spend: GammaGamma | Posterior,
     rfm: Any,
     *,
     periods: _call.Horizon = 52,
     discount_rate: _call.Discount = 0.0,
     margin: float = 1.0,
     interval: float | None = None,
+    most_draws: int = 400,
     customer: str = "customer",
     frequency: str = "frequency",
     recency: str = "recency",
@@ -364,6 +387,7 @@ def lifetime_value(
     monetary_value: str = "monetary_value",
     period: _call.Span | None = None,
     on_invalid: _OnInvalid = "error",
+    seed: int = 0,
     report: MutableMapping[str, Any] | None = None,
     threads: int | None = None,
     progress: _call.Progress = None,
@@ -372,8 +396,11 @@ def lifetime_value(
 
     Parameters
     ----------
-    model : BetaGeo, ParetoNBD, …
-    spend : GammaGamma
+    model : BetaGeo, ParetoNBD, … or Posterior
+        A fitted law, or draws of one: then expected_purchases, p_alive and the value are means over them.
+        `DynamicParetoNBD` has a method ``lifetime_value`` of its own.
+    spend : GammaGamma, or Posterior
+        Draws of it go with draws of purchases.
     rfm : frame
         What `summarize` gives.
     periods : int, str or timedelta, default 52
@@ -385,25 +412,51 @@ def lifetime_value(
     margin : float, default 1
         The share of the spend that is profit.
     interval : float, optional
-        The level of an interval of the value for the uncertainty of the parameters, such as 0.9.
+        The level of an interval of the value for the uncertainty of the parameters, such as 0.9: by the delta
+        method, or of draws as in `Posterior.lifetime_value`.
+    most_draws : int, default 400
+        Of draws, at most so many are looked at, evenly spaced.
     customer, frequency, recency, T, monetary_value : str
         Columns.
     period : str, timedelta or number of days, optional
         The unit of recency and T; where given, it must be the model's.
+    seed : int, default 0
+        Decides the draws of the parameters of spend.
     on_invalid, report, threads, progress
         As in `summarize`.
 
     Returns
     -------
     frame
-        customer, expected_purchases, p_alive, expected_spend, lifetime_value.
+        customer, expected_purchases, p_alive, expected_spend, lifetime_value; with ``interval``
+        lifetime_value_low, lifetime_value_high. What is not finite is missing.
 
     Raises
     ------
     OptionError
-        Where ``model`` is no law of purchases, as draws and `DynamicParetoNBD` are none, or ``spend`` no
-        `GammaGamma`.
+        Where ``model`` is neither a law of purchases nor draws of one, or ``spend`` no `GammaGamma`.
     """
+    if isinstance(model, Posterior):
+        return model.lifetime_value(
+            spend,
+            rfm,
+            periods=periods,
+            discount_rate=discount_rate,
+            margin=margin,
+            interval=interval,
+            most_draws=most_draws,
+            customer=customer,
+            frequency=frequency,
+            recency=recency,
+            T=T,
+            monetary_value=monetary_value,
+            period=period,
+            on_invalid=on_invalid,
+            seed=seed,
+            report=report,
+            threads=threads,
+            progress=progress,
+        )
     law(model)
     if not isinstance(spend, GammaGamma):
         raise OptionError(
@@ -422,7 +475,8 @@ def lifetime_value(
         "period": period,
         "on_invalid": on_invalid,
     }
-    data, make = _frames.take(rfm, [customer, frequency, recency, T, monetary_value, model._intervals])
+    columns = [customer, frequency, recency, T, monetary_value, model._intervals, *model.covariates_]
+    data, make = _frames.take(rfm, columns)
     run = _call.run(0, threads, progress)
     found, dropped = _core.clv_lifetime_value(model._fitted, spend._fitted, data, _call.options(options), run)
     _frames.tell(report, make, dropped=dropped)

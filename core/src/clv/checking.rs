@@ -1,5 +1,4 @@
-//! Is the forecast any good? A model beside the purchases of a holdout, and
-//! over several origins.
+//! Is the forecast any good? A model beside the purchases of a holdout.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,10 +6,10 @@ use super::covariates::{each_law, reader};
 use super::door::PurchaseOptions;
 use super::errors::{ForecastErrors, forecast_errors};
 use super::frames::{History as Rows, Roles, intervals_of};
-use super::laws::{Law, ParetoGggLaw, Purchases, expected_purchases, opportunities, same_unit};
-use super::summarize::{SummarizeOptions, When, summarize};
+use super::laws::{Purchases, expected_purchases, opportunities, same_unit};
+use super::rows::RfmSlices;
 use super::unit::Unit;
-use crate::column::{Columns, Duration, Intake, Kind, Names, OnInvalid, Sign, Table, Tables, Text, Values};
+use crate::column::{Columns, Intake, Kind, Names, OnInvalid, Sign, Table, Tables, Text, Values};
 use crate::math::sum;
 use crate::{Error, Result, Run};
 
@@ -106,9 +105,7 @@ pub(super) fn check(
     options: &CheckOptions,
     run: &Run,
 ) -> Result<Tables> {
-    if options.most == 0 || options.bins == 0 || options.most > 1000 || options.bins > 1000 {
-        return Err(Error::option("bins", "bins and most must be numbers from 1 to 1000"));
-    }
+    let cut = Cut::new(options.most, options.bins)?;
     let (frequency, recency, age) = (&options.frequency, &options.recency, &options.age);
     let roles = Roles {
         customer: None,
@@ -143,39 +140,69 @@ pub(super) fn check(
             "cannot be read beside the histories: drop the rows that cannot be first",
         ));
     }
-    let slices = rows.slices();
-    let by_frequency: Vec<usize> = slices.frequency.iter().map(|x| (*x as usize).min(options.most)).collect();
-    let edges: Vec<(f64, f64)> = (0..=options.most)
-        .map(|n| (n as f64, if n == options.most { f64::INFINITY } else { n as f64 }))
-        .collect();
-    let (by_recency, recency_edges) = equal_widths(slices.recency, options.bins);
-    let (by_age, age_edges) = equal_widths(slices.age, options.bins);
-    let ages = grouped(&by_age, age_edges.len(), &actual, &expected);
     let named = match &options.cohort {
         Some(name) => Some(Cohorts::read(frame, options, name, actual.len(), run)?),
         None => None,
     };
-    let cohorts = match &named {
-        Some(cohorts) => grouped(&cohorts.of, cohorts.count, &actual, &expected),
-        None => ages.clone(),
-    };
-    let errors = forecast_errors(&actual, &expected)?;
-    let mut tables = vec![
-        ("check", levels(&errors, &cohorts, &actual, &expected)),
-        ("by_frequency", bins(&grouped(&by_frequency, edges.len(), &actual, &expected), &edges)),
-        ("by_recency", bins(&grouped(&by_recency, recency_edges.len(), &actual, &expected), &recency_edges)),
-        ("by_age", bins(&ages, &age_edges)),
-        ("deciles", deciles(&actual, &expected)),
-        ("dropped", rows.dropped.table()),
-    ];
-    if let Some(named) = named {
-        tables.push(("by_cohort", named.table(&cohorts, &actual, &expected)));
-    }
+    let mut tables = cut.tables(&rows.slices(), &actual, &expected, named)?;
+    tables.push(("dropped", rows.dropped.table()));
     Ok(tables)
 }
 
+/// How customers are grouped.
+#[derive(Clone, Copy)]
+pub(super) struct Cut {
+    most: usize,
+    bins: usize,
+}
+
+impl Cut {
+    pub(super) fn new(most: usize, bins: usize) -> Result<Self> {
+        if [most, bins].iter().any(|n| *n == 0 || *n > 1000) {
+            return Err(Error::option("bins", "bins and most must be numbers from 1 to 1000"));
+        }
+        Ok(Self { most, bins })
+    }
+
+    /// The tables of [`check`], by customers' histories, and what they did and were expected to do.
+    pub(super) fn tables(
+        self,
+        rows: &RfmSlices<'_>,
+        actual: &[f64],
+        expected: &[f64],
+        named: Option<Cohorts>,
+    ) -> Result<Tables> {
+        let Self { most, bins: parts } = self;
+        let by_frequency: Vec<usize> = rows.frequency.iter().map(|x| (*x as usize).min(most)).collect();
+        let edges: Vec<(f64, f64)> =
+            (0..=most).map(|n| (n as f64, if n == most { f64::INFINITY } else { n as f64 })).collect();
+        let (by_recency, recency_edges) = equal_widths(rows.recency, parts);
+        let (by_age, age_edges) = equal_widths(rows.age, parts);
+        let ages = grouped(&by_age, age_edges.len(), actual, expected);
+        let cohorts = match &named {
+            Some(cohorts) => grouped(&cohorts.of, cohorts.count, actual, expected),
+            None => ages.clone(),
+        };
+        let errors = forecast_errors(actual, expected)?;
+        let mut tables = vec![
+            ("check", levels(&errors, &cohorts, actual, expected)),
+            ("by_frequency", bins(&grouped(&by_frequency, edges.len(), actual, expected), &edges)),
+            (
+                "by_recency",
+                bins(&grouped(&by_recency, recency_edges.len(), actual, expected), &recency_edges),
+            ),
+            ("by_age", bins(&ages, &age_edges)),
+            ("deciles", deciles(actual, expected)),
+        ];
+        if let Some(named) = named {
+            tables.push(("by_cohort", named.table(&cohorts, actual, expected)));
+        }
+        Ok(tables)
+    }
+}
+
 /// The cohort of each row, in the order of their labels or times.
-struct Cohorts {
+pub(super) struct Cohorts {
     of: Vec<usize>,
     count: usize,
     labels: Values,
@@ -327,121 +354,4 @@ pub(super) fn deciles(actual: &[f64], expected: &[f64]) -> Table {
         .with("actual", column(&|r| r[1] / r[0]))
         .with("expected", column(&|r| r[2] / r[0]))
         .with("share", column(&|r| if total > 0.0 { r[1] / total } else { 0.0 }))
-}
-
-/// Options of [`backtest`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct BacktestOptions {
-    /// The model's name, such as `"ParetoNBD"`. Default `"BetaGeo"`.
-    pub model: String,
-    /// Ticks between purchases of the regular models.
-    pub k: u32,
-    /// See [`Fit::penalty`](super::Fit::penalty).
-    pub penalty: f64,
-    /// The ends of the calibration periods, one forecast each.
-    pub origins: Vec<When>,
-    /// How long each forecast is. Default 90 days.
-    pub horizon: Duration,
-    /// How orders are read. `calibration_end` and `observation_end` are not for use here.
-    pub summarize: SummarizeOptions,
-}
-
-impl Default for BacktestOptions {
-    fn default() -> Self {
-        Self {
-            model: "BetaGeo".into(),
-            k: 1,
-            penalty: 0.0,
-            origins: Vec::new(),
-            horizon: Duration::from_days(90),
-            summarize: SummarizeOptions::default(),
-        }
-    }
-}
-
-/// Fits a model at several origins and compares each forecast with what came.
-///
-/// A table with one row an origin: origin, customers, repeats (the model saw),
-/// log_likelihood, actual, expected (purchases of the horizon), bias,
-/// relative_bias, mae, rmse, spearman, gini_normalised, verdict; and `dropped`.
-///
-/// Errors: [`Error::Option`] for an origin whose horizon ends after the last
-/// order, of which nobody knows yet; those of the fits.
-pub fn backtest(orders: &Columns, options: &BacktestOptions, run: &Run) -> Result<Tables> {
-    let given = &options.summarize;
-    if given.calibration_end.is_some() || given.observation_end.is_some() {
-        return Err(Error::option(
-            "summarize",
-            "calibration_end and observation_end follow from the origins",
-        ));
-    }
-    if options.origins.is_empty() {
-        return Err(Error::option("origins", "must be one moment or more, such as [\"2024-06-30\"]"));
-    }
-    if options.horizon.micros() <= 0 {
-        return Err(Error::option("horizon", "must be longer than 0"));
-    }
-    let mut intake = Intake::new(orders, given.on_invalid, run);
-    intake.int_unit(given.time_unit);
-    let times = intake.times(&given.time)?;
-    let kept = intake.finish()?;
-    let last = (0..kept.len()).map(|i| times[kept.row(i)]).max().unwrap_or(i64::MIN);
-    let fit = PurchaseOptions { k: options.k, penalty: options.penalty, ..PurchaseOptions::default() };
-    let kind = format!("clv.{}", options.model);
-    let mut found = Vec::new();
-    for origin in &options.origins {
-        let at = origin.micros("origins")?;
-        let end = at.saturating_add(options.horizon.micros());
-        if end > last.saturating_add(given.grain.micros()) {
-            return Err(Error::option(
-                "origins",
-                "an origin and its horizon end after the last order: take an earlier origin or a shorter horizon",
-            ));
-        }
-        let how = SummarizeOptions {
-            calibration_end: Some(origin.clone()),
-            observation_end: Some(When::Micros(end)),
-            log_intervals: given.log_intervals || kind == ParetoGggLaw::KIND,
-            ..given.clone()
-        };
-        let rfm = summarize(orders, &how, run)?;
-        let slices = rfm.slices();
-        let model = fit.fit_kind(&kind, &slices, &[], 0.0, run)?;
-        let Some(holdout) = &rfm.holdout else { continue };
-        let expected = expected_purchases(&*model, &slices, holdout.duration, run)?.map(|e| *e);
-        let errors = forecast_errors(&holdout.frequency, &expected)?;
-        found.push((
-            at,
-            rfm.len() as f64,
-            sum(slices.frequency.iter().copied()),
-            model,
-            holdout.frequency.clone(),
-            expected,
-            errors,
-        ));
-    }
-    let column = |f: &dyn Fn(usize) -> f64| Values::F64((0..found.len()).map(f).collect());
-    let actual = |i: usize| sum(found[i].4.iter().copied());
-    let table = Table::new()
-        .with("origin", Values::Time(found.iter().map(|f| f.0).collect()))
-        .with("customers", column(&|i| found[i].1))
-        .with("repeats", column(&|i| found[i].2))
-        .with_optional("log_likelihood", found.iter().map(|f| f.3.estimates().log_likelihood))
-        .with("actual", column(&actual))
-        .with("expected", column(&|i| sum(found[i].5.iter().copied())))
-        .with("bias", column(&|i| found[i].6.bias))
-        .with_optional(
-            "relative_bias",
-            (0..found.len()).map(|i| (actual(i) > 0.0).then(|| found[i].6.bias / actual(i))),
-        )
-        .with("mae", column(&|i| found[i].6.mae))
-        .with("rmse", column(&|i| found[i].6.rmse))
-        .with("spearman", column(&|i| found[i].6.spearman))
-        .with("gini_normalised", column(&|i| found[i].6.gini_normalised))
-        .with(
-            "verdict",
-            Values::Text(found.iter().map(|f| f.3.estimates().verdict.name()).collect::<Text>()),
-        );
-    Ok(vec![("backtest", table)])
 }

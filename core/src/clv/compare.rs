@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use serde::{Deserialize, Serialize};
 
 use super::checking::holdout;
+use super::covariates::{Covariates, Effects, Shared, each_law};
 use super::design::Reader;
 use super::door::{PurchaseOptions, regularity, row_likelihoods};
 use super::errors::forecast_errors;
@@ -57,6 +58,8 @@ pub struct CompareOptions {
     pub period: Option<Unit>,
     /// See [`Fit::penalty`](super::Fit::penalty).
     pub penalty: f64,
+    /// Columns of covariates of customers, and what they may explain, in every model. None by default.
+    pub covariates: Option<Covariates>,
     /// What happens to rows that cannot be.
     pub on_invalid: OnInvalid,
 }
@@ -74,6 +77,7 @@ impl Default for CompareOptions {
             log_intervals: None,
             period: None,
             penalty: 0.0,
+            covariates: None,
             on_invalid: OnInvalid::Error,
         }
     }
@@ -83,7 +87,7 @@ impl Default for CompareOptions {
 ///
 /// | table | columns |
 /// | --- | --- |
-/// | `compare` | model, k, parameters, log_likelihood, aic, bic, verdict, and where the frame has a holdout mae, rmse, bias (of the total), spearman, gini_normalised; best BIC first |
+/// | `compare` | model, k, parameters (coefficients of covariates among them), log_likelihood, aic, bic, verdict, and where the frame has a holdout mae, rmse, bias (of the total), spearman, gini_normalised; best BIC first |
 /// | `vuong` | first, second, statistic, p (Vuong 1989, with his correction for the number of parameters): above 0 the first one is closer to the truth |
 ///
 /// Likelihoods can be compared where they are of the same data. Without `log_intervals` those of different k leave
@@ -100,6 +104,7 @@ pub fn compare_purchases(frame: &Columns, options: &CompareOptions, run: &Run) -
     if options.models.is_empty() {
         return Err(Error::option("models", "must be one model or more"));
     }
+    let covariates = options.covariates.as_ref().map_or(Ok(Vec::new()), Covariates::columns)?;
     let roles = Roles {
         customer: None,
         frequency: &options.frequency,
@@ -107,12 +112,11 @@ pub fn compare_purchases(frame: &Columns, options: &CompareOptions, run: &Run) -
         age: &options.age,
         weight: None,
         along: None,
-        covariates: Reader::None,
+        covariates: if covariates.is_empty() { Reader::None } else { Reader::Fit(&covariates) },
         intervals: intervals_of(options.log_intervals.as_deref(), frame, true),
     };
     let rows = Rows::read(frame, roles, options.on_invalid, run)?;
     let slices = RfmSlices { period: options.period, ..rows.slices() };
-    let unique = Unique::of(&slices, run)?;
     let holdout = if frame.has(&options.frequency_holdout) {
         let histories = [options.frequency.as_str(), &options.recency, &options.age];
         let names = [options.frequency_holdout.as_str(), &options.duration_holdout];
@@ -126,16 +130,21 @@ pub fn compare_purchases(frame: &Columns, options: &CompareOptions, run: &Run) -
             Candidate::Name(name) => (name, 1),
             Candidate::Regular { model, k } => (model, *k),
         };
-        let fit = PurchaseOptions { k, penalty: options.penalty, ..PurchaseOptions::default() };
+        let fit = PurchaseOptions {
+            k,
+            penalty: options.penalty,
+            covariates: options.covariates.clone(),
+            ..PurchaseOptions::default()
+        };
         let constants = slices.log_intervals.map(|litt| regularity(k, slices.frequency, litt));
         let constant = constants.as_deref().map_or(0.0, |each| sum(each.iter().copied()));
-        let model = fit.fit_kind(&format!("clv.{name}"), &slices, &[], constant, run)?;
-        let mut likelihoods = if model.reads_intervals() {
-            let unique = Unique::with_intervals(&slices, run)?;
-            unique.spread(&row_likelihoods(&*model, &unique, run)?)
-        } else {
-            unique.spread(&row_likelihoods(&*model, &unique, run)?)
-        };
+        let model = fit.fit_kind(&format!("clv.{name}"), &slices, &rows.covariates, constant, run)?;
+        let learns = model.reads_intervals();
+        let each = each_law(&*model, &rows, run, |law, slices| {
+            let unique = if learns { Unique::with_intervals(slices, run)? } else { Unique::of(slices, run)? };
+            Ok(Shared::new(row_likelihoods(law, &unique, run)?, unique))
+        })?;
+        let mut likelihoods = each.map(|l| *l);
         for (likelihood, constant) in likelihoods.iter_mut().zip(constants.iter().flatten()) {
             *likelihood += constant;
         }
@@ -220,7 +229,8 @@ struct Judged {
 
 impl Judged {
     fn free(&self) -> usize {
-        self.model.estimates().fixed.iter().filter(|fixed| !**fixed).count()
+        let of_law = self.model.estimates().fixed.iter().filter(|fixed| !**fixed).count();
+        of_law + self.model.effects().map_or(0, Effects::free)
     }
 
     fn aic(&self) -> Option<f64> {

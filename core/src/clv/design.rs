@@ -65,6 +65,20 @@ pub(in crate::clv) enum Given<'a> {
 }
 
 impl Given<'_> {
+    /// Such rows of it, in their order.
+    pub(in crate::clv) fn ordered(&self, rows: &[u32]) -> Given<'static> {
+        fn take<T: Copy>(values: &[T], rows: &[u32]) -> Vec<T> {
+            rows.iter().map(|row| values[*row as usize]).collect()
+        }
+        match self {
+            Self::Number(values) => Given::Number(take(values, rows).into()),
+            Self::Flag(values) => Given::Flag(take(values, rows).into()),
+            Self::Name(names) => {
+                Given::Name(Names { codes: take(&names.codes, rows), labels: names.labels.clone() })
+            }
+        }
+    }
+
     pub(in crate::clv) fn cut(self, kept: &Kept) -> Self {
         match self {
             Self::Number(v) => Self::Number(kept.values(v)),

@@ -8,7 +8,7 @@ use super::beta_geo::{BetaGeo, BetaGeoModel};
 use super::design::{Given, Reader};
 use super::estimates::Estimates;
 use super::gamma_gamma::{GammaGamma, GammaGammaModel, SpendSlices};
-use super::laws::{CustomerPrediction, Edges, History as Known, PredictOptions, predict};
+use super::laws::{CustomerPrediction, Edges, PredictOptions, predict};
 use super::rows::{Fault, IMPOSSIBLE_INTERVALS, RfmSlices, fault, possible_intervals, sound};
 use super::unit::Unit;
 use crate::column::{Columns, Dropped, Intake, Names, OnInvalid, Sign, Table, Values};
@@ -358,13 +358,18 @@ impl<'a> History<'a> {
         })
     }
 
-    /// What is known of the customer of a row.
-    pub(crate) fn history(&self, row: usize) -> Known {
-        Known {
-            frequency: self.frequency[row] as u32,
-            recency: self.recency[row],
-            age: self.age[row],
-            log_intervals: self.intervals.as_ref().map(|litt| litt[row]),
+    /// Rows that are known to be sound, with their covariates.
+    pub(crate) fn of(rows: &RfmSlices<'a>, covariates: Vec<Given<'a>>) -> Self {
+        Self {
+            customer: None,
+            frequency: rows.frequency.into(),
+            recency: rows.recency.into(),
+            age: rows.age.into(),
+            weight: rows.weight.map(Cow::from),
+            along: None,
+            covariates,
+            intervals: rows.log_intervals.map(Cow::from),
+            dropped: Dropped::default(),
         }
     }
 

@@ -5,10 +5,12 @@ use serde::{Deserialize, Serialize};
 use super::ahead::{DiscountRate, Horizon};
 use super::beta_geo::discount_weights;
 use super::covariates::{Shared, each_law, reader};
+use super::design::Reader;
 use super::frames::{History, Roles, beside, intervals_of};
 use super::gamma_gamma::GammaGammaModel;
 use super::laws::{Edges, History as Customer, Purchases, Quantity, factors, ln_slopes, reach, same_unit};
-use super::rows::{RfmSlices, Unique};
+use super::posterior::MOST_DRAWS;
+use super::rows::Unique;
 use super::unit::Unit;
 use crate::column::{Columns, Dropped, Names, OnInvalid, Sign, Table, Values};
 use crate::{Error, Result, Run};
@@ -39,6 +41,9 @@ pub struct LifetimeOptions {
     /// spend alike: of fits by the delta method on the log scale, none by default; of draws by their quantiles,
     /// 0.9 by default.
     pub interval: Option<f64>,
+    /// At most so many draws are looked at, evenly spaced, where the model is one of draws; 400 by default, 100,000 at
+    /// most.
+    pub most_draws: usize,
     /// The unit of recency and T, where it is known; it must then be the model's.
     pub period: Option<Unit>,
     /// What happens to rows that cannot be.
@@ -57,6 +62,7 @@ impl Default for LifetimeOptions {
             discount_rate: DiscountRate::default(),
             margin: 1.0,
             interval: None,
+            most_draws: MOST_DRAWS,
             period: None,
             on_invalid: OnInvalid::Error,
         }
@@ -64,8 +70,8 @@ impl Default for LifetimeOptions {
 }
 
 impl LifetimeOptions {
-    /// Periods ahead and the rate over one, for a model of this period.
-    pub(super) fn discounting(&self, period: Option<Unit>) -> Result<(usize, f64)> {
+    /// How many periods are valued, and the discount rate of one, their unit being this one where it is known.
+    pub(super) fn plan(&self, period: Option<Unit>) -> Result<(usize, f64)> {
         let period = period.or(self.period);
         let periods = self.periods.whole("periods", period, 100_000)?;
         let rate = self.discount_rate.per_period("discount_rate", period)?;
@@ -73,6 +79,42 @@ impl LifetimeOptions {
             return Ok((periods, rate));
         }
         Err(Error::option("margin", "must be a finite number from 0"))
+    }
+
+    /// By how much what is expected of each count of periods ahead weighs.
+    pub(super) fn weights(&self, period: Option<Unit>) -> Result<Vec<f64>> {
+        self.plan(period).map(|(periods, rate)| discount_weights(periods, rate))
+    }
+
+    /// The customers of a frame, with their spend, for laws that are discrete or read intervals.
+    pub(super) fn rows<'a>(
+        &self,
+        frame: &'a Columns,
+        covariates: Reader<'_>,
+        model: &dyn Purchases,
+        run: &'a Run,
+    ) -> Result<History<'a>> {
+        same_unit(model.period(), self.period)?;
+        let roles = Roles {
+            customer: Some(&self.customer),
+            frequency: &self.frequency,
+            recency: &self.recency,
+            age: &self.age,
+            weight: None,
+            along: Some((&self.monetary_value, Sign::NonNegative)),
+            covariates,
+            intervals: intervals_of(None, frame, model.reads_intervals()),
+        };
+        let history = History::read(frame, roles, self.on_invalid, run)?;
+        let rows = history.slices();
+        if model.is_discrete() {
+            super::laws::opportunities(&rows)?;
+        }
+        if model.reads_intervals() {
+            rows.check_times()?;
+        }
+        run.stage("valuing customers", rows.len() as u64)?;
+        Ok(history)
     }
 }
 
@@ -93,16 +135,39 @@ pub struct Lifetime {
     pub(super) dropped: Dropped,
 }
 
+/// What the coming purchases of a customer are worth.
+#[derive(Clone, Copy)]
+pub(super) struct Worth {
+    pub(super) purchases: f64,
+    pub(super) alive: f64,
+    pub(super) spend: Option<f64>,
+    pub(super) value: Option<f64>,
+    pub(super) edges: Edges,
+}
+
 impl Lifetime {
+    pub(super) fn of(customer: Option<Names>, each: &[Worth], intervals: bool, dropped: Dropped) -> Self {
+        Self {
+            customer: customer.unwrap_or_else(|| Names::from_iter([""; 0])),
+            expected_purchases: each.iter().map(|w| w.purchases).collect(),
+            p_alive: each.iter().map(|w| w.alive).collect(),
+            expected_spend: each.iter().map(|w| w.spend).collect(),
+            lifetime_value: each.iter().map(|w| w.value).collect(),
+            edges: intervals.then(|| each.iter().map(|w| w.edges).collect()),
+            dropped,
+        }
+    }
+
     /// A frame: customer, expected_purchases, p_alive, expected_spend, lifetime_value, and with `interval`
-    /// lifetime_value_low and lifetime_value_high, missing where they are not finite.
+    /// lifetime_value_low and lifetime_value_high; missing is what is not finite.
     pub fn table(&self) -> Table {
+        let finite = |v: &f64| Some(*v).filter(|v| v.is_finite());
         let table = Table::new()
             .with("customer", Values::Names(self.customer.clone()))
-            .with("expected_purchases", Values::F64(self.expected_purchases.clone()))
+            .with_optional("expected_purchases", self.expected_purchases.iter().map(finite))
             .with("p_alive", Values::F64(self.p_alive.clone()))
             .with_optional("expected_spend", self.expected_spend.iter().copied())
-            .with_optional("lifetime_value", self.lifetime_value.iter().copied());
+            .with_optional("lifetime_value", self.lifetime_value.iter().map(|v| v.as_ref().and_then(finite)));
         match &self.edges {
             None => table,
             Some(edges) => beside(table, "lifetime_value", edges),
@@ -126,33 +191,13 @@ pub fn lifetime_value(
     options: &LifetimeOptions,
     run: &Run,
 ) -> Result<Lifetime> {
-    let (periods, rate) = options.discounting(model.period())?;
+    let weights = options.weights(model.period())?;
     let quantile = |level| {
         spend.estimates().interval_quantile(level)?;
         model.estimates().interval_quantile(level)
     };
     let z = options.interval.map(quantile).transpose()?;
-    same_unit(model.period(), options.period)?;
-    let roles = Roles {
-        customer: Some(&options.customer),
-        frequency: &options.frequency,
-        recency: &options.recency,
-        age: &options.age,
-        weight: None,
-        along: Some((&options.monetary_value, Sign::NonNegative)),
-        covariates: reader(model),
-        intervals: intervals_of(None, frame, model.reads_intervals()),
-    };
-    let history = History::read(frame, roles, options.on_invalid, run)?;
-    let rows = RfmSlices { period: options.period, ..history.slices() };
-    let weights = discount_weights(periods, rate);
-    if model.is_discrete() {
-        super::laws::opportunities(&rows)?;
-    }
-    if model.reads_intervals() {
-        rows.check_times()?;
-    }
-    run.stage("valuing customers", rows.len() as u64)?;
+    let history = options.rows(frame, reader(model), model, run)?;
     let valued = each_law(model, &history, run, |model, rows| {
         let unique = Unique::with_intervals(rows, run)?;
         let valued = run.map_items(unique.len(), |row| {
@@ -167,32 +212,18 @@ pub fn lifetime_value(
         run.advance(rows.len() as u64)?;
         Ok(Shared::new(valued, unique))
     })?;
-    let valued = valued.map(|v| *v);
     let money = history.along.as_deref().unwrap_or_default();
-    let expected_spend: Vec<Option<f64>> =
-        rows.frequency.iter().zip(money).map(|(x, m)| spend.spend(*x, *m)).collect();
-    let lifetime_value: Vec<Option<f64>> = valued
-        .iter()
-        .zip(&expected_spend)
-        .map(|(v, spend)| spend.map(|spend| options.margin * spend * v.0))
-        .collect();
-    let edges = z.map(|z| {
-        let each = lifetime_value.iter().zip(&valued).zip(rows.frequency.iter().zip(money));
-        each.map(|((value, v), (x, m))| {
-            let reach = v.3.zip(spend.spread(*x, *m)).map(|(a, b)| z * a.hypot(b));
-            value.map_or([None; 2], |value| factors(value, reach))
+    let each = valued.map(|v| *v).into_iter().zip(history.frequency.iter().zip(money));
+    let each: Vec<Worth> = each
+        .map(|((discounted, purchases, alive, spread), (x, m))| {
+            let expected = spend.spend(*x, *m);
+            let value = expected.map(|spend| options.margin * spend * discounted);
+            let reach = z.zip(spread.zip(spend.spread(*x, *m))).map(|(z, (a, b))| z * a.hypot(b));
+            let edges = value.map_or([None; 2], |value| factors(value, reach));
+            Worth { purchases, alive, spend: expected, value, edges }
         })
-        .collect()
-    });
-    Ok(Lifetime {
-        expected_purchases: valued.iter().map(|v| v.1).collect(),
-        p_alive: valued.iter().map(|v| v.2).collect(),
-        lifetime_value,
-        edges,
-        expected_spend,
-        customer: history.customer.unwrap_or_else(|| Names::from_iter([""; 0])),
-        dropped: history.dropped,
-    })
+        .collect();
+    Ok(Lifetime::of(history.customer, &each, z.is_some(), history.dropped))
 }
 
 /// The standard deviation of the logarithm of discounted purchases, by the uncertainty of the parameters; `None` where

@@ -43,6 +43,7 @@
 //! ```
 
 mod ahead;
+mod backtest;
 mod beta_geo;
 mod builder;
 mod checking;
@@ -71,6 +72,7 @@ mod ridge;
 mod rows;
 mod summarize;
 pub mod survival;
+mod told;
 mod tracking;
 mod tracking_interval;
 mod tracking_kinds;
@@ -78,9 +80,10 @@ mod unit;
 mod visits;
 
 pub use ahead::{DiscountRate, Horizon};
+pub use backtest::{BacktestOptions, backtest, backtest_of};
 pub use beta_geo::{BetaGeo, BetaGeoModel, Prediction};
 pub use builder::RfmBuilder;
-pub use checking::{BacktestOptions, CheckOptions, backtest};
+pub use checking::CheckOptions;
 pub use clock::{ClockFit, ClockOptions, SeasonalClock, Seasons, SpeedOptions, Window};
 pub use compare::{Candidate, CompareOptions, compare_purchases};
 pub use contractual::{Contractual, report};

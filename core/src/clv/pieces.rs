@@ -17,8 +17,7 @@ pub(super) const PIECE: usize = 16_384;
 /// What the options say of time, checked.
 pub(super) struct Plan<'a> {
     options: &'a SummarizeOptions,
-    /// Microseconds in a grain.
-    pub grain: i64,
+    pub grain: Unit,
     /// The last grain observed.
     pub end: i64,
     /// The last grain of calibration.
@@ -31,16 +30,16 @@ impl<'a> Plan<'a> {
     /// `first` and `last` are the moments of the first and the latest order.
     pub(super) fn new(options: &'a SummarizeOptions, first: Option<i64>, last: Option<i64>) -> Result<Self> {
         options.check()?;
-        let grain = options.grain.micros();
+        let grain = options.grain;
         let end = match &options.observation_end {
             Some(when) => when.micros("observation_end")?,
             None => last.unwrap_or_default(),
         };
-        let end = end.div_euclid(grain);
+        let end = grain.number(end);
         let split = match &options.calibration_end {
             None => None,
             Some(when) => {
-                let split = when.micros("calibration_end")?.div_euclid(grain);
+                let split = grain.number(when.micros("calibration_end")?);
                 if split >= end {
                     return Err(Error::option(
                         "calibration_end",
@@ -50,7 +49,7 @@ impl<'a> Plan<'a> {
                 Some(split)
             }
         };
-        let from = first.map_or(end, |first| first.div_euclid(grain).min(end));
+        let from = first.map_or(end, |first| grain.number(first).min(end));
         let line = options.clock.as_ref().map(|clock| clock.line(from, end));
         Ok(Self { options, grain, end, split, line })
     }
@@ -60,28 +59,25 @@ impl<'a> Plan<'a> {
         if let Some(line) = &self.line {
             return line.between(from, to);
         }
-        let Unit::Span(period) = self.options.period else {
-            return self
-                .options
-                .period
-                .between(from.saturating_mul(self.grain), to.saturating_mul(self.grain));
+        let (Unit::Span(period), Unit::Span(grain)) = (self.options.period, self.grain) else {
+            return self.options.period.between(self.grain.start(from), self.grain.start(to));
         };
         // Whole grains times micros stay exact; one division rounds once.
-        let (grains, period) = (to.saturating_sub(from), period.micros() as f64);
-        match grains.checked_mul(self.grain) {
+        let (grains, grain, period) = (to.saturating_sub(from), grain.micros(), period.micros() as f64);
+        match grains.checked_mul(grain) {
             Some(micros) => micros as f64 / period,
-            None => grains as f64 * (self.grain as f64 / period),
+            None => grains as f64 * (grain as f64 / period),
         }
     }
 
     /// Σ ln Δ over the times Δ between purchases.
     fn log_intervals(&self, visits: &[(i64, f64)]) -> f64 {
         let pairs = visits.windows(2).map(|pair| (pair[0].0, pair[1].0));
-        match self.options.period {
-            Unit::Span(period) if self.line.is_none() => {
+        match (self.options.period, self.grain) {
+            (Unit::Span(period), Unit::Span(grain)) if self.line.is_none() => {
                 let sum = pairs.map(|(a, b)| ln(b.saturating_sub(a) as f64)).fold(0.0, |sum, x| sum + x);
                 let repeats = visits.len().saturating_sub(1) as f64;
-                sum + repeats * ln(self.grain as f64 / period.micros() as f64)
+                sum + repeats * ln(grain.micros() as f64 / period.micros() as f64)
             }
             _ => pairs.map(|(a, b)| ln(self.between(a, b))).fold(0.0, |sum, x| sum + x),
         }
@@ -202,7 +198,7 @@ impl Piece {
             self.log_intervals.push(plan.log_intervals(seen));
         }
         if let Some(period) = plan.options.cohort {
-            self.cohort.push(cohort(period, first.0.saturating_mul(plan.grain)));
+            self.cohort.push(cohort(period, plan.grain.start(first.0)));
         }
         self.holdout.push(later.len() as u32);
         self.holdout_money.push(mean(later)?);

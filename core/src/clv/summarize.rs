@@ -15,8 +15,7 @@ use super::rows::RfmSlices;
 use super::unit::Unit;
 use super::visits::{Events, Visits};
 use crate::column::{
-    Columns, DropReason, Dropped, Duration, Intake, Names, OnInvalid, Sign, Table, TimeUnit, Values,
-    parse_time,
+    Columns, DropReason, Dropped, Intake, Names, OnInvalid, Sign, Table, TimeUnit, Values, parse_time,
 };
 use crate::{Error, Result, Run};
 
@@ -87,8 +86,9 @@ pub struct SummarizeOptions {
     /// years; `"1d"` by default.
     pub period: Unit,
     /// Orders of one customer within one grain are one purchase, and ages are
-    /// counted from grain to grain; `"1d"` (calendar days, UTC) by default.
-    pub grain: Duration,
+    /// counted from grain to grain; `"1d"` (calendar days, UTC) by default. A span, or calendar months, quarters or
+    /// years: with the same `period` these are the opportunities of BG/BB.
+    pub grain: Unit,
     /// The last moment observed, its grain included; the last order by default.
     pub observation_end: Option<When>,
     /// The end of calibration, its grain included: later orders become holdout columns.
@@ -120,7 +120,7 @@ impl Default for SummarizeOptions {
             time: "time".to_owned(),
             value: Some("value".to_owned()),
             period: Unit::default(),
-            grain: Duration::from_days(1),
+            grain: Unit::default(),
             observation_end: None,
             calibration_end: None,
             include_first: false,
@@ -138,9 +138,7 @@ impl SummarizeOptions {
     /// Spans of no length, and a clock of other units, are an [`Error::Option`].
     pub fn check(&self) -> Result<()> {
         self.period.check()?;
-        if self.grain.micros() == 0 {
-            return Err(Error::option("grain", "must be longer than 0"));
-        }
+        self.grain.check_as("grain")?;
         self.clock.as_ref().map_or(Ok(()), |clock| clock.agrees(self.period, Some(self.grain)))
     }
 }
@@ -323,8 +321,8 @@ pub fn summarize(orders: &Columns, options: &SummarizeOptions, run: &Run) -> Res
         left_out(name, REFUND, &|i| values[i] < 0.0, rfm.accounting.refunds);
     }
     if let Some(end) = &options.observation_end {
-        let last = end.micros("observation_end")?.div_euclid(options.grain.micros());
-        let after = |i: usize| times[i].div_euclid(options.grain.micros()) > last;
+        let last = options.grain.number(end.micros("observation_end")?);
+        let after = |i: usize| options.grain.number(times[i]) > last;
         left_out(&options.time, AFTER_END, &after, rfm.accounting.after_end);
     }
     rfm.dropped = dropped;

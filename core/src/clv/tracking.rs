@@ -14,7 +14,7 @@ use super::tracking_interval::{Bounds, Course};
 use super::tracking_kinds::{Expected, Kinds, total};
 use super::unit::Unit;
 use super::visits::{Events, Visits};
-use crate::column::{Columns, Dropped, Duration, OnInvalid, Table, TimeUnit, Values};
+use crate::column::{Columns, Dropped, OnInvalid, Table, TimeUnit, Values};
 use crate::math::Sum;
 use crate::{Error, Result, Run};
 
@@ -31,7 +31,7 @@ pub struct TrackingOptions {
     /// Length of a step; the model's own period by default.
     pub period: Option<Unit>,
     /// As in [`SummarizeOptions`](super::SummarizeOptions); `"1d"` by default.
-    pub grain: Duration,
+    pub grain: Unit,
     /// The last moment tracked, its grain included; the last order by default.
     pub observation_end: Option<When>,
     /// Whether to track cohorts too, and how long they are: `"month"`,
@@ -56,7 +56,7 @@ impl Default for TrackingOptions {
             time: "time".to_owned(),
             value: None,
             period: None,
-            grain: Duration::from_days(1),
+            grain: Unit::default(),
             observation_end: None,
             cohort: None,
             clock: None,
@@ -100,6 +100,16 @@ pub struct CohortTracking {
 }
 
 impl Tracking {
+    /// Of all customers, by the ends of periods: actual and expected up to there.
+    pub(super) fn new(
+        period_end: Vec<i64>,
+        [actual_cumulative, expected_cumulative]: [Vec<f64>; 2],
+        bounds: Option<Bounds>,
+        dropped: Dropped,
+    ) -> Self {
+        Self { period_end, actual_cumulative, expected_cumulative, cohorts: None, bounds, dropped }
+    }
+
     /// A frame: period_end, actual, expected, actual_cumulative, expected_cumulative;
     /// with `interval` also expected_low, expected_high, expected_cumulative_low and
     /// expected_cumulative_high.
@@ -234,12 +244,10 @@ fn track(
     };
     let z = options.interval.map(interval_quantile).transpose()?;
     let step = options.period.unwrap_or(unit);
-    let grain = options.grain.micros();
+    let grain = options.grain;
     step.check()?;
     unit.check()?;
-    if grain == 0 {
-        return Err(Error::option("grain", "must be longer than 0"));
-    }
+    grain.check_as("grain")?;
     let read = Orders::read(
         orders,
         [&options.customer, &options.time],
@@ -254,7 +262,7 @@ fn track(
         Some(when) => when.micros("observation_end")?,
         None => read.times.iter().copied().max().unwrap_or_default(),
     };
-    let end = end.div_euclid(grain);
+    let end = grain.number(end);
     let events = Events::sort(&read.customer, &read.times, read.values.as_deref(), grain, end, run)?;
     // Kinds of customers and grains of first purchases, and cohorts and grains of repeat purchases, sorted.
     let (mut firsts, mut repeats) = (Vec::<(u32, i64)>::new(), Vec::<(i64, i64)>::new());
@@ -268,7 +276,7 @@ fn track(
                 Some(kinds) => kinds.of(code, &read.customer, &options.customer)?,
             };
             firsts.push((kind, first));
-            let cohort = options.cohort.map_or(0, |period| cohort(period, first.saturating_mul(grain)));
+            let cohort = options.cohort.map_or(0, |period| cohort(period, grain.start(first)));
             repeats.extend(days.map(|day| (cohort, day)));
         }
         if code % 65_536 == 0 {
@@ -286,8 +294,8 @@ fn track(
     };
     let groups: Vec<(u32, Vec<(i64, f64)>)> =
         firsts.chunk_by(|a, b| a.0 == b.0).map(|c| (c[0].0, births(c))).collect();
-    let start = origin.saturating_mul(grain);
-    let last = end.saturating_add(1).saturating_mul(grain);
+    let start = grain.start(origin);
+    let last = grain.start(end.saturating_add(1));
     let periods = step.between(start, last).ceil() as i64;
     if periods > 100_000 {
         return Err(Error::option("period", format!("gives {periods} steps; 100,000 are the most")));
@@ -297,18 +305,25 @@ fn track(
         clock.agrees(unit, Some(options.grain))?;
     }
     let line = options.clock.as_ref().map(|clock| {
-        let after = step.after(start, periods).div_euclid(grain);
+        let after = grain.number(step.after(start, periods));
         clock.line(origin.saturating_sub(1), after.saturating_add(2))
     });
     let age = |k: i64, first: i64| {
         let until = step.after(start, k);
         match &line {
-            None => unit.between(first * grain, until),
+            // Opportunities are the grains after the first purchase's that are over.
+            None if model.is_discrete() => {
+                unit.between(grain.start(first), grain.start(grain.number(until - 1))).floor()
+            }
+            None => unit.between(grain.start(first), until),
             // The day of the first purchase counts, as it does in plain time.
-            Some(line) => line.ahead(first - 1, (until - first * grain).max(0) as f64 / grain as f64),
+            Some(line) => {
+                let passed = (until - grain.start(first)).max(0) as f64;
+                line.ahead(first - 1, passed / grain.length().micros() as f64)
+            }
         }
     };
-    let cohort_of = |first: i64| options.cohort.map(|period| cohort(period, first.saturating_mul(grain)));
+    let cohort_of = |first: i64| options.cohort.map(|period| cohort(period, grain.start(first)));
     let mut members = BTreeMap::<i64, (i64, u64)>::new();
     for (_, first) in &firsts {
         if let Some(cohort) = cohort_of(*first) {
@@ -372,7 +387,7 @@ fn track(
     })?;
     let until = |k: i64, repeats: &[(i64, i64)]| {
         let end = step.after(start, k);
-        repeats.partition_point(|(_, day)| day * grain < end) as f64
+        repeats.partition_point(|(_, day)| grain.start(*day) < end) as f64
     };
     let cohorts = options.cohort.map(|_| {
         let each = members.into_iter().map(|(of, (birth, customers))| {

@@ -17,8 +17,10 @@
 //! spread evenly: L is then had from E X(t)(X(t) − 1) by the distribution of X(t),
 //! and the formula is a bound from above.
 
-use super::covariates::Effects;
+use super::covariates::{Effects, Shared, each_pattern};
+use super::frames::History as Rows;
 use super::laws::{History, Purchases, Quantity, log_slopes};
+use super::rows::Unique;
 use crate::column::{Table, Values};
 use crate::math::quadrature::integrate;
 use crate::math::{Sum, sum};
@@ -58,7 +60,10 @@ impl Course {
         let parts = run.map_items(times.len(), |i| {
             run.check()?;
             let (from, to) = (i.checked_sub(1).map_or(0.0, |before| times[before]), times[i]);
-            Ok((moments(model, to), if exact { paired(model, from, to) } else { regular(model, from, to) }))
+            Ok((
+                moments(model, History::default(), to),
+                if exact { paired(model, from, to) } else { regular(model, from, to) },
+            ))
         })?;
         let mut at: Vec<At> = Vec::with_capacity(parts.len());
         let mut sofar = Sum::default();
@@ -107,9 +112,7 @@ impl Course {
                 *slope += customers * (a - b);
             }
         }
-        let along = |step: &Vec<f64>| step.iter().zip(&out.slopes).map(|(a, b)| a * b).sum::<f64>();
-        let of_coefficients: Vec<f64> = steps.iter().map(along).collect();
-        out.slopes.extend(of_coefficients);
+        out.slopes = along(out.slopes, steps);
         out
     }
 }
@@ -122,13 +125,41 @@ pub(super) struct Spread {
 }
 
 impl Spread {
+    /// Of this variance by chance, and with these slopes.
+    pub(super) fn new(chance: Sum, slopes: Vec<f64>) -> Self {
+        Self { chance, slopes }
+    }
+
     pub(super) fn merge(&mut self, other: &Self) {
         self.chance.merge(other.chance);
         self.slopes.resize(self.slopes.len().max(other.slopes.len()), 0.0);
         self.slopes.iter_mut().zip(&other.slopes).for_each(|(into, from)| *into += from);
     }
 
-    fn deviation(&self, covariance: &[Vec<f64>]) -> f64 {
+    /// Of the purchases of known customers in the `periods` after T, each by its own law.
+    pub(super) fn coming(model: &dyn Purchases, rows: &Rows<'_>, periods: f64, run: &Run) -> Result<Self> {
+        let each = each_pattern(model.effects(), rows, run, |covariates, slices, _| {
+            let own = covariates.map(|row| model.with_covariates(row)).transpose()?;
+            let law = own.as_deref().unwrap_or(model);
+            let steps = covariates.map_or_else(Vec::new, |row| model.steps(row));
+            let unique = Unique::with_intervals(slices, run)?;
+            let parts = run.map_items(unique.len(), |row| {
+                run.check()?;
+                let history = unique.history(row);
+                let (mean, slopes) = moments(law, history, periods);
+                let chance = (pairs(law, history, periods) + mean - mean * mean).max(0.0);
+                Ok((chance, along(slopes, &steps)))
+            })?;
+            Ok(Shared::new(parts, unique))
+        })?;
+        let mut chance = Sum::default();
+        each.map(|of| of.0).into_iter().for_each(|of| chance.add(of));
+        let slopes = each.first().map_or(0, |of| of.1.len());
+        let slope = |i: usize| sum(each.map(|of: &(f64, Vec<f64>)| of.1.get(i).copied().unwrap_or_default()));
+        Ok(Self { chance, slopes: (0..slopes).map(slope).collect() })
+    }
+
+    pub(super) fn deviation(&self, covariance: &[Vec<f64>]) -> f64 {
         let parameters = sum(covariance
             .iter()
             .zip(&self.slopes)
@@ -137,10 +168,17 @@ impl Spread {
     }
 }
 
-/// E X(t), and its slopes on log parameters.
-fn moments(model: &dyn Purchases, t: f64) -> (f64, Vec<f64>) {
-    let ask =
-        |values: &[f64]| model.quantity_at(values, History::default(), Quantity::Purchases { periods: t });
+/// With the slopes on coefficients, which move the law's log parameters by these steps.
+fn along(mut slopes: Vec<f64>, steps: &[Vec<f64>]) -> Vec<f64> {
+    let of = |step: &Vec<f64>| step.iter().zip(&slopes).map(|(a, b)| a * b).sum::<f64>();
+    let of_coefficients: Vec<f64> = steps.iter().map(of).collect();
+    slopes.extend(of_coefficients);
+    slopes
+}
+
+/// What is expected in the t periods after T, and its slopes on log parameters.
+fn moments(model: &dyn Purchases, history: History, t: f64) -> (f64, Vec<f64>) {
+    let ask = |values: &[f64]| model.quantity_at(values, history, Quantity::Purchases { periods: t });
     let estimates = model.estimates();
     let mean = ask(&estimates.values);
     (mean, log_slopes(estimates, |moved| ask(moved) - mean))
@@ -164,25 +202,33 @@ fn paired(model: &dyn Purchases, from: f64, to: f64) -> [f64; 2] {
 
 /// E X(X − 1) at `to`, and ∫ E X(X − 1) / v² dv over `from` … `to`.
 fn regular(model: &dyn Purchases, from: f64, to: f64) -> [f64; 2] {
-    let pairs = |t: f64| {
-        let mut most = 64;
-        loop {
-            let mass = model.probabilities_of(History::default(), t, most);
-            let reached = |from: usize| {
-                sum(mass.iter().enumerate().skip(from).map(|(n, p)| n as f64 * (n as f64 - 1.0) * p))
-            };
-            let (all, last) = (reached(0), reached(most / 2));
-            if last <= 1e-9 * all || most >= MOST {
-                return all;
-            }
-            most *= 2;
-        }
-    };
+    let pairs = |t: f64| pairs(model, History::default(), t);
     [pairs(to), integrate(from, to, 1, |v| pairs(v) / (v * v))]
+}
+
+/// E N(N − 1) of the purchases in the t periods after T, by their distribution.
+fn pairs(model: &dyn Purchases, history: History, t: f64) -> f64 {
+    let mut most = 64;
+    loop {
+        let mass = model.probabilities_of(history, t, most);
+        let reached = |from: usize| {
+            sum(mass.iter().enumerate().skip(from).map(|(n, p)| n as f64 * (n as f64 - 1.0) * p))
+        };
+        let (all, last) = (reached(0), reached(most / 2));
+        if last <= 1e-9 * all || most >= MOST {
+            return all;
+        }
+        most *= 2;
+    }
 }
 
 fn panels(from: f64, to: f64) -> usize {
     if to > 2.0 * from { 4 } else { 1 }
+}
+
+/// The covariance of the logarithms of a model's parameters and then of its coefficients.
+pub(super) fn covariance(model: &dyn Purchases) -> &[Vec<f64>] {
+    model.effects().map_or(&*model.estimates().covariance, Effects::covariance)
 }
 
 /// Bounds of both columns of what is expected, period after period.
@@ -196,8 +242,12 @@ pub(super) struct Bounds {
 impl Bounds {
     /// `z`: the quantile of the standard normal that bounds reach to; of single periods and of those
     /// up to their end.
-    pub(super) fn new(model: &dyn Purchases, z: f64, [periods, cumulative]: &[Vec<Spread>; 2]) -> Self {
-        let covariance = model.effects().map_or(&*model.estimates().covariance, Effects::covariance);
+    pub(super) fn new(model: &dyn Purchases, z: f64, spreads: &[Vec<Spread>; 2]) -> Self {
+        Self::by(covariance(model), z, spreads)
+    }
+
+    /// The same by the covariance of what the slopes are on.
+    pub(super) fn by(covariance: &[Vec<f64>], z: f64, [periods, cumulative]: &[Vec<Spread>; 2]) -> Self {
         let each = |spread: &[Spread]| spread.iter().map(|s| s.deviation(covariance)).collect();
         Self { z, periods: each(periods), cumulative: each(cumulative) }
     }

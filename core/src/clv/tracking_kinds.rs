@@ -1,12 +1,13 @@
 //! Customers of one law each, and what is expected of them period by period.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use super::design::{Given, Matrix};
+use super::design::Matrix;
 use super::laws::Purchases;
+use super::told::{Told, untold};
 use super::tracking::TrackingOptions;
 use super::tracking_interval::Spread;
-use crate::column::{Columns, Intake, Names};
+use crate::column::{Columns, Names};
 use crate::math::Sum;
 use crate::{Error, Result, Run};
 
@@ -39,52 +40,26 @@ impl Kinds {
                 "has covariates, and orders do not tell them: give the frame of customers that does",
             ));
         };
-        let mut intake = Intake::new(frame, options.on_invalid, run);
-        let names = intake.names(&options.customer)?;
-        let given = effects.reader().read(&mut intake)?;
-        let kept = intake.finish()?;
-        let given: Vec<Given<'_>> = given.into_iter().map(|g| g.cut(&kept)).collect();
-        let (names, matrix) = (kept.names(names), effects.terms().matrix(&given, kept.len()));
-        let mut seen = vec![false; names.labels.len()];
-        let mut twice = Vec::new();
-        for (row, code) in names.codes.iter().enumerate() {
-            if std::mem::replace(&mut seen[*code as usize], true) {
-                twice.push(kept.row(row) as u64);
-            }
-        }
-        if let Some(row) = twice.first() {
-            return Err(Error::Row {
-                column: options.customer.clone(),
-                row: *row,
-                reason: "the customer has two rows of covariates: keep one".into(),
-                count: twice.len() as u64,
-            });
-        }
+        let told = Told::read(frame, &options.customer, effects.reader(), options.on_invalid, run)?;
+        let matrix = effects.terms().matrix(&told.given, told.len());
         let bits = |row: u32| matrix.row(row as usize).iter().map(|v| v.to_bits());
         let mut order: Vec<u32> = (0..matrix.rows as u32).collect();
         order.sort_by(|a, b| bits(*a).cmp(bits(*b)));
-        let (mut firsts, mut kinds) = (Vec::new(), HashMap::new());
+        let (mut firsts, mut kinds) = (Vec::new(), vec![0; matrix.rows]);
         for equal in order.chunk_by(|a, b| bits(*a).eq(bits(*b))) {
             for row in equal {
-                let label = names.labels.get(names.codes[*row as usize]).into_owned();
-                kinds.insert(label, firsts.len() as u32);
+                kinds[*row as usize] = firsts.len() as u32;
             }
             firsts.push(equal[0]);
         }
-        let codes = 0..customers.labels.len() as u32;
-        let of = codes.map(|code| kinds.get(customers.labels.get(code).as_ref()).copied()).collect();
+        let kind = |row: Option<u32>| row.and_then(|row| kinds.get(row as usize).copied());
+        let of = told.rows(customers).into_iter().map(kind).collect();
         Ok(Some(Self { rows: matrix.ordered(&firsts), of }))
     }
 
     /// The kind of a customer of the orders.
     pub(super) fn of(&self, code: usize, customers: &Names, column: &str) -> Result<u32> {
-        self.of.get(code).copied().flatten().ok_or_else(|| {
-            let label = customers.labels.get(code as u32);
-            Error::column(
-                column,
-                format!("customer `{label}` has orders and no covariates: give a row for each customer"),
-            )
-        })
+        self.of.get(code).copied().flatten().ok_or_else(|| untold(customers, code as u32, column))
     }
 
     /// The law of a kind, and how coefficients move its log parameters.

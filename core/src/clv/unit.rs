@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::finance::Period;
 use crate::column::{DAY, Duration, civil, days};
 use crate::{Error, Result};
 
@@ -66,9 +67,40 @@ impl Unit {
 
     /// A span of no length is an [`Error::Option`].
     pub(crate) fn check(self) -> Result<()> {
+        self.check_as("period")
+    }
+
+    /// The same of the option of this name.
+    pub(crate) fn check_as(self, option: &str) -> Result<()> {
         match self {
-            Self::Span(span) if span.micros() == 0 => Err(Error::option("period", "must be longer than 0")),
+            Self::Span(span) if span.micros() <= 0 => Err(Error::option(option, "must be longer than 0")),
             _ => Ok(()),
+        }
+    }
+
+    /// The calendar's periods that it is; `None` for a fixed span.
+    fn calendar(self) -> Option<Period> {
+        match self {
+            Self::Span(_) => None,
+            Self::Month => Some(Period::Month),
+            Self::Quarter => Some(Period::Quarter),
+            Self::Year => Some(Period::Year),
+        }
+    }
+
+    /// The number of the one that holds a moment, in microseconds: the calendar's, or spans counted from the epoch.
+    pub(crate) fn number(self, micros: i64) -> i64 {
+        match self.calendar() {
+            None => micros.div_euclid(self.length().micros().max(1)),
+            Some(period) => period.of_day(micros.clamp(-FARTHEST, FARTHEST).div_euclid(DAY)),
+        }
+    }
+
+    /// The first moment of the one of this number.
+    pub(crate) fn start(self, number: i64) -> i64 {
+        match self.calendar() {
+            None => number.saturating_mul(self.length().micros()),
+            Some(period) => period.first_day(number.clamp(-MOST_MONTHS, MOST_MONTHS)).saturating_mul(DAY),
         }
     }
 
@@ -211,6 +243,17 @@ mod tests {
     }
 
     proptest! {
+        /// Every moment lies in its grain, and grains meet.
+        #[test]
+        fn grains_hold_their_moments(micros in -2_000_000_000_000_000_i64..4_000_000_000_000_000) {
+            for unit in [Unit::Month, Unit::Quarter, Unit::Year, Unit::Span(Duration::from_days(7))] {
+                let number = unit.number(micros);
+                prop_assert!(unit.start(number) <= micros && micros < unit.start(number + 1));
+                prop_assert_eq!(unit.number(unit.start(number)), number);
+                prop_assert_eq!(unit.between(unit.start(number), unit.start(number + 5)), 5.0);
+            }
+        }
+
         /// Ages grow with time, and whole ones are where the moments are.
         #[test]
         fn ages_and_moments_agree(
@@ -230,7 +273,7 @@ mod tests {
         fn no_moment_is_too_far(from in any::<i64>(), to in any::<i64>(), n in any::<i64>()) {
             for unit in [Unit::Month, Unit::Year, Unit::Span(Duration::from_days(1))] {
                 prop_assert!(unit.between(from, to).is_finite());
-                let _ = unit.after(from, n);
+                let _ = (unit.after(from, n), unit.start(n), unit.number(from));
             }
         }
     }

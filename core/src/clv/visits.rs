@@ -1,6 +1,7 @@
 //! Orders by customer, merged into purchases.
 
 use super::summarize::{Accounting, Refunds};
+use super::unit::Unit;
 use crate::column::{NULL, Names};
 use crate::math::exact_sum;
 use crate::{Error, Result, Run};
@@ -24,7 +25,7 @@ impl Events {
         customer: &Names,
         times: &[i64],
         values: Option<&[f64]>,
-        grain: i64,
+        grain: Unit,
         end: i64,
         run: &Run,
     ) -> Result<Self> {
@@ -47,7 +48,7 @@ impl Events {
             });
         }
         // An order is observed up to the last moment of the end's grain.
-        let until = end.saturating_add(1).saturating_mul(grain);
+        let until = grain.start(end.saturating_add(1));
         let mut starts = vec![0_u32; groups + 1];
         for (code, time) in codes.iter().zip(times) {
             starts[*code as usize + 1] += u32::from(*time < until);
@@ -63,7 +64,7 @@ impl Events {
             if *time < until {
                 let at = &mut next[*code as usize];
                 events[*at as usize] =
-                    Event { grain: time.div_euclid(grain), value: values.map_or(0.0, |v| v[row]) };
+                    Event { grain: grain.number(*time), value: values.map_or(0.0, |v| v[row]) };
                 *at += 1;
             }
             if row % 1_048_576 == 0 {

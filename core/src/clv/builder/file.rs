@@ -85,14 +85,14 @@ impl TryFrom<Saved> for RfmBuilder {
             return wrong("columns of days differ in length");
         }
         builder.blocks.resize_with(builder.known.len().div_ceil(PIECE), Block::default);
-        let (net, unit) = (builder.options.refunds == Refunds::Net, builder.options.grain.micros());
+        let (net, unit) = (builder.options.refunds == Refunds::Net, builder.options.grain);
         let far = |micros: i64| micros.saturating_abs() > FARTHEST;
         for (at, who) in customer.iter().enumerate() {
             let line = Line { grain: grain[at], value: value[at], customer: *who, kind: kind[at] };
             if !line.value.is_finite() || line.kind & !(SUM | BOUGHT | REFUNDED | LARGE) != 0 {
                 return wrong("a day has no finite amount, or an unknown kind");
             }
-            if far(line.grain.saturating_mul(unit)) {
+            if far(unit.start(line.grain)) {
                 return wrong("a day lies beyond the calendar");
             }
             match builder.blocks.get_mut(block(*who)) {

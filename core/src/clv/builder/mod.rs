@@ -130,13 +130,10 @@ impl RfmBuilder {
         )?;
         self.known.agrees(&read.customer.labels, &options.customer)?;
         run.stage("adding orders", read.times.len() as u64)?;
-        let grain = options.grain.micros();
+        let grain = options.grain;
         let until = match &options.observation_end {
             None => i64::MAX,
-            Some(end) => {
-                let end = end.micros("observation_end")?.div_euclid(grain);
-                end.saturating_add(1).saturating_mul(grain)
-            }
+            Some(end) => grain.start(grain.number(end.micros("observation_end")?).saturating_add(1)),
         };
         let refunds = options.refunds;
         let mut counts = Counts { orders: read.times.len() as u64, ..Counts::default() };
@@ -163,7 +160,7 @@ impl RfmBuilder {
                 (true, _) => (0.0, REFUNDED),
             };
             let customer = numbers.get(*code as usize).copied().unwrap_or_default();
-            let line = Line { grain: time.div_euclid(grain), value, customer, kind };
+            let line = Line { grain: grain.number(*time), value, customer, kind };
             if let Some(block) = self.blocks.get_mut(block(customer)) {
                 block.push(line, refunds == Refunds::Net);
             }

@@ -101,7 +101,7 @@ impl SeasonalClock {
         let how = &options.summarize;
         let calendar = Calendar::new(options.seasons.clone())?;
         how.check()?;
-        check_units(how.period, how.grain)?;
+        let grain = check_units(how.period, how.grain)?;
         if how.clock.is_some() {
             return Err(Error::option("clock", "is what is to be fitted: leave it out"));
         }
@@ -136,7 +136,7 @@ impl SeasonalClock {
         )?;
         let plan = Plan::new(how, read.times.iter().copied().min(), read.times.iter().copied().max())?;
         let events =
-            Events::sort(&read.customer, &read.times, read.values.as_deref(), plan.grain, plan.end, run)?;
+            Events::sort(&read.customer, &read.times, read.values.as_deref(), how.grain, plan.end, run)?;
         let end = plan.split.unwrap_or(plan.end);
         let (mut found, mut days, mut visits) = (Vec::new(), Vec::new(), Visits::default());
         for code in 0..events.starts.len() - 1 {
@@ -162,7 +162,7 @@ impl SeasonalClock {
                 "no customer has a repeat purchase: there are no seasons to see",
             ));
         }
-        let line = Timeline::new(&calendar, &vec![1.0; calendar.names.len()], plan.grain, from, end);
+        let line = Timeline::new(&calendar, &vec![1.0; calendar.names.len()], grain.micros(), from, end);
         let mut purchases = vec![0.0_f64; calendar.names.len()];
         for day in days {
             purchases[line.season(day)] += 1.0;
@@ -199,20 +199,15 @@ impl SeasonalClock {
             groups,
             weight,
             end,
-            grain: plan.grain,
+            grain: grain.micros(),
             period: how.period.length().micros() as f64,
             penalty: options.penalty,
             run,
         };
         run.stage("fitting the clock", 0)?;
         let (log_speeds, fit) = profile.fit(options, &exposure)?;
-        let file = File {
-            seasons: options.seasons.clone(),
-            log_speeds,
-            period: how.period,
-            grain: how.grain,
-            fit: Some(fit),
-        };
+        let file =
+            File { seasons: options.seasons.clone(), log_speeds, period: how.period, grain, fit: Some(fit) };
         Ok((Self { calendar, file }.checked()?, read.dropped))
     }
 }

@@ -110,7 +110,7 @@ impl Model for SeasonalClock {
         {
             return wrong("a clock needs a finite logarithm of a speed for each season");
         }
-        check_units(file.period, file.grain)?;
+        check_units(file.period, file.grain.into())?;
         if let Some(fit) = &file.fit {
             let sound = |x: &f64| x.is_finite();
             if fit.std_errors.len() != seasons
@@ -130,19 +130,23 @@ impl Model for SeasonalClock {
 /// No |γ| is greater: ln of a thousand or so.
 const FASTEST: f64 = 7.0;
 
-fn check_units(period: Unit, grain: Duration) -> Result<()> {
+/// The length of a grain, where a clock can count it.
+fn check_units(period: Unit, grain: Unit) -> Result<Duration> {
     period.check()?;
-    if !matches!(period, Unit::Span(_)) {
-        return Err(Error::option(
-            "period",
-            format!("a clock counts in a fixed span such as \"7d\", and not by {period}"),
-        ));
-    }
+    let fixed = |option: &str, unit: Unit| match unit {
+        Unit::Span(span) => Ok(span),
+        _ => Err(Error::option(
+            option,
+            format!("a clock counts in a fixed span such as \"7d\", and not by {unit}"),
+        )),
+    };
+    fixed("period", period)?;
+    let grain = fixed("grain", grain)?;
     // A span of time is at most so many grains.
     if grain.micros() < 1_000_000 {
         return Err(Error::option("grain", "must be a second or longer for a clock"));
     }
-    Ok(())
+    Ok(grain)
 }
 
 /// Options of [`SeasonalClock::given`].
@@ -171,7 +175,7 @@ impl SeasonalClock {
     /// windows are taken as they are.
     pub fn with_speeds(seasons: Seasons, speeds: &[f64], period: Unit, grain: Duration) -> Result<Self> {
         let calendar = Calendar::new(seasons)?;
-        check_units(period, grain)?;
+        check_units(period, grain.into())?;
         let (slow, fast) = (exp(-FASTEST), exp(FASTEST));
         if speeds.len() != calendar.names.len() || !speeds.iter().all(|v| (slow..=fast).contains(v)) {
             let reason =
@@ -248,7 +252,7 @@ impl SeasonalClock {
     }
 
     /// That rows are counted as the clock counts.
-    pub(super) fn agrees(&self, period: Unit, grain: Option<Duration>) -> Result<()> {
+    pub(super) fn agrees(&self, period: Unit, grain: Option<Unit>) -> Result<()> {
         if self.file.period != period {
             return Err(Error::option(
                 "period",
@@ -256,7 +260,7 @@ impl SeasonalClock {
             ));
         }
         match grain {
-            Some(grain) if grain != self.file.grain => Err(Error::option(
+            Some(grain) if grain != self.file.grain.into() => Err(Error::option(
                 "grain",
                 format!("the clock counts grains of {}, and not of {grain}", self.file.grain),
             )),

@@ -79,6 +79,12 @@ impl<T> Shared<T> {
         Self { values, of: rows.group }
     }
 
+    /// A value for each row.
+    pub(in crate::clv) fn each(values: Vec<T>) -> Self {
+        let of = (0..values.len() as u32).collect();
+        Self { values, of }
+    }
+
     pub(in crate::clv) fn first(&self) -> Option<&T> {
         self.values.first()
     }
@@ -98,22 +104,25 @@ pub(in crate::clv) fn each_law<T: Send>(
     run: &Run,
     work: impl Fn(&dyn Purchases, &RfmSlices<'_>) -> Result<Shared<T>> + Sync + Send,
 ) -> Result<Shared<T>> {
-    each_pattern(model.effects(), rows, run, |covariates, slices| match covariates {
+    each_pattern(model.effects(), rows, run, |covariates, slices, _| match covariates {
         None => work(model, slices),
         Some(covariates) => work(&*model.with_covariates(covariates)?, slices),
     })
 }
 
 /// What `work` says of every row: once for all where there are no covariates, else once for
-/// each pattern of them.
+/// each pattern of them. Beside the rows it is told where in the frame each of them stands.
 pub(in crate::clv) fn each_pattern<T: Send>(
     effects: Option<&Effects>,
     rows: &Rows<'_>,
     run: &Run,
-    work: impl Fn(Option<&[f64]>, &RfmSlices<'_>) -> Result<Shared<T>> + Sync + Send,
+    work: impl Fn(Option<&[f64]>, &RfmSlices<'_>, &[u32]) -> Result<Shared<T>> + Sync + Send,
 ) -> Result<Shared<T>> {
     let slices = rows.slices();
-    let Some(effects) = effects else { return work(None, &slices) };
+    let Some(effects) = effects else {
+        let all: Vec<u32> = (0..slices.len() as u32).collect();
+        return work(None, &slices, &all);
+    };
     let patterns = Patterns::by(effects, rows);
     let parts = run.map_items(patterns.len().div_ceil(PIECE), |piece| {
         run.check()?;
@@ -131,7 +140,7 @@ pub(in crate::clv) fn each_pattern<T: Send>(
                 log_intervals: log_intervals.as_deref(),
                 ..slices
             };
-            out.push(work(Some(covariates), &some)?);
+            out.push(work(Some(covariates), &some, members)?);
         }
         Ok(out)
     })?;

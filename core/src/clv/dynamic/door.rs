@@ -1,6 +1,8 @@
 //! Models along covariates by name, for the bindings.
 
-use super::{DynamicGammaGamma, DynamicGammaGammaModel, DynamicParetoNbd, DynamicParetoNbdModel};
+use super::{
+    DynamicGammaGamma, DynamicGammaGammaModel, DynamicParetoNbd, DynamicParetoNbdModel, DynamicSpend,
+};
 use crate::clv::estimates::Estimates;
 use crate::column::{Columns, Dropped, Table, Tables};
 use crate::model::{self, Model};
@@ -80,6 +82,8 @@ impl Dynamic {
     /// | --- | --- | --- | --- |
     /// | `predict` | both | orders, covariates | [`DynamicParetoNbdModel::predict`], [`DynamicGammaGammaModel::predict`] |
     /// | `new_customers` | purchases | covariates | [`DynamicParetoNbdModel::new_customers`] |
+    /// | `check` | purchases | orders, covariates | [`DynamicParetoNbdModel::check`] |
+    /// | `tracking` | purchases | orders, covariates | [`DynamicParetoNbdModel::tracking`] |
     pub fn report(
         &self,
         name: &str,
@@ -96,6 +100,14 @@ impl Dynamic {
             (Self::Pareto(model), "new_customers") => {
                 model.new_customers(covariates, &parse(options)?, run)?
             }
+            (Self::Pareto(model), "check") => {
+                return model.check(orders.ok_or_else(needed)?, covariates, &parse(options)?, run);
+            }
+            (Self::Pareto(model), "tracking") => {
+                let orders = orders.ok_or_else(needed)?;
+                let found = model.tracking(orders, covariates, &parse(options)?, run)?;
+                return Ok(vec![("tracking", found.table()), ("dropped", found.dropped().table())]);
+            }
             (Self::Spend(model), "predict") => {
                 model.predict(orders.ok_or_else(needed)?, covariates, &parse(options)?, run)?
             }
@@ -107,6 +119,24 @@ impl Dynamic {
             }
         };
         Ok(vec![("predict", found.table()), ("dropped", found.dropped().table())])
+    }
+
+    /// The model, if it is one of purchases and dropout.
+    pub fn purchases(&self) -> Result<&DynamicParetoNbdModel> {
+        match self {
+            Self::Pareto(model) => Ok(model),
+            Self::Spend(_) => {
+                Err(Error::option("model", "is a model of spend along covariates, not one of purchases"))
+            }
+        }
+    }
+
+    /// The model, if it is one of spend.
+    pub fn spend(&self) -> Result<DynamicSpend<'_>> {
+        match self {
+            Self::Spend(model) => Ok(DynamicSpend::Along(model)),
+            Self::Pareto(_) => Err(Error::option("spend", "is a model of purchases, not one of spend")),
+        }
     }
 
     /// All parameters with their errors and limits, and one row on the fit.

@@ -336,6 +336,7 @@ mod tests {
                 pieces: [0, split, 6],
                 purchases: [0, 0],
                 places: (0, 5),
+                birth: 0,
                 end: 0,
                 recency: 0.0,
                 age: 0.0,

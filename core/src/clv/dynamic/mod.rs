@@ -17,6 +17,7 @@
 //! a covariate that does not change, and the model is then that of
 //! [`Covariates`](super::Covariates). [`DynamicGammaGamma`] does the same for spend.
 
+mod check;
 mod door;
 mod likelihood;
 mod model;
@@ -24,17 +25,21 @@ mod pareto;
 mod predict;
 mod spend;
 mod spend_model;
-
 mod timeline;
+mod tracking;
+mod value;
 
 use serde::{Deserialize, Serialize};
 
+pub use check::DynamicCheckOptions;
 pub use door::Dynamic;
 pub use model::DynamicParetoNbdModel;
 pub use pareto::DynamicParetoNbd;
 pub use predict::DynamicPredictOptions;
 pub use spend::DynamicGammaGamma;
 pub use spend_model::{DynamicGammaGammaModel, DynamicSpendOptions};
+pub use tracking::DynamicTrackingOptions;
+pub use value::{DynamicLifetimeOptions, DynamicSpend};
 
 use super::summarize::{Refunds, When};
 use crate::column::{Duration, OnInvalid, TimeUnit};

@@ -69,9 +69,9 @@ impl DynamicParetoNbdModel {
     }
 }
 
-/// Covariates less their means, whose coefficients are in the units of the data.
-pub(super) fn centred(terms: &Terms, timeline: &Timeline<'_>) -> Matrix {
-    let mut matrix = timeline.matrix(terms);
+/// Covariates less their means, whose coefficients are in the units of the data, as the reader at this place read them.
+pub(super) fn centred(terms: &Terms, timeline: &Timeline<'_>, reader: usize) -> Matrix {
+    let mut matrix = timeline.matrix_of(reader, terms);
     let means = terms.means();
     for row in matrix.values.chunks_exact_mut(matrix.columns.max(1)) {
         for (x, mean) in row.iter_mut().zip(&means) {

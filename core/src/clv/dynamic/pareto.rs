@@ -23,8 +23,10 @@ const PIECE: usize = 64;
 ///
 /// ```
 /// use headwater::Run;
-/// use headwater::clv::dynamic::{DynamicParetoNbd, DynamicPredictOptions};
-/// use headwater::clv::Covariates;
+/// use headwater::clv::dynamic::{
+///     DynamicLifetimeOptions, DynamicParetoNbd, DynamicPredictOptions, DynamicSpend, DynamicTrackingOptions,
+/// };
+/// use headwater::clv::{Covariates, GammaGammaModel};
 /// use headwater::column::{Columns, Data, Duration};
 ///
 /// // Sixty customers who buy more in the second quarter, by a calendar that all share.
@@ -37,7 +39,9 @@ const PIECE: usize = 64;
 ///         }
 ///     }
 /// }
-/// let orders = Columns::new().with("customer", customer).with("time", Data::times(time));
+/// let value = vec![20.0; customer.len()];
+/// let orders =
+///     Columns::new().with("customer", customer).with("time", Data::times(time)).with("value", value);
 /// let (mut customer, mut time, mut season) = (Vec::new(), Vec::new(), Vec::new());
 /// for i in 0..60 {
 ///     for (day, on) in [(0_i64, 0.0), (90, 1.0), (180, 0.0)] {
@@ -59,6 +63,13 @@ const PIECE: usize = 64;
 /// let ask = DynamicPredictOptions { periods: 13.0.into(), ..DynamicPredictOptions::default() };
 /// let table = model.predict(&orders, &seasons, &ask, &run)?;
 /// assert_eq!(table.table().rows(), 60);
+/// // What these purchases are worth, and whether those so far were as many as the model expects.
+/// let spend = GammaGammaModel::from_parameters(6.25, 3.74, 15.44)?;
+/// let ask = DynamicLifetimeOptions { periods: 13.0.into(), ..DynamicLifetimeOptions::default() };
+/// let worth = model.lifetime_value(DynamicSpend::Constant(&spend), &orders, &seasons, &ask, &run)?;
+/// assert!(worth.lifetime_value.iter().all(Option::is_some));
+/// let tracked = model.tracking(&orders, &seasons, &DynamicTrackingOptions::default(), &run)?;
+/// assert!(tracked.expected_cumulative.last() > Some(&0.0));
 /// # Ok::<(), headwater::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -108,7 +119,7 @@ impl DynamicParetoNbd {
         if self.period.micros() <= 0 {
             return Err(Error::option("period", "must be longer than 0"));
         }
-        let timeline = Timeline::read(covariates, Reader::Fit(&names), &self.sources, run)?;
+        let timeline = Timeline::read(covariates, &[Reader::Fit(&names)], &self.sources, run)?;
         let lives = Lives::read(orders, &timeline, &self.sources, self.period.micros() as f64, run)?;
         let mut terms =
             Terms::of(&names, timeline.given(), timeline.given_rows(), &self.covariates.references)?;

@@ -8,7 +8,10 @@ use super::model::{DynamicParetoNbdModel, centred};
 use super::timeline::{Life, Lives, Timeline};
 use crate::clv::ahead::{DiscountRate, Horizon};
 use crate::clv::estimates::interval_quantile;
-use crate::clv::laws::{CustomerPrediction, deviation_by, factors, ln_rise, slopes};
+use crate::clv::frames::beside;
+use crate::clv::laws::{
+    CustomerPrediction, Edges, deviation_by, factors, ln_rise, of_probability, shifts, slopes,
+};
 use crate::column::{Columns, Names, Table, Values};
 use crate::math::quadrature::integrate;
 use crate::math::{exp, exp_m1, ln_1p, log1p_exp};
@@ -43,27 +46,51 @@ impl Default for DynamicPredictOptions {
 }
 
 /// Factors and lengths of the pieces to come.
-type Coming = Vec<(u32, f64)>;
+pub(super) type Coming = Vec<(u32, f64)>;
 
-/// An answer, and the edges of its intervals.
-type Told = (Answer, [Option<f64>; 4]);
-
-/// A column by its name.
-type Column = (&'static str, Vec<Option<f64>>);
-
-/// One customer's answers.
+/// What is said of one customer.
 #[derive(Clone, Copy)]
 struct Answer {
     expected: f64,
     odds: f64,
     discounted: f64,
+    /// ln P(alive at the end of what is to come).
+    ln_ahead: f64,
 }
+
+/// The columns of all customers, and their intervals where asked for.
+struct Answers {
+    each: Vec<Answer>,
+    edges: Option<Vec<[Edges; 4]>>,
+}
+
+impl Answers {
+    fn add(&self, table: Table, name: &str, which: usize, value: impl Fn(&Answer) -> f64) -> Table {
+        let table = table.with(name, Values::F64(self.each.iter().map(value).collect()));
+        match &self.edges {
+            None => table,
+            Some(edges) => beside(table, name, &edges.iter().map(|e| e[which]).collect::<Vec<_>>()),
+        }
+    }
+
+    fn discounted(&self, table: Table, options: &DynamicPredictOptions) -> Table {
+        match options.discount_rate {
+            None => table,
+            Some(_) => self.add(table, "discounted_purchases", DISCOUNTED, |a| a.discounted),
+        }
+    }
+}
+
+const EXPECTED: usize = 0;
+const ALIVE: usize = 1;
+const DISCOUNTED: usize = 2;
+const AHEAD: usize = 3;
 
 impl DynamicParetoNbdModel {
     /// Purchases expected of the customers of `orders` in the coming periods, by what
     /// `covariates` say of then (a customer's last row holds for ever): a frame of
-    /// customer, expected_purchases, p_alive; with `interval` their `_low` and `_high` (delta method on
-    /// the log and logit scale, missing where not finite); with `discount_rate` discounted_purchases.
+    /// customer, expected_purchases, p_alive; with `discount_rate` discounted_purchases; with `interval` the `_low` and
+    /// `_high` of each (delta method on the log and logit scale, missing where not finite).
     pub fn predict(
         &self,
         orders: &Columns,
@@ -74,20 +101,13 @@ impl DynamicParetoNbdModel {
         let (timeline, period) = self.timeline(covariates, options, run)?;
         let lives = Lives::read(orders, &timeline, &options.sources, period, run)?;
         let ahead = options.periods.micros("periods", self.period)?;
-        let mut pieces = Vec::new();
-        let coming: Vec<Coming> = lives
-            .each
-            .iter()
-            .map(|life| {
-                pieces.clear();
-                timeline.pieces(life.places, life.end, life.end.saturating_add(ahead), &mut pieces);
-                pieces.iter().map(|(place, micros)| (*place, *micros as f64 / period)).collect()
-            })
-            .collect();
-        let table = self.answers(&timeline, &lives.each, &lives.pieces, &coming, options, run)?;
-        let customer = Table::new().with("customer", Values::Names(lives.customer));
-        let table = table.into_iter().fold(customer, |t, (name, v)| t.with_optional(name, v));
-        Ok(CustomerPrediction::new(table, lives.dropped))
+        let coming = |life: &Life| timeline.coming(life.places, life.end, ahead, period);
+        let coming: Vec<Coming> = lives.each.iter().map(coming).collect();
+        let found = self.answers(&timeline, &lives.each, &lives.pieces, &coming, options, run)?;
+        let table = Table::new().with("customer", Values::Names(lives.customer));
+        let table = found.add(table, "expected_purchases", EXPECTED, |a| a.expected);
+        let table = found.add(table, "p_alive", ALIVE, |a| alive(a.odds));
+        Ok(CustomerPrediction::new(found.discounted(table, options), lives.dropped))
     }
 
     /// The same of customers who are new at their first row of covariates, in the `periods` after it: a frame
@@ -107,51 +127,39 @@ impl DynamicParetoNbdModel {
         let (timeline, period) = self.timeline(covariates, options, run)?;
         let ahead = options.periods.micros("periods", self.period)?;
         let (mut lives, mut coming, mut names) = (Vec::new(), Vec::new(), Vec::new());
-        let mut pieces = Vec::new();
         for (label, birth, places) in timeline.firsts() {
             names.push(label.to_owned());
-            pieces.clear();
-            timeline.pieces(places, birth, birth.saturating_add(ahead), &mut pieces);
-            coming.push(pieces.iter().map(|(place, micros)| (*place, *micros as f64 / period)).collect());
-            let (frequency, recency, age) = (0, 0.0, 0.0);
-            lives.push(Life {
-                frequency,
-                pieces: [0; 3],
-                purchases: [0; 2],
-                places,
-                end: birth,
-                recency,
-                age,
-            });
+            coming.push(timeline.coming(places, birth, ahead, period));
+            lives.push(Life::new(places, birth));
         }
-        let answers = self.answers(&timeline, &lives, &[], &coming, options, run)?;
-        let at = self.at();
-        let (matrix, law) = (centred(self.effects.terms(), &timeline), self.estimates.values.as_slice());
-        let course = Course::new(&matrix, self.effects.coefficients());
-        let alive = coming.iter().map(|coming: &Coming| {
-            let passed: f64 = coming.iter().map(|(p, t)| course.factors(*p, &at[LAW..])[1] * t).sum();
-            exp(-law[2] * ln_1p(passed / law[3]))
-        });
-        let alive: Vec<f64> = alive.collect();
-        let customer = Table::new().with("customer", Values::Names(names.iter().collect::<Names>()));
-        let keep = answers.into_iter().filter(|(name, _)| !name.starts_with("p_alive_"));
-        let table = keep.fold(customer, |t, (name, v)| {
-            if name == "p_alive" {
-                t.with(name, Values::F64(alive.clone()))
-            } else {
-                t.with_optional(name, v)
-            }
-        });
+        let found = self.answers(&timeline, &lives, &[], &coming, options, run)?;
+        let table = Table::new().with("customer", Values::Names(names.iter().collect::<Names>()));
+        let table = found.add(table, "expected_purchases", EXPECTED, |a| a.expected);
+        let table = found.add(table, "p_alive", AHEAD, |a| exp(a.ln_ahead));
+        let table = found.discounted(table, options);
         Ok(CustomerPrediction::new(table, timeline.dropped))
     }
 
-    fn timeline<'a>(
+    /// What is expected of customers in the pieces to come.
+    pub(super) fn expected(
+        &self,
+        timeline: &Timeline<'_>,
+        lives: &Lives,
+        coming: &[Coming],
+        options: &DynamicPredictOptions,
+        run: &Run,
+    ) -> Result<Vec<f64>> {
+        let found = self.answers(timeline, &lives.each, &lives.pieces, coming, options, run)?;
+        Ok(found.each.iter().map(|answer| answer.expected).collect())
+    }
+
+    pub(super) fn timeline<'a>(
         &self,
         covariates: &'a Columns,
         options: &DynamicPredictOptions,
         run: &'a Run,
     ) -> Result<(Timeline<'a>, f64)> {
-        let timeline = Timeline::read(covariates, self.effects.reader(), &options.sources, run)?;
+        let timeline = Timeline::read(covariates, &[self.effects.reader()], &options.sources, run)?;
         Ok((timeline, self.period.micros() as f64))
     }
 
@@ -163,13 +171,13 @@ impl DynamicParetoNbdModel {
         coming: &[Coming],
         options: &DynamicPredictOptions,
         run: &Run,
-    ) -> Result<Vec<Column>> {
+    ) -> Result<Answers> {
         let z = options.interval.map(interval_quantile).transpose()?;
         let rate = match options.discount_rate {
             None => 0.0,
             Some(rate) => ln_1p(rate.per_period("discount_rate", Some(self.period.into()))?),
         };
-        let matrix = centred(self.effects.terms(), timeline);
+        let matrix = centred(self.effects.terms(), timeline, 0);
         let course = Course::new(&matrix, self.effects.coefficients());
         let at = self.at();
         let n = lives.len();
@@ -178,55 +186,154 @@ impl DynamicParetoNbdModel {
             run.check()?;
             let mut out = Vec::with_capacity(PIECE);
             for i in piece * PIECE..n.min((piece + 1) * PIECE) {
-                let ask = |at: &[f64], rate: f64| answer(&lives[i], pieces, &coming[i], &course, at, rate);
-                let found = ask(&at, rate);
-                let edges = z.map_or([None; 4], |z| self.edges(found, z, &at, |at| ask(at, 0.0)));
-                out.push((found, edges));
+                let ask = |at: &[f64]| answer(&lives[i], pieces, &coming[i], &course, at, rate);
+                let found = ask(&at);
+                out.push((found, z.map(|z| self.edges(found, z, &at, ask))));
             }
             run.advance(out.len() as u64)?;
             Ok(out)
         })?;
-        let all: Vec<Told> = parts.into_iter().flatten().collect();
-        let edge = |i: usize| all.iter().map(|a| a.1[i]).collect::<Vec<Option<f64>>>();
-        let column = |f: fn(&Told) -> f64| all.iter().map(|a| Some(f(a))).collect::<Vec<Option<f64>>>();
-        let mut out =
-            vec![("expected_purchases", column(|a| a.0.expected)), ("p_alive", column(|a| alive(a.0.odds)))];
-        if z.is_some() {
-            out.push(("expected_purchases_low", edge(0)));
-            out.push(("expected_purchases_high", edge(1)));
-            out.push(("p_alive_low", edge(2)));
-            out.push(("p_alive_high", edge(3)));
-        }
-        if options.discount_rate.is_some() {
-            out.push(("discounted_purchases", column(|a| a.0.discounted)));
-        }
-        Ok(out)
+        let (each, edges): (Vec<Answer>, Vec<Option<_>>) = parts.into_iter().flatten().unzip();
+        Ok(Answers { each, edges: z.map(|_| edges.into_iter().flatten().collect()) })
     }
 
-    /// Interval edges by the delta method.
-    fn edges(&self, found: Answer, z: f64, at: &[f64], ask: impl Fn(&[f64]) -> Answer) -> [Option<f64>; 4] {
+    /// Slopes of several things on log parameters and coefficients; `rise` is what moved ones add to them.
+    pub(super) fn slopes(
+        &self,
+        at: &[f64],
+        things: usize,
+        rise: impl Fn(&[f64]) -> Vec<f64>,
+    ) -> Vec<Vec<f64>> {
         let fixed = |i: usize| match i.checked_sub(LAW) {
             None => self.estimates.fixed[i],
             Some(c) => self.effects.coefficients()[c].fixed,
         };
+        slopes(at, things, fixed, |value, step| value + step, rise)
+    }
+
+    /// Interval edges by the delta method.
+    fn edges(&self, found: Answer, z: f64, at: &[f64], ask: impl Fn(&[f64]) -> Answer) -> [Edges; 4] {
         let rise = |moved: &[f64]| {
             let there = ask(moved);
             let odds = if found.odds.is_finite() { there.odds - found.odds } else { 0.0 };
-            vec![ln_rise(found.expected, there.expected), odds]
+            vec![
+                ln_rise(found.expected, there.expected),
+                odds,
+                ln_rise(found.discounted, there.discounted),
+                there.ln_ahead - found.ln_ahead,
+            ]
         };
-        let reach = slopes(at, 2, fixed, |value, step| value + step, rise);
-        let reach: Vec<f64> =
-            reach.iter().map(|slopes| z * deviation_by(self.effects.covariance(), slopes)).collect();
-        let [low, high] = factors(found.expected, Some(reach[0]));
-        [low, high, Some(alive(found.odds - reach[1])), Some(alive(found.odds + reach[1]))]
+        let slopes = self.slopes(at, 4, rise);
+        let reach = |i: usize| {
+            Some(z * deviation_by(self.effects.covariance(), &slopes[i])).filter(|r| r.is_finite())
+        };
+        [
+            factors(found.expected, reach(EXPECTED)),
+            shifts(alive(found.odds), reach(ALIVE)),
+            factors(found.discounted, reach(DISCOUNTED)),
+            of_probability(exp(found.ln_ahead), reach(AHEAD)),
+        ]
     }
 }
 
 fn alive(odds: f64) -> f64 {
-    if odds == f64::INFINITY { 1.0 } else { exp(-log1p_exp(-odds)) }
+    exp(ln_alive(odds))
 }
 
-/// Expected purchases in the pieces to come, ln odds of being alive, and the same purchases discounted.
+fn ln_alive(odds: f64) -> f64 {
+    if odds == f64::INFINITY { 0.0 } else { -log1p_exp(-odds) }
+}
+
+/// A customer at the end of observation, by what the data say.
+pub(super) struct Living {
+    /// Purchases per unit of the clock of buying, as far as the customer lives.
+    pace: f64,
+    odds: f64,
+    s: f64,
+    /// β and the time that the clock of leaving has counted.
+    start: f64,
+}
+
+/// A piece of what is to come.
+struct Stretch {
+    buying: f64,
+    leaving: f64,
+    /// Time before it, by the clock of leaving and by the calendar.
+    passed: f64,
+    when: f64,
+    length: f64,
+    /// Expected purchases in it of a customer who is alive at the end of observation and whose pace is 1.
+    lived: f64,
+}
+
+impl Living {
+    pub(super) fn new(life: &Life, pieces: &[(u32, f64)], course: &Course<'_>, at: &[f64]) -> Self {
+        let found = told(life, pieces, course, at);
+        let odds = found.ln_alive - found.ln_dead;
+        let (shape, alpha) = (exp(at[0]) + f64::from(life.frequency), exp(at[1]));
+        Self {
+            pace: alive(odds) * shape / (alpha + found.passed[0]),
+            odds,
+            s: exp(at[2]),
+            start: exp(at[3]) + found.passed[1],
+        }
+    }
+
+    pub(super) fn p_alive(&self) -> f64 {
+        alive(self.odds)
+    }
+
+    /// Expected purchases in each piece to come.
+    pub(super) fn purchases(&self, coming: &[(u32, f64)], course: &Course<'_>, at: &[f64]) -> Vec<f64> {
+        let mut out = Vec::with_capacity(coming.len());
+        self.walk(coming, course, at, |stretch| out.push(self.pace * stretch.lived));
+        out
+    }
+
+    /// By the end of each piece to come, of a customer who is sure to be alive before them: the clock of buying A, ∫ S dA
+    /// and ∫ A S dA.
+    pub(super) fn moments(&self, coming: &[(u32, f64)], course: &Course<'_>, at: &[f64]) -> Vec<[f64; 3]> {
+        let &Self { s, start, .. } = self;
+        let (mut out, mut sums) = (Vec::with_capacity(coming.len()), [0.0; 3]);
+        self.walk(coming, course, at, |stretch| {
+            let &Stretch { buying, leaving, passed, length, lived, .. } = stretch;
+            let survived = |u: f64| exp(-s * ln_1p((passed + leaving * u) / start));
+            let grown = ln_1p(leaving * length / (start + passed));
+            let inside = integrate(0.0, length, (1.0 + grown) as usize, |u| u * survived(u));
+            sums[2] += sums[0] * lived + buying * buying * inside;
+            sums[1] += lived;
+            sums[0] += buying * length;
+            out.push(sums);
+        });
+        out
+    }
+
+    /// The pieces to come; what is returned has passed by their end, by the clock of leaving.
+    fn walk(
+        &self,
+        coming: &[(u32, f64)],
+        course: &Course<'_>,
+        at: &[f64],
+        mut each: impl FnMut(&Stretch),
+    ) -> f64 {
+        let &Self { s, start, .. } = self;
+        let (mut passed, mut when) = (0.0, 0.0);
+        for (place, length) in coming {
+            let [buying, leaving] = course.factors(*place, &at[LAW..]);
+            let here = start + passed;
+            // ∫ (start / (here + leaving u))^s du: −expm1((1−s) ln …) / (s−1), a logarithm at s = 1.
+            let grown = ln_1p(leaving * length / here);
+            let slope = s - 1.0;
+            let part = if (slope * grown).abs() < 1e-300 { grown } else { -exp_m1(-slope * grown) / slope };
+            let lived = buying * exp(-s * ln_1p(passed / start)) * here / leaving * part;
+            each(&Stretch { buying, leaving, passed, when, length: *length, lived });
+            (passed, when) = (passed + leaving * length, when + length);
+        }
+        passed
+    }
+}
+
+/// What is said of a customer and the pieces to come.
 fn answer(
     life: &Life,
     pieces: &[(u32, f64)],
@@ -235,30 +342,23 @@ fn answer(
     at: &[f64],
     rate: f64,
 ) -> Answer {
-    let found = told(life, pieces, course, at);
-    let odds = found.ln_alive - found.ln_dead;
-    let (shape, alpha) = (exp(at[0]) + f64::from(life.frequency), exp(at[1]));
-    let (s, start) = (exp(at[2]), exp(at[3]) + found.passed[1]);
-    let (mut lived, mut discounted, mut passed, mut when) = (0.0, 0.0, 0.0, 0.0);
-    for (place, length) in coming {
-        let [buying, leaving] = course.factors(*place, &at[LAW..]);
-        let here = start + passed;
-        let survived = |u: f64| exp(-s * ln_1p((passed + leaving * u) / start));
-        // ∫ (start / (here + leaving u))^s du: −expm1((1−s) ln …) / (s−1), a logarithm at s = 1.
-        let grown = ln_1p(leaving * length / here);
-        let slope = s - 1.0;
-        let part = if (slope * grown).abs() < 1e-300 { grown } else { -exp_m1(-slope * grown) / slope };
-        lived += buying * survived(0.0) * here / leaving * part;
+    let living = Living::new(life, pieces, course, at);
+    let &Living { pace, odds, s, start } = &living;
+    let (mut lived, mut discounted) = (0.0, 0.0);
+    let passed = living.walk(coming, course, at, |stretch| {
+        lived += stretch.lived;
         if rate > 0.0 {
+            let &Stretch { buying, leaving, passed, when, length, .. } = stretch;
+            let survived = |u: f64| exp(-s * ln_1p((passed + leaving * u) / start));
+            let grown = ln_1p(leaving * length / (start + passed));
             let panels = (1.0 + 0.25 * rate * length + grown).min(400.0) as usize;
-            discounted += buying * integrate(0.0, *length, panels, |u| survived(u) * exp(-rate * (when + u)));
+            discounted += buying * integrate(0.0, length, panels, |u| survived(u) * exp(-rate * (when + u)));
         }
-        (passed, when) = (passed + leaving * length, when + length);
-    }
-    let pace = alive(odds) * shape / (alpha + found.passed[0]);
+    });
     Answer {
         expected: pace * lived,
         odds,
         discounted: if rate > 0.0 { pace * discounted } else { pace * lived },
+        ln_ahead: ln_alive(odds) - s * ln_1p(passed / start),
     }
 }

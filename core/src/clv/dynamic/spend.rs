@@ -128,7 +128,7 @@ impl DynamicGammaGamma {
         if self.sources.value.is_none() && !orders.has("value") {
             return Err(Error::column("value", "is needed: name the column of amounts in sources.value"));
         }
-        let timeline = Timeline::read(covariates, Reader::Fit(&self.covariates), &self.sources, run)?;
+        let timeline = Timeline::read(covariates, &[Reader::Fit(&self.covariates)], &self.sources, run)?;
         let lives = Lives::read(orders, &timeline, &self.sources, self.period.micros() as f64, run)?;
         let rate = if self.rate { Some(Self::rates(&lives, run)?) } else { None };
         let spenders: Vec<Spender> = lives

@@ -5,14 +5,15 @@ use serde::{Deserialize, Serialize};
 use super::Sources;
 use super::model::centred;
 use super::spend::{LAW, log_rate};
-use super::timeline::{Lives, Timeline};
+use super::timeline::{Life, Lives, Timeline};
 use crate::clv::ahead::Horizon;
-use crate::clv::design::{Reader, Terms};
+use crate::clv::design::{Matrix, Reader, Terms};
 use crate::clv::estimates::{Estimates, Verdict, interval_quantile};
+use crate::clv::frames::beside;
 use crate::clv::gamma_gamma::NAMES;
-use crate::clv::laws::CustomerPrediction;
+use crate::clv::laws::{CustomerPrediction, deviation_by, factors, ln_rise, slopes as delta_slopes};
 use crate::column::{Columns, Duration, Table, Text, Values};
-use crate::math::{erfc, exp};
+use crate::math::{erfc, exp, ln};
 use crate::model::Model;
 use crate::{Error, Result, Run};
 
@@ -72,13 +73,15 @@ pub struct DynamicSpendOptions {
     /// How long after the end of observation covariates count, in periods or as a span of time; 0, the
     /// default, for the moment of the end.
     pub periods: Horizon,
+    /// Level of an interval for the uncertainty of the parameters; none by default.
+    pub interval: Option<f64>,
     /// How the frames are read.
     pub sources: Sources,
 }
 
 impl Default for DynamicSpendOptions {
     fn default() -> Self {
-        Self { periods: Horizon::Periods(0.0), sources: Sources::default() }
+        Self { periods: Horizon::Periods(0.0), interval: None, sources: Sources::default() }
     }
 }
 
@@ -150,7 +153,8 @@ impl DynamicGammaGammaModel {
     }
 
     /// Expected value of a purchase in the coming periods, by what `covariates` say of then: customer,
-    /// expected_spend (missing where the model has no mean: px + q ≤ 1).
+    /// expected_spend (missing where the model has no mean: px + q ≤ 1); with `interval` its `_low` and `_high` (delta
+    /// method on the log scale).
     pub fn predict(
         &self,
         orders: &Columns,
@@ -160,43 +164,93 @@ impl DynamicGammaGammaModel {
     ) -> Result<CustomerPrediction> {
         let period = self.period.micros() as f64;
         let ahead = options.periods.micros("periods", self.period)?.max(1);
-        let reader =
-            if self.slopes.terms.size() == 0 { Reader::None } else { Reader::Model(&self.slopes.terms) };
-        let timeline = Timeline::read(covariates, reader, &options.sources, run)?;
+        let z = options.interval.map(interval_quantile).transpose()?;
+        let timeline = Timeline::read(covariates, &[self.reader()], &options.sources, run)?;
         let lives = Lives::read(orders, &timeline, &options.sources, period, run)?;
-        let matrix = centred(&self.slopes.terms, &timeline);
-        let factor = |place: u32, rate: f64| {
-            let row = if matrix.columns == 0 { &[][..] } else { matrix.row(place as usize) };
-            let eta: f64 = row.iter().zip(&self.slopes.values).map(|(z, c)| z * c).sum();
-            exp((eta + rate).clamp(-300.0, 300.0))
-        };
-        let values = &self.estimates.values;
-        let (p, q, v) = (values[0], values[1], values[2]);
-        let mut pieces = Vec::new();
-        let mut spend = Vec::with_capacity(lives.each.len());
+        let spend = self.spend(&timeline, 0);
+        let at = spend.at();
+        let (mut expected, mut edges) = (Vec::new(), Vec::new());
         for life in &lives.each {
-            let rate = self.slopes.rate.map_or(0.0, |(law, mean)| {
-                let slope = self.slopes.values.last().copied().unwrap_or_default();
-                slope * (log_rate(law, life.frequency, life.age) - mean)
-            });
-            let [from, to] = life.purchases;
-            let (mut x, mut level) = (0.0, 0.0);
-            for (place, value) in lives.purchases[from..to].iter().filter(|(_, value)| *value > 0.0) {
-                x += 1.0;
-                level += value / factor(*place, rate);
-            }
-            pieces.clear();
-            timeline.pieces(life.places, life.end, life.end.saturating_add(ahead), &mut pieces);
-            let whole: f64 = pieces.iter().map(|(_, micros)| *micros as f64).sum();
-            let coming: f64 =
-                pieces.iter().map(|(place, micros)| factor(*place, rate) * *micros as f64).sum::<f64>()
-                    / whole;
-            let shape = p * x + q - 1.0;
-            spend.push((shape > 0.0).then(|| coming * p * (v + level) / shape));
+            let coming = timeline.coming(life.places, life.end, ahead, period);
+            let whole: f64 = coming.iter().map(|(_, length)| length).sum();
+            let ask = |at: &[f64]| {
+                let factors = coming.iter().map(|(place, t)| spend.factor(at, life, *place) * t).sum::<f64>();
+                spend.level(at, life, &lives).map(|level| level * factors / whole)
+            };
+            let value = ask(&at);
+            let reach =
+                z.zip(value).map(|(z, value)| z * spend.deviation(value, |at| ask(at).unwrap_or(value)));
+            expected.push(value);
+            edges.push(value.map_or([None; 2], |value| factors(value, reach.filter(|r| r.is_finite()))));
         }
         let table = Table::new()
             .with("customer", Values::Names(lives.customer))
-            .with_optional("expected_spend", spend);
+            .with_optional("expected_spend", expected);
+        let table = if z.is_some() { beside(table, "expected_spend", &edges) } else { table };
         Ok(CustomerPrediction::new(table, lives.dropped))
+    }
+
+    pub(super) fn reader(&self) -> Reader<'_> {
+        if self.slopes.terms.size() == 0 { Reader::None } else { Reader::Model(&self.slopes.terms) }
+    }
+
+    /// The model beside what the reader at this place read.
+    pub(super) fn spend(&self, timeline: &Timeline<'_>, reader: usize) -> Spend<'_> {
+        Spend { model: self, matrix: centred(&self.slopes.terms, timeline, reader) }
+    }
+
+    /// Whether spend depends on the purchase rate.
+    pub(super) fn reads_rate(&self) -> bool {
+        self.slopes.rate.is_some()
+    }
+}
+
+/// What a model says of the spend of customers along their covariates, at log parameters and coefficients.
+pub(super) struct Spend<'a> {
+    model: &'a DynamicGammaGammaModel,
+    matrix: Matrix,
+}
+
+impl Spend<'_> {
+    /// Those that were estimated.
+    pub(super) fn at(&self) -> Vec<f64> {
+        let law = self.model.estimates.values.iter().map(|value| ln(*value));
+        law.chain(self.model.slopes.values.iter().copied()).collect()
+    }
+
+    /// By how much spend at a place exceeds that at the means.
+    pub(super) fn factor(&self, at: &[f64], life: &Life, place: u32) -> f64 {
+        let row = if self.matrix.columns == 0 { &[][..] } else { self.matrix.row(place as usize) };
+        let eta: f64 = row.iter().zip(&at[LAW..]).map(|(z, c)| z * c).sum();
+        let rate = self.model.slopes.rate.map_or(0.0, |(law, mean)| {
+            let slope = at.last().copied().unwrap_or_default();
+            slope * (log_rate(law, life.frequency, life.age) - mean)
+        });
+        exp((eta + rate).clamp(-300.0, 300.0))
+    }
+
+    /// Expected spend at the means, by the purchases so far; `None` where it has no mean.
+    pub(super) fn level(&self, at: &[f64], life: &Life, lives: &Lives) -> Option<f64> {
+        let (p, q, v) = (exp(at[0]), exp(at[1]), exp(at[2]));
+        let [from, to] = life.purchases;
+        let (mut x, mut level) = (0.0, 0.0);
+        for (place, value) in lives.purchases[from..to].iter().filter(|(_, value)| *value > 0.0) {
+            x += 1.0;
+            level += value / self.factor(at, life, *place);
+        }
+        let shape = p * x + q - 1.0;
+        (shape > 0.0).then(|| p * (v + level) / shape)
+    }
+
+    /// The standard deviation of the logarithm of something that is `value` where it was estimated.
+    pub(super) fn deviation(&self, value: f64, of: impl Fn(&[f64]) -> f64) -> f64 {
+        let (estimates, slopes) = (&self.model.estimates, &self.model.slopes);
+        let fixed = |i: usize| match i.checked_sub(LAW) {
+            None => estimates.fixed[i],
+            Some(c) => slopes.fixed[c],
+        };
+        let rise = |moved: &[f64]| vec![ln_rise(value, of(moved))];
+        let found = delta_slopes(&self.at(), 1, fixed, |value, step| value + step, rise);
+        found.first().map_or(0.0, |found| deviation_by(&slopes.covariance, found))
     }
 }

@@ -11,7 +11,8 @@ use crate::{Error, Result, Run};
 
 /// Rows of covariates by customer and time.
 pub(super) struct Timeline<'a> {
-    given: Vec<Given<'a>>,
+    /// Of each model that reads them.
+    given: Vec<Vec<Given<'a>>>,
     /// The row of the cut columns that stands at each place.
     order: Vec<u32>,
     times: Vec<i64>,
@@ -23,7 +24,7 @@ pub(super) struct Timeline<'a> {
 impl<'a> Timeline<'a> {
     pub(super) fn read(
         frame: &'a Columns,
-        reader: Reader<'_>,
+        readers: &[Reader<'_>],
         sources: &Sources,
         run: &'a Run,
     ) -> Result<Self> {
@@ -31,13 +32,14 @@ impl<'a> Timeline<'a> {
         intake.int_unit(sources.time_unit);
         let customer = intake.names(&sources.customer)?;
         let times = if frame.has(&sources.time) { Some(intake.times(&sources.time)?) } else { None };
-        let given = reader.read(&mut intake)?;
+        let given = readers.iter().map(|reader| reader.read(&mut intake)).collect::<Result<Vec<_>>>()?;
         let kept = intake.finish()?;
         let times: Vec<i64> = match &times {
             Some(times) => (0..kept.len()).map(|i| times[kept.row(i)]).collect(),
             None => vec![i64::MIN; kept.len()],
         };
-        let given = given.into_iter().map(|g| g.cut(&kept)).collect();
+        let cut = |given: Vec<Given<'a>>| given.into_iter().map(|g| g.cut(&kept)).collect();
+        let given = given.into_iter().map(cut).collect();
         let customer = kept.names(customer);
         let mut order: Vec<u32> = (0..times.len() as u32).collect();
         let key = |row: u32| (customer.codes[row as usize], times[row as usize]);
@@ -63,7 +65,7 @@ impl<'a> Timeline<'a> {
     }
 
     pub(super) fn given(&self) -> &[Given<'a>] {
-        &self.given
+        self.given.first().map_or(&[], Vec::as_slice)
     }
 
     pub(super) fn given_rows(&self) -> usize {
@@ -72,7 +74,13 @@ impl<'a> Timeline<'a> {
 
     /// The covariates as numbers, in the order of places.
     pub(super) fn matrix(&self, terms: &Terms) -> Matrix {
-        terms.matrix(&self.given, self.order.len()).ordered(&self.order)
+        self.matrix_of(0, terms)
+    }
+
+    /// The same of those that the reader at this place read.
+    pub(super) fn matrix_of(&self, reader: usize, terms: &Terms) -> Matrix {
+        let given = self.given.get(reader).map_or(&[][..], Vec::as_slice);
+        terms.matrix(given, self.order.len()).ordered(&self.order)
     }
 
     /// The places of a customer.
@@ -97,6 +105,13 @@ impl<'a> Timeline<'a> {
         from + (rows.partition_point(|t| *t <= time) as u32).saturating_sub(1)
     }
 
+    /// How long each place holds in the `ahead` microseconds from a moment on, in periods.
+    pub(super) fn coming(&self, range: (u32, u32), from: i64, ahead: i64, period: f64) -> Vec<(u32, f64)> {
+        let mut pieces = Vec::new();
+        self.pieces(range, from, from.saturating_add(ahead), &mut pieces);
+        pieces.into_iter().map(|(place, micros)| (place, micros as f64 / period)).collect()
+    }
+
     /// Pieces of `from` … `to`: how long each place holds, in microseconds.
     pub(super) fn pieces(&self, range: (u32, u32), from: i64, to: i64, out: &mut Vec<(u32, i64)>) {
         let mut at = from;
@@ -117,6 +132,8 @@ pub(super) struct Lives {
     pub(super) pieces: Vec<(u32, f64)>,
     /// Places of the repeat purchases and their amounts, likewise.
     pub(super) purchases: Vec<(u32, f64)>,
+    /// Their times, in microseconds.
+    pub(super) times: Vec<i64>,
     pub(super) dropped: Dropped,
 }
 
@@ -128,11 +145,20 @@ pub(super) struct Life {
     pub(super) pieces: [usize; 3],
     /// Purchases: from and to.
     pub(super) purchases: [usize; 2],
-    /// Rows of covariates, and the end of observation in microseconds.
+    /// Rows of covariates, and the first purchase and the end of observation in microseconds.
     pub(super) places: (u32, u32),
+    pub(super) birth: i64,
     pub(super) end: i64,
     pub(super) recency: f64,
     pub(super) age: f64,
+}
+
+impl Life {
+    /// Of a customer who is new.
+    pub(super) fn new(places: (u32, u32), birth: i64) -> Self {
+        let (frequency, recency, age) = (0, 0.0, 0.0);
+        Self { frequency, pieces: [0; 3], purchases: [0; 2], places, birth, end: birth, recency, age }
+    }
 }
 
 impl Lives {
@@ -163,13 +189,21 @@ impl Lives {
             None => read.times.iter().copied().max().unwrap_or_default(),
         };
         let end = end.div_euclid(grain);
-        let events = Events::sort(&read.customer, &read.times, read.values.as_deref(), grain, end, run)?;
+        let events = Events::sort(
+            &read.customer,
+            &read.times,
+            read.values.as_deref(),
+            sources.grain.into(),
+            end,
+            run,
+        )?;
         let labels = &read.customer.labels;
         let mut out = Self {
             customer: Names { codes: Vec::new(), labels: read.customer.labels.clone() },
             each: Vec::new(),
             pieces: Vec::new(),
             purchases: Vec::new(),
+            times: Vec::new(),
             dropped: read.dropped,
         };
         let mut kept = Vec::new();
@@ -207,12 +241,14 @@ impl Lives {
             let bought = out.purchases.len();
             for (visit, value) in visits.list.iter().skip(1) {
                 out.purchases.push((timeline.place_at(places, at(*visit)), *value));
+                out.times.push(at(*visit));
             }
             out.each.push(Life {
                 frequency: (visits.list.len() - 1) as u32,
                 pieces: [first_piece, split, stop],
                 purchases: [bought, out.purchases.len()],
                 places,
+                birth: at(birth),
                 end: at(end),
                 recency: (at(last) - at(birth)) as f64 / period,
                 age: (at(end) - at(birth)) as f64 / period,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::calendar::Period;
 use super::finite;
 use crate::clv::summarize::{Orders, Refunds, When};
+use crate::clv::unit::Unit;
 use crate::clv::visits::{Events, Visits};
 use crate::column::{Columns, DAY, Dropped, OnInvalid, Table, Tables, TimeUnit, Values};
 use crate::math::ExactSum;
@@ -132,7 +133,7 @@ impl<'a> PurchaseLog<'a> {
         let times: Vec<i64> = rows.iter().map(|r| orders.times[*r as usize]).collect();
         let values: Vec<f64> = rows.iter().map(|r| values[*r as usize]).collect();
         orders.customer.codes = rows.iter().map(|r| orders.customer.codes[*r as usize]).collect();
-        let events = Events::sort(&orders.customer, &times, Some(&values), DAY, end, run)?;
+        let events = Events::sort(&orders.customer, &times, Some(&values), Unit::default(), end, run)?;
         Ok(Self { orders, events, refunds: options.refunds, end })
     }
 

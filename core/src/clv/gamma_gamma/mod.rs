@@ -349,9 +349,13 @@ impl GammaGammaModel {
     }
 
     pub(crate) fn spend(&self, x: f64, m: f64) -> Option<f64> {
-        let [p, q, v] = self.params();
-        let total = if x > 0.0 { x * m } else { 0.0 };
-        let divisor = p * x + (q - 1.0);
-        (divisor > 0.0).then(|| p * (v + total) / divisor)
+        spend_at(self.params(), x, m)
     }
+}
+
+/// Expected spend at given parameters; `None` where it has no mean.
+pub(crate) fn spend_at([p, q, v]: [f64; 3], x: f64, m: f64) -> Option<f64> {
+    let total = if x > 0.0 { x * m } else { 0.0 };
+    let divisor = p * x + (q - 1.0);
+    (divisor > 0.0).then(|| p * (v + total) / divisor)
 }

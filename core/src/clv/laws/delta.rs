@@ -93,7 +93,7 @@ pub(crate) fn shifts(value: f64, reach: Option<f64>) -> Edges {
 }
 
 /// Edges of a probability, from the standard deviation of its logarithm: d logit p = d ln p / (1 − p).
-fn of_probability(value: f64, reach: Option<f64>) -> Edges {
+pub(crate) fn of_probability(value: f64, reach: Option<f64>) -> Edges {
     let reach = reach.map(|reach| if value > 0.0 && value < 1.0 { reach / (1.0 - value) } else { 0.0 });
     shifts(value, reach)
 }

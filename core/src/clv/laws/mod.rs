@@ -3,6 +3,7 @@
 //! A [`Law`] is a likelihood and what follows from it for one customer;
 //! [`Fit`] maximises any of them, [`PurchaseModel`] predicts with any of them.
 
+mod asked;
 mod beta_binomial;
 mod beta_geo;
 mod delta;
@@ -10,6 +11,7 @@ mod fit;
 mod ggg;
 mod lifetimes;
 mod model;
+mod next_purchase;
 mod own_rates;
 mod pareto_slope;
 mod predict;
@@ -17,10 +19,13 @@ mod purchases;
 
 use std::fmt::Debug;
 
+pub(in crate::clv) use asked::{Asked, More};
 pub use beta_binomial::BetaBinomialLaw;
 pub(crate) use beta_geo::BetaGeometric;
 pub use beta_geo::{BetaGeoCnbdLaw, BetaGeoLaw, ModifiedBetaGeoCnbdLaw, ModifiedBetaGeoLaw};
-pub(crate) use delta::{Edges, deviation_by, factors, ln_rise, ln_slopes, log_slopes, reach, shifts, slopes};
+pub(crate) use delta::{
+    Edges, deviation_by, factors, ln_rise, ln_slopes, log_slopes, of_probability, reach, shifts, slopes,
+};
 pub use fit::Fit;
 pub(super) use fit::{evaluate, no_k, opportunities, slope, with_intervals};
 pub use ggg::ParetoGggLaw;

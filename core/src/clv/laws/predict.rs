@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::History;
+use super::asked::{Asked, More};
 use super::delta::{Edges, around, factors, ln_slopes, odds_slopes, reach, shifts};
-use super::purchases::{MOST, Purchases, Quantity, slope};
+use super::purchases::{MOST, Purchases, Quantity};
 use crate::clv::ahead::{DiscountRate, Horizon};
 use crate::clv::covariates::{Shared, each_law, reader};
 use crate::clv::estimates::interval_quantile;
@@ -45,6 +46,8 @@ pub struct PredictOptions {
     pub next_purchase: Option<f64>,
     /// Also the purchase rate while alive.
     pub rate: bool,
+    /// Also the probabilities of 0, 1, … so many purchases in the coming `periods`, 1000 at most.
+    pub probabilities: Option<usize>,
     /// Also the posterior of the customer's own purchase rate and dropout: means and standard deviations.
     pub own_rates: bool,
     /// Also each customer's part of the log-likelihood at the model's parameters.
@@ -74,6 +77,7 @@ impl Default for PredictOptions {
             discount_rate: None,
             next_purchase: None,
             rate: false,
+            probabilities: None,
             own_rates: false,
             log_likelihood: false,
             period: None,
@@ -106,18 +110,17 @@ impl CustomerPrediction {
     }
 }
 
-/// What is asked of every row: the normal quantile of intervals, and times and δ = ln(1 + d) in periods.
+/// What is asked of every row: the normal quantile of intervals, how far ahead, and what else.
 #[derive(Clone, Copy)]
-struct Asked {
+struct Question<'a> {
     z: Option<f64>,
     periods: f64,
-    ahead: Option<f64>,
-    rate: Option<f64>,
+    more: &'a [Asked],
 }
 
 /// One distinct row's answers, in the order of the columns.
-struct Answers {
-    columns: Vec<(&'static str, Option<f64>)>,
+struct Answers<'a> {
+    columns: Vec<(&'a str, Option<f64>)>,
 }
 
 /// Predictions by any law, beside their customers:
@@ -125,14 +128,14 @@ struct Answers {
 /// | column | where asked for | meaning |
 /// | --- | --- | --- |
 /// | customer | | |
-/// | expected_purchases, p_alive | always | in the coming `periods`, and now |
-/// | …_low, …_high of both | `interval` | the uncertainty of the parameters: delta method on the log and logit scale; missing where an edge is not finite or the data identify no parameter |
-/// | purchases_low, purchases_high | `purchase_interval` | quantiles of the number of purchases |
-/// | p_alive_ahead, residual_purchases, purchase_rate …_low, …_high | `interval` and what asks for them | the same for these |
+/// | expected_purchases, p_alive | always | in the coming `periods`, and now; missing where infinite (`ParetoGGG` with t ≤ 1, of new customers) |
+/// | …_low, …_high of both and of the next five | `interval` | the uncertainty of the parameters: delta method, of probabilities on the logit scale, of others on the log scale, of next_purchase through the probability to have bought by then; missing where an edge is not finite or the data identify no parameter |
 /// | p_alive_ahead | `ahead` | P(alive) `ahead` periods after T |
 /// | residual_purchases | `discount_rate` | for ever, discounted (DERT) |
 /// | next_purchase | `next_purchase` | time until the next purchase; missing where it may never come |
 /// | purchase_rate | `rate` | per period, while alive |
+/// | probability_0, probability_1, … | `probabilities` | of so many purchases in the coming `periods` |
+/// | purchases_low, purchases_high | `purchase_interval` | quantiles of the number of purchases |
 /// | own_rate, own_rate_sd, own_dropout, own_dropout_sd | `own_rates` | posterior mean and standard deviation of the customer's own purchase rate, alive or not, and of the own dropout: the probability after a purchase (BG laws) or at an opportunity (BG/BB), the rate (Pareto laws), the η of the Gompertz hazard |
 /// | log_likelihood | `log_likelihood` | the customer's part, at these parameters; laws of k ticks leave out Σ (k − 1) ln Δ, as their fits do |
 ///
@@ -145,20 +148,13 @@ pub fn predict(
 ) -> Result<CustomerPrediction> {
     let period = model.period().or(options.period);
     let periods = options.periods.periods("periods", period)?;
-    let ahead = options.ahead.map(|ahead| ahead.periods("ahead", period)).transpose()?;
-    let per_period = |rate: DiscountRate| slope(rate.per_period("discount_rate", period)?);
-    let rate = options.discount_rate.map(per_period).transpose()?;
+    let &PredictOptions { ahead, discount_rate, next_purchase, rate, probabilities, .. } = options;
+    let more = More { ahead, discount_rate, next_purchase, rate, probabilities }.asked(periods, period)?;
     let z = options.interval.map(|level| model.estimates().interval_quantile(level)).transpose()?;
     if let Some(level) = options.purchase_interval {
         interval_quantile(level).map_err(|_| {
             Error::option("purchase_interval", format!("{level} is not a level between 0 and 1, such as 0.9"))
         })?;
-    }
-    if let Some(level) = options.next_purchase.filter(|level| !(*level > 0.0 && *level < 1.0)) {
-        return Err(Error::option(
-            "next_purchase",
-            format!("{level} is not a level between 0 and 1: 0.5 is the median"),
-        ));
     }
     same_unit(model.period(), options.period)?;
     let roles = Roles {
@@ -184,7 +180,7 @@ pub fn predict(
         slices.check_times()?;
     }
     run.stage("predicting", slices.len() as u64)?;
-    let asked = Asked { z, periods, ahead, rate };
+    let asked = Question { z, periods, more: &more };
     let answers = each_law(model, &rows, run, |model, slices| {
         let unique = Unique::with_intervals(slices, run)?;
         let n = unique.len();
@@ -202,7 +198,7 @@ pub fn predict(
     })?;
     let customer = rows.customer.unwrap_or_else(|| Names::from_iter([""; 0]));
     let mut table = Table::new().with("customer", Values::Names(customer));
-    let names: Vec<&'static str> = match answers.first() {
+    let names: Vec<&str> = match answers.first() {
         Some(first) => first.columns.iter().map(|c| c.0).collect(),
         None => self::answers(model, History::default(), &Course::default(), options, asked)
             .columns
@@ -211,7 +207,7 @@ pub fn predict(
             .collect(),
     };
     for (at, name) in names.into_iter().enumerate() {
-        let spread = answers.map(|a: &Answers| a.columns.get(at).and_then(|c| c.1));
+        let spread = answers.map(|a: &Answers<'_>| a.columns.get(at).and_then(|c| c.1));
         table = table.with_optional(name, spread);
     }
     Ok(CustomerPrediction { table, dropped: rows.dropped })
@@ -286,16 +282,17 @@ fn course<M: Purchases + ?Sized>(model: &M, history: History, periods: f64, slop
     Course { expected, slopes }
 }
 
-fn answers(
+fn answers<'a>(
     model: &dyn Purchases,
     history: History,
     course: &Course,
     options: &PredictOptions,
-    Asked { z, periods, ahead, rate }: Asked,
-) -> Answers {
+    Question { z, periods, more }: Question<'a>,
+) -> Answers<'a> {
     let alive = model.quantity(history, Quantity::Alive { ahead: 0.0 });
     let expected = alive * course.expected;
-    let mut columns = vec![("expected_purchases", Some(expected)), ("p_alive", Some(alive))];
+    let finite = Some(expected).filter(|expected| expected.is_finite());
+    let mut columns = vec![("expected_purchases", finite), ("p_alive", Some(alive))];
     if let Some(z) = z {
         let [low, high, alive_low, alive_high] = edges(model, z, history, course, expected, alive);
         columns.extend([
@@ -309,33 +306,14 @@ fn answers(
         let [low, high] = quantiles(model, history, periods, level, expected);
         columns.extend([("purchases_low", Some(low)), ("purchases_high", Some(high))]);
     }
-    if let Some(ahead) = ahead {
-        let asked = Quantity::Alive { ahead };
-        let value = model.quantity(history, asked);
-        columns.push(("p_alive_ahead", Some(value)));
-        if let Some(z) = z {
-            let [low, high] = around(model, history, asked, value, z);
-            columns.extend([("p_alive_ahead_low", low), ("p_alive_ahead_high", high)]);
-        }
-    }
-    if let Some(rate) = rate {
-        let asked = Quantity::Residual { rate };
-        let value = model.quantity(history, asked);
-        columns.push(("residual_purchases", Some(value)));
-        if let Some(z) = z {
-            let [low, high] = around(model, history, asked, value, z);
-            columns.extend([("residual_purchases_low", low), ("residual_purchases_high", high)]);
-        }
-    }
-    if let Some(level) = options.next_purchase {
-        columns.push(("next_purchase", model.next_purchase_of(history, level)));
-    }
-    if options.rate {
-        let value = model.quantity(history, Quantity::Rate);
-        columns.push(("purchase_rate", Some(value)));
-        if let Some(z) = z {
-            let [low, high] = around(model, history, Quantity::Rate, value, z);
-            columns.extend([("purchase_rate_low", low), ("purchase_rate_high", high)]);
+    for asked in more {
+        let values = asked.values(model, history);
+        let edges = z.map(|z| asked.edges(model, history, &values, z));
+        for (i, ([name, low, high], value)) in asked.names.iter().zip(values).enumerate() {
+            columns.push((name, value));
+            if let Some([below, above]) = edges.as_ref().and_then(|edges| edges.get(i)) {
+                columns.extend([(low.as_str(), *below), (high.as_str(), *above)]);
+            }
         }
     }
     if options.own_rates {

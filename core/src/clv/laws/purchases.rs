@@ -2,6 +2,7 @@
 
 use super::History;
 use super::delta::of_probabilities;
+use super::next_purchase::{edges_of_next, reached};
 use super::own_rates::Mixing;
 use super::predict::interval_of;
 use crate::clv::covariates::Effects;
@@ -123,17 +124,18 @@ pub trait Purchases: Send + Sync {
         Ok(self.quantity(history, Quantity::Alive { ahead: span("ahead", ahead)? }))
     }
 
-    /// Expected purchases of one customer in the `periods` after T.
+    /// Expected purchases of one customer in the `periods` after T. Those of a new customer are infinite, and an
+    /// [`Error::Option`], of a `ParetoGGG` with t ≤ 1.
     fn expected_purchases(&self, frequency: f64, recency: f64, age: f64, periods: f64) -> Result<f64> {
         let history = history(self, frequency, recency, age)?;
-        Ok(self.quantity(history, Quantity::Purchases { periods: span("periods", periods)? }))
+        mean(self.quantity(history, Quantity::Purchases { periods: span("periods", periods)? }))
     }
 
     /// Expected purchases of one customer after T for ever, discounted by
     /// 1 + `discount_rate` a period: DERT, DECT (Fader, Hardie & Lee 2005).
     fn residual_purchases(&self, frequency: f64, recency: f64, age: f64, discount_rate: f64) -> Result<f64> {
         let history = history(self, frequency, recency, age)?;
-        Ok(self.quantity(history, Quantity::residual(discount_rate)?))
+        mean(self.quantity(history, Quantity::residual(discount_rate)?))
     }
 
     /// P(n purchases in the `periods` after T), n = 0 … `most`, of one customer.
@@ -224,43 +226,61 @@ pub trait Purchases: Send + Sync {
     }
 
     /// The time after T by which one customer has bought again with
-    /// probability `level`; `None` where that never is (in ten million periods).
+    /// probability `level`; `None` where that never is (in ten million periods, or ten thousand opportunities).
     fn next_purchase(&self, frequency: f64, recency: f64, age: f64, level: f64) -> Result<Option<f64>> {
         let history = history(self, frequency, recency, age)?;
-        if !(level > 0.0 && level < 1.0) {
-            return Err(Error::option("level", "must lie between 0 and 1, such as 0.5 for the median"));
-        }
-        Ok(self.next_purchase_of(history, level))
+        Ok(self.next_purchase_of(history, buying_level("level", level)?))
     }
 
     /// [`Purchases::next_purchase`] of a history that can be.
     fn next_purchase_of(&self, history: History, level: f64) -> Option<f64> {
-        let bought = |t: f64| 1.0 - self.probabilities_of(history, t, 0).first().copied().unwrap_or(1.0);
-        let mut high = if self.is_discrete() { 1.0 } else { history.age.max(1.0) };
-        while bought(high) < level {
-            high *= 2.0;
-            let most = if self.is_discrete() { 1e5 } else { 1e7 };
-            if high > most {
-                return None;
-            }
-        }
-        let mut low = 0.0;
-        if self.is_discrete() {
-            while high - low > 1.0 {
-                let middle = f64::midpoint(low, high).floor();
-                if bought(middle) < level { low = middle } else { high = middle }
-            }
-            return Some(high);
-        }
-        for _ in 0..100 {
-            let middle = f64::midpoint(low, high);
-            if middle <= low || middle >= high || high - low < 1e-13 * high {
-                break;
-            }
-            if bought(middle) < level { low = middle } else { high = middle }
-        }
-        Some(high)
+        reached(self.is_discrete(), history.age, level, |t| {
+            1.0 - self.probabilities_of(history, t, 0).first().copied().unwrap_or(1.0)
+        })
     }
+
+    /// The interval of [`Purchases::next_purchase`]: the times at which the limits of the probability to have bought
+    /// again, by the delta method on the logit scale, reach `level`. `interval` is such as 0.95; an edge that is never
+    /// reached is `None`.
+    fn next_purchase_interval(
+        &self,
+        frequency: f64,
+        recency: f64,
+        age: f64,
+        level: f64,
+        interval: f64,
+    ) -> Result<[Option<f64>; 2]> {
+        let history = history(self, frequency, recency, age)?;
+        Ok(edges_of_next(
+            self,
+            history,
+            buying_level("level", level)?,
+            self.estimates().interval_quantile(interval)?,
+        ))
+    }
+}
+
+/// A level of the probability to have bought again.
+pub(in crate::clv) fn buying_level(name: &str, level: f64) -> Result<f64> {
+    if level > 0.0 && level < 1.0 {
+        Ok(level)
+    } else {
+        Err(Error::option(
+            name,
+            format!("{level} is not a level between 0 and 1, such as 0.5 for the median"),
+        ))
+    }
+}
+
+/// A number of purchases that has a mean. Only bursts have none: of regularity k they have some 1/k purchases.
+fn mean(purchases: f64) -> Result<f64> {
+    if purchases.is_finite() {
+        return Ok(purchases);
+    }
+    let reason = "expects infinitely many purchases of a new customer: with t of 1 or less the mean of 1/k, the purchases \
+                  of a burst, is infinite; ask for probabilities or for quantiles (purchase_interval, next_purchase), or of \
+                  customers with a history";
+    Err(Error::option("t", reason))
 }
 
 pub(super) fn without_covariates(name: &str) -> Error {

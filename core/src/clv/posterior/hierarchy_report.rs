@@ -110,7 +110,7 @@ impl Hierarchy {
         for (row, code) in group.codes.iter().enumerate() {
             rows[place[*code as usize]].push(row as u32);
         }
-        let mut all: Vec<(String, Vec<f64>)> = Vec::new();
+        let mut all: Vec<(String, Vec<Option<f64>>)> = Vec::new();
         for (posterior, rows) in self.posteriors.iter().chain([&self.new_group]).zip(&rows) {
             if rows.is_empty() {
                 continue;
@@ -124,18 +124,18 @@ impl Hierarchy {
             let found = posterior.predict(&part, options, run)?.table();
             for column in found.columns().iter().filter(|c| c.name != "customer") {
                 let at = all.iter().position(|(name, _)| *name == column.name).unwrap_or_else(|| {
-                    all.push((column.name.clone(), vec![f64::NAN; customer.codes.len()]));
+                    all.push((column.name.clone(), vec![None; customer.codes.len()]));
                     all.len() - 1
                 });
-                for (row, value) in rows.iter().zip(found.f64s(&column.name).unwrap_or_default()) {
-                    all[at].1[*row as usize] = *value;
+                for (row, value) in rows.iter().zip(found.optional(&column.name)) {
+                    all[at].1[*row as usize] = value;
                 }
             }
         }
         let mut table =
             Table::new().with("customer", Values::Names(customer)).with("group", Values::Names(group));
         for (name, values) in all {
-            table = table.with(&name, Values::F64(values));
+            table = table.with_optional(&name, values);
         }
         Ok(DrawPrediction::new(table, kept.into_dropped()))
     }

@@ -28,7 +28,6 @@ mod hierarchy;
 mod hierarchy_report;
 mod joint;
 mod kernel;
-mod lifetime;
 mod nuts;
 mod predict;
 mod prior;
@@ -39,6 +38,7 @@ mod retention;
 mod sample;
 mod spend;
 mod subject;
+mod value;
 
 use std::collections::BTreeMap;
 
@@ -47,11 +47,13 @@ use serde::{Deserialize, Serialize};
 pub use bootstrap::bootstrap;
 pub use check::{PosteriorCheck, PosteriorCheckOptions};
 pub use hierarchy::{Hierarchy, HierarchyOptions, sample_hierarchy};
+pub(super) use predict::MOST_DRAWS;
 pub use predict::{DrawPredictOptions, DrawPrediction};
 pub use prior::{LogNormal, Prior};
 pub use report::SummaryOptions;
 pub use retention::{DrawSurvivalOptions, DrawValueOptions};
 pub use sample::{laplace, sample_posterior};
+pub use value::DrawnSpend;
 
 use subject::Subject;
 

@@ -5,18 +5,20 @@ use serde::{Deserialize, Serialize};
 use super::Posterior;
 use super::report::level;
 use super::subject::Subject;
-use crate::clv::ahead::Horizon;
+use crate::clv::ahead::{DiscountRate, Horizon};
 use crate::clv::covariates::{Effects, Shared, each_pattern};
 use crate::clv::design::Reader;
 use crate::clv::finance::Rate;
 use crate::clv::frames::{History as Rows, Roles, intervals_of};
-use crate::clv::laws::{History, Purchases, Quantity, opportunities, same_unit};
+use crate::clv::laws::{Asked, History, More, Purchases, Quantity, opportunities, same_unit};
 use crate::clv::rows::Unique;
 use crate::clv::unit::Unit;
 use crate::column::{Columns, Dropped, Names, OnInvalid, Table, Values};
 use crate::math::mean_and_limits;
 use crate::{Error, Result, Run};
 
+/// So many draws are looked at unless told otherwise.
+pub(in crate::clv) const MOST_DRAWS: usize = 400;
 /// Distinct rows predicted in one piece of work.
 const PIECE: usize = 16;
 /// No more than so many purchases are told apart.
@@ -37,10 +39,20 @@ pub struct DrawPredictOptions {
     pub age: String,
     /// How far ahead, a number of periods from 0 or a span of time; 1 period by default.
     pub periods: Horizon,
-    /// Level of the intervals of expected_purchases and p_alive; 0.9 by default.
+    /// Level of the intervals of all but the purchases themselves; 0.9 by default.
     pub level: f64,
     /// Level of an interval for the *purchases themselves*; none by default.
     pub purchase_interval: Option<f64>,
+    /// Also P(alive) so many periods, or so long a time, after T.
+    pub ahead: Option<Horizon>,
+    /// Also purchases for ever, discounted at this rate, per period or per a span of its own.
+    pub discount_rate: Option<DiscountRate>,
+    /// Also the time until the next purchase: its quantile of this level.
+    pub next_purchase: Option<f64>,
+    /// Also the purchase rate while alive.
+    pub rate: bool,
+    /// Also the probabilities of 0, 1, … so many purchases in the coming `periods`, 1000 at most.
+    pub probabilities: Option<usize>,
     /// Predict with at most so many draws, evenly spaced; 400 by default, 100,000
     /// at most.
     pub most_draws: usize,
@@ -74,7 +86,12 @@ impl Default for DrawPredictOptions {
             periods: Horizon::Periods(1.0),
             level: 0.9,
             purchase_interval: None,
-            most_draws: 400,
+            ahead: None,
+            discount_rate: None,
+            next_purchase: None,
+            rate: false,
+            probabilities: None,
+            most_draws: MOST_DRAWS,
             log_intervals: None,
             monetary_value: "monetary_value".to_owned(),
             renewals: "renewals".to_owned(),
@@ -127,6 +144,8 @@ impl Posterior {
     /// | customer | |
     /// | expected_purchases, …_low, …_high | in the coming `periods`: mean over the draws, and the interval of `level` |
     /// | p_alive, …_low, …_high | the same of P(alive) |
+    /// | p_alive_ahead, residual_purchases, purchase_rate, probability_0, probability_1, … with …_low, …_high | what [`predict`](crate::clv::predict) names so, where asked for likewise: means and intervals |
+    /// | next_purchase, …_low, …_high | when the mean over the draws, and the limits of the interval, of the probability to have bought again reach the level; missing where they never do |
     /// | purchases_low, purchases_high | with `purchase_interval`: quantiles of the number of purchases, its distribution averaged over the draws |
     ///
     /// Draws of `GammaGamma` give customer and expected_spend; those of a model of retention customer, survival over
@@ -156,7 +175,11 @@ impl Posterior {
         options: &DrawPredictOptions,
         run: &Run,
     ) -> Result<DrawPrediction> {
-        let periods = options.periods.periods("periods", self.period.or(options.period))?;
+        let period = self.period.or(options.period);
+        let periods = options.periods.periods("periods", period)?;
+        let &DrawPredictOptions { ahead, discount_rate, next_purchase, rate, probabilities, .. } = options;
+        let more =
+            More { ahead, discount_rate, next_purchase, rate, probabilities }.asked(periods, period)?;
         if let Some(level) = options.purchase_interval.filter(|l| !(*l > 0.0 && *l < 1.0)) {
             let reason = format!("{level} is not a level between 0 and 1, such as 0.9");
             return Err(Error::option("purchase_interval", reason));
@@ -187,7 +210,7 @@ impl Posterior {
             slices.check_times()?;
         }
         run.stage("predicting", slices.len() as u64)?;
-        let answers = each_pattern(self.effects.as_ref(), &rows, run, |covariates, slices| {
+        let answers = each_pattern(self.effects.as_ref(), &rows, run, |covariates, slices, _| {
             let own = covariates.map(|row| at(&models, row)).transpose()?;
             let models = own.as_ref().unwrap_or(&models);
             let unique = Unique::with_intervals(slices, run)?;
@@ -196,7 +219,7 @@ impl Posterior {
                 let mut out = Vec::with_capacity(PIECE);
                 for row in piece * PIECE..n.min((piece + 1) * PIECE) {
                     run.check()?;
-                    out.push(answers(models, unique.history(row), periods, options));
+                    out.push(answers(models, unique.history(row), periods, options, &more));
                 }
                 Ok(out)
             })?;
@@ -206,11 +229,17 @@ impl Posterior {
         let customer = rows.customer.unwrap_or_else(|| Names::from_iter([""; 0]));
         let mut table = Table::new().with("customer", Values::Names(customer));
         for (i, name) in NAMES.into_iter().enumerate() {
-            table = table.with(name, Values::F64(answers.map(|a: &Answer| a.0[i])));
+            table = table.with(name, Values::F64(answers.map(|a: &Answer| a.of[i])));
         }
         if options.purchase_interval.is_some() {
             for (i, name) in ["purchases_low", "purchases_high"].into_iter().enumerate() {
-                table = table.with(name, Values::F64(answers.map(|a: &Answer| a.1[i])));
+                table = table.with(name, Values::F64(answers.map(|a: &Answer| a.purchases[i])));
+            }
+        }
+        for (i, names) in more.iter().flat_map(|asked| &asked.names).enumerate() {
+            for (j, name) in names.iter().enumerate() {
+                let found = answers.map(|a: &Answer| a.more.get(i).and_then(|found| found[j]));
+                table = table.with_optional(name, found);
             }
         }
         Ok(DrawPrediction { table, dropped: rows.dropped })
@@ -242,14 +271,21 @@ pub(super) fn at(models: &[Box<dyn Purchases>], covariates: &[f64]) -> Result<Ve
     models.iter().map(|model| model.with_covariates(covariates)).collect()
 }
 
-/// What is expected and P(alive), each with its limits; and limits of purchases.
-type Answer = ([f64; 6], [f64; 2]);
+/// What draws say of one customer.
+struct Answer {
+    /// What is expected and P(alive), each with its limits.
+    of: [f64; 6],
+    /// Limits of purchases.
+    purchases: [f64; 2],
+    more: Vec<[Option<f64>; 3]>,
+}
 
 fn answers(
     models: &[Box<dyn Purchases>],
     history: History,
     periods: f64,
     options: &DrawPredictOptions,
+    more: &[Asked],
 ) -> Answer {
     let tail = 0.5 - 0.5 * options.level;
     let three = |quantity: Quantity| -> [f64; 3] {
@@ -260,7 +296,10 @@ fn answers(
     let [alive, alive_low, alive_high] = three(Quantity::Alive { ahead: 0.0 });
     let purchases =
         options.purchase_interval.map_or([0.0; 2], |level| quantiles(models, history, periods, level, high));
-    ([mean, low, high, alive, alive_low, alive_high], purchases)
+    let more = more
+        .iter()
+        .flat_map(|asked| asked.among(models, history, |mut values| mean_and_limits(&mut values, tail)));
+    Answer { of: [mean, low, high, alive, alive_low, alive_high], purchases, more: more.collect() }
 }
 
 /// The smallest numbers of purchases that are reached with probability (1 ∓ level) / 2.
