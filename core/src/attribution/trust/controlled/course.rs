@@ -127,26 +127,29 @@ impl<'a> Course<'a> {
         }
     }
 
-    /// Conversions.
-    pub(super) fn convert(&self, count: f64, out: &mut Sums) {
+    /// Conversions, and what they weigh.
+    pub(super) fn convert(&self, count: f64, weight: f64, out: &mut Sums) {
         for (surprise, (f, _)) in self.surprise.iter().zip(&self.active) {
-            out.moments[*f] += surprise * count;
+            out.plain.moments[*f] += surprise * count;
+            out.weighed.moments[*f] += surprise * count * weight;
         }
     }
 
-    /// Adds the products up.
-    pub(super) fn end(self, out: &mut Sums) {
+    /// Adds the products up, of a customer who weighs so much.
+    pub(super) fn end(self, weight: f64, out: &mut Sums) {
         if !self.ask.products {
             return;
         }
-        let p = out.moments.len();
-        for (a, (f, _)) in self.active.iter().enumerate() {
-            for b in 0..self.core.min(a) {
-                let (g, product) = (self.active[b].0, self.square[a * self.core + b]);
-                out.square[f * p + g] += product;
-                out.square[g * p + f] += product;
+        for (part, weight) in [(&mut out.plain, 1.0), (&mut out.weighed, weight)] {
+            let p = part.moments.len();
+            for (a, (f, _)) in self.active.iter().enumerate() {
+                for b in 0..self.core.min(a) {
+                    let (g, product) = (self.active[b].0, weight * self.square[a * self.core + b]);
+                    part.square[f * p + g] += product;
+                    part.square[g * p + f] += product;
+                }
+                part.square[f * p + f] += weight * self.own[a];
             }
-            out.square[f * p + f] += self.own[a];
         }
     }
 }

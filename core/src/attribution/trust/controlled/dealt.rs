@@ -10,6 +10,7 @@
 use super::calendar::{Calendar, Seen};
 use super::course::{Course, Dealt, power};
 use super::sums::{Ask, Sums};
+use super::weights::{Counts, Weights};
 use crate::Result;
 use crate::attribution::trust::lives::{Life, days};
 use crate::journey::Journeys;
@@ -32,6 +33,7 @@ pub(super) struct Deck<'a> {
     /// Channels that touch only those who have converted.
     members: Vec<bool>,
     calendar: Calendar,
+    weights: Weights,
     /// Days for which an earlier touch counts as one.
     window: f64,
 }
@@ -49,6 +51,11 @@ struct Watched {
 }
 
 impl Watched {
+    /// How many conversions there are.
+    fn count(&self) -> f64 {
+        self.conversions.iter().map(|c| c.1).sum()
+    }
+
     /// How many touches there are of each channel beside the first one.
     fn dealt(&self, channels: usize) -> Vec<f64> {
         let mut count = vec![0.0; channels];
@@ -76,16 +83,20 @@ impl<'a> Deck<'a> {
             excluded,
             members: vec![false; channels],
             calendar: Calendar::new(start, end, step, channels)?,
+            weights: Weights::default(),
             window,
         };
         let (mut all, mut early) = (vec![0.0; channels], vec![0.0; channels]);
+        let mut counts = Counts::default();
         for watched in lives.iter().filter_map(|life| deck.watch(life)) {
+            counts.add(watched.days, watched.count());
             for (at, channel) in &watched.touches {
                 all[*channel] += 1.0;
                 early[*channel] += f64::from(u8::from(*at < watched.member));
             }
         }
         deck.members = all.iter().zip(&early).map(|(all, early)| *all > 0.0 && *early < 0.01 * all).collect();
+        deck.weights = counts.weights();
         let seen = deck.see(lives);
         deck.calendar.find(&seen, run)?;
         Ok(deck)
@@ -137,8 +148,13 @@ impl<'a> Deck<'a> {
     /// One customer's part.
     pub(super) fn deal(&self, life: &Life, features: &[Feature], ask: &Ask, out: &mut Sums) {
         let Some(watched) = self.watch(life) else { return };
-        out.days += watched.days;
-        out.conversions += watched.conversions.iter().map(|c| c.1).sum::<f64>();
+        let weigh = |n: f64| self.weights.of(watched.days, n);
+        let all = watched.count();
+        let weight = weigh(all);
+        out.days += watched.days * weight;
+        // A conversion scatters by its rate: the square of its weight.
+        out.scatter +=
+            watched.conversions.iter().map(|(_, n)| n * weigh(all - n) * weigh(all - n)).sum::<f64>();
         if !ask.products && watched.conversions.is_empty() {
             return;
         }
@@ -169,11 +185,11 @@ impl<'a> Deck<'a> {
                 touch += 1;
             }
             while let Some((_, count)) = watched.conversions.get(sale).filter(|s| s.0 <= now) {
-                course.convert(*count, out);
+                course.convert(*count, weigh(all - count), out);
                 sale += 1;
             }
         }
-        course.end(out);
+        course.end(weight, out);
     }
 
     /// What all touches, the first too, do until the end of observation.

@@ -1,12 +1,12 @@
 //! The size of each channel's effect, and its error.
 
 use super::SelfControlledOptions;
+use super::blend::Blend;
 use super::dealt::{Deck, Feature};
 use super::shapes::{doubt, shapes};
 use super::sums::{Ask, Sums};
 use crate::attribution::trust::lives::{Life, excluded, lives};
 use crate::journey::Journeys;
-use crate::math::Factor;
 use crate::run::Run;
 use crate::{Error, Result};
 
@@ -75,24 +75,13 @@ pub(in crate::attribution::trust) fn estimate(
     let all: Vec<&Life> = lives.iter().collect();
     let sums = add_up(&deck, &all, &features, (features.len(), 1), run)?;
     let p = features.len();
-    let factor = Factor::new(sums.square.clone(), p);
-    let theta = factor.solve(&sums.moments);
-    // Each customer's pull on what all added, by channel and altogether.
-    let mut wanted: Vec<Vec<f64>> = Vec::with_capacity(p + 1);
-    for f in 0..p {
-        let mut one = vec![0.0; p];
-        one[f] = sums.exposure[f];
-        wanted.push(factor.solve(&one));
-    }
-    let told = |f: usize| factor.used()[f];
-    let known: Vec<f64> = (0..p).map(|f| if told(f) { sums.exposure[f] } else { 0.0 }).collect();
-    wanted.push(factor.solve(&known));
-    let mut variance = scatter(&deck, &all, &features, &theta, &wanted, run)?;
+    let all_features: Vec<usize> = (0..p).collect();
+    let theta = [&sums.plain, &sums.weighed].map(|part| part.fit(&all_features).0);
+    let meat = scatter(&deck, &all, &features, &theta, run)?;
+    let blend = Blend::new(&sums, &theta, &meat);
+    let told = |f: usize| blend.used[f];
     let doubt = doubt(&deck, &lives, &open, &shapes, run)?;
-    for (f, [_, spread]) in doubt.iter().enumerate() {
-        variance[f] += spread;
-        variance[p] += spread;
-    }
+    let spread: f64 = doubt.iter().map(|d| d[1]).sum();
     let mut touches = vec![0.0; labels.len()];
     for c in lives.iter().flat_map(Life::touches).map(|i| journeys.steps[i] as usize) {
         touches[c] += 1.0;
@@ -109,15 +98,16 @@ pub(in crate::attribution::trust) fn estimate(
             Channel {
                 touches: touches[c],
                 excluded: excluded[c],
-                incremental: found.map(|f| [theta[f] * sums.exposure[f] + doubt[f][0], variance[f].sqrt()]),
+                incremental: found
+                    .map(|f| [blend.added[f] + doubt[f][0], (blend.variance[f] + doubt[f][1]).sqrt()]),
                 half_life: shapes.half_lives[h],
                 wear: shapes.wear[s],
                 whole: found.map_or(1.0, unworn),
             }
         })
         .collect();
-    let sum: f64 = (0..p).filter(|f| told(*f)).map(|f| theta[f] * known[f] + doubt[f][0]).sum();
-    let error = variance.last().copied().unwrap_or(0.0).sqrt();
+    let sum: f64 = (0..p).filter(|f| told(*f)).map(|f| blend.added[f] + doubt[f][0]).sum();
+    let error = (blend.together + spread).sqrt();
     Ok(Controlled { channels, baseline: [journeys.total_conversions() - sum, error] })
 }
 
@@ -136,19 +126,19 @@ pub(super) fn add_up(
     };
     let mut out = over(lives, new, one, Sums::add, run)?;
     let times = lives.len() as f64 / lives.len().div_ceil(every) as f64;
-    for part in [&mut out.square, &mut out.exposure, &mut out.started] {
+    for part in out.of_products() {
         part.iter_mut().for_each(|x| *x *= times);
     }
     Ok(out)
 }
 
-/// The variance of wanted sums of effects, with customers as clusters.
+/// Σ r rᵀ over customers, r being what estimating equations leave over of a customer: of all alike, then of
+/// those that are weighed.
 fn scatter(
     deck: &Deck<'_>,
     lives: &[&Life],
     features: &[Feature],
-    theta: &[f64],
-    wanted: &[Vec<f64>],
+    theta: &[Vec<f64>; 2],
     run: &Run,
 ) -> Result<Vec<f64>> {
     let p = features.len();
@@ -156,16 +146,16 @@ fn scatter(
     let one = |_: usize, life: &Life, squares: &mut Vec<f64>| {
         let mut mine = Sums::new(p);
         deck.deal(life, features, &ask, &mut mine);
-        let residual: Vec<f64> = (0..p)
-            .map(|f| mine.moments[f] - (0..p).map(|g| mine.square[f * p + g] * theta[g]).sum::<f64>())
-            .collect();
-        for (sum, wanted) in squares.iter_mut().zip(wanted) {
-            let pull: f64 = wanted.iter().zip(&residual).map(|(w, r)| w * r).sum();
-            *sum += pull * pull;
+        let left = mine.plain.residual(&theta[0]).chain(mine.weighed.residual(&theta[1]));
+        let left: Vec<(usize, f64)> = left.enumerate().filter(|r| r.1 != 0.0).collect();
+        for (i, a) in &left {
+            for (j, b) in &left {
+                squares[i * 2 * p + j] += a * b;
+            }
         }
     };
     let add = |sum: &mut Vec<f64>, part: &Vec<f64>| sum.iter_mut().zip(part).for_each(|(s, x)| *s += x);
-    over(lives, || vec![0.0; wanted.len()], one, add, run)
+    over(lives, || vec![0.0; 4 * p * p], one, add, run)
 }
 
 /// Sums over customers, made in chunks and added up in their order.

@@ -26,12 +26,14 @@
 //! to buy still looks as if it caused the purchase: no comparison within a
 //! customer can tell, an experiment can.
 
+mod blend;
 mod calendar;
 mod course;
 mod dealt;
 mod fit;
 mod shapes;
 mod sums;
+mod weights;
 
 use serde::{Deserialize, Serialize};
 

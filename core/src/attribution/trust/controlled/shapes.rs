@@ -3,7 +3,7 @@
 use super::SelfControlledOptions;
 use super::dealt::{Deck, Feature};
 use super::fit::add_up;
-use super::sums::Sums;
+use super::sums::{Part, Sums};
 use crate::Result;
 use crate::attribution::trust::lives::Life;
 use crate::math::{exp, ln};
@@ -164,10 +164,10 @@ impl<'a> Around<'a> {
         let others = self.candidates.iter().enumerate().filter(move |(_, (of, _))| *of == channel);
         let others = others.map(|(k, (_, shape))| (*shape, self.open.len() + k));
         std::iter::once((self.shapes.chosen[channel], at)).chain(others).map(move |(shape, feature)| {
-            // What is explained, over what it scatters: a conversion's variance is its rate.
-            let rate = self.sums.rate();
-            let explained = explained(&self.sums, &self.with(at, feature));
-            let explained = if rate > 0.0 { self.times * explained / (2.0 * rate) } else { 0.0 };
+            // What is explained, over what it scatters.
+            let scatter = self.sums.dispersion();
+            let explained = explained(&self.sums.weighed, &self.with(at, feature));
+            let explained = if scatter > 0.0 { self.times * explained / (2.0 * scatter) } else { 0.0 };
             (shape, feature, explained + self.shapes.ln_prior(shape))
         })
     }
@@ -179,7 +179,7 @@ impl<'a> Around<'a> {
 
     /// What an open channel added if this is its feature.
     fn added(&self, at: usize, feature: usize) -> f64 {
-        let (theta, _) = self.sums.fit(&self.with(at, feature));
+        let (theta, _) = self.sums.weighed.fit(&self.with(at, feature));
         self.times * theta[at] * self.sums.exposure[feature]
     }
 
@@ -201,7 +201,7 @@ impl<'a> Around<'a> {
 }
 
 /// vᵀA⁻¹v over the picked features; what works backwards explains nothing.
-fn explained(sums: &Sums, picked: &[usize]) -> f64 {
+fn explained(sums: &Part, picked: &[usize]) -> f64 {
     let mut left = picked.to_vec();
     while !left.is_empty() {
         let (theta, moments) = sums.fit(&left);

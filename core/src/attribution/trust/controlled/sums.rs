@@ -2,28 +2,16 @@
 
 use crate::math::Factor;
 
-/// ∫ w wᵀ, Σ w at conversions, and what all touches do in the time that is seen.
-pub(super) struct Sums {
+/// ∫ w wᵀ and Σ w at conversions.
+#[derive(Clone)]
+pub(super) struct Part {
     pub(super) square: Vec<f64>,
     pub(super) moments: Vec<f64>,
-    pub(super) exposure: Vec<f64>,
-    /// How much all touches begin to do.
-    pub(super) started: Vec<f64>,
-    /// Days watched, and conversions in them.
-    pub(super) days: f64,
-    pub(super) conversions: f64,
 }
 
-impl Sums {
-    pub(super) fn new(p: usize) -> Self {
-        Self {
-            square: vec![0.0; p * p],
-            moments: vec![0.0; p],
-            exposure: vec![0.0; p],
-            started: vec![0.0; p],
-            days: 0.0,
-            conversions: 0.0,
-        }
+impl Part {
+    fn new(p: usize) -> Self {
+        Self { square: vec![0.0; p * p], moments: vec![0.0; p] }
     }
 
     /// θ = A⁻¹ v of the picked features, and v.
@@ -35,15 +23,58 @@ impl Sums {
         (Factor::new(square, picked.len()).solve(&moments), moments)
     }
 
-    /// Conversions a day.
-    pub(super) fn rate(&self) -> f64 {
-        if self.days > 0.0 { self.conversions / self.days } else { 0.0 }
+    /// v − A θ.
+    pub(super) fn residual<'a>(&'a self, theta: &'a [f64]) -> impl Iterator<Item = f64> + 'a {
+        let p = self.moments.len();
+        let rows = self.square.chunks(p.max(1)).zip(&self.moments);
+        rows.map(move |(row, v)| v - row.iter().zip(theta).map(|(a, t)| a * t).sum::<f64>())
+    }
+}
+
+/// What is added up over customers.
+pub(super) struct Sums {
+    /// All customers alike.
+    pub(super) plain: Part,
+    /// Customers by their weights.
+    pub(super) weighed: Part,
+    /// What all touches do in the time that is seen.
+    pub(super) exposure: Vec<f64>,
+    /// How much all touches begin to do.
+    pub(super) started: Vec<f64>,
+    /// Days watched, and conversions, both as they weigh.
+    pub(super) days: f64,
+    pub(super) scatter: f64,
+}
+
+impl Sums {
+    pub(super) fn new(p: usize) -> Self {
+        Self {
+            plain: Part::new(p),
+            weighed: Part::new(p),
+            exposure: vec![0.0; p],
+            started: vec![0.0; p],
+            days: 0.0,
+            scatter: 0.0,
+        }
+    }
+
+    /// How far v scatters, over A.
+    pub(super) fn dispersion(&self) -> f64 {
+        if self.days > 0.0 { self.scatter / self.days } else { 0.0 }
+    }
+
+    /// The sums that grow with the number of customers of whom products are made.
+    pub(super) fn of_products(&mut self) -> [&mut Vec<f64>; 4] {
+        let Self { plain, weighed, exposure, started, .. } = self;
+        [&mut plain.square, &mut weighed.square, exposure, started]
     }
 
     pub(super) fn add(&mut self, other: &Self) {
         let pairs = [
-            (&mut self.square, &other.square),
-            (&mut self.moments, &other.moments),
+            (&mut self.plain.square, &other.plain.square),
+            (&mut self.plain.moments, &other.plain.moments),
+            (&mut self.weighed.square, &other.weighed.square),
+            (&mut self.weighed.moments, &other.weighed.moments),
             (&mut self.exposure, &other.exposure),
             (&mut self.started, &other.started),
         ];
@@ -51,7 +82,7 @@ impl Sums {
             mine.iter_mut().zip(theirs).for_each(|(a, b)| *a += b);
         }
         self.days += other.days;
-        self.conversions += other.conversions;
+        self.scatter += other.scatter;
     }
 }
 

@@ -1,0 +1,56 @@
+//! What channels added, of customers weighed and of all alike, in one.
+//!
+//! Weights make errors small, and favour customers who seldom convert: where those are moved more or less
+//! than others, the weighed estimate is of them, and that of all alike is right. The two differ by D; by
+//! chance alone D² would be its variance V. The blend goes the part k = max(0, 1 − V / D²) of the way back
+//! to the estimate of all alike (Stein's shrinkage), and its error holds what bias may be left.
+
+use super::sums::Sums;
+use crate::math::Factor;
+
+pub(super) struct Blend {
+    /// Whether anything tells of a feature.
+    pub(super) used: Vec<bool>,
+    pub(super) added: Vec<f64>,
+    pub(super) variance: Vec<f64>,
+    /// The variance of the sum.
+    pub(super) together: f64,
+}
+
+impl Blend {
+    pub(super) fn new(sums: &Sums, theta: &[Vec<f64>; 2], meat: &[f64]) -> Self {
+        let p = sums.exposure.len();
+        let factors = [&sums.plain, &sums.weighed].map(|part| Factor::new(part.square.clone(), p));
+        let used: Vec<bool> = (0..p).map(|f| factors.iter().all(|factor| factor.used()[f])).collect();
+        // How each estimate leans on what is left over: a row of 2 p.
+        let row = |kind: usize, f: usize| {
+            let mut one = vec![0.0; p];
+            one[f] = sums.exposure[f];
+            let mut out = vec![0.0; 2 * p];
+            out[kind * p..(kind + 1) * p].copy_from_slice(&factors[kind].solve(&one));
+            out
+        };
+        let spread = |a: &[f64], b: &[f64]| -> f64 {
+            let rows = meat.chunks(2 * p).zip(a).filter(|(_, a)| **a != 0.0);
+            rows.map(|(row, a)| a * row.iter().zip(b).map(|(m, b)| m * b).sum::<f64>()).sum()
+        };
+        let mut all = vec![0.0; 2 * p];
+        let (mut added, mut variance) = (vec![0.0; p], vec![0.0; p]);
+        let mut biased = 0.0;
+        for f in (0..p).filter(|f| used[*f]) {
+            let [plain, weighed] = [0, 1].map(|kind| theta[kind][f] * sums.exposure[f]);
+            let [mut of_plain, of_weighed] = [0, 1].map(|kind| row(kind, f));
+            let apart: Vec<f64> = of_plain.iter().zip(&of_weighed).map(|(a, b)| a - b).collect();
+            let (gap, chance) = ((plain - weighed) * (plain - weighed), spread(&apart, &apart));
+            let k = if gap > chance { 1.0 - chance / gap } else { 0.0 };
+            of_plain.iter_mut().zip(&of_weighed).for_each(|(a, b)| *a = k * *a + (1.0 - k) * b);
+            let bias = (1.0 - k) * (1.0 - k) * (gap - chance).max(0.0);
+            added[f] = weighed + k * (plain - weighed);
+            variance[f] = spread(&of_plain, &of_plain) + bias;
+            biased += bias;
+            all.iter_mut().zip(&of_plain).for_each(|(sum, a)| *sum += a);
+        }
+        let together = spread(&all, &all) + biased;
+        Self { used, added, variance, together }
+    }
+}
