@@ -1163,7 +1163,7 @@ export declare function difference(
 
 /** Options of `selfControlled`. */
 export interface SelfControlledOptions {
-  /** Half-lives that an effect may have. Default: 14 from 6 hours to 45 days. */
+  /** Half-lives that an effect may have. Default: 27 from 6 hours to 45 days. */
   halfLives?: Duration[]
   /** What each earlier touch may take from a touch. Default: 10 from 0 to 0.7; `[0]` for none. */
   wear?: number[]
@@ -3583,9 +3583,7 @@ export declare namespace clv {
     save(path: string): Promise<void>
   }
 
-  /**
-   * Draws of the parameters of a model of purchases, of spend or of retention: what `samplePosterior`, `laplace` and `bootstrap` give.
-   */
+  /** Draws of the parameters of a model of purchases, of spend or of retention: what `samplePosterior`, `laplace` and `bootstrap` give. */
   export class Posterior {
     /** The model whose parameters were drawn, such as `BetaGeo`. */
     get model(): string
@@ -3635,11 +3633,7 @@ export declare namespace clv {
      * quantiles. A draw of `GammaGamma` goes with each (`interval` is 0.9 by default); or, of a fitted one, with an
      * `interval`, parameters from the normal of their estimates, by the seed.
      */
-    lifetimeValue(
-      spend: Posterior | GammaGamma,
-      rfm: FrameInput,
-      options?: LifetimeOptions & RunOptions
-    ): Promise<Frame>
+    lifetimeValue(spend: Posterior | GammaGamma, rfm: FrameInput, options?: LifetimeOptions & RunOptions): Promise<Frame>
     /** The rows that were dropped before drawing, and why. */
     dropped(): Frame
     /** The draws as the bytes of a model file. */

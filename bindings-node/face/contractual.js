@@ -40,7 +40,7 @@ function contractual(ContractualModel) {
         }
 
         get logLikelihood() {
-          return this.fitTable().column('log_likelihood')[0]
+          return this.fitTable().toRows()[0].log_likelihood
         }
 
         get verdict() {

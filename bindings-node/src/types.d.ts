@@ -1163,7 +1163,7 @@ export declare function difference(
 
 /** Options of `selfControlled`. */
 export interface SelfControlledOptions {
-  /** Half-lives that an effect may have. Default: 14 from 6 hours to 45 days. */
+  /** Half-lives that an effect may have. Default: 27 from 6 hours to 45 days. */
   halfLives?: Duration[]
   /** What each earlier touch may take from a touch. Default: 10 from 0 to 0.7; `[0]` for none. */
   wear?: number[]

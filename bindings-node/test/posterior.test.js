@@ -139,7 +139,7 @@ test('options that cannot be', async () => {
     [{ chains: 0 }, /chains/],
     [{ prior: 'strong' }, /prior/],
     [{ priors: { startRate: { median: 1, sd: 1 } } }, /startRate/],
-    [{ model: 'GammaGamma' }, /GammaGamma/],
+    [{ model: 'NoSuchLaw' }, /NoSuchLaw/],
     [{ model: hw.clv.BetaGeo }, /model/],
   ]) {
     await assert.rejects(hw.clv.samplePosterior(rfm, options), { code: 'HW_OPTION', message: named })

@@ -64,7 +64,7 @@ def test_the_seed_alone_decides(drawn):
         ({"chains": 0}, "chains"),
         ({"prior": "strong"}, "prior"),
         ({"priors": {"beta": {"median": 1, "sd": 1}}}, "beta"),
-        ({"model": "GammaGamma"}, "GammaGamma"),
+        ({"model": "NoSuchLaw"}, "NoSuchLaw"),
         ({"seed": -1}, "seed"),
     ],
 )
@@ -152,8 +152,11 @@ def test_spend_is_drawn_and_values_customers_with_draws_of_purchases(drawn):
     assert found["statistic"][-1] == "correlation_of_logs"
     worth = columns(drawn.lifetime_value(spend, SPENDS, periods=26, margin=0.3))
     assert narrow(worth, "lifetime_value")
+    fitted = hw.clv.GammaGamma().fit(SPENDS, weight="many")
+    assert narrow(columns(drawn.lifetime_value(fitted, SPENDS, interval=0.9)), "lifetime_value")
+    assert "lifetime_value_low" not in columns(hw.clv.lifetime_value(drawn, fitted, SPENDS))
     with pytest.raises(hw.errors.OptionError, match="draws of GammaGamma"):
-        drawn.lifetime_value(hw.clv.GammaGamma().fit(SPENDS, weight="many"), SPENDS)
+        drawn.lifetime_value(drawn.model, SPENDS)
     with pytest.raises(hw.errors.OptionError, match="model of purchases"):
         spend.lifetime_value(spend, SPENDS)
 

@@ -164,7 +164,13 @@ def test_draws_value_customers_and_answer_what_models_answer(rfm):
 
 
 def test_a_backtest_has_intervals_and_covariates(orders):
-    how = {"origins": ["1997-09-30"], "horizon": "180d", "period": "7d", "customer": "customer", "time": "date"}
+    how = {
+        "origins": ["1997-09-30"],
+        "horizon": "180d",
+        "period": "7d",
+        "customer": "customer",
+        "time": "date",
+    }
     found = hw.clv.backtest(orders, "ParetoNBD", interval=0.9, **how)
     assert found["expected_low"][0] < found["expected"][0] < found["expected_high"][0]
     told = orders[["customer"]].drop_duplicates().assign(odd=lambda rows: rows["customer"].astype(int) % 2)
@@ -177,7 +183,8 @@ def test_a_backtest_has_intervals_and_covariates(orders):
 
 def test_calendar_months_are_opportunities(orders):
     rfm = hw.clv.summarize(orders, period="month", grain="month", **COLUMNS)
-    assert (rfm["T"] % 1 == 0).all() and rfm["T"].max() == 17
+    assert (rfm["T"] % 1 == 0).all()
+    assert rfm["T"].max() == 17
     model = hw.clv.BetaGeoBetaBinomial().fit(rfm, period="month")
     assert model.verdict_ == "interior"
 

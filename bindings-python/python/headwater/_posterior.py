@@ -157,8 +157,8 @@ class Posterior(Fitted):
             customer, expected_purchases and p_alive, each with ``_low`` and ``_high``, and so what else is
             asked for: p_alive_ahead, residual_purchases, next_purchase (when the mean of the probability to
             have bought again, and its limits, reach the level), purchase_rate, probability_0, …; with
-            ``purchase_interval`` purchases_low, purchases_high. Of `GammaGamma` customer and expected_spend; of
-            a model of retention customer, survival, churn, expected_lifetime and, with ``discount``,
+            ``purchase_interval`` purchases_low, purchases_high. Of `GammaGamma` customer and expected_spend;
+            of a model of retention customer, survival, churn, expected_lifetime and, with ``discount``,
             residual_value; each with ``_low`` and ``_high``. What is infinite in some draw is missing.
         """
         options = {
@@ -359,7 +359,8 @@ class Posterior(Fitted):
             Draws of `GammaGamma`, of which one goes with each draw of purchases; or a fitted one, of which
             parameters are drawn from the normal of their estimates, by the seed.
         interval : float, optional
-            The level of the quantiles of the value; 0.9 by default with draws of spend, none with a fitted one.
+            The level of the quantiles of the value; 0.9 by default with draws of spend, none with a fitted
+            one.
         most_draws : int, default 400
             At most so many draws are looked at, evenly spaced.
         seed : int, default 0
@@ -378,8 +379,8 @@ class Posterior(Fitted):
         """
         if not isinstance(spend, (Posterior, GammaGamma)):
             raise OptionError(
-                f"option `spend`: is {given(spend)}, neither draws of GammaGamma (`laplace`, `sample_posterior` "
-                'or `bootstrap` with model="GammaGamma") nor a fitted one'
+                f"option `spend`: is {given(spend)}, neither draws of GammaGamma (`laplace`, "
+                '`sample_posterior` or `bootstrap` with model="GammaGamma") nor a fitted one'
             )
         options = {
             "customer": customer,

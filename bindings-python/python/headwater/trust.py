@@ -230,7 +230,7 @@ def self_controlled(
         From events, whole: journeys that lack touches (``open="exclude"`` or ``"decided"``, ``between``)
         are refused.
     half_lives : sequence of spans, optional
-        Half-lives that an effect may have; by default 14 from 6 hours to 45 days.
+        Half-lives that an effect may have; by default 27 from 6 hours to 45 days.
     wear : sequence of float, optional
         What each earlier touch may take from a touch; by default 10 from 0 to 0.7. ``[0]`` for none.
     wear_window : span, default "30d"

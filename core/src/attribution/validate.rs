@@ -267,11 +267,11 @@ pub fn validate(journeys: &Journeys, options: &ValidateOptions, run: &Run) -> Re
         return Err(Error::option("bins", format!("must be 2 to 1000, not {}", options.bins)));
     }
     for model in &options.models {
-        model.check_journeys(journeys)?;
         if !model.predicts() {
             let name = model.name();
             return Err(Error::option("models", format!("{name} predicts nothing: leave it out")));
         }
+        model.check_journeys(journeys)?;
     }
     let dealt = folds(journeys, options.folds, run)?;
     let mut predictions = vec![Vec::new(); names.len()];

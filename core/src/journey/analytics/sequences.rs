@@ -86,7 +86,7 @@ impl Journeys {
         let mut table: HashTable<(u64, u32)> = HashTable::new();
         let mut found: Vec<Stretch> = Vec::new();
         // The stretches that each path holds, and all of them.
-        let (mut holds, mut occurs): (Vec<(u32, u32)>, Vec<(u32, u32)>) = (Vec::new(), Vec::new());
+        let (mut holds, mut occurs) = (Vec::<(u32, u32)>::new(), Vec::<(u32, u32)>::new());
         run.stage("find sequences", n as u64)?;
         for (path, sample) in paths.sample.iter().enumerate() {
             run.advance(1)?;
@@ -109,14 +109,13 @@ impl Journeys {
                         let other = &found[*s as usize];
                         *h == hash && steps[other.start..other.start + other.len] == *mine
                     };
-                    let id = match table.find(hash, same) {
-                        Some((_, id)) => *id,
-                        None => {
-                            let id = found.len() as u32;
-                            table.insert_unique(hash, (hash, id), |(h, _)| *h);
-                            found.push(Stretch { start: from, len, path: u32::MAX });
-                            id
-                        }
+                    let id = if let Some((_, id)) = table.find(hash, same) {
+                        *id
+                    } else {
+                        let id = found.len() as u32;
+                        table.insert_unique(hash, (hash, id), |(h, _)| *h);
+                        found.push(Stretch { start: from, len, path: u32::MAX });
+                        id
                     };
                     occurs.push((id, path as u32));
                     if found[id as usize].path != path as u32 {

@@ -54,3 +54,32 @@ impl Blend {
         Self { used, added, variance, together }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One channel, whose touches do 10: it added 10 by all alike and so many by the weighed.
+    fn blend(weighed: f64) -> Blend {
+        let mut sums = Sums::new(1);
+        (sums.plain.square[0], sums.weighed.square[0], sums.exposure[0]) = (4.0, 2.0, 10.0);
+        Blend::new(&sums, &[vec![1.0], vec![weighed]], &[1.6, 0.4, 0.4, 0.4])
+    }
+
+    #[test]
+    fn what_chance_explains_leaves_the_weighed_estimate() {
+        // By hand: V(plain − weighed) = (10/4)² 1.6 − 2 (10/4) (10/2) 0.4 + (10/2)² 0.4 = 10.
+        let found = blend(1.3);
+        assert!((found.added[0] - 13.0).abs() < 1e-12 && (found.variance[0] - 10.0).abs() < 1e-12);
+        assert_eq!((found.variance[0], true), (found.together, found.used[0]));
+    }
+
+    #[test]
+    fn what_chance_does_not_explain_is_taken_back() {
+        // D² = 100: k = 0.9, and a hundredth of the bias of 90 may be left.
+        let found = blend(2.0);
+        assert!((found.added[0] - 11.0).abs() < 1e-12, "{}", found.added[0]);
+        let spread = 2.25 * 2.25 * 1.6 + 2.0 * 2.25 * 0.5 * 0.4 + 0.25 * 0.4;
+        assert!((found.variance[0] - (spread + 0.9)).abs() < 1e-12, "{}", found.variance[0]);
+    }
+}

@@ -135,20 +135,21 @@ impl<'a> Course<'a> {
         }
     }
 
-    /// Adds the products up, of a customer who weighs so much.
-    pub(super) fn end(self, weight: f64, out: &mut Sums) {
+    /// Adds the products up, of a customer who weighs so much, and by what one conversion more takes from that.
+    pub(super) fn end(self, [weight, step]: [f64; 2], out: &mut Sums) {
         if !self.ask.products {
             return;
         }
-        for (part, weight) in [(&mut out.plain, 1.0), (&mut out.weighed, weight)] {
-            let p = part.moments.len();
+        let p = out.exposure.len();
+        let Sums { plain, weighed, steps, .. } = out;
+        for (square, weight) in [(&mut plain.square, 1.0), (&mut weighed.square, weight), (steps, step)] {
             for (a, (f, _)) in self.active.iter().enumerate() {
                 for b in 0..self.core.min(a) {
                     let (g, product) = (self.active[b].0, weight * self.square[a * self.core + b]);
-                    part.square[f * p + g] += product;
-                    part.square[g * p + f] += product;
+                    square[f * p + g] += product;
+                    square[g * p + f] += product;
                 }
-                part.square[f * p + f] += weight * self.own[a];
+                square[f * p + f] += weight * self.own[a];
             }
         }
     }

@@ -189,7 +189,7 @@ impl<'a> Deck<'a> {
                 sale += 1;
             }
         }
-        course.end(weight, out);
+        course.end([weight, self.weights.step(watched.days, all)], out);
     }
 
     /// What all touches, the first too, do until the end of observation.
@@ -371,14 +371,14 @@ mod tests {
         let seen = |f: usize, t: f64| works(&days, &features[f], window, t) - exp(-features[f].decay * t);
         for f in 0..2 {
             let moment: f64 = [4.0, 12.5].iter().zip(&at_sales).map(|(t, e)| seen(f, *t) - e[f]).sum();
-            assert!((sums.moments[f] - moment).abs() < 0.06, "{f}: {} {moment}", sums.moments[f]);
+            assert!((sums.plain.moments[f] - moment).abs() < 0.06, "{f}: {} {moment}", sums.plain.moments[f]);
             for g in 0..2 {
                 let square: f64 = grid
                     .iter()
                     .zip(&expected)
                     .map(|(t, e)| (seen(f, *t) - e[f]) * (seen(g, *t) - e[g]) * step)
                     .sum();
-                let found = sums.square[f * 2 + g];
+                let found = sums.plain.square[f * 2 + g];
                 assert!((found - square).abs() < 0.03 * square.abs() + 0.1, "{f} {g}: {found} {square}");
             }
             let exposure: f64 = grid.iter().map(|t| works(&days, &features[f], window, *t) * step).sum();

@@ -75,17 +75,19 @@ pub(in crate::attribution::trust) fn estimate(
     let all: Vec<&Life> = lives.iter().collect();
     let sums = add_up(&deck, &all, &features, (features.len(), 1), run)?;
     let p = features.len();
-    let all_features: Vec<usize> = (0..p).collect();
-    let theta = [&sums.plain, &sums.weighed].map(|part| part.fit(&all_features).0);
-    let meat = scatter(&deck, &all, &features, &theta, run)?;
-    let blend = Blend::new(&sums, &theta, &meat);
-    let told = |f: usize| blend.used[f];
-    let doubt = doubt(&deck, &lives, &open, &shapes, run)?;
-    let spread: f64 = doubt.iter().map(|d| d[1]).sum();
     let mut touches = vec![0.0; labels.len()];
     for c in lives.iter().flat_map(Life::touches).map(|i| journeys.steps[i] as usize) {
         touches[c] += 1.0;
     }
+    let by_feature: Vec<f64> = open.iter().map(|c| touches[*c]).collect();
+    let all_features: Vec<usize> = (0..p).collect();
+    let theta = [sums.plain.fit(&all_features).0, sums.weighed_fit(&by_feature)];
+    let chances = sums.chances(&theta[1], &by_feature);
+    let meat = scatter(&deck, &all, &features, &theta, &chances, run)?;
+    let blend = Blend::new(&sums, &theta, &meat);
+    let told = |f: usize| blend.used[f];
+    let doubt = doubt(&deck, &lives, &open, &shapes, run)?;
+    let spread: f64 = doubt.iter().map(|d| d[1]).sum();
     let channels = (0..labels.len())
         .map(|c| {
             let place = open.iter().position(|o| *o == c);
@@ -139,6 +141,7 @@ fn scatter(
     lives: &[&Life],
     features: &[Feature],
     theta: &[Vec<f64>; 2],
+    chances: &[f64],
     run: &Run,
 ) -> Result<Vec<f64>> {
     let p = features.len();
@@ -146,7 +149,9 @@ fn scatter(
     let one = |_: usize, life: &Life, squares: &mut Vec<f64>| {
         let mut mine = Sums::new(p);
         deck.deal(life, features, &ask, &mut mine);
-        let left = mine.plain.residual(&theta[0]).chain(mine.weighed.residual(&theta[1]));
+        let weighed =
+            mine.weighed.residual(&theta[1]).zip(mine.taken(&theta[1], chances)).map(|(r, x)| r - x);
+        let left = mine.plain.residual(&theta[0]).chain(weighed);
         let left: Vec<(usize, f64)> = left.enumerate().filter(|r| r.1 != 0.0).collect();
         for (i, a) in &left {
             for (j, b) in &left {

@@ -17,6 +17,9 @@
 //! θ = A⁻¹ v,   A = Σ_i ∫ w wᵀ dt,   v = Σ_i Σ_conversions w(t)
 //! ```
 //!
+//! Customers are weighed by the rates that their other conversions tell of (`weights`), and what
+//! that favours is held against the estimate of all alike (`blend`).
+//!
 //! (g-estimation of Robins 1992 with the deal of the touches as the propensity; the
 //! comparison within customers is that of the self-controlled case series, Farrington
 //! 1995.) Half-lives and wear are those that explain most (greatest vᵀA⁻¹v), under
@@ -50,7 +53,8 @@ pub(super) use fit::{Controlled, estimate};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SelfControlledOptions {
-    /// Half-lives that a touch's effect may have. Default 6 hours to 45 days in 14 steps.
+    /// Half-lives that a touch's effect may have. Default 6 hours to 45 days in 27 steps; one that
+    /// is off by a tenth makes estimates off by a twentieth.
     pub half_lives: Vec<Duration>,
     /// What each earlier touch of the channel may take from a touch, from 0 to below 1.
     /// Default 0 to 0.7 in 10 steps; `[0]` for touches that do not wear out.
@@ -71,15 +75,12 @@ pub struct SelfControlledOptions {
 
 impl Default for SelfControlledOptions {
     fn default() -> Self {
-        let hours = |h: i64| Duration::from_micros(h * 3_600_000_000);
-        let days = [1, 2, 3, 4, 5, 7, 10, 14, 21, 30, 45].map(Duration::from_days);
+        let hours = [
+            6, 9, 12, 18, 24, 30, 36, 42, 48, 60, 72, 84, 96, 108, 120, 144, 168, 204, 240, 288, 336, 420,
+            504, 612, 720, 900, 1_080,
+        ];
         Self {
-            half_lives: [6, 12]
-                .map(hours)
-                .into_iter()
-                .chain([days[0], hours(36)])
-                .chain(days[1..].to_vec())
-                .collect(),
+            half_lives: hours.map(|h| Duration::from_micros(h * 3_600_000_000)).to_vec(),
             wear: vec![0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7],
             wear_window: Duration::from_days(30),
             calendar: Duration::from_days(7),

@@ -2,6 +2,9 @@
 
 use crate::math::Factor;
 
+/// Rounds in which what touches take from weights is found.
+const ROUNDS: usize = 6;
+
 /// ∫ w wᵀ and Σ w at conversions.
 #[derive(Clone)]
 pub(super) struct Part {
@@ -37,6 +40,8 @@ pub(super) struct Sums {
     pub(super) plain: Part,
     /// Customers by their weights.
     pub(super) weighed: Part,
+    /// ∫ w wᵀ by what one conversion more takes from a customer's weight.
+    pub(super) steps: Vec<f64>,
     /// What all touches do in the time that is seen.
     pub(super) exposure: Vec<f64>,
     /// How much all touches begin to do.
@@ -51,11 +56,42 @@ impl Sums {
         Self {
             plain: Part::new(p),
             weighed: Part::new(p),
+            steps: vec![0.0; p * p],
             exposure: vec![0.0; p],
             started: vec![0.0; p],
             days: 0.0,
             scatter: 0.0,
         }
+    }
+
+    /// The θ of weighed customers whose touches bring so many conversions each, by their own θ: one at most.
+    pub(super) fn weighed_fit(&self, touches: &[f64]) -> Vec<f64> {
+        let p = self.exposure.len();
+        let factor = Factor::new(self.weighed.square.clone(), p);
+        let mut theta = factor.solve(&self.weighed.moments);
+        for _ in 0..ROUNDS {
+            let chances = self.chances(&theta, touches);
+            let taken = self.taken(&theta, &chances);
+            let left: Vec<f64> = self.weighed.moments.iter().zip(taken).map(|(v, x)| v - x).collect();
+            theta = factor.solve(&left);
+        }
+        theta
+    }
+
+    /// How many conversions a touch of each channel brings.
+    pub(super) fn chances(&self, theta: &[f64], touches: &[f64]) -> Vec<f64> {
+        let each = theta.iter().zip(&self.exposure).zip(touches);
+        each.map(|((t, x), n)| if *n > 0.0 { (t * x / n).clamp(0.0, 1.0) } else { 0.0 }).collect()
+    }
+
+    /// Σ of what touches of these chances take from the weights of the days after them.
+    pub(super) fn taken<'a>(
+        &'a self,
+        theta: &'a [f64],
+        chances: &'a [f64],
+    ) -> impl Iterator<Item = f64> + 'a {
+        let each = move |row: &[f64]| row.iter().zip(theta).zip(chances).map(|((d, t), p)| d * t * p).sum();
+        self.steps.chunks(theta.len().max(1)).map(each)
     }
 
     /// How far v scatters, over A.
@@ -64,9 +100,9 @@ impl Sums {
     }
 
     /// The sums that grow with the number of customers of whom products are made.
-    pub(super) fn of_products(&mut self) -> [&mut Vec<f64>; 4] {
-        let Self { plain, weighed, exposure, started, .. } = self;
-        [&mut plain.square, &mut weighed.square, exposure, started]
+    pub(super) fn of_products(&mut self) -> [&mut Vec<f64>; 5] {
+        let Self { plain, weighed, steps, exposure, started, .. } = self;
+        [&mut plain.square, &mut weighed.square, steps, exposure, started]
     }
 
     pub(super) fn add(&mut self, other: &Self) {
@@ -75,6 +111,7 @@ impl Sums {
             (&mut self.plain.moments, &other.plain.moments),
             (&mut self.weighed.square, &other.weighed.square),
             (&mut self.weighed.moments, &other.weighed.moments),
+            (&mut self.steps, &other.steps),
             (&mut self.exposure, &other.exposure),
             (&mut self.started, &other.started),
         ];

@@ -9,6 +9,10 @@
 //! ```
 //!
 //! stays unbiased. Rates are gamma (r, α) over customers, by moments.
+//!
+//! Mecke's formula is of orders that come independently. A touch that brings one order brings no second: the
+//! days after a touch that brings one with chance p meet g(n) of customers in whose n that order is, where
+//! the order itself meets g(n − 1). What belongs there is g(n) + p (g(n) − g(n + 1)), to first order in p.
 
 /// One over the rate that is expected of a customer.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,6 +49,11 @@ impl Counts {
 }
 
 impl Weights {
+    /// What one conversion more takes from a weight.
+    pub(super) fn step(&self, days: f64, conversions: f64) -> f64 {
+        self.of(days, conversions) - self.of(days, conversions + 1.0)
+    }
+
     /// The weight of a customer of so many days with so many other conversions; 1 for the mean rate.
     pub(super) fn of(&self, days: f64, others: f64) -> f64 {
         let one = |[r, alpha]: [f64; 2]| (days + alpha) / (others.max(0.0) + r) * (r / alpha);
