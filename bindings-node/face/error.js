@@ -17,7 +17,11 @@ const snake = (name) => name.replace(/(?<=[a-z0-9])[A-Z]/g, (c) => `_${c.toLower
 function error(code, message, column, row, option) {
   if (code === 'HW_CANCELLED') return aborted()
   let text = message
-  if (code === 'HW_OPTION') text = text.replace(/`([a-z]+(?:_[a-z0-9]+)+)`/g, (_, name) => `\`${camel(name)}\``)
+  // What an option may be is spelt as it is given; the names of options are not.
+  const [told, ...values] = text.split(/(?=unknown variant )/)
+  if (code === 'HW_OPTION') {
+    text = told.replace(/`([a-z]+(?:_[a-z0-9]+)+)`/g, (_, name) => `\`${camel(name)}\``) + values.join('')
+  }
   text = text.replace('on_invalid="drop"', 'onInvalid: "drop"')
   return new HeadwaterError(code, text, { column, row, option: option && camel(option) })
 }

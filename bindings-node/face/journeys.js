@@ -73,6 +73,9 @@ const methods = {
   async withSegments(segments, options) {
     return (await this.part('with_segments', options, segments)).at(0)
   },
+  async withLifetime(lifetime, options) {
+    return (await this.part('with_lifetime', options, lifetime)).at(0)
+  },
   async split(options) {
     const parts = await this.part('split', options)
     return Object.fromEntries(parts.labels().map((label, i) => [label, parts.at(i)]))

@@ -25,7 +25,7 @@ function attribute(journeys, models, given) {
 
 /** `bootstrap(journeys, model, statistic, options)`. */
 const bootstrap = (journeys, model, statistic, options) =>
-  journeys.attribution('bootstrap', { ...options, model, statistic })
+  ask(journeys, 'bootstrap', { ...options, model, statistic })
 
 /** `selfControlled: true` stands for its defaults. */
 const controlled = ({ selfControlled }) => ({

@@ -611,6 +611,19 @@ export interface Journeys {
   rollUp(options?: HierarchyOptions & RunOptions): Promise<Journeys>
   /** The journeys with a segment for each customer (columns `customer` and `segment`), for `split`. */
   withSegments(segments: FrameInput, options?: { customer?: string; segment?: string } & RunOptions): Promise<Journeys>
+  /**
+   * The journeys with what their customers are predicted to be worth as the value of their conversions: a frame
+   * with one row a customer. `mode`: which conversions carry it; `missing`: customers who converted and are not there.
+   */
+  withLifetime(
+    lifetime: FrameInput,
+    options?: {
+      customer?: string
+      value?: string
+      mode?: 'first_conversion' | 'every'
+      missing?: 'error' | 'zero'
+    } & RunOptions,
+  ): Promise<Journeys>
   /** The journeys of each segment by its label; those without come last, under `(none)`. */
   split(options?: RunOptions): Promise<Record<string, Journeys>>
 }

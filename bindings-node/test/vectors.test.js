@@ -145,6 +145,7 @@ const calls = {
       between: () => whole.between(options.start, options.end),
       by_campaign: () => whole.byCampaign(),
       matching: () => whole.matching(options.pattern, options),
+      with_lifetime: () => whole.withLifetime(frames.frame, options),
       of_customers: () => whole.ofCustomers(frames.frame),
       split: async () => (await whole.withSegments(frames.frame, segments)).split(),
     }

@@ -121,6 +121,8 @@ def part(frames: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
     match options["part"]:
         case "split":
             parts = list(made.with_segments(frame, **options["segments"]).split().values())
+        case "with_lifetime":
+            parts = [made.with_lifetime(frame, **rest)]
         case "of_customers":
             parts = [made.of_customers(frame)]
         case name:

@@ -499,7 +499,7 @@ class Analytics:
         >>> journeys.patterns(["(start) -> ad -> .* -> [search|social] -> (conversion)", "email -> (null)"])
         """
         options = {
-            "patterns": [patterns] if isinstance(patterns, str) else list(patterns),
+            "patterns": [patterns] if isinstance(patterns, str) else _call.listed("patterns", patterns),
             "by": by,
             "within": within,
             "repeats": repeats,

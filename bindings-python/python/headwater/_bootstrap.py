@@ -94,17 +94,20 @@ def bootstrap(
     --------
     >>> hw.bootstrap(journeys, hw.Markov(order=2), "transitions", bootstrap=200)
     """
+    (one,) = _call.models([model])
     options = {
-        "model": model,
+        "model": one,
         "statistic": statistic,
-        "sets": [list(s) for s in sets],
-        "sequences": [list(s) for s in sequences],
+        "sets": [_call.listed("sets", s) for s in _call.listed("sets", sets)],
+        "sequences": [_call.listed("sequences", s) for s in _call.listed("sequences", sequences)],
         "top": top,
         "bootstrap": bootstrap,
         "confidence": confidence,
         "interval": interval,
     }
-    found = journeys._attribution("bootstrap", options, seed=seed, threads=threads, progress=progress)
+    found = _call.journeys(journeys)._attribution(
+        "bootstrap", options, seed=seed, threads=threads, progress=progress
+    )
     table = found.pop(statistic)
     if report is not None:
         report.update(found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, ClassVar, Literal, Self, TypedDict
 
 from . import _call, _core, _frames
@@ -30,6 +30,11 @@ class Covariates(TypedDict, total=False):
 def _named(covariates: Covariates | None) -> list[str]:
     """The columns, each once."""
     given = covariates or {}
+    if not isinstance(given, Mapping):
+        raise OptionError(
+            f"option `covariates`: is {covariates!r}; give a dict such as "
+            '{"purchase": ["channel"], "dropout": []}'
+        )
     return list(dict.fromkeys([*given.get("purchase", []), *given.get("dropout", [])]))
 
 

@@ -70,7 +70,26 @@ def models(given: Any) -> list[Any]:
     for model in listed:
         if isinstance(model, type):
             raise OptionError(f"option `models`: `{model.__name__}` is a class; give `{model.__name__}()`")
+        if not (isinstance(model, (str, Mapping)) or hasattr(model, "_options") or callable(model)):
+            raise OptionError(
+                f'option `models`: {model!r} is no model; give a name ("linear"), or `Markov()`'
+            )
     return listed
+
+
+def listed(name: str, given: Any) -> list[Any]:
+    """A list of something; one string is an error, for it would be a list of letters."""
+    if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
+        raise OptionError(f"option `{name}`: is {given!r}; give a list")
+    return list(given)
+
+
+def journeys(given: Any, name: str = "journeys") -> Any:
+    """Journeys, or an error that says how they are made."""
+    if not hasattr(given, "_attribution"):
+        kind = type(given).__name__
+        raise OptionError(f"option `{name}`: is a `{kind}`; make Journeys by from_events or from_paths")
+    return given
 
 
 def _plain(value: Any) -> Any:

@@ -86,7 +86,10 @@ def _journeys(touches: Iterator[Touch]) -> Iterator[list[Touch]]:
 
 def checked(name: str, given: Sequence[float], path: list[str]) -> list[float]:
     """What a function gave for the touches of a path, or an error that names the function."""
-    found = [float(weight) for weight in given]
+    try:
+        found = [float(weight) for weight in given]
+    except (TypeError, ValueError):
+        raise OptionError(f"option `{name}`: gave {given!r} for {path}: a weight for each touch") from None
     if len(found) != len(path):
         raise OptionError(f"option `{name}`: gave {len(found)} weights for the {len(path)} touches of {path}")
     for position, weight in enumerate(found, 1):

@@ -99,7 +99,7 @@ class PathCounterfactual(_Regularised):
     ) -> None:
         self.transform = transform
         self.smoothing = smoothing
-        self.penalties = list(penalties)
+        self.penalties = _call.listed("penalties", penalties)
         self.folds = folds
 
     def rates(self) -> Any:
@@ -172,7 +172,7 @@ class Logistic(_Incremental):
         self.features = features
         self.cap = cap
         self.penalty = penalty
-        self.penalties = list(penalties)
+        self.penalties = _call.listed("penalties", penalties)
         self.folds = folds
         self.non_negative = non_negative
         self.bags = bags
@@ -231,14 +231,14 @@ class TimeToEvent(_Incremental):
         folds: int = 5,
     ) -> None:
         self.link = link
-        self.ages = list(ages)
+        self.ages = _call.listed("ages", ages)
         self.cap = cap
         self.horizon = horizon
         self.penalty = penalty
         self.non_negative = non_negative
         self.baseline = baseline
         self.max_iterations = max_iterations
-        self.penalties = list(penalties)
+        self.penalties = _call.listed("penalties", penalties)
         self.folds = folds
 
     def effects(self) -> Any:
@@ -303,7 +303,7 @@ class AdditiveHazard(_Incremental):
         self.method = method
         self.max_iterations = max_iterations
         self.tolerance = tolerance
-        self.penalties = list(penalties)
+        self.penalties = _call.listed("penalties", penalties)
         self.folds = folds
 
     def effects(self) -> Any:
@@ -354,7 +354,9 @@ def validate(
     >>> hw.validate(journeys, ["markov", hw.Logistic(), hw.TimeToEvent()])
     """
     options = {"models": _call.models(models), "folds": folds, "bins": bins}
-    found = journeys._attribution("validate", options, seed=seed, threads=threads, progress=progress)
+    found = _call.journeys(journeys)._attribution(
+        "validate", options, seed=seed, threads=threads, progress=progress
+    )
     scores = found.pop("validation")
     if report is not None:
         report.update(found)
@@ -430,7 +432,7 @@ def segmented(
         "interval": interval,
     }
     frame, _ = _frames.take(segments, [customer, segment])
-    found = journeys._attribution(
+    found = _call.journeys(journeys)._attribution(
         "segmented", options, frame=frame, seed=seed, threads=threads, progress=progress
     )
     credits = found.pop("credits")

@@ -191,8 +191,8 @@ def report(
         raise OptionError("option `origins`: back-tests need `orders`; pass them too")
     if origins and model.covariates_:
         raise OptionError(
-            "option `origins`: back-tests fit the law anew without covariates, and would judge another "
-            "model; leave `origins` out"
+            "option `origins`: a report fits the law anew without covariates, and would judge another model; "
+            "call `backtest` with `covariates` and `customers`"
         )
     name = type(model).__name__
     if posterior is not None and (not isinstance(posterior, Posterior) or posterior.model != name):

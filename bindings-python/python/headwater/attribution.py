@@ -58,7 +58,9 @@ class AttributionModel:
         >>> hw.PositionBased().score(["search", "email", "search"])
         [0.4, 0.19999999999999996, 0.4]
         """
-        return _core.score_path(_spec(self), list(path), [_call.micros(time) for time in times or ()])
+        return _core.score_path(
+            _spec(self), _call.listed("path", path), [_call.micros(time) for time in times or ()]
+        )
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self._options() == other._options()
@@ -223,7 +225,7 @@ class FittedModel(Fitted, AttributionModel):
         FittedModel
             Itself.
         """
-        self._native = journeys._native.fit(_spec(self), _call.run(seed, threads, progress))
+        self._native = _call.journeys(journeys)._native.fit(_spec(self), _call.run(seed, threads, progress))
         return self
 
     def score(
@@ -243,7 +245,7 @@ class FittedModel(Fitted, AttributionModel):
         end : str or datetime, optional
             When the conversion was; the last touch's time unless given.
         """
-        return _core.score_path(self._fitted, list(path), *_moments(times, end))
+        return _core.score_path(self._fitted, _call.listed("path", path), *_moments(times, end))
 
     def predict(
         self,
@@ -272,7 +274,7 @@ class FittedModel(Fitted, AttributionModel):
         OptionError
             For models that split credit and predict nothing: `Shapley` and `ShaoLi`.
         """
-        return _core.predict_path(self._fitted, list(path), *_moments(times, end))
+        return _core.predict_path(self._fitted, _call.listed("path", path), *_moments(times, end))
 
     def _tables(
         self,
@@ -428,7 +430,10 @@ class Markov(FittedModel):
         --------
         >>> hw.Markov().fit(journeys).joint_effects([["email", "social"]], sequences=[["search", "email"]])
         """
-        options = {"sets": [list(s) for s in sets], "sequences": [list(s) for s in sequences]}
+        options = {
+            "sets": [_call.listed("sets", s) for s in _call.listed("sets", sets)],
+            "sequences": [_call.listed("sequences", s) for s in _call.listed("sequences", sequences)],
+        }
         return self._tables("joint_effects", threads, progress, **options)["joint_effects"]
 
     def _facts(self) -> dict[str, Any]:
@@ -642,7 +647,9 @@ def attribute(
             "missing": lifetime_missing,
         }
         options = {"attribute": options, "lifetime": worth}
-    found = journeys._attribution(name, options, frame=frame, seed=seed, threads=threads, progress=progress)
+    found = _call.journeys(journeys)._attribution(
+        name, options, frame=frame, seed=seed, threads=threads, progress=progress
+    )
     credits = found.pop("credits")
     if report is not None:
         report.update(found)
@@ -696,5 +703,7 @@ def choose_order(
     >>> hw.choose_order(journeys, 4)
     """
     options = {"max_order": max_order, "criterion": criterion, "folds": folds}
-    found = journeys._attribution("choose_order", options, seed=seed, threads=threads, progress=progress)
+    found = _call.journeys(journeys)._attribution(
+        "choose_order", options, seed=seed, threads=threads, progress=progress
+    )
     return found["orders"]

@@ -460,7 +460,8 @@ def lifetime_value(
     law(model)
     if not isinstance(spend, GammaGamma):
         raise OptionError(
-            f"option `spend`: is {given(spend)}, not a GammaGamma; fit one to the same customers"
+            f"option `spend`: is {given(spend)}, not a GammaGamma; fit one to the same customers (draws of "
+            "spend go with draws of purchases)"
         )
     options = {
         "customer": customer,

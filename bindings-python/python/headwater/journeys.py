@@ -299,7 +299,7 @@ class Journeys(Analytics):
     ) -> dict[str, Any]:
         """A report of attribution: its frames by name."""
         run = _call.run(seed, threads, progress)
-        given = other._native if other is not None else None
+        given = _call.journeys(other, "other")._native if other is not None else None
         functions: dict[str, _callback.Rule] = {}
         options = _callback.named(options, functions)
         rules = _callback.weights(functions, self, other, run) if functions else None
@@ -452,7 +452,7 @@ class Journeys(Analytics):
         --------
         >>> journeys.transform(["exposure", {"step": "trim_long_path", "steps": 20}])
         """
-        return self._parts("transform", {"steps": list(steps)}, threads=threads)[""]
+        return self._parts("transform", {"steps": _call.listed("steps", steps)}, threads=threads)[""]
 
     def matching(
         self,
@@ -522,6 +522,39 @@ class Journeys(Analytics):
         frame, _ = _frames.take(segments, [customer, segment])
         options = {"customer": customer, "segment": segment}
         return self._parts("with_segments", options, frame, threads)[""]
+
+    def with_lifetime(
+        self,
+        lifetime: Any,
+        *,
+        customer: str = "customer",
+        value: str = "lifetime_value",
+        mode: Literal["first_conversion", "every"] = "first_conversion",
+        missing: Literal["error", "zero"] = "error",
+        threads: int | None = None,
+    ) -> Journeys:
+        """The journeys with what their customers are predicted to be worth as the value of their conversions.
+
+        Parameters
+        ----------
+        lifetime : frame
+            One row a customer, such as `headwater.clv.lifetime_value` gives.
+        customer, value : str
+            Its columns.
+        mode : {"first_conversion", "every"}, default "first_conversion"
+            Which of a customer's conversions carry it.
+        missing : {"error", "zero"}, default "error"
+            Customers who converted and are not in the frame.
+        threads : int, optional
+            As in `from_events`.
+
+        Examples
+        --------
+        >>> hw.money(journeys.with_lifetime(values), ["linear", "markov"], spend=spend)
+        """
+        frame, _ = _frames.take(lifetime, [customer, value])
+        options = {"customer": customer, "value": value, "mode": mode, "missing": missing}
+        return self._parts("with_lifetime", options, frame, threads)[""]
 
     def split(self) -> dict[str, Journeys]:
         """The journeys of each segment by its label; those without come last, under ``(none)``."""

@@ -125,6 +125,16 @@ class Journeys(Analytics):
         segment: str = "segment",
         threads: int | None = None,
     ) -> Journeys: ...
+    def with_lifetime(
+        self,
+        lifetime: Any,
+        *,
+        customer: str = "customer",
+        value: str = "lifetime_value",
+        mode: Literal["first_conversion", "every"] = "first_conversion",
+        missing: Literal["error", "zero"] = "error",
+        threads: int | None = None,
+    ) -> Journeys: ...
     def split(self) -> dict[str, Journeys]: ...
     def counts(self, *, threads: int | None = None, progress: _call.Progress = None) -> PathCounts: ...
     def __len__(self) -> int: ...

@@ -42,7 +42,9 @@ def _ask(
 ) -> Any:
     """The first frame of a report; those beside it go into ``report``."""
     data = None if frame is None else _frames.take(frame, columns)[0]
-    (_, first), *beside = journeys._attribution(name, options, other=other, frame=data, **run).items()
+    (_, first), *beside = (
+        _call.journeys(journeys)._attribution(name, options, other=other, frame=data, **run).items()
+    )
     if report is not None:
         report.update(beside)
     return first
@@ -255,16 +257,16 @@ def self_controlled(
         high, share, note; the last row is ``(baseline)``.
     """
     options = {
-        "exclude": list(exclude),
+        "exclude": _call.listed("exclude", exclude),
         "confidence": confidence,
         "wear_window": wear_window,
         "calendar": calendar,
         "observation_end": _call.moment(observation_end),
     }
     if half_lives is not None:
-        options["half_lives"] = list(half_lives)
+        options["half_lives"] = _call.listed("half_lives", half_lives)
     if wear is not None:
-        options["wear"] = list(wear)
+        options["wear"] = _call.listed("wear", wear)
     return _ask(journeys, "self_controlled", options, {"threads": threads, "progress": progress}, report)
 
 
@@ -408,11 +410,11 @@ def _choose(
     run: Mapping[str, Any],
 ) -> Any:
     options = {
-        "candidates": list(candidates),
+        "candidates": _call.listed("candidates", candidates),
         "folds": folds,
         "rule": rule,
         "observation_end": _call.moment(observation_end),
-        "exclude": list(exclude),
+        "exclude": _call.listed("exclude", exclude),
     }
     return _ask(journeys, name, options, run)
 
@@ -466,7 +468,7 @@ def compare(
         "on_invalid": on_invalid,
     }
     data = None if truth is None else _frames.take(truth, [channel, true_credit])[0]
-    return journeys._attribution(
+    return _call.journeys(journeys)._attribution(
         "compare", options, frame=data, seed=seed, threads=threads, progress=progress
     )
 
@@ -518,7 +520,9 @@ def drift(
         "false_alarms": false_alarms,
         "least": least,
     }
-    return new._attribution("drift", options, other=old, seed=seed, threads=threads, progress=progress)
+    return _call.journeys(new, "new")._attribution(
+        "drift", options, other=old, seed=seed, threads=threads, progress=progress
+    )
 
 
 def credits_by_weights(
@@ -557,7 +561,7 @@ def credits_by_weights(
 def _weigh(
     journeys: Journeys, weigh: Callable[[list[str]], Sequence[float]], run: Mapping[str, Any]
 ) -> list[float]:
-    native = journeys._native.attribution(
+    native = _call.journeys(journeys)._native.attribution(
         "touch_credits", _call.options({"model": "linear"}), _call.run(0, run["threads"], run["progress"])
     )[0][1]
     touches = _frames.Frame(native).to_dict()

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::rules::normalise;
 use crate::column::{Duration, Table, Values};
 use crate::journey::{Journey, Journeys};
 use crate::math::ExactSum;
@@ -68,6 +69,9 @@ impl Default for Custom {
     }
 }
 
+/// The greatest weight: the product of four is a number.
+const MOST: f64 = 1e60;
+
 impl Custom {
     pub(super) fn check(&self) -> Result<()> {
         let ages = self.ages.iter().map(|a| &a.weight);
@@ -80,8 +84,8 @@ impl Custom {
             ("older", vec![&self.older]),
         ];
         for (name, weights) in all {
-            if let Some(bad) = weights.into_iter().find(|w| !(w.is_finite() && **w >= 0.0)) {
-                return Err(Error::option(name, format!("a weight is 0 or more, not {bad}")));
+            if let Some(bad) = weights.into_iter().find(|w| !(0.0..=MOST).contains(*w)) {
+                return Err(Error::option(name, format!("a weight is 0 to {MOST:e}, not {bad:e}")));
             }
         }
         if !self.ages.is_sorted_by(|a, b| a.within < b.within) {
@@ -170,10 +174,13 @@ pub fn credits_by_weights(journeys: &Journeys, weights: &[f64], run: &Run) -> Re
         let path = journeys.path(*j);
         let mine = &weights[from..from + path.len()];
         from += path.len();
-        let total: f64 = mine.iter().sum();
         shares.clear();
-        let equal = 1.0 / path.len().max(1) as f64;
-        shares.extend(mine.iter().map(|w| if total > 0.0 { w / total } else { equal }));
+        shares.extend_from_slice(mine);
+        if mine.iter().any(|w| *w > 0.0) {
+            normalise(&mut shares);
+        } else {
+            shares.fill(1.0 / path.len().max(1) as f64);
+        }
         for (channel, share) in path.iter().zip(&shares) {
             let sum = &mut sums[*channel as usize];
             sum[0].add(share * journeys.conversions()[*j]);

@@ -211,8 +211,14 @@ fn in_proportion(weights: &mut [f64]) -> Shares<'_> {
     }
 }
 
-fn normalise(weights: &mut [f64]) {
-    let total: f64 = weights.iter().sum();
+/// Makes weights add up to 1; at least one is above 0.
+pub(super) fn normalise(weights: &mut [f64]) {
+    let mut total: f64 = weights.iter().sum();
+    if total == f64::INFINITY {
+        let most = weights.iter().copied().fold(0.0, f64::max);
+        weights.iter_mut().for_each(|w| *w /= most);
+        total = weights.iter().sum();
+    }
     for w in weights {
         *w /= total;
     }

@@ -248,6 +248,10 @@ fn track(
     step.check()?;
     unit.check()?;
     grain.check_as("grain")?;
+    if model.is_discrete() && grain != unit {
+        let reason = format!("is the model's period where opportunities are counted: pass \"{unit}\"");
+        return Err(Error::option("grain", reason));
+    }
     let read = Orders::read(
         orders,
         [&options.customer, &options.time],

@@ -202,8 +202,8 @@ impl Gap {
             }
             Self::Part => (
                 "journeys",
-                "these are a part of others (of a period, of a kind of conversion): build journeys of \
-                 the events of that period, or with `kinds`",
+                "these are a part of others (of a period, of a kind of conversion, of those that match a \
+                 pattern): build journeys of the events of that period, or with `kinds`",
             ),
             Self::Transform => (
                 "transform",

@@ -198,6 +198,9 @@ impl Journeys {
         if !self.timed {
             return Err(untimed());
         }
+        if end <= start {
+            return Err(Error::option("end", "is not after the start"));
+        }
         let seen = self.observed();
         let starts = Some(start).filter(|at| seen.is_some_and(|seen| *at > seen.0));
         let ends = Some(end).filter(|at| seen.is_some_and(|seen| *at < seen.1));

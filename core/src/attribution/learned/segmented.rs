@@ -24,7 +24,7 @@ use crate::attribution::trust::{Absent, Estimates, Numbers, Spread, redraws};
 use crate::attribution::validate::folds;
 use crate::attribution::{Fitted, Interval, Model};
 use crate::column::{Columns, Names, Table, Tables, Text, Values};
-use crate::journey::Journeys;
+use crate::journey::{Journeys, UNATTRIBUTED};
 use crate::math::{exact_sum, sum};
 use crate::run::Run;
 use crate::{Error, Result};
@@ -104,6 +104,8 @@ struct Mixture {
 
 #[derive(Debug)]
 struct Segment {
+    /// Conversions without a touch, and their value.
+    unattributed: (f64, f64),
     label: String,
     /// `None` where its journeys are not enough for a model.
     own: Option<Fitted>,
@@ -250,6 +252,7 @@ impl Mixture {
                 },
                 own_shares: shares(&own_credits),
                 whole_shares: shares(&by_whole),
+                unattributed: mine.unattributed(),
                 credits: own_credits.iter().chain(&by_whole).copied().collect(),
                 own,
             });
@@ -278,13 +281,23 @@ impl Mixture {
     }
 
     fn credits(&self) -> Table {
-        let (segment, channel) = self.labels();
-        let credits = || self.segments.iter().flat_map(|s| &s.credits);
+        let (mut segment, mut channel) = (Text::new(), Text::new());
+        let mut credits = Vec::new();
+        for s in &self.segments {
+            let (n, value) = s.unattributed;
+            let lost = (n > 0.0 || value != 0.0).then_some((UNATTRIBUTED, [n, value]));
+            let rows = self.channels.iter().map(String::as_str).zip(s.credits.iter().copied()).chain(lost);
+            for (label, credit) in rows {
+                segment.push(&s.label);
+                channel.push(label);
+                credits.push(credit);
+            }
+        }
         Table::new()
-            .with("segment", segment)
-            .with("channel", channel)
-            .with("conversions", Values::F64(credits().map(|c| c[0]).collect()))
-            .with_optional("value", credits().map(|c| self.has_value.then_some(c[1])))
+            .with("segment", Values::Text(segment))
+            .with("channel", Values::Text(channel))
+            .with("conversions", Values::F64(credits.iter().map(|c| c[0]).collect()))
+            .with_optional("value", credits.iter().map(|c| self.has_value.then_some(c[1])))
     }
 
     fn labels(&self) -> (Values, Values) {

@@ -191,7 +191,7 @@ impl Markov {
         if (1..=highest_order(1)).contains(&self.order) {
             return Ok(());
         }
-        Err(Error::option("order", format!("must be 1 or more, and fit the channels, not {}", self.order)))
+        Err(Error::option("order", format!("must be 1 to 62, and fit the channels, not {}", self.order)))
     }
 
     /// The name that tells this model from others of its kind.

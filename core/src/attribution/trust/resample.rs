@@ -14,11 +14,14 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 
-use crate::Result;
 use crate::journey::Journeys;
 use crate::journey::pick::text_key;
 use crate::math::exp;
 use crate::run::{Run, split_mix, unit_open};
+use crate::{Error, Result};
+
+/// The most journeys that one path may count for, to be drawn again.
+const MOST: f64 = 1e12;
 
 /// What the weight of a unit multiplies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,6 +71,14 @@ impl<'a> Sample<'a> {
                 let path = held.path(j).iter().fold(period, |key, c| split_mix(key ^ names[*c as usize]));
                 let journeys = j as u32..j as u32 + 1;
                 for (part, mass) in [(Part::Conversions, held.conversions[j]), (Part::Nulls, held.nulls[j])] {
+                    if mass > MOST {
+                        return Err(Error::option(
+                            "bootstrap",
+                            format!(
+                                "a path that counts for {mass:e} journeys is not drawn again: {MOST:e} at most"
+                            ),
+                        ));
+                    }
                     if mass > 0.0 {
                         let key = split_mix(path ^ part as u64);
                         units.push(Unit { key, part, mass, journeys: journeys.clone() });

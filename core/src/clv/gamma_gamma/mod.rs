@@ -212,8 +212,8 @@ impl GammaGammaModel {
     /// A model with given parameters: no fit, no errors.
     pub fn from_parameters(p: f64, q: f64, v: f64) -> Result<Self> {
         for (name, value) in NAMES.iter().zip([p, q, v]) {
-            if !(value.is_finite() && value > 0.0) {
-                return Err(Error::option(*name, "must be a finite number greater than 0"));
+            if !(value > 0.0 && value <= 1e100) {
+                return Err(Error::option(*name, "must be a number greater than 0, 1e100 at most"));
             }
         }
         let estimates = Estimates::given(&NAMES, vec![p, q, v]);

@@ -33,6 +33,7 @@ pub use lifetimes::{GGompertzLaw, ParetoLaw};
 pub use model::PurchaseModel;
 pub use own_rates::Mixing;
 pub(super) use pareto_slope::ParetoSlope;
+pub(in crate::clv) use predict::whole_ahead;
 pub use predict::{CustomerPrediction, PredictOptions, predict};
 pub(crate) use predict::{expected_purchases, same_unit};
 pub use purchases::{Purchases, Quantity};

@@ -101,8 +101,8 @@ impl<L: Law<N>, const N: usize> PurchaseModel<L, N> {
     /// A model with given parameters, for example published ones: no fit, no errors.
     pub fn from_parameters(values: [f64; N], k: u32, period: Option<Unit>) -> Result<Self> {
         for (name, value) in L::PARAMETERS.iter().zip(values) {
-            if !(value.is_finite() && value > 0.0) {
-                return Err(Error::option(*name, "must be a finite number greater than 0"));
+            if !(value > 0.0 && value <= 1e100) {
+                return Err(Error::option(*name, "must be a number greater than 0, 1e100 at most"));
             }
         }
         let law = L::with_k(k).ok_or_else(|| no_k::<L, N>(k))?;

@@ -123,6 +123,22 @@ struct Answers<'a> {
     columns: Vec<(&'a str, Option<f64>)>,
 }
 
+/// That horizons are whole numbers of opportunities, where these are counted.
+pub(in crate::clv) fn whole_ahead(
+    model: &dyn Purchases,
+    periods: Horizon,
+    ahead: Option<Horizon>,
+    period: Option<Unit>,
+) -> Result<()> {
+    for (name, horizon) in [("periods", Some(periods)), ("ahead", ahead)] {
+        let Some(horizon) = horizon.filter(|_| model.is_discrete()) else { continue };
+        if horizon.periods(name, period)?.fract() != 0.0 {
+            horizon.whole(name, period, u32::MAX)?;
+        }
+    }
+    Ok(())
+}
+
 /// Predictions by any law, beside their customers:
 ///
 /// | column | where asked for | meaning |
@@ -150,6 +166,7 @@ pub fn predict(
     let periods = options.periods.periods("periods", period)?;
     let &PredictOptions { ahead, discount_rate, next_purchase, rate, probabilities, .. } = options;
     let more = More { ahead, discount_rate, next_purchase, rate, probabilities }.asked(periods, period)?;
+    whole_ahead(model, options.periods, ahead, period)?;
     let z = options.interval.map(|level| model.estimates().interval_quantile(level)).transpose()?;
     if let Some(level) = options.purchase_interval {
         interval_quantile(level).map_err(|_| {

@@ -10,7 +10,7 @@ use crate::clv::covariates::{Effects, Shared, each_pattern};
 use crate::clv::design::Reader;
 use crate::clv::finance::Rate;
 use crate::clv::frames::{History as Rows, Roles, intervals_of};
-use crate::clv::laws::{Asked, History, More, Purchases, Quantity, opportunities, same_unit};
+use crate::clv::laws::{Asked, History, More, Purchases, Quantity, opportunities, same_unit, whole_ahead};
 use crate::clv::rows::Unique;
 use crate::clv::unit::Unit;
 use crate::column::{Columns, Dropped, Names, OnInvalid, Table, Values};
@@ -186,6 +186,9 @@ impl Posterior {
         }
         same_unit(self.period, options.period)?;
         let models = self.models(options.most_draws)?;
+        if let Some(model) = models.first() {
+            whole_ahead(&**model, options.periods, ahead, period)?;
+        }
         let learns = models.first().is_some_and(|m| m.reads_intervals());
         let roles = Roles {
             customer: Some(&options.customer),

@@ -139,6 +139,8 @@ struct Base {
     draws: Option<Vec<Vec<f64>>>,
 }
 
+/// How many standard errors an effect may lie beyond all that there is.
+const BEYOND: f64 = 4.0;
 /// Least samples of the factors; those of the journeys are used in turn.
 const SAMPLES: usize = 4_000;
 
@@ -283,6 +285,23 @@ fn read(
             }
         }
     }
+    let beyond = |r: &usize| {
+        let inside = |j: usize| match (&period, journeys.end_time(j)) {
+            (Some((start, end)), Some(at)) => at >= start[*r] && at < end[*r],
+            _ => true,
+        };
+        let all = match options.metric {
+            LiftMetric::Conversions => journeys.conversions(),
+            LiftMetric::Value => journeys.values(),
+        };
+        effect[*r] - BEYOND * error[*r] > (0..all.len()).filter(|j| inside(*j)).map(|j| all[j]).sum::<f64>()
+    };
+    let beyond: Vec<usize> = rows.clone().filter(|r| used(*r) && error[*r] > 0.0 && beyond(r)).collect();
+    intake.reject(
+        &options.effect,
+        "is more than all there is in the test's period: give what was added",
+        beyond,
+    );
     let strange: Vec<usize> = rows.filter(|r| metric.is_some() && wanted(*r).is_none()).collect();
     intake.reject(&options.metric_column, "is neither \"conversions\" nor \"value\"", strange);
     let kept = intake.finish()?;

@@ -42,9 +42,10 @@ impl Blend {
             let [mut of_plain, of_weighed] = [0, 1].map(|kind| row(kind, f));
             let apart: Vec<f64> = of_plain.iter().zip(&of_weighed).map(|(a, b)| a - b).collect();
             let (gap, chance) = ((plain - weighed) * (plain - weighed), spread(&apart, &apart));
-            let k = if gap > chance { 1.0 - chance / gap } else { 0.0 };
+            // Where all weigh alike both are one, but for rounding.
+            let k = if gap > chance && chance > 0.0 { 1.0 - chance / gap } else { 0.0 };
             of_plain.iter_mut().zip(&of_weighed).for_each(|(a, b)| *a = k * *a + (1.0 - k) * b);
-            let bias = (1.0 - k) * (1.0 - k) * (gap - chance).max(0.0);
+            let bias = if k > 0.0 { (1.0 - k) * (1.0 - k) * (gap - chance) } else { 0.0 };
             added[f] = weighed + k * (plain - weighed);
             variance[f] = spread(&of_plain, &of_plain) + bias;
             biased += bias;
@@ -72,6 +73,19 @@ mod tests {
         let found = blend(1.3);
         assert!((found.added[0] - 13.0).abs() < 1e-12 && (found.variance[0] - 10.0).abs() < 1e-12);
         assert_eq!((found.variance[0], true), (found.together, found.used[0]));
+    }
+
+    #[test]
+    fn one_estimate_stands_as_it_is() {
+        // All weigh alike: no gap, and of chance what rounding leaves, on either side of 0.
+        for rounding in [0.0, 1e-18, -1e-18] {
+            let mut sums = Sums::new(1);
+            (sums.plain.square[0], sums.weighed.square[0], sums.exposure[0]) = (4.0, 4.0, 10.0);
+            let meat = [1.6, 1.6 + rounding, 1.6 + rounding, 1.6];
+            let found = Blend::new(&sums, &[vec![1.0], vec![1.0]], &meat);
+            assert_eq!(found.added[0], 10.0);
+            assert!((found.variance[0] - 10.0).abs() < 1e-12 && (found.together - 10.0).abs() < 1e-12);
+        }
     }
 
     #[test]
