@@ -120,7 +120,7 @@ def test_a_function_is_a_rule_wherever_models_are_taken(paths):
         "callback(<lambda>)",
     }
     drifted = hw.drift(paths, paths, rising, bootstrap=20)
-    assert set(drifted["channels"]["change"]) == {0.0}
+    assert set(drifted["drift"]["change"]) == {0.0}
     assert len(hw.compare(paths, ["linear", rising])) == 1
     credits = paths.touch_credits(rising)
     assert credits["conversions"].to_list() == paths.touch_credits(as_data)["conversions"].to_list()

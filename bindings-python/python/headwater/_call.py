@@ -8,9 +8,12 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import OptionError
+
+if TYPE_CHECKING:
+    from .journeys import Journeys
 
 #: ``True`` for a tqdm bar, or a function called with (stage, done, total).
 Progress = bool | Callable[[str, int, int], object] | None
@@ -84,12 +87,13 @@ def listed(name: str, given: Any) -> list[Any]:
     return list(given)
 
 
-def journeys(given: Any, name: str = "journeys") -> Any:
+def journeys(given: Any, name: str = "journeys") -> Journeys:
     """Journeys, or an error that says how they are made."""
     if not hasattr(given, "_attribution"):
         kind = type(given).__name__
         raise OptionError(f"option `{name}`: is a `{kind}`; make Journeys by from_events or from_paths")
-    return given
+    found: Journeys = given
+    return found
 
 
 def _plain(value: Any) -> Any:
