@@ -59,7 +59,7 @@ struct Line {
     conversions: f64,
     nulls: f64,
     /// Columns and what they come to, in order.
-    cells: Vec<(u32, u32)>,
+    cells: Vec<(u64, u32)>,
 }
 
 impl Journeys {
@@ -130,14 +130,15 @@ impl Journeys {
     }
 
     fn line(&self, walk: &Walk, who: u32, [conversions, nulls]: [f64; 2], transitions: bool) -> Line {
-        let n = self.channel_count as u32;
-        let mut cells: BTreeMap<u32, u32> = BTreeMap::new();
+        let n = self.channel_count as u64;
+        let mut cells: BTreeMap<u64, u32> = BTreeMap::new();
         for step in &walk.steps {
-            *cells.entry(*step).or_default() += 1;
+            *cells.entry(u64::from(*step)).or_default() += 1;
         }
         if transitions {
             for pair in walk.steps.windows(2) {
-                *cells.entry(n + pair[0] * n + pair[1]).or_default() += 1;
+                let [from, to] = [pair[0], pair[1]].map(u64::from);
+                *cells.entry(n + from * n + to).or_default() += 1;
             }
         }
         let span = walk.times.first().zip(walk.times.last()).map(|(first, last)| last.saturating_sub(*first));
@@ -146,17 +147,17 @@ impl Journeys {
     }
 
     fn feature_table(&self, lines: &[Line], who: Values, options: &FeatureOptions) -> Result<Report> {
-        let n = self.channel_count as u32;
-        let pairs: BTreeSet<u32> =
+        let n = self.channel_count as u64;
+        let pairs: BTreeSet<u64> =
             lines.iter().flat_map(|l| l.cells.iter().map(|c| c.0)).filter(|c| *c >= n).collect();
-        let codes: Vec<u32> = (0..n).chain(pairs).collect();
+        let codes: Vec<u64> = (0..n).chain(pairs).collect();
         if codes.len().saturating_mul(lines.len()) > MOST {
             let reason =
                 format!("{} columns of {} rows are too many: merge rare channels", codes.len(), lines.len());
             return Err(Error::option(if options.transitions { "transitions" } else { "by" }, reason));
         }
         let labels = self.channel_labels();
-        let name = |code: u32| match code.checked_sub(n) {
+        let name = |code: u64| match code.checked_sub(n) {
             None => format!("channel_{}", labels[code as usize]),
             Some(pair) => format!("pair_{} > {}", labels[(pair / n) as usize], labels[(pair % n) as usize]),
         };

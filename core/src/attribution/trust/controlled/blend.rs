@@ -47,11 +47,11 @@ impl Blend {
             of_plain.iter_mut().zip(&of_weighed).for_each(|(a, b)| *a = k * *a + (1.0 - k) * b);
             let bias = if k > 0.0 { (1.0 - k) * (1.0 - k) * (gap - chance) } else { 0.0 };
             added[f] = weighed + k * (plain - weighed);
-            variance[f] = spread(&of_plain, &of_plain) + bias;
+            variance[f] = spread(&of_plain, &of_plain).max(0.0) + bias;
             biased += bias;
             all.iter_mut().zip(&of_plain).for_each(|(sum, a)| *sum += a);
         }
-        let together = spread(&all, &all) + biased;
+        let together = spread(&all, &all).max(0.0) + biased;
         Self { used, added, variance, together }
     }
 }
