@@ -583,6 +583,17 @@ export interface Journeys {
   /** The share of each channel's conversions by days since its touch: channel, days, conversions, share. */
   lagCurves(options?: LagCurveOptions & RunOptions): Promise<Frame>
   /**
+   * A report of these journeys, by the name of its method, with `_standard_error`, `_low` and
+   * `_high` after each number that it counts. Customers are drawn again (1,000 samples by default): one that is
+   * drawn twice is two customers, with all of their journeys; journeys from paths are drawn one by one. Numbers
+   * with an interval of their own (Wilson's, Greenwood's, of synergies and ratios of rates) keep it, and have no
+   * other. `extras` has the frames beside it.
+   */
+  bootstrap<Name extends keyof ReportOptions>(
+    name: Name,
+    options?: ReportOptions[Name] & BootstrapOptions & RunOptions,
+  ): Promise<Frame>
+  /**
    * The credit of each touch of each converting journey: journey, position,
    * customer, time, channel, campaign (where it was read), conversion_time, conversions, value.
    */
@@ -987,6 +998,34 @@ export interface LagCurveOptions {
   longest?: Duration
 }
 
+/** The reports that `Journeys.bootstrap` takes, and the options of each. */
+export interface ReportOptions {
+  paths: object
+  transitions: TransitionOptions
+  lags: object
+  lengths: object
+  channels: object
+  summary: object
+  /** `steps` are options here. */
+  funnel: FunnelOptions & { steps: readonly ChannelSet[] }
+  stepMatrix: StepMatrixOptions
+  graph: GraphOptions
+  /** Of those that convert and those that do not. */
+  graphDifference: GraphDifferenceOptions
+  timeToConvert: TimeToConvertOptions
+  pathLength: PathLengthOptions
+  assisted: AssistedOptions
+  positions: object
+  overlap: OverlapOptions
+  /** `offline` is an option here. */
+  onlineOffline: { offline?: ChannelSet }
+  friction: FrictionOptions
+  lagCurves: LagCurveOptions
+  /** `patterns` are options here. */
+  patterns: PatternOptions & { patterns: string | readonly string[] }
+  sequences: SequenceOptions
+}
+
 /** Options of `Journeys.transitions`. */
 export interface TransitionOptions {
   /** How many channels a state remembers; the more channels there are, the fewer it can. Default 1. */
@@ -1256,7 +1295,7 @@ export declare function calibrate(
 export interface MoneyOptions extends SpendOptions, BootstrapOptions {
   /** What is left of value when the goods are paid for. Default 1. */
   margin?: number
-  /** Whether stretches of time have rows of their own; not together with a bootstrap. Default `"all"`. */
+  /** Whether stretches of time have rows of their own; with a bootstrap every model is then fitted to each sample. Default `"all"`. */
   period?: 'all' | 'day' | 'week' | 'month'
 }
 
@@ -1299,17 +1338,13 @@ export declare function chooseLookback(journeys: Journeys, options?: ChooseOptio
 export declare function chooseHalfLife(journeys: Journeys, options?: ChooseOptions & RunOptions): Promise<Frame>
 
 /** Options of `compare`. */
-export interface CompareOptions {
+export interface CompareOptions extends BootstrapOptions {
   /** What two or more channels truly brought; those without a row are left out, and shares are among the others. */
   truth?: FrameInput
   /** Column of `truth`: the channel. Default `"channel"`. */
   channel?: string
   /** Column of `truth`: what it brought. Default `"incremental_conversions"`. */
   trueCredit?: string
-  /** Samples for the stability of ranks. Default 0. */
-  bootstrap?: number
-  /** The share of samples inside an interval. Default 0.9. */
-  confidence?: number
   /** Parts in which models that predict are held to account; 0 for none. Default 5. */
   folds?: number
   /** Rows of the truth with nulls, NaN or negative amounts. Default `"error"`. */
@@ -1319,7 +1354,9 @@ export interface CompareOptions {
 /**
  * Sets models side by side: model, other_model, total_variation, kendall,
  * spearman. `extras` has `ranks` (with a bootstrap), `predictions` (of models
- * that predict), `errors` and `truth` (with a truth).
+ * that predict), `differences` (of their scores, with a bootstrap), `errors` and
+ * `truth` (with a truth). With a bootstrap each estimate but ranks is followed by its
+ * `_standard_error`, `_low` and `_high`; predictions are not made again.
  */
 export declare function compare(
   journeys: Journeys,
@@ -1579,11 +1616,14 @@ export type LearnedModel = PathCounterfactual | ShaoLi | Logistic | TimeToEvent 
  * How well models predict conversions that they have not seen: model,
  * journeys, conversions, log_loss, null_log_loss, auc, brier, clipped.
  * `extras.calibration` has predicted against observed by bins of predictions.
+ * With a bootstrap of the customers held out (predictions are not made again) each
+ * number is followed by its `_standard_error`, `_low` and `_high`, and of two or more models
+ * `extras.differences` has model, other_model, log_loss_difference, auc_difference, brier_difference.
  */
 export declare function validate(
   journeys: Journeys,
   models: AttributionModel | readonly AttributionModel[],
-  options?: RunOptions & {
+  options?: BootstrapOptions & RunOptions & {
     /** Folds, by customer; journeys from paths are dealt one by one. Default 5. */
     folds?: number
     /** Bins of equal weight of the calibration. Default 10. */
@@ -1594,8 +1634,8 @@ export declare function validate(
 /**
  * Attribution by a model for each segment of customers, shrunk to the model of
  * all: segment, channel, conversions, value. `extras` has `segments`, `effects`
- * and, where wanted, `customers`. With a bootstrap each number but for those of `customers` is followed by its
- * `_standard_error`, `_low` and `_high`.
+ * and, where wanted, `customers`. With a bootstrap each number is followed by its
+ * `_standard_error`, `_low` and `_high`; those of `customers` are of their journeys as they are, by the samples' models.
  */
 export declare function segmented(
   journeys: Journeys,

@@ -1,6 +1,7 @@
 'use strict'
 // What journeys can do beyond their native half: every report is reached by name.
 const { ask } = require('./callback.js')
+const { snake } = require('./error.js')
 
 /** `fromEvents`: conversions are a frame of their own, or the name of a flag column. */
 const fromEvents = (Journeys) => (touches, options) => {
@@ -38,6 +39,12 @@ const methods = {
   },
   patterns(patterns, options) {
     return this.report('patterns', { ...options, patterns: typeof patterns === 'string' ? [patterns] : patterns })
+  },
+  bootstrap(name, given) {
+    const { bootstrap, confidence, interval, signal, onProgress, seed, threads, ...options } = given ?? {}
+    if (typeof options.patterns === 'string') options.patterns = [options.patterns]
+    const asked = { report: snake(String(name)), options, bootstrap, confidence, interval }
+    return this.attribution('bootstrap_report', { ...asked, signal, onProgress, seed, threads })
   },
   graphDifference(other, options) {
     return this.attribution('graph_difference', options ?? {}, other)

@@ -46,6 +46,38 @@ test('reports of models and credits of segments have intervals', async () => {
   assert.ok(mixed.extras.effects.column('share_high'))
 })
 
+test('reports of journeys have intervals', async () => {
+  const made = await journeys()
+  const assisted = (options) => made.bootstrap('assisted', { bootstrap: 50, seed: 3, ...options })
+  const found = await assisted()
+  assert.deepEqual(found.column('first_low'), (await assisted({ threads: 1 })).column('first_low'))
+  assert.notDeepEqual(found.column('first_low'), (await assisted({ seed: 4 })).column('first_low'))
+  assert.deepEqual(found.column('assisted'), (await made.assisted()).column('assisted'))
+  const matrix = await made.bootstrap('stepMatrix', { steps: 2, bootstrap: 20 })
+  assert.ok(matrix.column('share_high'))
+  const graph = await made.bootstrap('graph', { minShare: 0.1, bootstrap: 20 })
+  assert.ok(graph.column('p_out_standard_error') && graph.extras.nodes.column('starts_low'))
+  assert.equal((await made.bootstrap('patterns', { patterns: 'a -> b', bootstrap: 20 })).toRows().length, 1)
+  await assert.rejects(made.bootstrap('assisted', { asist: 'not_last' }), { code: 'HW_OPTION', message: /asist/ })
+  await assert.rejects(made.bootstrap('features'), { code: 'HW_OPTION' })
+  await assert.rejects(made.bootstrap('paths', { bootstrap: 0 }), { code: 'HW_OPTION', message: /bootstrap/ })
+})
+
+test('held-out scores and money by period have intervals', async () => {
+  const made = await journeys()
+  const scores = await hw.validate(made, ['markov', new hw.Logistic()], { folds: 2, bootstrap: 20 })
+  assert.ok(scores.column('auc_low') && scores.extras.calibration.column('observed_high'))
+  assert.equal(scores.extras.differences.toRows().length, 1)
+  const compared = await hw.compare(made, ['markov', 'shapley'], { folds: 2, bootstrap: 20, interval: 'normal' })
+  assert.ok(compared.column('total_variation_high') && compared.extras.predictions.column('log_loss_low'))
+  const touches = { customer: ['ann', 'ann', 'bob'], time: ['2024-01-01', '2024-01-04', '2024-01-02'], channel: ['a', 'b', 'a'] }
+  const conversions = { customer: ['ann', 'bob'], time: ['2024-01-05', '2024-01-10'] }
+  const events = await hw.Journeys.fromEvents(touches, { conversions })
+  const spend = { channel: ['a', 'b'], date: ['2024-01-01', '2024-01-05'], spend: [5, 7] }
+  const weeks = await hw.money(events, 'linear', { spend, period: 'week', bootstrap: 20 })
+  assert.ok(weeks.column('conversions_low') && weeks.column('cpa_high'))
+})
+
 test('weights by a function are those of the same rule as data', async () => {
   const made = await journeys()
   const seen = []

@@ -55,6 +55,11 @@ export async function story(orders: hw.FrameInput): Promise<void> {
   if (loaded instanceof hw.clv.Posterior) await loaded.save('draws.json')
   const spend: hw.clv.Posterior = await hw.clv.laplace(frame, { model: 'GammaGamma', monetaryValue: 'mean' })
   await draws.lifetimeValue(spend, frame, { periods: 26 })
+  const assists: hw.Frame = await journeys.bootstrap('assisted', { assist: 'any_earlier', bootstrap: 100, seed: 1n })
+  await journeys.bootstrap('funnel', { steps: ['a', 'b'], by: 'customer', interval: 'basic' })
+  // @ts-expect-error no such report
+  await journeys.bootstrap('features')
+  void assists
   const lives = await hw.clv.bootstrap(frame, { model: 'ShiftedBetaGeo', contract: { data: 'customers', duration: 'months' } })
   await lives.value({ discount: { rate: 0.1, per: '365d' }, mostDraws: 100 })
   const given: hw.clv.BetaDiscreteWeibull = hw.clv.BetaDiscreteWeibull.fromParameters({ alpha: 0.26, beta: 1.7, c: 1.58 }, '365d')

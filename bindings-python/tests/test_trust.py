@@ -71,6 +71,47 @@ def test_reports_have_intervals(paths, events):
             hw.bootstrap(paths, "markov", **wrong)
 
 
+def test_reports_of_journeys_have_intervals(paths, events):
+    found = paths.bootstrap("assisted", bootstrap=50, seed=3)
+    assert found.equals(paths.bootstrap("assisted", bootstrap=50, seed=3, threads=1))
+    assert not found.equals(paths.bootstrap("assisted", bootstrap=50, seed=4))
+    assert found.columns[1:5] == ["first", "first_standard_error", "first_low", "first_high"]
+    assert found["assisted"].to_list() == paths.assisted()["assisted"].to_list()
+    assert "conversion_rate_high" in paths.bootstrap("paths", bootstrap=20).columns
+    report: dict = {}
+    options = {"steps": ["a", "b"], "by": "customer", "window": "9d"}
+    funnel = events.bootstrap("funnel", bootstrap=20, report=report, **options)
+    assert funnel["count"].to_list() == events.funnel(**options)["count"].to_list()
+    assert "count_low" in report["dropoff"].columns
+    assert len(events.bootstrap("patterns", patterns="a -> b", bootstrap=20)) == 1
+    for name in ("graph", "step_matrix", "lag_curves", "summary", "time_to_convert", "positions"):
+        assert len(events.bootstrap(name, bootstrap=5)) > 0
+    for name, wrong, option in (
+        ("assisted", {"asist": "not_last"}, "asist"),
+        ("assisted", {"bootstrap": 0}, "bootstrap"),
+        ("paths", {"order": 2}, "order"),
+        ("features", {}, "report"),
+        ("step_matrix", {"steps": 0}, "steps"),
+    ):
+        with pytest.raises(hw.OptionError, match=option):
+            paths.bootstrap(name, **wrong)
+
+
+def test_scores_and_money_have_intervals(paths, events):
+    models = ["markov", hw.Logistic()]
+    report: dict = {}
+    scores = hw.validate(paths, models, folds=2, bootstrap=20, confidence=0.8, report=report)
+    assert {"log_loss_standard_error", "log_loss_low", "auc_high"} <= set(scores.columns)
+    assert len(report["differences"]) == 1
+    assert "observed_low" in report["calibration"].columns
+    compared = hw.compare(paths, models, folds=2, bootstrap=20, interval="basic")
+    assert set(compared) == {"agreement", "ranks", "predictions", "differences"}
+    assert "total_variation_high" in compared["agreement"].columns
+    spend = {"channel": ["a", "b"], "date": ["2024-01-01", "2024-01-05"], "spend": [5.0, 7.0]}
+    weeks = hw.money(events, ["linear", "markov"], spend=spend, period="week", bootstrap=20)
+    assert {"period", "conversions_low", "cpa_high"} <= set(weeks.columns)
+
+
 def test_segments_have_intervals(events):
     tiers = {"customer": ["ann", "bob", "cat"], "segment": ["x", "y", "y"]}
     report: dict = {}

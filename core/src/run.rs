@@ -231,6 +231,21 @@ impl Run {
             None => work(),
         }
     }
+
+    /// Sorts in parallel; equal rows may change places. One thread is the
+    /// caller's own: a worker of another pool that waited for it would begin
+    /// more of its pool's work meanwhile, one inside the other without end.
+    pub(crate) fn sort_by<T, F>(&self, rows: &mut [T], by: F)
+    where
+        T: Send,
+        F: Fn(&T, &T) -> std::cmp::Ordering + Send + Sync,
+    {
+        if self.thread_count() == 1 {
+            rows.sort_unstable_by(by);
+        } else {
+            self.install(|| rows.par_sort_unstable_by(by));
+        }
+    }
 }
 
 /// One step of SplitMix64: a number as good as random for each argument.

@@ -225,7 +225,12 @@ fn a_segment_has_the_intervals_of_its_own_journeys() {
         .with("customer", (0..160).map(|c| format!("c{c}")).collect::<Vec<_>>())
         .with("segment", (0..160).map(|c| ["u", "v"][c % 2]).collect::<Vec<_>>());
     let run = Run::new().seed(9);
-    let options = SegmentedOptions { shrinkage: Some(0.0), bootstrap: 80, ..SegmentedOptions::default() };
+    let options = SegmentedOptions {
+        shrinkage: Some(0.0),
+        customers: true,
+        bootstrap: 80,
+        ..SegmentedOptions::default()
+    };
     let found = segmented(&journeys, Some(&frame), &options, &run).unwrap();
     let marked = journeys.with_segments(&frame, "customer", "segment", &run).unwrap();
     for (s, (label, mine)) in marked.split().unwrap().iter().take(2).enumerate() {
@@ -250,6 +255,22 @@ fn a_segment_has_the_intervals_of_its_own_journeys() {
             close(mine, &numbers(&table, &format!("share_{end}"))[..3], 1e-9);
         }
     }
+    // A customer has what the touches have by the samples' models of the segment.
+    let (by_customer, mut met) = (found.customers().unwrap(), 0);
+    for (_, mine) in marked.split().unwrap().iter().take(2) {
+        let touches = first(mine, &of("markov", Statistic::TouchCredits, 80), 9);
+        for row in 0..by_customer.rows() {
+            let is = |name: &str, r: &usize| touches.text(name, *r) == by_customer.text(name, row);
+            let like: Vec<usize> =
+                (0..touches.rows()).filter(|r| is("customer", r) && is("channel", r)).collect();
+            let [touch] = like[..] else { continue };
+            for name in ["conversions", "conversions_standard_error", "conversions_low", "conversions_high"] {
+                close(&[numbers(by_customer, name)[row]], &[numbers(&touches, name)[touch]], 1e-9);
+            }
+            met += 1;
+        }
+    }
+    assert!(met > 30, "{met}");
     // What is estimated of the segments themselves: all weight is their own, in every sample.
     assert_eq!(numbers(found.segments(), "weight_standard_error"), [0.0, 0.0]);
     assert!(numbers(found.segments(), "conversions_standard_error").iter().all(|x| *x > 0.0));

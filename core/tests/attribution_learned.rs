@@ -1149,7 +1149,8 @@ fn folds_take_customers_whole_and_paths_apart() {
 fn held_out_scores_are_those_of_the_definition() {
     let j = timed(&market(6, 400), 40.0);
     let model: Model = "markov".parse().unwrap();
-    let options = ValidateOptions { models: vec![model.clone()], folds: 3, bins: 5 };
+    let options =
+        ValidateOptions { models: vec![model.clone()], folds: 3, bins: 5, ..ValidateOptions::default() };
     let found = &validate(&j, &options, &Run::new()).unwrap()[0];
     let parts = folds(&j, 3, &Run::new()).unwrap();
     let mut rows = Vec::new();

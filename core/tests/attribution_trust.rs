@@ -874,6 +874,43 @@ fn money_adds_up_and_says_what_stands_out() {
 }
 
 #[test]
+fn money_by_period_has_the_intervals_of_each_period() {
+    let j = world(400, 90.0, 0.2, 2.0, 5).journeys(&EventOptions::default());
+    let spend = Columns::new()
+        .with("channel", vec!["a", "b", "a"])
+        .with("date", Data::times([1, 40, 80].map(|d| d * DAY).to_vec()))
+        .with("spend", vec![20.0, 10.0, 5.0]);
+    let whole = MoneyOptions { models: vec![Model::Linear], bootstrap: 60, ..MoneyOptions::default() };
+    let monthly = MoneyOptions { period: MoneyPeriod::Month, ..whole.clone() };
+    let run = || Run::new().seed(4);
+    let [table, _] = money(&j, Some(&spend), &monthly, &run().threads(1)).unwrap();
+    assert_eq!(money(&j, Some(&spend), &monthly, &run().threads(3)).unwrap()[0], table);
+    // A rule knows no other month: each has the same customers, and so the same weights, on its own.
+    let months = [0, 31, 59, 90].map(|d| d * DAY);
+    let mut met = 0;
+    for month in months.windows(2) {
+        let [alone, _] =
+            money(&j.between(month[0], month[1]).unwrap(), Some(&spend), &whole, &run()).unwrap();
+        for r in (0..table.rows()).filter(|r| table.i64s("period").unwrap()[*r] == month[0]) {
+            let channel = table.text("channel", r).unwrap().into_owned();
+            for column in ["conversions", "conversions_low", "conversions_high", "value_low", "value_high"] {
+                let (x, y) = (floats(&table, column)[r], cell(&alone, &[("channel", &channel)], column));
+                assert!((x - y).abs() < 1e-9 * (1.0 + y.abs()), "{channel} {column}: {x} {y}");
+            }
+            assert!(floats(&table, "conversions_low")[r] < floats(&table, "conversions_high")[r]);
+            met += 1;
+        }
+    }
+    assert!(met >= 6, "{table:?}");
+    let chain = MoneyOptions { models: vec![Model::Markov(Markov::default())], ..monthly };
+    let [table, _] = money(&j, Some(&spend), &chain, &run()).unwrap();
+    let (low, high) = (floats(&table, "conversions_low"), floats(&table, "conversions_high"));
+    let inside =
+        floats(&table, "conversions").iter().zip(low.iter().zip(high)).all(|(x, (a, b))| a <= x && x <= b);
+    assert!(inside && low.iter().zip(high).all(|(a, b)| a < b), "{table:?}");
+}
+
+#[test]
 fn spend_of_another_time_earns_nothing() {
     let j = world(400, 90.0, 0.2, 2.0, 5).journeys(&EventOptions::default());
     let spend = Columns::new()
@@ -961,6 +998,44 @@ fn models_are_set_side_by_side() {
     let area = (5.0 * (5.0 + 2.5) + 1.0 * 2.5) / 60.0;
     assert!((floats(told, "auc")[0] - area).abs() < 0.05, "{told:?} {area}");
     assert!(compare(&j, None, &CompareOptions { models: vec![Model::Last], ..given }, &Run::new()).is_err());
+}
+
+/// Shares among all channels are those that `attribute` gives, sample by sample.
+#[test]
+fn comparisons_have_the_intervals_of_credits() {
+    let j = paths(&[("A > B", 6.0, 20.0, 0.0), ("B > C", 9.0, 30.0, 0.0), ("C > A", 4.0, 11.0, 0.0)]);
+    let truth = Columns::new()
+        .with("channel", vec!["A", "B", "C"])
+        .with("incremental_conversions", vec![3.0, 5.0, 2.0]);
+    let models: Vec<Model> = vec![Model::Last, Model::Linear, Model::Markov(Markov::default())];
+    let given =
+        CompareOptions { models: models.clone(), bootstrap: 70, folds: 3, ..CompareOptions::default() };
+    let run = || Run::new().seed(8);
+    let found = compare(&j, Some(&truth), &given, &run()).unwrap();
+    let order: Vec<&str> = found.iter().map(|t| t.0).collect();
+    assert_eq!(order, ["agreement", "ranks", "predictions", "errors", "truth"]);
+    assert_eq!(compare(&j, Some(&truth), &given, &run().threads(1)).unwrap(), found);
+    let found: BTreeMap<_, _> = found.into_iter().collect();
+    let credits =
+        attribute(&j, &AttributeOptions { models, bootstrap: 70, ..AttributeOptions::default() }, &run());
+    let credits = credits.unwrap().table();
+    for r in 0..9 {
+        let model = found["errors"].text("model", r).unwrap().into_owned();
+        let channel = found["errors"].text("channel", r).unwrap().into_owned();
+        let key = [("model", model.as_str()), ("channel", channel.as_str())];
+        for end in ["low", "high"] {
+            let of = |name: &str| cell(&found["errors"], &key, &format!("{name}_{end}"));
+            let wanted = cell(&credits, &key, &format!("share_{end}"));
+            assert!((of("share") - wanted).abs() < 1e-9, "{model} {channel} {end}");
+            let truth = cell(&found["errors"], &key, "true_share");
+            assert!((of("error") - (wanted - truth)).abs() < 1e-9, "{model} {channel} {end}");
+        }
+    }
+    for name in ["total_variation_high", "kendall_low", "spearman_standard_error"] {
+        assert_eq!(floats(&found["agreement"], name).len(), 3);
+    }
+    assert!(floats(&found["truth"], "worst_error_high").iter().all(|x| *x > 0.0));
+    assert!(floats(&found["predictions"], "auc_low")[0] < floats(&found["predictions"], "auc_high")[0]);
 }
 
 #[test]

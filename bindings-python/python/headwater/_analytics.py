@@ -14,6 +14,28 @@ _Repeats = Literal["collapse", "keep"]
 _Split = Literal["none", "first_channel", "last_channel", "segment"]
 _Weights = Literal["all", "conversions", "nulls"]
 _Extras = MutableMapping[str, Any] | None
+_Report = Literal[
+    "paths",
+    "transitions",
+    "lags",
+    "lengths",
+    "channels",
+    "summary",
+    "funnel",
+    "step_matrix",
+    "graph",
+    "graph_difference",
+    "time_to_convert",
+    "path_length",
+    "assisted",
+    "positions",
+    "overlap",
+    "online_offline",
+    "friction",
+    "lag_curves",
+    "patterns",
+    "sequences",
+]
 
 
 class Analytics:
@@ -46,6 +68,75 @@ class Analytics:
             threads: int | None = None,
             progress: _call.Progress = None,
         ) -> dict[str, Any]: ...
+
+    def bootstrap(
+        self,
+        name: _Report,
+        *,
+        bootstrap: int = 1000,
+        confidence: float = 0.9,
+        interval: Literal["percentile", "basic", "normal"] = "percentile",
+        report: _Extras = None,
+        seed: int = 0,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+        **options: Any,
+    ) -> Any:
+        """A report of these journeys, with an interval on each number that it counts.
+
+        Customers are drawn again: one that is drawn twice is two customers, with all of their journeys.
+        Journeys from paths are drawn one by one. What a report leaves out for being rare is chosen by the
+        data, once.
+
+        Parameters
+        ----------
+        name : str
+            The report, by the name of its function: ``"paths"``, ``"transitions"``, ``"lags"``,
+            ``"lengths"``, ``"channels"``, ``"summary"``, ``"funnel"``, ``"step_matrix"``, ``"graph"``,
+            ``"graph_difference"`` (of those that convert and those that do not), ``"time_to_convert"``,
+            ``"path_length"``, ``"assisted"``, ``"positions"``, ``"overlap"``, ``"online_offline"``,
+            ``"friction"``, ``"lag_curves"``, ``"patterns"`` or ``"sequences"``.
+        bootstrap : int, default 1000
+            How many samples of customers are drawn.
+        confidence : float, default 0.9
+            The share of samples inside an interval.
+        interval : {"percentile", "basic", "normal"}, default "percentile"
+            Quantiles of the samples; those mirrored at the estimate; or standard errors either way.
+        report : dict, optional
+            Is given the frames beside the one that the report is about.
+        seed : int, default 0
+            Of the samples.
+        threads, progress
+            As in `from_events`.
+        **options
+            Those of the report, by name.
+
+        Returns
+        -------
+        frame
+            The frame of the report, with ``_standard_error``, ``_low`` and ``_high`` after each estimate;
+            missing where fewer than two samples know the number. Numbers with an interval of their own
+            (Wilson's, Greenwood's, of synergies and ratios of rates) keep it, and have no other.
+
+        Examples
+        --------
+        >>> journeys.bootstrap("assisted", bootstrap=200)
+        >>> journeys.bootstrap("funnel", steps=["ad", "(conversion)"], by="customer", bootstrap=200)
+        """
+        if isinstance(options.get("patterns"), str):
+            options["patterns"] = [options["patterns"]]
+        asked = {
+            "report": name,
+            "options": {key: value for key, value in options.items() if value is not None},
+            "bootstrap": bootstrap,
+            "confidence": confidence,
+            "interval": interval,
+        }
+        found = self._attribution("bootstrap_report", asked, seed=seed, threads=threads, progress=progress)
+        (_, frame), *beside = found.items()
+        if report is not None:
+            report.update(beside)
+        return frame
 
     def funnel(
         self,

@@ -10,8 +10,43 @@ _Repeats = Literal["collapse", "keep"]
 _Split = Literal["none", "first_channel", "last_channel", "segment"]
 _Weights = Literal["all", "conversions", "nulls"]
 _Extras = MutableMapping[str, Any] | None
+_Report = Literal[
+    "paths",
+    "transitions",
+    "lags",
+    "lengths",
+    "channels",
+    "summary",
+    "funnel",
+    "step_matrix",
+    "graph",
+    "graph_difference",
+    "time_to_convert",
+    "path_length",
+    "assisted",
+    "positions",
+    "overlap",
+    "online_offline",
+    "friction",
+    "lag_curves",
+    "patterns",
+    "sequences",
+]
 
 class Analytics:
+    def bootstrap(
+        self,
+        name: _Report,
+        *,
+        bootstrap: int = 1000,
+        confidence: float = 0.9,
+        interval: Literal["percentile", "basic", "normal"] = "percentile",
+        report: _Extras = None,
+        seed: int = 0,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+        **options: Any,
+    ) -> Any: ...
     def funnel(
         self,
         steps: Sequence[_Set],

@@ -321,6 +321,9 @@ def validate(
     *,
     folds: int = 5,
     bins: int = 10,
+    bootstrap: int = 0,
+    confidence: float = 0.9,
+    interval: Literal["percentile", "basic", "normal"] = "percentile",
     report: MutableMapping[str, Any] | None = None,
     seed: int = 0,
     threads: int | None = None,
@@ -337,8 +340,16 @@ def validate(
         All journeys of a customer are in one fold; journeys from paths are dealt one by one.
     bins : int, default 10
         Bins of equal weight of the calibration.
+    bootstrap : int, default 0
+        How many samples of the customers held out are drawn for intervals; predictions are not made again.
+    confidence : float, default 0.9
+        The share of samples inside an interval.
+    interval : {"percentile", "basic", "normal"}, default "percentile"
+        Quantiles of the samples; those mirrored at the estimate; or standard errors either way.
     report : dict, optional
-        Is given the frame "calibration": model, bin, journeys, predicted, observed.
+        Is given the frame "calibration": model, bin, journeys, predicted, observed; with a bootstrap and two
+        or more models also "differences": model, other_model, log_loss_difference, auc_difference,
+        brier_difference (the first less the other), by the same samples.
     seed : int, default 0
     threads : int, optional
         How many threads to use; all by default. Does not change the result.
@@ -347,13 +358,21 @@ def validate(
     Returns
     -------
     frame
-        model, journeys, conversions, log_loss, null_log_loss (of the overall rate), auc, brier, clipped.
+        model, journeys, conversions, log_loss, null_log_loss (of the overall rate), auc, brier, clipped; with
+        a bootstrap each followed by its ``_standard_error``, ``_low`` and ``_high``.
 
     Examples
     --------
     >>> hw.validate(journeys, ["markov", hw.Logistic(), hw.TimeToEvent()])
     """
-    options = {"models": _call.models(models), "folds": folds, "bins": bins}
+    options = {
+        "models": _call.models(models),
+        "folds": folds,
+        "bins": bins,
+        "bootstrap": bootstrap,
+        "confidence": confidence,
+        "interval": interval,
+    }
     found = _call.journeys(journeys)._attribution(
         "validate", options, seed=seed, threads=threads, progress=progress
     )
@@ -414,8 +433,9 @@ def segmented(
     Returns
     -------
     frame
-        segment, channel, conversions, value. With a bootstrap each number, in the frames of ``report`` too
-        but for "customers", is followed by its ``_standard_error``, ``_low`` and ``_high``.
+        segment, channel, conversions, value. With a bootstrap each number, in the frames of ``report`` too,
+        is followed by its ``_standard_error``, ``_low`` and ``_high``; those of "customers" are of their
+        journeys as they are, by the models of the samples.
 
     Examples
     --------

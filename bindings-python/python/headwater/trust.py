@@ -307,7 +307,7 @@ def money(
     period : {"all", "day", "week", "month"}, default "all"
         Whether stretches of time have rows of their own.
     bootstrap, confidence, interval
-        As in `headwater.attribute`; not together with a period.
+        As in `headwater.attribute`; with a period, every model is fitted to each sample.
     on_invalid, time_unit
         As in `Journeys.from_events`.
     report : dict, optional
@@ -428,6 +428,7 @@ def compare(
     true_credit: str = "incremental_conversions",
     bootstrap: int = 0,
     confidence: float = 0.9,
+    interval: _Interval = "percentile",
     folds: int = 5,
     on_invalid: Literal["error", "drop"] = "error",
     seed: int = 0,
@@ -445,8 +446,11 @@ def compare(
         What channels truly brought: columns ``channel`` and ``true_credit``. Channels without a row are not
         known and left out: shares are compared among the others, two or more.
     bootstrap : int, default 0
-        Samples for the stability of ranks.
+        Samples for the stability of ranks and for intervals. Credits are those of each sample's models;
+        predictions are not made again.
     confidence : float, default 0.9
+    interval : {"percentile", "basic", "normal"}, default "percentile"
+        As in `headwater.attribute`; of ranks always quantiles.
     folds : int, default 5
         Parts in which models that predict are held to account; 0 for none.
     on_invalid, seed, threads, progress
@@ -456,7 +460,9 @@ def compare(
     -------
     dict of frames
         "agreement" (model, other_model, total_variation, kendall, spearman); with a bootstrap "ranks"; of
-        models that predict "predictions" (as `validate`); with a truth "errors" and "truth".
+        models that predict "predictions" and, with a bootstrap, "differences" (as `validate`); with a truth
+        "errors" and "truth". With a bootstrap each estimate but ranks is followed by its
+        ``_standard_error``, ``_low`` and ``_high``.
     """
     options = {
         "models": _call.models(models),
@@ -464,6 +470,7 @@ def compare(
         "truth": true_credit,
         "bootstrap": bootstrap,
         "confidence": confidence,
+        "interval": interval,
         "folds": folds,
         "on_invalid": on_invalid,
     }

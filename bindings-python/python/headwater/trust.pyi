@@ -131,6 +131,7 @@ def compare(
     true_credit: str = "incremental_conversions",
     bootstrap: int = 0,
     confidence: float = 0.9,
+    interval: _Interval = "percentile",
     folds: int = 5,
     on_invalid: Literal["error", "drop"] = "error",
     seed: int = 0,

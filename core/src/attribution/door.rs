@@ -8,12 +8,13 @@ use serde::de::DeserializeOwned;
 use super::callback::{Asked, Callback};
 use super::{
     AttributeOptions, BootstrapOptions, CalibrateOptions, CompareOptions, DifferenceOptions, DriftOptions,
-    Model, MoneyOptions, OrderOptions, SegmentedOptions, ValidateOptions, attribute, bootstrap, calibrate,
-    calibration_table, choose_half_life, choose_lookback, choose_order, compare, credits_by_weights,
-    difference, drift, money, segmented, self_controlled, touch_credits, validate, validation_table,
+    Interval, Model, MoneyOptions, OrderOptions, ReportBootstrapOptions, SegmentedOptions, ValidateOptions,
+    attribute, bootstrap, bootstrap_report, calibrate, choose_half_life, choose_lookback, choose_order,
+    compare, credits_by_weights, difference, drift, money, segmented, self_controlled, touch_credits,
+    validate, validation_tables,
 };
 use crate::column::{Columns, Intake, OnInvalid, Sign, Tables};
-use crate::journey::{Journeys, LifetimeOptions};
+use crate::journey::{JourneyReport, Journeys, LifetimeOptions};
 use crate::options::{none, parse};
 use crate::run::Run;
 use crate::{Error, Result};
@@ -80,6 +81,44 @@ impl Modelled for Lifetime {
     }
 }
 
+/// Options of the report `bootstrap_report`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ReportBootstrap {
+    report: String,
+    /// Those of the report.
+    options: serde_json::Map<String, serde_json::Value>,
+    bootstrap: usize,
+    confidence: f64,
+    interval: Interval,
+}
+
+impl Default for ReportBootstrap {
+    fn default() -> Self {
+        let ReportBootstrapOptions { bootstrap, confidence, interval, .. } = Default::default();
+        Self { report: String::new(), options: Default::default(), bootstrap, confidence, interval }
+    }
+}
+
+impl ReportBootstrap {
+    fn read(self) -> Result<ReportBootstrapOptions> {
+        let Self { report: name, options, bootstrap, confidence, interval } = self;
+        let Some(report) = JourneyReport::named(&name, &serde_json::Value::Object(options).to_string())?
+        else {
+            let reason = match name.as_str() {
+                "features" | "durations" | "dropped" | "accounting" => {
+                    format!(
+                        "`{name}` tells what is there one by one, and estimates nothing: take another report"
+                    )
+                }
+                _ => format!("there is no report `{name}` of journeys"),
+            };
+            return Err(Error::option("report", reason));
+        };
+        Ok(ReportBootstrapOptions { report, bootstrap, confidence, interval })
+    }
+}
+
 impl<'a> From<&'a Journeys> for Given<'a> {
     fn from(journeys: &'a Journeys) -> Self {
         Self { journeys, other: None, frame: None, rules: None }
@@ -139,6 +178,9 @@ impl<'a> Given<'a> {
                 Ok(vec![("difference", difference(journeys, other, frame, &self.read(options, run)?, run)?)])
             }
             "bootstrap" => bootstrap(journeys, &self.read(options, run)?, run),
+            "bootstrap_report" => {
+                bootstrap_report(journeys, &parse::<ReportBootstrap>(options)?.read()?, run)
+            }
             "drift" => {
                 let other = other
                     .ok_or_else(|| Error::option("other", "drift needs the journeys of the old period"))?;
@@ -171,7 +213,7 @@ impl<'a> Given<'a> {
             "validate" => {
                 let options: ValidateOptions = parse(options)?;
                 let found = validate(journeys, &options, run)?;
-                Ok(vec![("validation", validation_table(&found)), ("calibration", calibration_table(&found))])
+                validation_tables(&found, &options, run)
             }
             "segmented" => {
                 let options: SegmentedOptions = parse(options)?;

@@ -70,12 +70,13 @@ pub use shapley::{CoalitionWorth, DividendOptions, Missing, Shapley, ShapleyMode
 pub use touch::{score, touch_credits};
 pub use trust::{
     BootstrapOptions, CalibrateOptions, ChooseOptions, ChooseRule, CompareOptions, DifferenceMetric,
-    DifferenceOptions, DriftOptions, Interval, LiftMetric, MoneyOptions, MoneyPeriod, SelfControlledOptions,
-    Statistic, Untested, bootstrap, calibrate, choose_half_life, choose_lookback, compare, difference, drift,
-    money, self_controlled,
+    DifferenceOptions, DriftOptions, Interval, LiftMetric, MoneyOptions, MoneyPeriod, ReportBootstrapOptions,
+    SelfControlledOptions, Statistic, Untested, bootstrap, bootstrap_report, calibrate, choose_half_life,
+    choose_lookback, compare, difference, drift, money, self_controlled,
 };
 pub use validate::{
     Folds, Predicts, ValidateOptions, Validation, calibration_table, folds, validate, validation_table,
+    validation_tables,
 };
 
 use serde::{Deserialize, Serialize};

@@ -194,10 +194,7 @@ pub(super) fn distinct(journeys: &Journeys, run: &Run) -> Result<Distinct> {
     }
     let mut order: Vec<u32> = (0..sample.len() as u32).collect();
     let path = |g: &u32| journeys.path(sample[*g as usize] as usize);
-    run.install(|| {
-        use rayon::slice::ParallelSliceMut;
-        order.par_sort_unstable_by(|a, b| path(a).cmp(path(b)));
-    });
+    run.sort_by(&mut order, |a, b| path(a).cmp(path(b)));
     let mut rank = vec![0; sample.len()];
     for (new, old) in order.iter().enumerate() {
         rank[*old as usize] = new as u32;
@@ -262,10 +259,7 @@ impl PathCounts {
             .enumerate()
             .flat_map(|(p, part)| (0..part.ends.len()).map(move |i| (p, i)))
             .collect();
-        run.install(|| {
-            use rayon::slice::ParallelSliceMut;
-            all.par_sort_by(|a, b| path(*a).cmp(path(*b)));
-        });
+        run.sort_by(&mut all, |a, b| path(*a).cmp(path(*b)).then(a.cmp(b)));
         run.check()?;
         let mut out = Self { channels, has_value: parts.iter().any(|p| p.has_value), ..Self::default() };
         let mut places: Vec<Vec<u32>> = parts.iter().map(|p| vec![0; p.ends.len()]).collect();

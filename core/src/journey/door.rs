@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Chain, Hierarchy, Journeys, Moment, Repeats, Report, TransformOptions};
+use super::{
+    AssistedOptions, Chain, DifferenceOptions, FrictionOptions, FunnelOptions, GraphOptions, Hierarchy,
+    Journeys, LagCurveOptions, Moment, OnlineOfflineOptions, OverlapOptions, PathLengthOptions,
+    PatternOptions, Repeats, SequenceOptions, StepMatrixOptions, TimeToConvertOptions, TransformOptions,
+};
 use crate::column::{Columns, NULL, Tables};
 use crate::options::{none, parse};
 use crate::run::Run;
@@ -125,20 +129,13 @@ impl Journeys {
     /// # Ok::<(), headwater::Error>(())
     /// ```
     pub fn report(&self, name: &str, options: &str, run: &Run) -> Result<Tables> {
-        if let Some(report) = self.analytics(name, options, run)? {
-            return Ok(report.into_tables());
+        if let Some(report) = JourneyReport::named(name, options)? {
+            return report.of(self, run);
+        }
+        if name == "features" {
+            return Ok(self.features(&parse(options)?, run)?.into_tables());
         }
         let table = match name {
-            "transitions" => {
-                let TransitionOptions { order, repeats } = parse(options)?;
-                let chain = Chain::count(self, order, repeats, run)?;
-                return Ok(vec![("transitions", chain.table(&self.channel_labels()))]);
-            }
-            "paths" => ("paths", self.paths(run)?),
-            "lags" => ("lags", self.lags()?),
-            "lengths" => ("lengths", self.lengths()),
-            "channels" => ("channels", self.channels(run)?),
-            "summary" => ("summary", self.summary()),
             "dropped" => ("dropped", self.dropped().table()),
             "durations" => ("durations", self.durations()?),
             "accounting" => ("accounting", self.accounting()),
@@ -147,29 +144,113 @@ impl Journeys {
         none(options)?;
         Ok(vec![table])
     }
+}
 
-    /// The reports that read journeys.
-    fn analytics(&self, name: &str, options: &str, run: &Run) -> Result<Option<Report>> {
+/// A report of journeys that counts and compares them, with its options. What
+/// lists single journeys or rows ([`Journeys::features`],
+/// [`Journeys::durations`], [`Journeys::dropped`]) is none of these.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub enum JourneyReport {
+    /// [`Journeys::paths`]. The default.
+    #[default]
+    Paths,
+    /// [`Chain::count`].
+    Transitions(TransitionOptions),
+    /// [`Journeys::lags`].
+    Lags,
+    /// [`Journeys::lengths`].
+    Lengths,
+    /// [`Journeys::channels`].
+    Channels,
+    /// [`Journeys::summary`].
+    Summary,
+    /// [`Journeys::funnel`].
+    Funnel(FunnelOptions),
+    /// [`Journeys::step_matrix`].
+    StepMatrix(StepMatrixOptions),
+    /// [`Journeys::graph`].
+    Graph(GraphOptions),
+    /// [`Journeys::graph_difference`], of those that convert and those that do not.
+    GraphDifference(DifferenceOptions),
+    /// [`Journeys::time_to_convert`].
+    TimeToConvert(TimeToConvertOptions),
+    /// [`Journeys::path_length`].
+    PathLength(PathLengthOptions),
+    /// [`Journeys::assisted`].
+    Assisted(AssistedOptions),
+    /// [`Journeys::positions`].
+    Positions,
+    /// [`Journeys::overlap`].
+    Overlap(OverlapOptions),
+    /// [`Journeys::online_offline`].
+    OnlineOffline(OnlineOfflineOptions),
+    /// [`Journeys::friction`].
+    Friction(FrictionOptions),
+    /// [`Journeys::lag_curves`].
+    LagCurves(LagCurveOptions),
+    /// [`Journeys::patterns`].
+    Patterns(PatternOptions),
+    /// [`Journeys::sequences`].
+    Sequences(SequenceOptions),
+}
+
+impl JourneyReport {
+    /// The report of this name, with its options as JSON; `None` where there is none.
+    pub fn named(name: &str, options: &str) -> Result<Option<Self>> {
+        let plain = |report| none(options).map(|()| report);
         Ok(Some(match name {
-            "funnel" => self.funnel(&parse(options)?, run)?,
-            "step_matrix" => self.step_matrix(&parse(options)?, run)?,
-            "graph" => self.graph(&parse(options)?, run)?,
-            "graph_difference" => self.graph_difference(None, &parse(options)?, run)?,
-            "time_to_convert" => self.time_to_convert(&parse(options)?, run)?,
-            "path_length" => self.path_length(&parse(options)?, run)?,
-            "assisted" => self.assisted(&parse(options)?, run)?,
-            "overlap" => self.overlap(&parse(options)?, run)?,
-            "online_offline" => self.online_offline(&parse(options)?, run)?,
-            "friction" => self.friction(&parse(options)?, run)?,
-            "lag_curves" => self.lag_curves(&parse(options)?, run)?,
-            "patterns" => self.patterns(&parse(options)?, run)?,
-            "sequences" => self.sequences(&parse(options)?, run)?,
-            "features" => self.features(&parse(options)?, run)?,
-            "positions" => {
-                none(options)?;
-                self.positions(run)?
-            }
+            "paths" => plain(Self::Paths)?,
+            "transitions" => Self::Transitions(parse(options)?),
+            "lags" => plain(Self::Lags)?,
+            "lengths" => plain(Self::Lengths)?,
+            "channels" => plain(Self::Channels)?,
+            "summary" => plain(Self::Summary)?,
+            "funnel" => Self::Funnel(parse(options)?),
+            "step_matrix" => Self::StepMatrix(parse(options)?),
+            "graph" => Self::Graph(parse(options)?),
+            "graph_difference" => Self::GraphDifference(parse(options)?),
+            "time_to_convert" => Self::TimeToConvert(parse(options)?),
+            "path_length" => Self::PathLength(parse(options)?),
+            "assisted" => Self::Assisted(parse(options)?),
+            "positions" => plain(Self::Positions)?,
+            "overlap" => Self::Overlap(parse(options)?),
+            "online_offline" => Self::OnlineOffline(parse(options)?),
+            "friction" => Self::Friction(parse(options)?),
+            "lag_curves" => Self::LagCurves(parse(options)?),
+            "patterns" => Self::Patterns(parse(options)?),
+            "sequences" => Self::Sequences(parse(options)?),
             _ => return Ok(None),
         }))
+    }
+
+    /// The tables of the report, the one that it is about first.
+    pub fn of(&self, journeys: &Journeys, run: &Run) -> Result<Tables> {
+        let found = match self {
+            Self::Paths => return Ok(vec![("paths", journeys.paths(run)?)]),
+            Self::Transitions(TransitionOptions { order, repeats }) => {
+                let chain = Chain::count(journeys, *order, *repeats, run)?;
+                return Ok(vec![("transitions", chain.table(&journeys.channel_labels()))]);
+            }
+            Self::Lags => return Ok(vec![("lags", journeys.lags()?)]),
+            Self::Lengths => return Ok(vec![("lengths", journeys.lengths())]),
+            Self::Channels => return Ok(vec![("channels", journeys.channels(run)?)]),
+            Self::Summary => return Ok(vec![("summary", journeys.summary())]),
+            Self::Funnel(options) => journeys.funnel(options, run)?,
+            Self::StepMatrix(options) => journeys.step_matrix(options, run)?,
+            Self::Graph(options) => journeys.graph(options, run)?,
+            Self::GraphDifference(options) => journeys.graph_difference(None, options, run)?,
+            Self::TimeToConvert(options) => journeys.time_to_convert(options, run)?,
+            Self::PathLength(options) => journeys.path_length(options, run)?,
+            Self::Assisted(options) => journeys.assisted(options, run)?,
+            Self::Positions => journeys.positions(run)?,
+            Self::Overlap(options) => journeys.overlap(options, run)?,
+            Self::OnlineOffline(options) => journeys.online_offline(options, run)?,
+            Self::Friction(options) => journeys.friction(options, run)?,
+            Self::LagCurves(options) => journeys.lag_curves(options, run)?,
+            Self::Patterns(options) => journeys.patterns(options, run)?,
+            Self::Sequences(options) => journeys.sequences(options, run)?,
+        };
+        Ok(found.into_tables())
     }
 }

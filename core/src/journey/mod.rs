@@ -82,7 +82,7 @@ pub(crate) use chain::highest_order;
 pub use chain::{Chain, Repeats};
 pub use counts::PathCounts;
 pub(crate) use counts::group_sums;
-pub use door::{KindOptions, PeriodOptions, SegmentOptions, TransitionOptions};
+pub use door::{JourneyReport, KindOptions, PeriodOptions, SegmentOptions, TransitionOptions};
 pub use grouping::{
     ChannelGroups, ChannelOptions, ChannelRule, ChannelRules, Classified, ClickSource, Condition, Field,
     Internal, Origin, Precedence, Test, Visit, group_channels,

@@ -385,6 +385,23 @@ impl Journeys {
         }
     }
 
+    /// Stretches of journeys, each all of one customer's, so many times: every
+    /// copy is a customer without a name. No touches are missing that were there.
+    pub(crate) fn copies(&self, stretches: &[(Range<usize>, usize)]) -> Self {
+        let (mut rows, mut customer, mut segment) = (Vec::new(), Vec::new(), Vec::new());
+        let mut code = 0;
+        for (mine, times) in stretches {
+            let known = self.customer.get(mine.start).and_then(|c| self.segment.get(*c as usize));
+            for _ in 0..*times {
+                rows.extend(mine.clone().map(|j| j as u32));
+                customer.extend(mine.clone().map(|_| code));
+                segment.extend(known);
+                code += 1;
+            }
+        }
+        Self { customer, customers: None, segment, gap: self.gap, ..self.subset(&rows) }
+    }
+
     /// These journeys with other conversions and nulls; those that are left
     /// with neither are gone. Value goes with its conversions. What does not
     /// belong to journeys, such as cost, stays behind.

@@ -66,10 +66,7 @@ pub(in crate::attribution) fn collapse(records: &[Sequences], run: &Run) -> Resu
         }
     }
     let mut order: Vec<u32> = (0..first.len() as u32).collect();
-    run.install(|| {
-        use rayon::slice::ParallelSliceMut;
-        order.par_sort_unstable_by(|a, b| at(first[*a as usize]).cmp(at(first[*b as usize])));
-    });
+    run.sort_by(&mut order, |a, b| at(first[*a as usize]).cmp(at(first[*b as usize])));
     run.check()?;
     let mut rank = vec![0; first.len()];
     let mut out = Sequences::default();

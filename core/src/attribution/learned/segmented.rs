@@ -14,16 +14,14 @@
 //!
 //! Segments that differ by no more than chance have k = ∞ and share one model.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 
 use crate::attribution::rules::Scratch;
 use crate::attribution::touch::split;
-use crate::attribution::trust::{Absent, Estimates, Numbers, Spread, redraws};
+use crate::attribution::trust::{Absent, Around, Estimates, Numbers, Spread, beside, check_size, redraws};
 use crate::attribution::validate::folds;
 use crate::attribution::{Fitted, Interval, Model};
-use crate::column::{Columns, Names, Table, Tables, Text, Values};
+use crate::column::{Columns, Table, Tables, Text, Values};
 use crate::journey::{Journeys, UNATTRIBUTED};
 use crate::math::{exact_sum, sum};
 use crate::run::Run;
@@ -177,7 +175,9 @@ fn moments(segments: &[Segment]) -> f64 {
 ///
 /// With [`SegmentedOptions::bootstrap`] customers are drawn again that often,
 /// all of this is done with each sample, the estimate of k too, and each number
-/// is followed by its `_standard_error`, `_low` and `_high`. Errors:
+/// is followed by its `_standard_error`, `_low` and `_high`. The credit of single
+/// customers is that of their journeys as they are, by the models of the samples;
+/// a sample without their segment does not know it. Errors:
 /// [`Error::Option`] for a rule, or for journeys without customers;
 /// [`Error::Row`] for a customer in two segments; [`Error::Column`] where there
 /// are no segments.
@@ -211,15 +211,25 @@ pub fn segmented(
     };
     let mixture = Mixture::fit(&marked, options, run)?;
     let mut tables = mixture.tables();
+    let customers = options.customers.then(|| mixture.by_customer(&marked, run)).transpose()?;
+    let mut credits = Vec::new();
     if spread.replicates > 0 {
+        check_size(2 * customers.as_ref().map_or(0, |found| found.credits.len()), spread.replicates)?;
         let numbers = Numbers::new(tables, ESTIMATES, spread.replicates)?;
         let samples = redraws(&marked, spread.replicates, run, |drawn, run| {
-            Ok(numbers.of(&Mixture::fit(drawn, options, run)?.tables()))
+            let mixture = Mixture::fit(drawn, options, run)?;
+            let credits = match customers {
+                Some(_) => mixture.by_customer(&marked, run)?.credits,
+                None => Vec::new(),
+            };
+            Ok((numbers.of(&mixture.tables()), credits))
         })?;
+        let (samples, by_customer): (Vec<_>, Vec<_>) = samples.into_iter().unzip();
         tables = numbers.with_intervals(&samples, &spread, run)?;
+        credits = by_customer;
     }
-    if options.customers {
-        tables.push(("customers", mixture.by_customer(&marked, run)?));
+    if let Some(found) = customers {
+        tables.push(("customers", mixture.customers(found, &marked, &credits, &spread)));
     }
     Ok(Segmented { shrinkage: mixture.shrinkage, tables })
 }
@@ -348,8 +358,10 @@ impl Mixture {
             .with_optional("effect", shrunk_effect)
     }
 
-    /// Credit of each customer's channels, of the customer's own journeys.
-    fn by_customer(&self, journeys: &Journeys, run: &Run) -> Result<Table> {
+    /// Credit of each customer's channels, of the customer's own journeys, which
+    /// need not be those that the models were fitted to; NaN where the
+    /// customer's segment was not among these.
+    fn by_customer(&self, journeys: &Journeys, run: &Run) -> Result<ByCustomer> {
         let (whole, _) = self.whole.kernels(journeys)?;
         let own: Vec<_> = self
             .segments
@@ -362,7 +374,7 @@ impl Mixture {
         let places: Vec<Option<usize>> = labels.iter().map(|label| at(label)).collect();
         let place = |segment: Option<u32>| match segment {
             Some(code) => places[code as usize],
-            None => self.segments.len().checked_sub(1),
+            None => self.segments.len().checked_sub(1).filter(|last| !places.contains(&Some(*last))),
         };
         let mut scratch = Scratch::new(journeys.channel_count());
         let (mut customer, mut segment, mut channel) = (Vec::new(), Text::new(), Vec::new());
@@ -379,12 +391,15 @@ impl Mixture {
             if journey.path.is_empty() || total == [0.0; 2] {
                 continue;
             }
-            let Some(code) = place(journeys.segment(j)) else { continue };
-            let found = &self.segments[code];
+            let code = place(journeys.segment(j));
+            let (label, weight) = code.map_or(("", f64::NAN), |code| {
+                let found = &self.segments[code];
+                (found.label.as_str(), found.weight)
+            });
             theirs.clear();
             split(&whole, &journey, 1.0, &mut scratch, &mut theirs);
             mine.clear();
-            match &own[code] {
+            match code.and_then(|code| own[code].as_ref()) {
                 Some(kernel) => split(kernel, &journey, 1.0, &mut scratch, &mut mine),
                 None => mine.extend_from_slice(&theirs),
             }
@@ -392,11 +407,11 @@ impl Mixture {
                 (now, first) = (Some(who), channel.len());
             }
             for ((c, a), b) in journey.path.iter().zip(&mine).zip(&theirs) {
-                let share = found.weight * a + (1.0 - found.weight) * b;
+                let share = weight * a + (1.0 - weight) * b;
                 let at = channel[first..].iter().position(|x| x == c).map_or_else(
                     || {
                         customer.push(who);
-                        segment.push(&found.label);
+                        segment.push(label);
                         channel.push(*c);
                         credits.push([0.0; 2]);
                         channel.len() - 1
@@ -406,18 +421,48 @@ impl Mixture {
                 credits[at] = [0, 1].map(|i| credits[at][i] + total[i] * share);
             }
         }
-        let names = match &journeys.customers {
-            Some(labels) => Values::Names(Names { codes: customer, labels: Arc::clone(labels) }),
-            None => Values::I64(customer.into_iter().map(i64::from).collect()),
-        };
+        Ok(ByCustomer { customer, segment, channel, credits })
+    }
+
+    /// Credit of each customer, with intervals where there are samples of it.
+    fn customers(
+        &self,
+        found: ByCustomer,
+        journeys: &Journeys,
+        samples: &[Vec<[f64; 2]>],
+        spread: &Spread,
+    ) -> Table {
+        let ByCustomer { customer, segment, channel, credits } = found;
         let channel: Text = channel.iter().map(|c| self.channels[*c as usize].as_str()).collect();
-        Ok(Table::new()
-            .with("customer", names)
+        let around = |k: usize| -> Vec<Option<Around>> {
+            let of = |(row, credit): (usize, &[f64; 2])| {
+                let draws: Vec<f64> =
+                    samples.iter().map(|sample| sample[row][k]).filter(|x| !x.is_nan()).collect();
+                let known = draws.len() > 1 && (k == 0 || self.has_value);
+                known.then(|| spread.around(credit[k], &draws))
+            };
+            credits.iter().enumerate().map(of).collect()
+        };
+        let with = |table: Table, name: &str, k: usize| {
+            if samples.is_empty() { table } else { beside(table, name, &around(k)) }
+        };
+        let table = Table::new()
+            .with("customer", journeys.customer_column(customer))
             .with("segment", Values::Text(segment))
             .with("channel", Values::Text(channel))
-            .with("conversions", Values::F64(credits.iter().map(|c| c[0]).collect()))
-            .with_optional("value", credits.iter().map(|c| self.has_value.then_some(c[1]))))
+            .with("conversions", Values::F64(credits.iter().map(|c| c[0]).collect()));
+        let table = with(table, "conversions", 0)
+            .with_optional("value", credits.iter().map(|c| self.has_value.then_some(c[1])));
+        with(table, "value", 1)
     }
+}
+
+/// Credit by customer and channel.
+struct ByCustomer {
+    customer: Vec<u32>,
+    segment: Text,
+    channel: Vec<u32>,
+    credits: Vec<[f64; 2]>,
 }
 
 impl Segmented {

@@ -33,12 +33,22 @@ where
         within(table);
         return run.check();
     }
-    run.install(|| table.par_chunks_mut(BLOCK).for_each(within));
+    // One thread is the caller's own, as of `Run::sort_by`.
+    let one = run.thread_count() == 1;
+    if one {
+        table.chunks_mut(BLOCK).for_each(within);
+    } else {
+        run.install(|| table.par_chunks_mut(BLOCK).for_each(within));
+    }
     let mut half = BLOCK;
     while half < table.len() {
         run.check()?;
         for pair in table.chunks_exact_mut(2 * half) {
             let (low, high) = pair.split_at_mut(half);
+            if one {
+                high.iter_mut().zip(low).for_each(|(h, l)| combine(h, *l));
+                continue;
+            }
             run.install(|| {
                 let blocks = high.par_chunks_mut(BLOCK).zip(low.par_chunks(BLOCK));
                 blocks.for_each(|(high, low)| high.iter_mut().zip(low).for_each(|(h, l)| combine(h, *l)));

@@ -34,6 +34,15 @@ impl Spread {
         Ok(())
     }
 
+    /// As [`Spread::check`], of what there is for its intervals alone.
+    pub(super) fn check_drawn(&self) -> Result<()> {
+        self.check()?;
+        if self.replicates == 0 {
+            return Err(Error::option("bootstrap", "an interval needs samples: 1000, for example"));
+        }
+        Ok(())
+    }
+
     /// The interval of an estimate.
     pub(in crate::attribution) fn of(&self, estimate: f64, draws: &[f64]) -> [f64; 2] {
         self.interval.of(estimate, draws, self.confidence)
@@ -271,6 +280,7 @@ impl Layout {
 
 #[cfg(test)]
 mod tests {
+    use super::super::grouped::GroupedDraws;
     use super::*;
     use crate::attribution::{AttributeOptions, Markov, Shapley, attribute};
     use crate::column::{Columns as Frame, Duration};
@@ -344,5 +354,33 @@ mod tests {
                 assert!((draws.total[1][r] - drawn.total_value()).abs() < 1e-9);
             }
         }
+    }
+
+    /// The samples of groups are those of all time, divided.
+    #[test]
+    fn credits_of_groups_add_up_to_those_of_the_same_samples() {
+        let (journeys, run) = (events(), Run::new().seed(5));
+        let models = [Model::Linear, Model::Markov(Markov::default()), Model::Shapley(Shapley::default())];
+        let draws = Draws::new(&journeys, &models, 40, 0, &run).unwrap();
+        let week = |drawn: &Journeys, j: usize| {
+            let day = drawn.end_time(j).unwrap() / crate::column::DAY;
+            Some((day % 4) as usize)
+        };
+        let grouped = GroupedDraws::new(&journeys, &models, 4, week, 40, &run).unwrap();
+        for m in 0..models.len() {
+            for c in 0..=journeys.channel_count() {
+                let rows = [0, 1, 2, 3].map(|g| grouped.row(m, g, c));
+                for k in 0..2 {
+                    for r in 0..40 {
+                        let (sum, all) =
+                            (rows.iter().map(|row| row[k][r]).sum::<f64>(), draws.row(m, c)[k][r]);
+                        assert!((sum - all).abs() < 1e-9 * (1.0 + all), "{m} {c} {k} {r}: {sum} {all}");
+                    }
+                    assert!(rows.iter().filter(|row| row[k].iter().any(|x| *x > 0.0)).count() > 1);
+                }
+            }
+        }
+        let many = GroupedDraws::new(&journeys, &models, 1 << 20, week, 1_000, &run);
+        assert!(matches!(many, Err(Error::Option { .. })));
     }
 }

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::bootstrap::{Draws, Measure, Spread};
 use super::difference::shares;
 use super::interval::{Interval, quantile};
-use crate::attribution::{AttributeOptions, Model, ValidateOptions, attribute, validate, validation_table};
+use super::numbers::{Absent, Numbers, Told};
+use crate::attribution::{AttributeOptions, Model, ValidateOptions, attribute, validate, validation_tables};
 use crate::column::{Columns, Intake, OnInvalid, Sign, Table, Tables, Text, Values};
 use crate::journey::Journeys;
 use crate::math::{exact_sum, kendall, spearman};
@@ -20,10 +21,12 @@ use crate::{Error, Result};
 pub struct CompareOptions {
     /// The models, two or more.
     pub models: Vec<Model>,
-    /// How many samples are drawn for the stability of ranks; 0, the default, for none.
+    /// How many samples are drawn for the stability of ranks and for intervals; 0, the default, for none.
     pub bootstrap: usize,
-    /// The share of samples inside an interval of ranks. Default 0.9.
+    /// The share of samples inside an interval. Default 0.9.
     pub confidence: f64,
+    /// How samples become an interval; of ranks it is always `percentile`.
+    pub interval: Interval,
     /// How many parts held-out predictions are made in; 0 for none. Default 5.
     pub folds: usize,
     /// Column of the truth: the channel. Default `"channel"`.
@@ -41,6 +44,7 @@ impl Default for CompareOptions {
             models: Vec::new(),
             bootstrap: 0,
             confidence: 0.9,
+            interval: Interval::default(),
             folds: 5,
             channel: "channel".into(),
             truth: "incremental_conversions".into(),
@@ -58,6 +62,14 @@ impl Default for CompareOptions {
 /// | `predictions` (of models that predict) | a model | model, journeys, conversions, log_loss, null_log_loss (of the conversion rate alone), auc, brier, clipped (see [`validate`]); each journey predicted by a model that was fitted without its customer (its path, where customers are unknown) |
 /// | `errors` (with a truth) | a model and channel | model, channel, share, true_share, error |
 /// | `truth` (with a truth) | a model | model, channels (how many the truth knows), total_variation, mean_absolute_error, worst_error, spearman |
+///
+/// | `differences` (of models that predict, with a bootstrap) | a pair of models | model, other_model, log_loss_difference, auc_difference, brier_difference (see [`validation_tables`](super::super::validation_tables)) |
+///
+/// With a bootstrap each number of `agreement`, `predictions`, `differences`,
+/// `errors` and `truth` that is estimated is followed by its `_standard_error`,
+/// `_low` and `_high`: credits are those of each sample's models, predictions
+/// stand as they are. A distance between models is never below 0, so its
+/// samples lie above it where models agree.
 ///
 /// Shares are of the conversions credited to channels. A channel without a row
 /// in the truth is not known: it is left out of `errors` and `truth`, whose
@@ -77,11 +89,8 @@ pub fn compare(
     if options.folds == 1 || options.folds > 1_000 {
         return Err(Error::option("folds", format!("must be 0 or 2 to 1000, not {}", options.folds)));
     }
-    let spread = Spread {
-        replicates: options.bootstrap,
-        confidence: options.confidence,
-        interval: Interval::default(),
-    };
+    let spread =
+        Spread { replicates: options.bootstrap, confidence: options.confidence, interval: options.interval };
     spread.check()?;
     let credit_options = AttributeOptions { models: options.models.clone(), ..AttributeOptions::default() };
     let found = attribute(journeys, &credit_options, run)?;
@@ -89,18 +98,39 @@ pub fn compare(
     let labels = journeys.channel_labels();
     let credits: Vec<Vec<f64>> =
         names.iter().map(|m| Ok(found.credits(m)?.iter().map(|c| c[0]).collect())).collect::<Result<_>>()?;
-    let mut tables = vec![("agreement", agreement(&names, &credits))];
+    let known = truth.map(|frame| Truth::read(frame, &labels, options, run)).transpose()?;
+    let of_credits = |credits: &[Vec<f64>]| {
+        let mut tables = vec![("agreement", agreement(&names, credits))];
+        tables.extend(known.iter().flat_map(|known| known.errors(&names, credits)));
+        tables
+    };
+    let mut about = of_credits(&credits);
+    let mut between = Vec::new();
     if options.bootstrap > 0 {
         let draws = Draws::new(journeys, &options.models, options.bootstrap, 0, run)?;
-        tables.push(("ranks", ranks(&names, &labels, &credits, &draws, options.confidence)));
+        let drawn = drawn(&draws, names.len(), labels.len());
+        between.push(("ranks", ranks(&names, &labels, &credits, &drawn, options.confidence)));
+        let numbers = Numbers::by_table(about, &TOLD, options.bootstrap)?;
+        let samples: Vec<Vec<f64>> = drawn.iter().map(|credits| numbers.of(&of_credits(credits))).collect();
+        about = numbers.with_intervals(&samples, &spread, run)?;
     }
     if options.folds > 0 {
-        let table = predictions(journeys, &names, options, run)?;
-        if table.rows() > 0 {
-            tables.push(("predictions", table));
-        }
+        between.extend(predictions(journeys, &names, options, run)?);
     }
-    if let Some(frame) = truth {
+    // Agreement first, what there is of a truth last.
+    about.splice(1..1, between);
+    Ok(about)
+}
+
+/// What is known of the truth.
+struct Truth {
+    /// The channels, those of the journeys in their order first, with their codes.
+    channels: Vec<(String, Option<usize>)>,
+    shares: Vec<f64>,
+}
+
+impl Truth {
+    fn read(frame: &Columns, labels: &[String], options: &CompareOptions, run: &Run) -> Result<Self> {
         let mut intake = Intake::new(frame, options.on_invalid, run);
         let channel = intake.names(&options.channel)?;
         let amount = intake.amounts(&options.truth, Sign::NonNegative)?;
@@ -114,15 +144,56 @@ pub fn compare(
             let reason = "names fewer than two channels: shares need two or more to tell anything";
             return Err(Error::column(options.channel.as_str(), reason));
         }
-        // The channels of journeys in their order, then those without a touch.
-        let mut known: Vec<(&str, Option<usize>)> = Vec::with_capacity(wanted.len());
         let touched = labels.iter().enumerate().filter(|(_, l)| wanted.contains_key(*l));
-        known.extend(touched.map(|(c, label)| (label.as_str(), Some(c))));
-        known.extend(wanted.keys().filter(|l| !labels.contains(l)).map(|l| (l.as_str(), None)));
-        let truth: Vec<f64> = known.iter().map(|(label, _)| wanted[*label]).collect();
-        tables.extend(errors(&names, &known, &credits, &shares(&truth)));
+        let mut channels: Vec<(String, Option<usize>)> =
+            touched.map(|(c, label)| (label.clone(), Some(c))).collect();
+        channels.extend(wanted.keys().filter(|l| !labels.contains(l)).map(|l| (l.clone(), None)));
+        let truth: Vec<f64> =
+            channels.iter().map(|(label, _)| wanted.get(label).copied().unwrap_or_default()).collect();
+        Ok(Self { channels, shares: shares(&truth) })
     }
-    Ok(tables)
+
+    fn errors(&self, names: &[String], credits: &[Vec<f64>]) -> [(&'static str, Table); 2] {
+        errors(names, &self.channels, credits, &self.shares)
+    }
+}
+
+/// What is estimated of credits.
+const TOLD: [Told; 3] = [
+    Told {
+        table: "agreement",
+        keys: &["model", "other_model"],
+        estimates: &[
+            ("total_variation", Absent::Unknown),
+            ("kendall", Absent::Unknown),
+            ("spearman", Absent::Unknown),
+        ],
+    },
+    Told {
+        table: "errors",
+        keys: &["model", "channel"],
+        estimates: &[("share", Absent::Unknown), ("error", Absent::Unknown)],
+    },
+    Told {
+        table: "truth",
+        keys: &["model"],
+        estimates: &[
+            ("total_variation", Absent::Unknown),
+            ("mean_absolute_error", Absent::Unknown),
+            ("worst_error", Absent::Unknown),
+            ("spearman", Absent::Unknown),
+        ],
+    },
+];
+
+/// The credits of each sample, by model and channel.
+fn drawn(draws: &Draws, models: usize, channels: usize) -> Vec<Vec<Vec<f64>>> {
+    let measure = |m: usize, c: usize| draws.measure(m, c, Measure::Conversions);
+    let by_channel: Vec<Vec<Vec<f64>>> =
+        (0..models).map(|m| (0..channels).map(|c| measure(m, c)).collect()).collect();
+    let of_sample =
+        |r: usize| by_channel.iter().map(|of| of.iter().map(|draws| draws[r]).collect()).collect();
+    (0..draws.replicates).map(of_sample).collect()
 }
 
 fn agreement(names: &[String], credits: &[Vec<f64>]) -> Table {
@@ -155,17 +226,19 @@ fn from_top(values: &[f64]) -> Vec<f64> {
     crate::math::ranks(&values.iter().map(|v| -v).collect::<Vec<f64>>())
 }
 
-fn ranks(names: &[String], labels: &[String], credits: &[Vec<f64>], draws: &Draws, confidence: f64) -> Table {
+fn ranks(
+    names: &[String],
+    labels: &[String],
+    credits: &[Vec<f64>],
+    drawn: &[Vec<Vec<f64>>],
+    confidence: f64,
+) -> Table {
     let (mut model, mut channel) = (Text::new(), Text::new());
     let (mut rank, mut low, mut high, mut same) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let tail = (1.0 - confidence) / 2.0;
     for (m, name) in names.iter().enumerate() {
         let estimate = from_top(&credits[m]);
-        let drawn: Vec<Vec<f64>> =
-            (0..labels.len()).map(|c| draws.measure(m, c, Measure::Conversions)).collect();
-        let by_sample: Vec<Vec<f64>> = (0..draws.replicates)
-            .map(|r| from_top(&drawn.iter().map(|d| d[r]).collect::<Vec<_>>()))
-            .collect();
+        let by_sample: Vec<Vec<f64>> = drawn.iter().map(|credits| from_top(&credits[m])).collect();
         for (c, label) in labels.iter().enumerate() {
             let mut mine: Vec<f64> = by_sample.iter().map(|r| r[c]).collect();
             let kept = mine.iter().filter(|r| **r == estimate[c]).count();
@@ -187,22 +260,34 @@ fn ranks(names: &[String], labels: &[String], credits: &[Vec<f64>], draws: &Draw
         .with("same_rank", Values::F64(same))
 }
 
-/// The models that predict, each journey by a fit without its customer.
-fn predictions(journeys: &Journeys, names: &[String], options: &CompareOptions, run: &Run) -> Result<Table> {
+/// The models that predict, each journey by a fit without its customer, and
+/// how they differ.
+fn predictions(journeys: &Journeys, names: &[String], options: &CompareOptions, run: &Run) -> Result<Tables> {
     let (names, models): (Vec<&String>, Vec<Model>) =
         names.iter().zip(&options.models).filter(|(_, m)| m.predicts()).map(|(n, m)| (n, m.clone())).unzip();
     if models.is_empty() {
-        return Ok(validation_table(&[]));
+        return Ok(Vec::new());
     }
-    let options = ValidateOptions { models, folds: options.folds, ..ValidateOptions::default() };
+    let CompareOptions { folds, bootstrap, confidence, interval, .. } = *options;
+    let options =
+        ValidateOptions { models, folds, bootstrap, confidence, interval, ..ValidateOptions::default() };
     let mut found = validate(journeys, &options, run)?;
-    found.iter_mut().zip(names).for_each(|(of, name)| of.model.clone_from(name));
-    Ok(validation_table(&found))
+    for (of, name) in found.iter_mut().zip(names) {
+        of.model.clone_from(name);
+        of.samples.iter_mut().for_each(|sample| sample.model.clone_from(name));
+    }
+    let tables = validation_tables(&found, &options, run)?.into_iter();
+    let named = |(name, table)| match name {
+        "validation" => Some(("predictions", table)),
+        "differences" => Some((name, table)),
+        _ => None,
+    };
+    Ok(tables.filter_map(named).collect())
 }
 
 fn errors(
     names: &[String],
-    known: &[(&str, Option<usize>)],
+    known: &[(String, Option<usize>)],
     credits: &[Vec<f64>],
     truth: &[f64],
 ) -> [(&'static str, Table); 2] {

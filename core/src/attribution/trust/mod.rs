@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | how uncertain is a credit? | [`AttributeOptions::bootstrap`](super::AttributeOptions::bootstrap) |
 //! | how uncertain is anything else that a model says? | [`bootstrap`] |
+//! | how uncertain is a report of journeys? | [`bootstrap_report`] |
 //! | do two models, or two periods, differ by more than noise? | [`difference`] |
 //! | what would have been bought anyway? | [`self_controlled`], [`calibrate`] |
 //! | what does a conversion cost? | [`money`] |
@@ -26,6 +27,7 @@ mod lives;
 mod money;
 mod numbers;
 mod refit;
+mod reports;
 mod resample;
 mod statistic;
 
@@ -38,6 +40,8 @@ pub use difference::{DifferenceMetric, DifferenceOptions, difference};
 pub use drift::{DriftOptions, drift};
 pub use interval::Interval;
 pub use money::{MoneyOptions, MoneyPeriod, money};
-pub(super) use numbers::{Absent, Estimates, Numbers, beside};
+pub(super) use numbers::{Absent, Around, Estimates, Numbers, Told, beside, check_size};
 pub(super) use refit::redraws;
+pub use reports::{ReportBootstrapOptions, bootstrap_report};
+pub(super) use resample::{channel_keys, check_mass, path_key, weights};
 pub use statistic::{BootstrapOptions, Statistic, bootstrap};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::bootstrap::{Draws, Spread};
-use super::grouped::by_group;
+use super::grouped::{GroupedDraws, by_group, lost_by_group};
 use super::interval::Interval;
 use crate::attribution::{Fitted, Model, model};
 use crate::column::{Columns, DAY, Intake, OnInvalid, Sign, Table, Text, TimeUnit, Values, civil, written};
@@ -62,8 +62,8 @@ pub struct MoneyOptions {
     /// The stretches of time that have rows of their own. A conversion counts
     /// when it happened, spend when it was spent.
     pub period: MoneyPeriod,
-    /// How many samples are drawn for intervals; 0, the default, for none. Not
-    /// together with periods.
+    /// How many samples are drawn for intervals; 0, the default, for none. With
+    /// periods every model is fitted to each of them.
     pub bootstrap: usize,
     /// The share of samples inside an interval. Default 0.9.
     pub confidence: f64,
@@ -149,9 +149,6 @@ pub fn money(
     if timed && !journeys.has_times() {
         return Err(Error::option("period", "these journeys come from paths, which have no times"));
     }
-    if timed && options.bootstrap > 0 {
-        return Err(Error::option("bootstrap", "there are no intervals by period: leave one of the two out"));
-    }
     let labels = journeys.channel_labels();
     if timed && spend.is_none() {
         return Err(Error::option("period", "needs a frame of spend by day"));
@@ -169,22 +166,17 @@ pub fn money(
         periods.push(0);
     }
     let place = |at: i64| periods.binary_search(&at).ok();
-    let mut lost = vec![[ExactSum::new(), ExactSum::new()]; periods.len()];
-    for j in (0..journeys.len()).filter(|j| journeys.len[*j] == 0) {
-        if let Some(p) = place(end(j)) {
-            lost[p][0].add(journeys.conversions()[j]);
-            lost[p][1].add(journeys.values()[j]);
-        }
-    }
+    let lost = lost_by_group(journeys, periods.len(), &|j| place(end(j)));
     let only_spend: Vec<&String> = {
         let mut extra: Vec<&String> = spent.keys().map(|k| &k.1).filter(|l| !labels.contains(l)).collect();
         extra.sort_unstable();
         extra.dedup();
         extra
     };
-    let draws = match options.bootstrap {
-        0 => None,
-        n => Some(Draws::new(journeys, &options.models, n, 0, run)?),
+    let samples = Samples::new(journeys, options, &periods, run)?;
+    let bounds = |m: usize, p: usize, c: usize, credit: [f64; 2]| {
+        let draws = samples.as_ref()?.row(m, p, c);
+        Some([0, 1].map(|k| spread.of(credit[k], &draws[k])))
     };
 
     let mut lines = Vec::new();
@@ -195,10 +187,6 @@ pub fn money(
             let spend_of = |label: &String| spent.get(&(*period, label.clone())).copied();
             for (c, label) in labels.iter().enumerate() {
                 let [conversions, value] = credits[p][c];
-                let bounds = draws.as_ref().map(|d| {
-                    let [conversion_draws, value_draws] = d.row(m, c);
-                    [spread.of(conversions, conversion_draws), spread.of(value, value_draws)]
-                });
                 lines.push(Line {
                     model: m,
                     period: *period,
@@ -207,7 +195,7 @@ pub fn money(
                     spend: spend_of(label),
                     conversions,
                     value,
-                    bounds,
+                    bounds: bounds(m, p, c, [conversions, value]),
                 });
             }
             for label in only_spend.iter().filter(|l| spend_of(l).is_some()) {
@@ -220,24 +208,53 @@ pub fn money(
                     ..Line::default()
                 });
             }
-            let [conversions, value] = [lost[p][0].value(), lost[p][1].value()];
+            let [conversions, value] = lost[p];
             if conversions > 0.0 || value != 0.0 {
-                let bounds = draws.as_ref().map(|d| {
-                    [spread.of(conversions, &d.unattributed[0]), spread.of(value, &d.unattributed[1])]
-                });
                 lines.push(Line {
                     model: m,
                     period: *period,
                     channel: UNATTRIBUTED.into(),
                     conversions,
                     value,
-                    bounds,
+                    bounds: bounds(m, p, labels.len(), [conversions, value]),
                     ..Line::default()
                 });
             }
         }
     }
     Ok([table(&lines, &names, journeys.has_value, options), summary(&lines, &names, outside)])
+}
+
+/// The credits of samples drawn again: of all time, or by period.
+enum Samples {
+    All(Box<Draws>),
+    ByPeriod(GroupedDraws),
+}
+
+impl Samples {
+    /// `None` where none are wanted.
+    fn new(journeys: &Journeys, options: &MoneyOptions, periods: &[i64], run: &Run) -> Result<Option<Self>> {
+        let MoneyOptions { models, bootstrap, period, .. } = options;
+        Ok(match (*bootstrap, *period) {
+            (0, _) => None,
+            (n, MoneyPeriod::All) => Some(Self::All(Box::new(Draws::new(journeys, models, n, 0, run)?))),
+            (n, _) => {
+                let group = |drawn: &Journeys, j: usize| {
+                    periods.binary_search(&period.start(drawn.end_time(j).unwrap_or(0))).ok()
+                };
+                let draws = GroupedDraws::new(journeys, models, periods.len(), group, n, run)?;
+                Some(Self::ByPeriod(draws))
+            }
+        })
+    }
+
+    /// The replicates of a channel's credit; past the channels, of what has no touch.
+    fn row(&self, model: usize, period: usize, channel: usize) -> [Vec<f64>; 2] {
+        match self {
+            Self::All(draws) => draws.row(model, channel).clone(),
+            Self::ByPeriod(draws) => draws.row(model, period, channel),
+        }
+    }
 }
 
 /// Spend by period and channel.

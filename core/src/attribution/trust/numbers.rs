@@ -18,15 +18,25 @@ pub(in crate::attribution) type Around = [f64; 3];
 pub(in crate::attribution) enum Absent {
     /// It is 0 there.
     Zero,
-    /// 0 where the sample has other rows of the same first name, as there are
-    /// other ways out of a state; else nothing is known.
-    ZeroAmongOthers,
+    /// 0 where the sample knows it of another row that is the same in these
+    /// columns, as there are other ways out of a state; else nothing is known.
+    ZeroAmong(&'static [&'static str]),
     /// Nothing is known.
     Unknown,
 }
 
-/// The columns that are estimates, by name.
+/// The columns that are estimates, by name; a `*` at its end stands for any end.
 pub(in crate::attribution) type Estimates = &'static [(&'static str, Absent)];
+
+/// What is estimated in a table.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::attribution) struct Told {
+    /// The name of the table.
+    pub(in crate::attribution) table: &'static str,
+    /// The columns that name a row.
+    pub(in crate::attribution) keys: &'static [&'static str],
+    pub(in crate::attribution) estimates: Estimates,
+}
 
 /// Numbers that all samples may hold together.
 const MOST: usize = 1 << 27;
@@ -34,7 +44,9 @@ const MOST: usize = 1 << 27;
 /// The tables whose numbers are wanted in every sample.
 pub(in crate::attribution) struct Numbers {
     tables: Tables,
-    estimates: Estimates,
+    /// The columns that name the rows of each table, all that are no plain
+    /// numbers unless they are listed; and its estimates.
+    told: Vec<(Option<&'static [&'static str]>, Estimates)>,
     /// Where each table's row of a key stands.
     rows: Vec<HashMap<Key, usize, FixedState>>,
     size: usize,
@@ -50,40 +62,68 @@ impl Numbers {
         estimates: Estimates,
         replicates: usize,
     ) -> Result<Self> {
-        let rows = tables.iter().map(|(_, t)| keys(t).into_iter().zip(0..).collect()).collect();
-        let of = |table: &Table| table.rows() * estimated(table, estimates).count();
-        let size = tables.iter().map(|(_, t)| of(t)).sum();
-        if size > MOST / replicates.max(1) {
-            return Err(Error::option(
-                "bootstrap",
-                format!("{replicates} samples of {size} numbers are too many to hold: draw fewer"),
-            ));
-        }
-        Ok(Self { tables, estimates, rows, size })
+        let told = vec![(None, estimates); tables.len()];
+        Self::of_told(tables, told, replicates)
+    }
+
+    /// As [`Numbers::new`], of tables that differ in what is estimated; those
+    /// of which nothing is told have no estimates.
+    pub(in crate::attribution) fn by_table(tables: Tables, told: &[Told], replicates: usize) -> Result<Self> {
+        let find = |name: &str| told.iter().find(|of| of.table == name);
+        let told = tables
+            .iter()
+            .map(|(name, _)| find(name).map_or((None, &[] as Estimates), |of| (Some(of.keys), of.estimates)))
+            .collect();
+        Self::of_told(tables, told, replicates)
+    }
+
+    fn of_told(
+        tables: Tables,
+        told: Vec<(Option<&'static [&'static str]>, Estimates)>,
+        replicates: usize,
+    ) -> Result<Self> {
+        let rows =
+            tables.iter().zip(&told).map(|((_, t), (by, _))| keys(t, *by).into_iter().zip(0..).collect());
+        let rows = rows.collect();
+        let of = |(table, estimates): (&Table, Estimates)| table.rows() * estimated(table, estimates).count();
+        let size = tables.iter().zip(&told).map(|((_, t), (_, e))| of((t, *e))).sum();
+        check_size(size, replicates)?;
+        Ok(Self { tables, told, rows, size })
+    }
+
+    /// The numbers of a sample of which nothing is known.
+    pub(super) fn unknown(&self) -> Vec<f64> {
+        vec![f64::NAN; self.size]
     }
 
     /// The numbers of the same tables of a sample, NaN where they are not known.
     pub(in crate::attribution) fn of(&self, sample: &Tables) -> Vec<f64> {
         let mut out = Vec::with_capacity(self.size);
-        for ((name, table), places) in self.tables.iter().zip(&self.rows) {
+        for (((name, table), places), (by, estimates)) in self.tables.iter().zip(&self.rows).zip(&self.told) {
             let Some((_, there)) = sample.iter().find(|(n, _)| n == name) else {
-                out.resize(out.len() + table.rows() * estimated(table, self.estimates).count(), f64::NAN);
+                out.resize(out.len() + table.rows() * estimated(table, estimates).count(), f64::NAN);
                 continue;
             };
             let mut found = vec![None; table.rows()];
-            for (row, key) in keys(there).into_iter().enumerate() {
+            for (row, key) in keys(there, *by).into_iter().enumerate() {
                 if let Some(place) = places.get(&key) {
                     found[*place] = Some(row);
                 }
             }
-            let others: HashSet<String, FixedState> =
-                (0..there.rows()).map(|row| first_name(there, row)).collect();
-            for (column, absent) in estimated(table, self.estimates) {
+            for (column, absent) in estimated(table, estimates) {
                 let numbers = there.optional(&column.name);
+                let others: HashSet<String, FixedState> = match absent {
+                    Absent::ZeroAmong(like) => {
+                        let known =
+                            (0..there.rows()).filter(|row| numbers.get(*row).is_some_and(Option::is_some));
+                        known.map(|row| named(there, like, row)).collect()
+                    }
+                    Absent::Zero | Absent::Unknown => HashSet::default(),
+                };
                 let number = |(row, found): (usize, &Option<usize>)| match (found, absent) {
                     (Some(at), _) => numbers.get(*at).copied().flatten().unwrap_or(f64::NAN),
                     (None, Absent::Zero) => 0.0,
-                    (None, Absent::ZeroAmongOthers) if others.contains(&first_name(table, row)) => 0.0,
+                    (None, Absent::ZeroAmong(like)) if others.contains(&named(table, like, row)) => 0.0,
                     (None, _) => f64::NAN,
                 };
                 out.extend(found.iter().enumerate().map(number));
@@ -102,11 +142,11 @@ impl Numbers {
     ) -> Result<Tables> {
         let mut first = 0;
         let mut out = Vec::with_capacity(self.tables.len());
-        for (name, table) in &self.tables {
+        for ((name, table), (_, estimates)) in self.tables.iter().zip(&self.told) {
             let mut wide = Table::new();
             for column in table.columns() {
                 wide = wide.push(&column.name, column.values.clone(), column.valid.clone());
-                if !estimated(table, self.estimates).any(|(c, _)| c.name == column.name) {
+                if !estimated(table, estimates).any(|(c, _)| c.name == column.name) {
                     continue;
                 }
                 let estimates = table.optional(&column.name);
@@ -125,6 +165,15 @@ impl Numbers {
     }
 }
 
+/// An [`Error::Option`] for more numbers than so many samples can hold.
+pub(in crate::attribution) fn check_size(size: usize, replicates: usize) -> Result<()> {
+    if size <= MOST / replicates.max(1) {
+        return Ok(());
+    }
+    let reason = format!("{replicates} samples of {size} numbers are too many to hold: draw fewer");
+    Err(Error::option("bootstrap", reason))
+}
+
 /// Adds what stands beside the estimates of a column.
 pub(in crate::attribution) fn beside(table: Table, name: &str, around: &[Option<Around>]) -> Table {
     ["standard_error", "low", "high"].into_iter().enumerate().fold(table, |table, (k, part)| {
@@ -133,34 +182,29 @@ pub(in crate::attribution) fn beside(table: Table, name: &str, around: &[Option<
 }
 
 fn estimated(table: &Table, estimates: Estimates) -> impl Iterator<Item = (&Column, Absent)> {
-    table.columns().iter().filter_map(|column| {
-        estimates.iter().find(|(name, _)| *name == column.name).map(|(_, a)| (column, *a))
+    let is = |name: &str, column: &str| match name.strip_suffix('*') {
+        Some(start) => column.starts_with(start),
+        None => name == column,
+    };
+    table.columns().iter().filter_map(move |column| {
+        estimates.iter().find(|(name, _)| is(name, &column.name)).map(|(_, a)| (column, *a))
     })
 }
 
-/// The names and whole numbers of each row; rows alike are counted.
-fn keys(table: &Table) -> Vec<Key> {
+/// What names each row: these columns, or all that are no plain numbers; rows
+/// alike are counted.
+fn keys(table: &Table, by: Option<&[&str]>) -> Vec<Key> {
     let mut times: HashMap<String, usize, FixedState> = HashMap::default();
-    let key = |row: usize| {
-        let mut key = String::new();
-        for column in table.columns() {
-            match &column.values {
-                Values::I64(v) | Values::Time(v) => {
-                    let _ = write!(key, "{};", v[row]);
-                }
-                _ => {
-                    // Lengths keep apart what labels cannot.
-                    if let Some(text) = table.text(&column.name, row) {
-                        let _ = write!(key, "{}:{text}", text.len());
-                    }
-                }
-            }
+    let columns: Vec<&str> = match by {
+        Some(by) => by.to_vec(),
+        None => {
+            let all = table.columns().iter().filter(|c| !matches!(c.values, Values::F64(_)));
+            all.map(|c| c.name.as_str()).collect()
         }
-        key
     };
     (0..table.rows())
         .map(|row| {
-            let key = key(row);
+            let key = named(table, &columns, row);
             let seen = times.entry(key.clone()).or_default();
             *seen += 1;
             (key, *seen)
@@ -168,9 +212,23 @@ fn keys(table: &Table) -> Vec<Key> {
         .collect()
 }
 
-fn first_name(table: &Table, row: usize) -> String {
-    let name = table.columns().first().and_then(|c| table.text(&c.name, row));
-    name.map(std::borrow::Cow::into_owned).unwrap_or_default()
+/// What a row holds in these columns.
+fn named(table: &Table, columns: &[&str], row: usize) -> String {
+    let mut key = String::new();
+    for column in columns.iter().filter_map(|name| table.get(name)) {
+        match &column.values {
+            Values::I64(v) | Values::Time(v) => {
+                let _ = write!(key, "{};", v[row]);
+            }
+            _ => {
+                // Lengths keep apart what labels cannot.
+                if let Some(text) = table.text(&column.name, row) {
+                    let _ = write!(key, "{}:{text}", text.len());
+                }
+            }
+        }
+    }
+    key
 }
 
 #[cfg(test)]
@@ -194,7 +252,7 @@ mod tests {
     #[test]
     fn rows_of_samples_are_found_by_their_names() {
         let whole = table(&[("a", "b", 3.0, 0.6), ("a", "c", 2.0, 0.4), ("b", "c", 1.0, 1.0)]);
-        let estimates = &[("count", Absent::Zero), ("share", Absent::ZeroAmongOthers)];
+        let estimates = &[("count", Absent::Zero), ("share", Absent::ZeroAmong(&["from"]))];
         let numbers = Numbers::new(whole, estimates, 4).unwrap();
         let one = numbers.of(&table(&[("b", "c", 4.0, 1.0), ("a", "c", 5.0, 0.5), ("a", "x", 5.0, 0.5)]));
         assert_eq!(one, [0.0, 5.0, 4.0, 0.0, 0.5, 1.0]);

@@ -153,10 +153,31 @@ pub(super) fn redraw<T: Send>(
     run: &Run,
     take: impl Fn(&Journeys, &Run) -> Result<T> + Sync + Send,
 ) -> Result<Vec<T>> {
+    each(sample, "fit samples", replicates, run, |weights, quiet| take(&sample.replicate(weights), quiet))
+}
+
+/// As [`redraws`], each customer as often as drawn, every time as one of their own.
+pub(super) fn recopies<T: Send>(
+    journeys: &Journeys,
+    replicates: usize,
+    run: &Run,
+    take: impl Fn(&Journeys, &Run) -> Result<T> + Sync + Send,
+) -> Result<Vec<T>> {
+    let sample = Sample::new(journeys, 0, run)?;
+    each(&sample, "read samples", replicates, run, |weights, quiet| take(&sample.copies(weights), quiet))
+}
+
+fn each<T: Send>(
+    sample: &Sample<'_>,
+    stage: &'static str,
+    replicates: usize,
+    run: &Run,
+    take: impl Fn(&[f64], &Run) -> Result<T> + Sync + Send,
+) -> Result<Vec<T>> {
     let quiet = Run::new().threads(1).seed(run.seed_value());
-    run.stage("fit samples", replicates as u64)?;
+    run.stage(stage, replicates as u64)?;
     run.map_items(replicates, |r| {
-        let found = take(&sample.replicate(&sample.weights(run.seed_value(), r)), &quiet)?;
+        let found = take(&sample.weights(run.seed_value(), r), &quiet)?;
         run.advance(1)?;
         Ok(found)
     })

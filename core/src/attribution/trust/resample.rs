@@ -66,19 +66,12 @@ impl<'a> Sample<'a> {
             Cow::Borrowed(journeys)
         } else {
             let held = journeys.collapse(run)?;
-            let names: Vec<u64> = held.channel_labels().iter().map(|l| text_key(l.as_bytes())).collect();
+            let names = channel_keys(&held);
             for j in 0..held.len() {
-                let path = held.path(j).iter().fold(period, |key, c| split_mix(key ^ names[*c as usize]));
+                let path = path_key(held.path(j), &names, period);
                 let journeys = j as u32..j as u32 + 1;
                 for (part, mass) in [(Part::Conversions, held.conversions[j]), (Part::Nulls, held.nulls[j])] {
-                    if mass > MOST {
-                        return Err(Error::option(
-                            "bootstrap",
-                            format!(
-                                "a path that counts for {mass:e} journeys is not drawn again: {MOST:e} at most"
-                            ),
-                        ));
-                    }
+                    check_mass(mass)?;
                     if mass > 0.0 {
                         let key = split_mix(path ^ part as u64);
                         units.push(Unit { key, part, mass, journeys: journeys.clone() });
@@ -133,17 +126,65 @@ impl<'a> Sample<'a> {
         out
     }
 
+    /// The journeys of one replicate, each customer as often as drawn, every
+    /// time as one of their own: for reports that count customers or join their
+    /// journeys.
+    pub(super) fn copies(&self, weights: &[f64]) -> Journeys {
+        if !self.journeys.has_times() {
+            return self.replicate(weights);
+        }
+        let drawn = self.units.iter().zip(weights).filter(|(_, weight)| **weight > 0.0);
+        let mut stretches: Vec<(Range<usize>, usize)> = drawn
+            .map(|(unit, weight)| {
+                (unit.journeys.start as usize..unit.journeys.end as usize, *weight as usize)
+            })
+            .collect();
+        // Touches lie in the order of journeys.
+        stretches.sort_unstable_by_key(|(mine, _)| mine.start);
+        self.journeys.copies(&stretches)
+    }
+
     /// The weights of all units in one replicate.
     pub(super) fn weights(&self, seed: u64, replicate: usize) -> Vec<f64> {
-        let mut poisson = Draw::new(Weigh::Poisson);
-        let first = replicate - replicate % BLOCK;
-        let mut block = [0.0; BLOCK];
-        let unit = |unit: &Unit| {
-            poisson.block(seed, unit, first, &mut block);
-            block[replicate - first]
-        };
-        self.units.iter().map(unit).collect()
+        weights(seed, replicate, self.units.iter().map(|unit| (unit.key, unit.mass)))
     }
+}
+
+/// An error for a path that counts for too many.
+pub(in crate::attribution) fn check_mass(mass: f64) -> Result<()> {
+    if mass <= MOST {
+        return Ok(());
+    }
+    Err(Error::option(
+        "bootstrap",
+        format!("a path that counts for {mass:e} journeys is not drawn again: {MOST:e} at most"),
+    ))
+}
+
+/// The weights in one replicate of what has these keys, each of so many that are alike.
+pub(in crate::attribution) fn weights(
+    seed: u64,
+    replicate: usize,
+    of: impl Iterator<Item = (u64, f64)>,
+) -> Vec<f64> {
+    let mut poisson = Draw::new(Weigh::Poisson);
+    let first = replicate - replicate % BLOCK;
+    let mut block = [0.0; BLOCK];
+    let weight = |(key, mass): (u64, f64)| {
+        poisson.block(seed, key, mass, first, &mut block);
+        block[replicate - first]
+    };
+    of.map(weight).collect()
+}
+
+/// A number for a path that depends on its labels alone.
+pub(in crate::attribution) fn path_key(path: &[u32], names: &[u64], period: u64) -> u64 {
+    path.iter().fold(period, |key, c| split_mix(key ^ names[*c as usize]))
+}
+
+/// A number for each channel that depends on its label alone.
+pub(in crate::attribution) fn channel_keys(journeys: &Journeys) -> Vec<u64> {
+    journeys.channel_labels().iter().map(|l| text_key(l.as_bytes())).collect()
 }
 
 /// How weights are drawn.
@@ -208,7 +249,13 @@ where
                     let acc = &mut acc[(block - here.start) * columns..][..columns];
                     let mut from = 0;
                     for (unit, to) in units.iter().zip(&ends) {
-                        draw.block(run.seed_value(), unit, offset + block * BLOCK, &mut weights);
+                        draw.block(
+                            run.seed_value(),
+                            unit.key,
+                            unit.mass,
+                            offset + block * BLOCK,
+                            &mut weights,
+                        );
                         for (column, entry) in &entries[from..*to] {
                             let sums = &mut acc[*column as usize];
                             for (sum, weight) in sums.iter_mut().zip(&weights) {
@@ -272,10 +319,11 @@ impl Draw {
         Self { weigh, unit, tables: HashMap::new() }
     }
 
-    /// The weights of a unit in the block of replicates that begins at `first`.
-    pub(super) fn block(&mut self, seed: u64, unit: &Unit, first: usize, out: &mut [f64; BLOCK]) {
-        let stream = split_mix(unit.key ^ split_mix(seed ^ 0x626f_6f74));
-        if unit.mass == 1.0 && self.weigh == Weigh::Poisson {
+    /// The weights of a unit of this key and mass in the block of replicates
+    /// that begins at `first`.
+    pub(super) fn block(&mut self, seed: u64, key: u64, mass: f64, first: usize, out: &mut [f64; BLOCK]) {
+        let stream = split_mix(key ^ split_mix(seed ^ 0x626f_6f74));
+        if mass == 1.0 && self.weigh == Weigh::Poisson {
             let mut random = [0_u32; BLOCK];
             for (i, pair) in random.chunks_exact_mut(2).enumerate() {
                 let bits = split_mix(stream.wrapping_add(((first / 2 + i) as u64).wrapping_mul(GOLDEN)));
@@ -296,8 +344,8 @@ impl Draw {
             self.tables.clear();
         }
         let (whole, piece) = match self.weigh {
-            Weigh::Poisson => (unit.mass, None),
-            Weigh::Split(share) => (unit.mass.floor(), Some((unit.mass.fract(), share))),
+            Weigh::Poisson => (mass, None),
+            Weigh::Split(share) => (mass.floor(), Some((mass.fract(), share))),
         };
         let weigh = self.weigh;
         let table = self.tables.entry(whole.to_bits()).or_insert_with(|| match weigh {
@@ -363,9 +411,8 @@ mod tests {
         let (mut sum, mut squares, mut n) = (0.0, 0.0, 0.0);
         let mut block = [0.0; BLOCK];
         for key in 0..400 {
-            let unit = Unit { key: split_mix(key), part: Part::Whole, mass, journeys: 0..1 };
             for first in (0..512).step_by(BLOCK) {
-                poisson.block(7, &unit, first, &mut block);
+                poisson.block(7, split_mix(key), mass, first, &mut block);
                 for w in block {
                     sum += w;
                     squares += w * w;

@@ -82,7 +82,7 @@ impl Statistic {
             Self::RemovalEffects | Self::JointEffects => {
                 &[("removal_effect", UNKNOWN), ("removal_effect_value", UNKNOWN), ("sum_of_effects", UNKNOWN)]
             }
-            Self::Transitions => &[("count", ZERO), ("probability", Absent::ZeroAmongOthers)],
+            Self::Transitions => &[("count", ZERO), ("probability", Absent::ZeroAmong(&["from"]))],
             Self::States => &[
                 ("expected_visits", ZERO),
                 ("probability", ZERO),
@@ -158,10 +158,7 @@ impl BootstrapOptions {
     fn spread(&self) -> Result<Spread> {
         let Self { bootstrap, confidence, interval, .. } = *self;
         let spread = Spread { replicates: bootstrap, confidence, interval };
-        spread.check()?;
-        if bootstrap == 0 {
-            return Err(Error::option("bootstrap", "an interval needs samples: 1000, for example"));
-        }
+        spread.check_drawn()?;
         Ok(spread)
     }
 

@@ -114,11 +114,8 @@ impl Journeys {
             if spells.is_empty() && options.split_by != SplitBy::None {
                 continue;
             }
-            run.install(|| {
-                use rayon::slice::ParallelSliceMut;
-                let key = |s: &Ends| (s.0, s.1.to_bits(), s.2.to_bits());
-                spells.par_sort_unstable_by_key(key);
-            });
+            let key = |s: &Ends| (s.0, s.1.to_bits(), s.2.to_bits());
+            run.sort_by(spells, |a, b| key(a).cmp(&key(b)));
             curves.push(&name, spells, &options.quantiles, z, grid);
         }
         spells.retain(|spells| !spells.is_empty() || options.split_by == SplitBy::None);
