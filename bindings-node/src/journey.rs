@@ -189,8 +189,9 @@ impl JourneyParts {
 
 /// Journeys that grow as events come in parts, such as days. Each part extends
 /// the journeys of its own customers; the result is that of `Journeys.fromEvents`
-/// on all parts end to end, to the last bit and in the same order. Only with
-/// `lookbackByKind` or `onInvalid: "drop"` all customers are built anew. The builder
+/// on all parts end to end, to the last bit and in the same order. All
+/// customers are built anew only when, under `lookbackByKind`, a part brings the first
+/// conversion that has another window. The builder
 /// keeps the columns that its options name, and saves with them.
 #[napi]
 pub struct JourneyBuilder {

@@ -28,13 +28,24 @@ impl Journeys {
         options: &EventOptions,
         run: &Run,
     ) -> Result<Self> {
+        Self::from_some_events(touches, conversions, options, &[], run)
+    }
+
+    /// As [`Journeys::from_events`], where `elsewhere` names kinds of conversions that other customers have.
+    pub(super) fn from_some_events(
+        touches: &Columns,
+        conversions: Option<&Columns>,
+        options: &EventOptions,
+        elsewhere: &[String],
+        run: &Run,
+    ) -> Result<Self> {
         options.check()?;
         let mut out = match (conversions, &options.conversion) {
             (Some(_), Some(flag)) => Err(Error::option(
                 "conversion",
                 format!("conversions came as a frame and as the flag column `{flag}`: give one of the two"),
             )),
-            (conversions, _) if options.is_fine() => detailed(touches, conversions, options, run),
+            (conversions, _) if options.is_fine() => detailed(touches, conversions, options, elsewhere, run),
             (None, Some(flag)) => flagged(touches, flag, options, run),
             (conversions, None) => separate(touches, conversions, options, run),
         }?;
@@ -192,6 +203,7 @@ fn separate(
     let conversions = Conversions { customer: &buyer.codes, time: &sold, value: value.as_deref() };
     let mut out = named(&rows, channel, &conversions, &customer.labels, options, run)?;
     out.dropped = kept.into_dropped();
+    out.ledger.flawed_touches = out.dropped.reasons.len();
     out.dropped.merge(kept_orders.into_dropped());
     Ok(out)
 }
@@ -242,6 +254,7 @@ fn flagged(touches: &Columns, flag: &str, options: &EventOptions, run: &Run) -> 
         named(&rows, channel, &conversions, &customer.labels, options, run)?
     };
     out.dropped = kept.into_dropped();
+    out.ledger.flawed_touches = out.dropped.reasons.len();
     Ok(out)
 }
 
