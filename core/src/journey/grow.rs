@@ -297,6 +297,7 @@ impl JourneyBuilder {
             }
             out.cost = Some(out.ledger.cost.iter().map(ExactSum::value).collect());
         }
+        out.check_sums(o)?;
         Ok((out, order))
     }
 
