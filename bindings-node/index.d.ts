@@ -1252,19 +1252,31 @@ export declare function calibrate(
   options: CalibrateOptions & RunOptions,
 ): Promise<Frame>
 
+/** How `money` and `compare` read lift tests, and what they do with channels without one. */
+export type CalibrationOptions = Omit<CalibrateOptions, 'liftTests' | 'metric' | 'bootstrap' | 'confidence'>
+
 /** Options of `money`. */
 export interface MoneyOptions extends SpendOptions, BootstrapOptions {
   /** What is left of value when the goods are paid for. Default 1. */
   margin?: number
   /** Whether stretches of time have rows of their own; not together with a bootstrap. Default `"all"`. */
   period?: 'all' | 'day' | 'week' | 'month'
+  /**
+   * As in `calibrate`: the rows of each model are followed by those of `calibrated(model)`, with the intervals of
+   * the calibration; not together with a period. Tests of value calibrate value; without one a channel's value for
+   * a conversion stays as the model has it.
+   */
+  liftTests?: FrameInput
+  /** Options of `calibrate` for them. */
+  calibration?: CalibrationOptions
 }
 
 /**
  * Spend beside what it earned: model, (period,) channel, spend, conversions,
  * value, spend_share, credit_share, cpa, roas, (their intervals,) note.
  * `extras.counts` has channels with touches alone, with spend alone, with both,
- * and the rows of spend outside the time of the journeys.
+ * and the rows of spend outside the time of the journeys. What no channel brought, of a calibrated model, is the
+ * row `(baseline)`.
  */
 export declare function money(
   journeys: Journeys,
@@ -1314,6 +1326,10 @@ export interface CompareOptions {
   folds?: number
   /** Rows of the truth with nulls, NaN or negative amounts. Default `"error"`. */
   onInvalid?: OnInvalid
+  /** As in `calibrate`: each model is there as `calibrated(model)` too, but for `predictions`; one model is enough. */
+  liftTests?: FrameInput
+  /** Options of `calibrate` for them. */
+  calibration?: CalibrationOptions
 }
 
 /**

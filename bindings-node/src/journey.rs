@@ -110,18 +110,25 @@ impl Journeys {
         other: Option<&Journeys>,
         frame: Unknown<'e>,
         rules: Unknown<'e>,
+        lift_tests: Unknown<'e>,
     ) -> Result<Unknown<'e>> {
         let journeys = Arc::clone(&self.journeys);
         let other = other.map(|other| Arc::clone(&other.journeys));
         let prepare = |call: &Call<'e>| {
             let (options, frame) = (call.json().to_owned(), call.optional_columns(frame)?);
-            let rules = call.optional_columns(rules)?;
+            let (rules, lift_tests) = (call.optional_columns(rules)?, call.optional_columns(lift_tests)?);
             Ok(move |run: &headwater::Run| -> headwater::Result<Tables> {
                 let frame = frame.map(crate::intake::Input::columns).transpose()?;
                 let rules = rules.map(crate::intake::Input::columns).transpose()?;
+                let lift_tests = lift_tests.map(crate::intake::Input::columns).transpose()?;
                 let other = other.as_deref();
-                let given =
-                    Given { journeys: &journeys, other, frame: frame.as_ref(), rules: rules.as_ref() };
+                let given = Given {
+                    journeys: &journeys,
+                    other,
+                    frame: frame.as_ref(),
+                    lift_tests: lift_tests.as_ref(),
+                    rules: rules.as_ref(),
+                };
                 given.report(&name, &options, run)
             })
         };

@@ -1302,7 +1302,7 @@ fn segments_that_differ_keep_their_own_model() {
     assert!(matches!(segmented(&paths(&TOY), Some(&segments), &options, &run), Err(Error::Option { .. })));
     let rule = SegmentedOptions { model: Model::Linear, ..options.clone() };
     assert!(matches!(segmented(&j, Some(&segments), &rule, &run), Err(Error::Option { .. })));
-    let given = Given { journeys: &j, other: None, frame: Some(&segments), rules: None };
+    let given = Given { journeys: &j, other: None, frame: Some(&segments), lift_tests: None, rules: None };
     let tables = given.report("segmented", r#"{"model": "shao_li"}"#, &run).unwrap();
     assert_eq!(tables.iter().map(|t| t.0).collect::<Vec<_>>(), ["credits", "segments", "effects"]);
     assert!(Given::from(&j).report("segmented", "{}", &run).is_err());

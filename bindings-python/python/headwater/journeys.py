@@ -293,6 +293,7 @@ class Journeys(Analytics):
         *,
         other: Journeys | None = None,
         frame: Any = None,
+        lift_tests: Any = None,
         seed: int = 0,
         threads: int | None = None,
         progress: _call.Progress = None,
@@ -303,7 +304,7 @@ class Journeys(Analytics):
         functions: dict[str, _callback.Rule] = {}
         options = _callback.named(options, functions)
         rules = _callback.weights(functions, self, other, run) if functions else None
-        found = self._native.attribution(name, _call.options(options), run, given, frame, rules)
+        found = self._native.attribution(name, _call.options(options), run, given, frame, rules, lift_tests)
         return {table: self._make(native) for table, native in found}
 
     def paths(self, *, threads: int | None = None, progress: _call.Progress = None) -> Any:

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::bootstrap::{Draws, Measure, Spread};
+use super::calibrate::{CalibrateOptions, lifted};
 use super::difference::shares;
 use super::interval::{Interval, quantile};
 use crate::attribution::{AttributeOptions, Model, ValidateOptions, attribute, validate, validation_table};
-use crate::column::{Columns, Intake, OnInvalid, Sign, Table, Tables, Text, Values};
+use crate::column::{Columns, Intake, OnInvalid, Sign, Table, Tables, Text, Values, check_sum};
 use crate::journey::Journeys;
 use crate::math::{exact_sum, kendall, spearman};
 use crate::run::Run;
@@ -18,7 +19,7 @@ use crate::{Error, Result};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CompareOptions {
-    /// The models, two or more.
+    /// The models, two or more; with lift tests one or more.
     pub models: Vec<Model>,
     /// How many samples are drawn for the stability of ranks; 0, the default, for none.
     pub bootstrap: usize,
@@ -33,6 +34,8 @@ pub struct CompareOptions {
     pub truth: String,
     /// Rows of the truth with nulls, NaN or negative amounts.
     pub on_invalid: OnInvalid,
+    /// As in [`MoneyOptions::calibration`](super::MoneyOptions::calibration).
+    pub calibration: CalibrateOptions,
 }
 
 impl Default for CompareOptions {
@@ -45,6 +48,7 @@ impl Default for CompareOptions {
             channel: "channel".into(),
             truth: "incremental_conversions".into(),
             on_invalid: OnInvalid::default(),
+            calibration: CalibrateOptions::default(),
         }
     }
 }
@@ -64,15 +68,22 @@ impl Default for CompareOptions {
 /// shares are among the channels that are known. Give 0 for one that is known
 /// to bring nothing.
 ///
+/// With `lift_tests` each model is there as `calibrated(model)` too (see [`calibrate`](super::calibrate)),
+/// but for `predictions`. Its ranks are those of joint samples of the tests' errors and the journeys.
+///
 /// Errors: [`Error::Column`] for a truth that knows one channel only, or none.
 pub fn compare(
     journeys: &Journeys,
     truth: Option<&Columns>,
+    lift_tests: Option<&Columns>,
     options: &CompareOptions,
     run: &Run,
 ) -> Result<Tables> {
-    if options.models.len() < 2 {
+    if options.models.len() < 2 && lift_tests.is_none() {
         return Err(Error::option("models", "name two or more to compare"));
+    }
+    if lift_tests.is_none() && options.calibration != CalibrateOptions::default() {
+        return Err(Error::option("calibration", "goes with a frame `lift_tests`"));
     }
     if options.folds == 1 || options.folds > 1_000 {
         return Err(Error::option("folds", format!("must be 0 or 2 to 1000, not {}", options.folds)));
@@ -85,17 +96,30 @@ pub fn compare(
     spread.check()?;
     let credit_options = AttributeOptions { models: options.models.clone(), ..AttributeOptions::default() };
     let found = attribute(journeys, &credit_options, run)?;
-    let names = found.models().to_vec();
+    let mut names = found.models().to_vec();
     let labels = journeys.channel_labels();
-    let credits: Vec<Vec<f64>> =
+    let mut credits: Vec<Vec<f64>> =
         names.iter().map(|m| Ok(found.credits(m)?.iter().map(|c| c[0]).collect())).collect::<Result<_>>()?;
+    let fitted = names.len();
+    let mut calibrated = Vec::new();
+    if let Some(tests) = lift_tests {
+        let how = options.calibration.within(&options.models, options.bootstrap, options.confidence)?;
+        for found in lifted(journeys, tests, &how, run)? {
+            names.push(found.name);
+            credits.push(found.credits[..labels.len()].iter().map(|c| c[0]).collect());
+            calibrated.push(found.samples.into_iter().map(|[conversions, _]| conversions).collect());
+        }
+    }
     let mut tables = vec![("agreement", agreement(&names, &credits))];
     if options.bootstrap > 0 {
         let draws = Draws::new(journeys, &options.models, options.bootstrap, 0, run)?;
-        tables.push(("ranks", ranks(&names, &labels, &credits, &draws, options.confidence)));
+        let of_model =
+            |m: usize| (0..labels.len()).map(|c| draws.measure(m, c, Measure::Conversions)).collect();
+        let samples: Vec<Vec<Vec<f64>>> = (0..fitted).map(of_model).chain(calibrated).collect();
+        tables.push(("ranks", ranks(&names, &labels, &credits, &samples, options.confidence)));
     }
     if options.folds > 0 {
-        let table = predictions(journeys, &names, options, run)?;
+        let table = predictions(journeys, &names[..fitted], options, run)?;
         if table.rows() > 0 {
             tables.push(("predictions", table));
         }
@@ -106,6 +130,7 @@ pub fn compare(
         let amount = intake.amounts(&options.truth, Sign::NonNegative)?;
         let kept = intake.finish()?;
         let (channel, amount) = (kept.names(channel), kept.values(amount));
+        check_sum(&options.truth, amount.iter().copied())?;
         let mut wanted: BTreeMap<String, f64> = BTreeMap::new();
         for (row, amount) in amount.iter().enumerate() {
             *wanted.entry(channel.get(row).unwrap_or_default().into_owned()).or_default() += amount;
@@ -155,17 +180,24 @@ fn from_top(values: &[f64]) -> Vec<f64> {
     crate::math::ranks(&values.iter().map(|v| -v).collect::<Vec<f64>>())
 }
 
-fn ranks(names: &[String], labels: &[String], credits: &[Vec<f64>], draws: &Draws, confidence: f64) -> Table {
+/// The ranks of models, by samples of each channel's credits.
+fn ranks(
+    names: &[String],
+    labels: &[String],
+    credits: &[Vec<f64>],
+    samples: &[Vec<Vec<f64>>],
+    confidence: f64,
+) -> Table {
     let (mut model, mut channel) = (Text::new(), Text::new());
     let (mut rank, mut low, mut high, mut same) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let tail = (1.0 - confidence) / 2.0;
     for (m, name) in names.iter().enumerate() {
         let estimate = from_top(&credits[m]);
-        let drawn: Vec<Vec<f64>> =
-            (0..labels.len()).map(|c| draws.measure(m, c, Measure::Conversions)).collect();
-        let by_sample: Vec<Vec<f64>> = (0..draws.replicates)
-            .map(|r| from_top(&drawn.iter().map(|d| d[r]).collect::<Vec<_>>()))
-            .collect();
+        let drawn = &samples[m][..labels.len()];
+        // A channel that nothing is known of has no samples, and a credit of 0.
+        let of = |r: usize| drawn.iter().map(|d| d.get(r).copied().unwrap_or(0.0)).collect::<Vec<_>>();
+        let by_sample: Vec<Vec<f64>> =
+            (0..drawn.iter().map(Vec::len).max().unwrap_or(0)).map(|r| from_top(&of(r))).collect();
         for (c, label) in labels.iter().enumerate() {
             let mut mine: Vec<f64> = by_sample.iter().map(|r| r[c]).collect();
             let kept = mine.iter().filter(|r| **r == estimate[c]).count();
