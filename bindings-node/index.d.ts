@@ -624,6 +624,11 @@ export interface Journeys {
       missing?: 'error' | 'zero'
     } & RunOptions,
   ): Promise<Journeys>
+  /**
+   * The journeys with what is left of value as the value of their conversions, for every report and model: `rate`
+   * (0.4 for 40 %), or in its place one for kinds of conversions. Leave the `margin` of `money` at 1 then.
+   */
+  withMargin(options: { rate?: number; byKind?: Record<string, number> } & RunOptions): Promise<Journeys>
   /** The journeys of each segment by its label; those without come last, under `(none)`. */
   split(options?: RunOptions): Promise<Record<string, Journeys>>
 }

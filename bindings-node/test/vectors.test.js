@@ -146,6 +146,7 @@ const calls = {
       by_campaign: () => whole.byCampaign(),
       matching: () => whole.matching(options.pattern, options),
       with_lifetime: () => whole.withLifetime(frames.frame, options),
+      with_margin: () => whole.withMargin(options),
       of_customers: () => whole.ofCustomers(frames.frame),
       split: async () => (await whole.withSegments(frames.frame, segments)).split(),
     }
