@@ -1484,9 +1484,17 @@ export declare class ShaoLi extends Learned {
   constructor(options?: {
     /** Whether the pairs of all journeys count, or those of the journey that is credited. Default `"global"`. */
     scope?: 'global' | 'journey'
+    /** How many journeys at the overall rate each channel and each pair starts with; null: chosen. Default 0. */
+    smoothing?: number | null
+    /** What it is chosen from, by the held-out likelihood of rates. Default `[0.1, 1, 10, 100]`. */
+    penalties?: number[]
+    /** Folds of that choice, by customer. Default 5. */
+    folds?: number
   })
   /** The channels: channel, conversions, journeys, rate, contribution. */
   contributions(): Frame
+  /** What was tried where the smoothing was chosen: penalty, held_out_log_likelihood. */
+  penalties(): Frame
 }
 
 /** Bagged logistic regression on channels (Shao & Li 2011), credited by counterfactual difference. */
