@@ -635,6 +635,11 @@ export interface Journeys {
       missing?: 'error' | 'zero'
     } & RunOptions,
   ): Promise<Journeys>
+  /**
+   * The journeys with what is left of value as the value of their conversions, for every report and model: `rate`
+   * (0.4 for 40 %), or in its place one for kinds of conversions. Leave the `margin` of `money` at 1 then.
+   */
+  withMargin(options: { rate?: number; byKind?: Record<string, number> } & RunOptions): Promise<Journeys>
   /** The journeys of each segment by its label; those without come last, under `(none)`. */
   split(options?: RunOptions): Promise<Record<string, Journeys>>
 }
@@ -1291,19 +1296,31 @@ export declare function calibrate(
   options: CalibrateOptions & RunOptions,
 ): Promise<Frame>
 
+/** How `money` and `compare` read lift tests, and what they do with channels without one. */
+export type CalibrationOptions = Omit<CalibrateOptions, 'liftTests' | 'metric' | 'bootstrap' | 'confidence'>
+
 /** Options of `money`. */
 export interface MoneyOptions extends SpendOptions, BootstrapOptions {
   /** What is left of value when the goods are paid for. Default 1. */
   margin?: number
   /** Whether stretches of time have rows of their own; with a bootstrap every model is then fitted to each sample. Default `"all"`. */
   period?: 'all' | 'day' | 'week' | 'month'
+  /**
+   * As in `calibrate`: the rows of each model are followed by those of `calibrated(model)`, with the intervals of
+   * the calibration; not together with a period. Tests of value calibrate value; without one a channel's value for
+   * a conversion stays as the model has it.
+   */
+  liftTests?: FrameInput
+  /** Options of `calibrate` for them. */
+  calibration?: CalibrationOptions
 }
 
 /**
  * Spend beside what it earned: model, (period,) channel, spend, conversions,
  * value, spend_share, credit_share, cpa, roas, (their intervals,) note.
  * `extras.counts` has channels with touches alone, with spend alone, with both,
- * and the rows of spend outside the time of the journeys.
+ * and the rows of spend outside the time of the journeys. What no channel brought, of a calibrated model, is the
+ * row `(baseline)`.
  */
 export declare function money(
   journeys: Journeys,
@@ -1349,6 +1366,10 @@ export interface CompareOptions extends BootstrapOptions {
   folds?: number
   /** Rows of the truth with nulls, NaN or negative amounts. Default `"error"`. */
   onInvalid?: OnInvalid
+  /** As in `calibrate`: each model is there as `calibrated(model)` too, but for `predictions`; one model is enough. */
+  liftTests?: FrameInput
+  /** Options of `calibrate` for them. */
+  calibration?: CalibrationOptions
 }
 
 /**
@@ -1500,9 +1521,17 @@ export declare class ShaoLi extends Learned {
   constructor(options?: {
     /** Whether the pairs of all journeys count, or those of the journey that is credited. Default `"global"`. */
     scope?: 'global' | 'journey'
+    /** How many journeys at the overall rate each channel and each pair starts with; null: chosen. Default 0. */
+    smoothing?: number | null
+    /** What it is chosen from, by the held-out likelihood of rates. Default `[0.1, 1, 10, 100]`. */
+    penalties?: number[]
+    /** Folds of that choice, by customer. Default 5. */
+    folds?: number
   })
   /** The channels: channel, conversions, journeys, rate, contribution. */
   contributions(): Frame
+  /** What was tried where the smoothing was chosen: penalty, held_out_log_likelihood. */
+  penalties(): Frame
 }
 
 /** Bagged logistic regression on channels (Shao & Li 2011), credited by counterfactual difference. */
@@ -3473,8 +3502,9 @@ export declare class Journeys {
 /**
  * Journeys that grow as events come in parts, such as days. Each part extends
  * the journeys of its own customers; the result is that of `Journeys.fromEvents`
- * on all parts end to end, to the last bit and in the same order. Only with
- * `lookbackByKind` or `onInvalid: "drop"` all customers are built anew. The builder
+ * on all parts end to end, to the last bit and in the same order. All
+ * customers are built anew only when, under `lookbackByKind`, a part brings the first
+ * conversion that has another window. The builder
  * keeps the columns that its options name, and saves with them.
  */
 export declare class JourneyBuilder {

@@ -78,15 +78,15 @@ async function weights(rules, journeys, other, { signal, threads, onProgress }) 
 }
 
 /** A report of attribution by name, whose models may be functions. */
-function ask(journeys, name, options, other, frame) {
+function ask(journeys, name, options, other, frame, liftTests) {
   const rules = new Map()
   const { models, model, attribute } = options
   const plain = { ...options }
   if (models !== undefined) plain.models = named(models, rules)
   if (model !== undefined) plain.model = named(model, rules)
   if (attribute !== undefined) plain.attribute = { ...attribute, models: named(attribute.models, rules) }
-  if (rules.size === 0) return journeys.attribution(name, plain, other, frame)
-  const last = (said) => journeys.attribution(name, plain, other, frame, said)
+  if (rules.size === 0) return journeys.attribution(name, plain, other, frame, undefined, liftTests)
+  const last = (said) => journeys.attribution(name, plain, other, frame, said, liftTests)
   return weights(rules, journeys, other, options).then(last)
 }
 

@@ -83,6 +83,9 @@ const methods = {
   async withLifetime(lifetime, options) {
     return (await this.part('with_lifetime', options, lifetime)).at(0)
   },
+  async withMargin(options) {
+    return (await this.part('with_margin', options)).at(0)
+  },
   async split(options) {
     const parts = await this.part('split', options)
     return Object.fromEntries(parts.labels().map((label, i) => [label, parts.at(i)]))

@@ -4,7 +4,7 @@
 /** Models by the name that they have in options: their class, and the reports that it has beside `diagnostics`. */
 const MODELS = {
   path_counterfactual: ['PathCounterfactual', ['rates', 'penalties']],
-  shao_li: ['ShaoLi', ['contributions']],
+  shao_li: ['ShaoLi', ['contributions', 'penalties']],
   logistic: ['Logistic', ['coefficients', 'penalties', 'incremental']],
   time_to_event: ['TimeToEvent', ['effects', 'penalties', 'incremental']],
   additive_hazard: ['AdditiveHazard', ['effects', 'trace', 'penalties', 'incremental']],

@@ -6,9 +6,9 @@ const { ask, weighed } = require('./callback.js')
 const list = (models) => (Array.isArray(models) ? models : models === undefined ? [] : [models])
 
 /** A report that takes models, perhaps with other journeys or a frame under a name of its options. */
-const report = (name, { other, frame, option } = {}) => (journeys, models, given) => {
-  const { [other]: others, [frame]: frames, ...rest } = given ?? {}
-  return ask(journeys, name, { ...rest, ...option?.(given ?? {}), models: list(models) }, others, frames)
+const report = (name, { other, frame, tests, option } = {}) => (journeys, models, given) => {
+  const { [other]: others, [frame]: frames, [tests]: liftTests, ...rest } = given ?? {}
+  return ask(journeys, name, { ...rest, ...option?.(given ?? {}), models: list(models) }, others, frames, liftTests)
 }
 
 const plain = (name) => (journeys, options) => journeys.attribution(name, { ...options })
@@ -31,6 +31,10 @@ const bootstrap = (journeys, model, statistic, options) =>
 const controlled = ({ selfControlled }) => ({
   selfControlled: selfControlled === true ? {} : selfControlled || undefined,
 })
+
+/** How lift tests calibrate the models of a table. */
+const calibration = ({ calibration }) =>
+  calibration === undefined ? {} : { calibration: { ...calibration, ...controlled(calibration ?? {}) } }
 
 /** The column of spend is `amount`, since `spend` is the frame. */
 const spendColumn = ({ amount }) => ({ amount: undefined, spend: amount })
@@ -70,11 +74,16 @@ module.exports = {
   chooseLookback: plain('choose_lookback'),
   compare: report('compare', {
     frame: 'truth',
-    option: ({ trueCredit }) => ({ trueCredit: undefined, truth: trueCredit }),
+    tests: 'liftTests',
+    option: (given) => ({ trueCredit: undefined, truth: given.trueCredit, ...calibration(given) }),
   }),
   creditsByWeights,
   difference: report('difference', { other: 'other', frame: 'spend', option: spendColumn }),
   drift,
-  money: report('money', { frame: 'spend', option: spendColumn }),
+  money: report('money', {
+    frame: 'spend',
+    tests: 'liftTests',
+    option: (given) => ({ ...spendColumn(given), ...calibration(given) }),
+  }),
   selfControlled: plain('self_controlled'),
 }

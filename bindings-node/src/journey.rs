@@ -110,18 +110,25 @@ impl Journeys {
         other: Option<&Journeys>,
         frame: Unknown<'e>,
         rules: Unknown<'e>,
+        lift_tests: Unknown<'e>,
     ) -> Result<Unknown<'e>> {
         let journeys = Arc::clone(&self.journeys);
         let other = other.map(|other| Arc::clone(&other.journeys));
         let prepare = |call: &Call<'e>| {
             let (options, frame) = (call.json().to_owned(), call.optional_columns(frame)?);
-            let rules = call.optional_columns(rules)?;
+            let (rules, lift_tests) = (call.optional_columns(rules)?, call.optional_columns(lift_tests)?);
             Ok(move |run: &headwater::Run| -> headwater::Result<Tables> {
                 let frame = frame.map(crate::intake::Input::columns).transpose()?;
                 let rules = rules.map(crate::intake::Input::columns).transpose()?;
+                let lift_tests = lift_tests.map(crate::intake::Input::columns).transpose()?;
                 let other = other.as_deref();
-                let given =
-                    Given { journeys: &journeys, other, frame: frame.as_ref(), rules: rules.as_ref() };
+                let given = Given {
+                    journeys: &journeys,
+                    other,
+                    frame: frame.as_ref(),
+                    lift_tests: lift_tests.as_ref(),
+                    rules: rules.as_ref(),
+                };
                 given.report(&name, &options, run)
             })
         };
@@ -189,8 +196,9 @@ impl JourneyParts {
 
 /// Journeys that grow as events come in parts, such as days. Each part extends
 /// the journeys of its own customers; the result is that of `Journeys.fromEvents`
-/// on all parts end to end, to the last bit and in the same order. Only with
-/// `lookbackByKind` or `onInvalid: "drop"` all customers are built anew. The builder
+/// on all parts end to end, to the last bit and in the same order. All
+/// customers are built anew only when, under `lookbackByKind`, a part brings the first
+/// conversion that has another window. The builder
 /// keeps the columns that its options name, and saves with them.
 #[napi]
 pub struct JourneyBuilder {

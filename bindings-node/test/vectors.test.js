@@ -146,6 +146,7 @@ const calls = {
       by_campaign: () => whole.byCampaign(),
       matching: () => whole.matching(options.pattern, options),
       with_lifetime: () => whole.withLifetime(frames.frame, options),
+      with_margin: () => whole.withMargin(options),
       of_customers: () => whole.ofCustomers(frames.frame),
       split: async () => (await whole.withSegments(frames.frame, segments)).split(),
     }
@@ -166,7 +167,7 @@ const calls = {
       return tables(await hw.attribute(await made(frames, given), models.map((model) => replayed(model, frames.rules)), rest), expected)
     }
     const beside = there ? await made(frames, other, 'other_') : undefined
-    return tables(await (await made(frames, given)).attribution(report, options, beside, frames.frame), expected)
+    return tables(await (await made(frames, given)).attribution(report, options, beside, frames.frame, undefined, frames.lift_tests), expected)
   },
   fit: async ({ frames, options: { journeys: given, model: spec, reports: names = [], score = [], predict } }, expected) => {
     const { model: name, ...parameters } = typeof spec === 'string' ? { model: spec } : spec

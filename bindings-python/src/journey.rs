@@ -65,7 +65,7 @@ impl Journeys {
     }
 
     /// A report of attribution by name, with other journeys or a frame where it takes them.
-    #[pyo3(signature = (name, options, run, other=None, frame=None, rules=None))]
+    #[pyo3(signature = (name, options, run, other=None, frame=None, rules=None, lift_tests=None))]
     #[allow(clippy::too_many_arguments)]
     fn attribution(
         &self,
@@ -76,10 +76,18 @@ impl Journeys {
         other: Option<Bound<'_, Journeys>>,
         frame: Option<&Bound<'_, PyAny>>,
         rules: Option<&Bound<'_, PyAny>>,
+        lift_tests: Option<&Bound<'_, PyAny>>,
     ) -> Outcome<Frames> {
         let (frame, rules) = (frame.map(columns).transpose()?, rules.map(columns).transpose()?);
+        let lift_tests = lift_tests.map(columns).transpose()?;
         let other = other.as_ref().map(|journeys| &journeys.get().0);
-        let given = Given { journeys: &self.0, other, frame: frame.as_ref(), rules: rules.as_ref() };
+        let given = Given {
+            journeys: &self.0,
+            other,
+            frame: frame.as_ref(),
+            lift_tests: lift_tests.as_ref(),
+            rules: rules.as_ref(),
+        };
         run.call(py, |run| frames(given.report(name, options, run)?))
     }
 

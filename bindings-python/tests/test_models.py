@@ -384,3 +384,17 @@ def test_learned_models_are_validated_and_segmented():
     assert columns(hw.AdditiveHazard().fit(mixed()).trace())["step"][0] == 0
     with pytest.raises(hw.OptionError, match="predicts nothing"):
         hw.validate(mixed(), "linear")
+
+
+def test_smoothing_of_shao_and_li_is_given_or_chosen():
+    made = mixed()
+    plain = hw.ShaoLi().fit(made)
+    assert len(plain.tried()) == 0
+    chosen = hw.ShaoLi(smoothing=None, penalties=[0.5, 50.0], folds=3).fit(made)
+    assert len(chosen.tried()) == 2
+    assert hw.ShaoLi.from_bytes(chosen.to_bytes()).smoothing is None
+    even = hw.ShaoLi(smoothing=1e12).fit(made).contributions()["contribution"].to_pylist()
+    (flat,) = {round(x, 6) for x in even}
+    assert flat > 0
+    with pytest.raises(hw.OptionError, match="smoothing"):
+        hw.ShaoLi(smoothing=-1.0).fit(made)

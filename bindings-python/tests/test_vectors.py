@@ -55,7 +55,11 @@ def by_name(call: str, frames: dict[str, Any], options: dict[str, Any]) -> dict[
     there = any(name.startswith("other_") for name in frames)
     other = journeys(frames, options.get("other", {}), "other_") if there else None
     return made._attribution(
-        options["report"], options.get("options", {}), other=other, frame=frames.get("frame")
+        options["report"],
+        options.get("options", {}),
+        other=other,
+        frame=frames.get("frame"),
+        lift_tests=frames.get("lift_tests"),
     )
 
 

@@ -99,7 +99,7 @@ fn a_function_is_the_same_rule_as_data_wherever_models_are_taken() -> Result<()>
         let options = AttributeOptions { models: models.clone(), bootstrap, ..Default::default() };
         let mut out = vec![attribute(&now, &options, &run)?.table(), touch_credits(&now, &rule, &run)?];
         let options = CompareOptions { models: models.clone(), bootstrap, ..Default::default() };
-        out.extend(compare(&now, None, &options, &run)?.into_iter().map(|t| t.1));
+        out.extend(compare(&now, None, None, &options, &run)?.into_iter().map(|t| t.1));
         let options = DifferenceOptions { models: models.clone(), bootstrap, ..Default::default() };
         out.push(difference(&now, None, None, &options, &run)?);
         let one = vec![rule.clone()];
@@ -109,7 +109,7 @@ fn a_function_is_the_same_rule_as_data_wherever_models_are_taken() -> Result<()>
         out.extend(drift(&now, &then, &options, &run)?.into_iter().map(|t| t.1));
         let options = MoneyOptions { models: one, bootstrap, ..Default::default() };
         let spend = Columns::new().with("channel", vec!["search"]).with("spend", vec![100.0]);
-        out.extend(money(&now, Some(&spend), &options, &run)?);
+        out.extend(money(&now, Some(&spend), None, &options, &run)?);
         Ok(out)
     });
     let (data, function) = (data?, function?);

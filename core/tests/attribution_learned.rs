@@ -2,6 +2,7 @@
 //! and brute force.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::type_complexity)]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::sync::Arc;
 
@@ -208,7 +209,7 @@ fn ten_thousand_paths_agree_with_the_reference() {
         assert!(close(fact(&fitted, "fallback"), counts[1].as_f64().unwrap(), 1e-12), "{name}");
     }
     let global = ShaoLi::default().fit(&j, &Run::new()).unwrap();
-    let journey = credits(&j, Model::ShaoLi(ShaoLi { scope: Scope::Journey }));
+    let journey = credits(&j, Model::ShaoLi(ShaoLi { scope: Scope::Journey, ..ShaoLi::default() }));
     for (c, label) in j.channel_labels().iter().enumerate() {
         let exact = reference["shao_li_contribution"][label].as_f64().unwrap();
         assert!(close(global.contributions()[c], exact, 1e-13), "{label}");
@@ -242,6 +243,23 @@ fn the_toy_gives_the_exact_fractions_of_shao_and_li() {
     {
         assert!(close(*found, exact, 1e-15));
     }
+    // Each rate with 30 journeys more at the overall one.
+    let smooth = ShaoLi { smoothing: Some(30.0), ..ShaoLi::default() }.fit(&j, &Run::new()).unwrap();
+    let overall = 30.0 / 180.0;
+    let rate = |y: f64, n: f64| (y + 30.0 * overall) / (n + 30.0);
+    let [a, b, c] = [rate(18.0, 100.0), rate(23.0, 120.0), rate(25.0, 130.0)];
+    let [ab, ac, bc] = [rate(15.0, 80.0), rate(13.0, 50.0), rate(18.0, 70.0)];
+    let wanted = [
+        a + 0.25 * (ab - a - b + ac - a - c),
+        b + 0.25 * (ab - a - b + bc - b - c),
+        c + 0.25 * (ac - a - c + bc - b - c),
+    ];
+    for (found, exact) in smooth.contributions().iter().zip(wanted) {
+        assert!(close(*found, exact, 1e-15), "{found} {exact}");
+    }
+    // Of nothing but the overall rate all have the same.
+    let all = ShaoLi { smoothing: Some(1e15), ..ShaoLi::default() };
+    assert!(credits(&j, Model::ShaoLi(all)).iter().all(|f| close(f[0], 10.0, 1e-9)));
     let found = credits(&j, Model::ShaoLi(ShaoLi::default()));
     for (f, share) in found.iter().zip([46249. / 153894., 49759. / 153894., 28943. / 76947.]) {
         assert!(close(f[0], 30.0 * share, 1e-14), "{found:?}");
@@ -687,7 +705,11 @@ fn learned() -> Vec<Model> {
 }
 
 fn of_paths() -> Vec<Model> {
-    learned().into_iter().take(3).chain([Model::ShaoLi(ShaoLi { scope: Scope::Journey })]).collect()
+    learned()
+        .into_iter()
+        .take(3)
+        .chain([Model::ShaoLi(ShaoLi { scope: Scope::Journey, ..ShaoLi::default() })])
+        .collect()
 }
 
 /// One journey by its labels is predicted as in `validate`; and with time, what
@@ -870,18 +892,46 @@ fn regularised(penalty: Option<f64>) -> Vec<Model> {
         Model::AdditiveHazard(AdditiveHazard {
             effect_prior: penalty,
             decay_prior: penalty,
-            penalties,
+            penalties: penalties.clone(),
             folds,
             baseline_hazard: true,
             horizon,
             ..AdditiveHazard::default()
         }),
+        Model::ShaoLi(ShaoLi { smoothing: penalty, penalties, folds, ..ShaoLi::default() }),
     ]
 }
 
+/// What channels and pairs of channels (a channel with itself: the channel) count for.
+fn by_channels(users: &[User]) -> BTreeMap<[u32; 2], [f64; 2]> {
+    let mut out: BTreeMap<[u32; 2], [f64; 2]> = BTreeMap::new();
+    for (touches, conversion) in users {
+        let set: BTreeSet<u32> = touches.iter().map(|t| t.0).collect();
+        for a in &set {
+            for b in set.range(a..) {
+                let counts = out.entry([*a, *b]).or_default();
+                counts[0] += f64::from(u8::from(conversion.is_some()));
+                counts[1] += 1.0;
+            }
+        }
+    }
+    out
+}
+
 /// The log-likelihood of customers by a fitted model, by its definition.
-fn of_held_out(fitted: &Fitted, users: &[User]) -> f64 {
+fn of_held_out(fitted: &Fitted, train: &[User], users: &[User]) -> f64 {
     match fitted {
+        Fitted::ShaoLi(model) => {
+            let known = by_channels(train);
+            let sold = train.iter().filter(|user| user.1.is_some()).count();
+            let (overall, s) = (sold as f64 / train.len() as f64, model.smoothing());
+            let one = |(key, [y, n]): (&[u32; 2], &[f64; 2])| {
+                let [a, b] = known.get(key).copied().unwrap_or_default();
+                let p = (a + s * overall) / (b + s);
+                y * ln(p) + (n - y) * ln_1p(-p)
+            };
+            by_channels(users).iter().map(one).sum()
+        }
         Fitted::AdditiveHazard(model) => by_journey(users, 40.0, 12.0, model),
         Fitted::TimeToEvent(model) => by_grid(users, 40.0, 12.0, |touches| {
             let mut counts = [0_u32; 3];
@@ -918,9 +968,11 @@ fn a_penalty_is_chosen_by_the_likelihood_of_customers_held_out() {
                 let given = &regularised(Some(*penalty))[at];
                 let trained = Fitted::fit(given, &dealt.train(fold), &run).unwrap();
                 let test = dealt.test(fold);
-                let who = (0..test.len()).map(|i| test.customer(i).unwrap() as usize);
-                let held: Vec<User> = who.map(|i| users[i].clone()).collect();
-                sum += of_held_out(&trained, &held);
+                let who: Vec<usize> = (0..test.len()).map(|i| test.customer(i).unwrap() as usize).collect();
+                let held: Vec<User> = who.iter().map(|i| users[*i].clone()).collect();
+                let rest = (0..users.len()).filter(|i| !who.contains(i));
+                let rest: Vec<User> = rest.map(|i| users[i].clone()).collect();
+                sum += of_held_out(&trained, &rest, &held);
             }
             assert!(close(*score, sum / 300.0, 1e-8), "{} {penalty}: {score} {}", model.name(), sum / 300.0);
         }
@@ -1303,7 +1355,7 @@ fn segments_that_differ_keep_their_own_model() {
     assert!(matches!(segmented(&paths(&TOY), Some(&segments), &options, &run), Err(Error::Option { .. })));
     let rule = SegmentedOptions { model: Model::Linear, ..options.clone() };
     assert!(matches!(segmented(&j, Some(&segments), &rule, &run), Err(Error::Option { .. })));
-    let given = Given { journeys: &j, other: None, frame: Some(&segments), rules: None };
+    let given = Given { journeys: &j, other: None, frame: Some(&segments), lift_tests: None, rules: None };
     let tables = given.report("segmented", r#"{"model": "shao_li"}"#, &run).unwrap();
     assert_eq!(tables.iter().map(|t| t.0).collect::<Vec<_>>(), ["credits", "segments", "effects"]);
     assert!(Given::from(&j).report("segmented", "{}", &run).is_err());

@@ -87,6 +87,54 @@ fn each_removal_gives_its_fractions() {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Two channels that the chain cannot tell apart, and what it would say of them without being told.
+    #[test]
+    fn twins_have_the_same_to_the_last_bit(
+        rows in prop::collection::vec(
+            (prop::collection::vec(0_usize..5, 1..6), 0_u32..9, 0_u32..9, 0_u32..99), 1..12,
+        ),
+        removal in prop::sample::select(vec![Removal::Null, Removal::Reconnect, Removal::Fail]),
+    ) {
+        // x and y, apart in the order of labels.
+        const NAMES: [&str; 5] = ["b", "a", "m", "y", "x"];
+        let swap = |c: usize| match c { 1 => 4, 4 => 1, other => other };
+        let path = |steps: &[usize], twin: bool| {
+            let names = steps.iter().map(|c| NAMES[if twin { swap(*c) } else { *c }]);
+            names.collect::<Vec<_>>().join(" > ")
+        };
+        let both: Vec<(String, f64, f64, f64)> = rows
+            .iter()
+            .flat_map(|(steps, c, n, v)| {
+                let value = if *c > 0 { f64::from(*v) / 7.0 } else { 0.0 };
+                [false, true].map(|twin| (path(steps, twin), f64::from(*c), f64::from(*n), value))
+            })
+            .collect();
+        let j = journeys(&both).unwrap();
+        let labels = j.channel_labels();
+        let place = |name: &str| labels.iter().position(|l| l == name);
+        let (Some(a), Some(x)) = (place("a"), place("x")) else { return Ok(()) };
+        let model = fit(&removed(1, removal), &j);
+        for effects in [model.removal_effects(), model.removal_effects_value()] {
+            prop_assert_eq!(effects[a].to_bits(), effects[x].to_bits());
+        }
+        let options = AttributeOptions { models: vec![Model::Markov(removed(1, removal))], ..Default::default() };
+        let credits = attribute(&j, &options, &Run::new()).unwrap();
+        let credits = credits.credits("markov").unwrap();
+        prop_assert_eq!(credits[a].map(f64::to_bits), credits[x].map(f64::to_bits));
+        // Joint removal of one channel alone is a solve of its own, which no mean has touched.
+        let sets = vec![vec!["a".to_owned()], vec!["x".to_owned()]];
+        let joint = JointOptions { sets, ..JointOptions::default() };
+        let alone = model.joint_effects(&joint, &Run::new()).unwrap();
+        for k in 0..2 {
+            let found = alone.f64s("removal_effect").unwrap()[k];
+            prop_assert!((found - model.removal_effects()[a]).abs() < 1e-10);
+        }
+    }
+}
+
 #[test]
 fn negative_effects_are_clamped_or_kept_and_credits_add_up() {
     let j = journeys(&TOY).unwrap();

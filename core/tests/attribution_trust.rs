@@ -827,7 +827,7 @@ fn money_adds_up_and_says_what_stands_out() {
         .with("date", vec!["2024-01-01", "2024-02-01", "2024-01-01", "2024-01-01"])
         .with("spend", vec![20.0, 10.0, 10.0, 40.0]);
     let given = MoneyOptions { models: vec![Model::Last], margin: 0.5, ..MoneyOptions::default() };
-    let [table, counts] = money(&j, Some(&spend), &given, &Run::new()).unwrap();
+    let [table, counts] = money(&j, Some(&spend), None, &given, &Run::new()).unwrap();
     let names: Vec<_> = (0..table.rows()).map(|r| table.text("channel", r).unwrap().into_owned()).collect();
     assert_eq!(names, ["A", "B", "C", "radio", "(unattributed)"]);
     assert_eq!(floats(&table, "conversions"), [0.0, 8.0, 1.0, 0.0, 1.0]);
@@ -844,10 +844,10 @@ fn money_adds_up_and_says_what_stands_out() {
     assert!(note("radio").starts_with("spend, but no touch"));
     assert_eq!(counts.i64s("rows"), Some(&[2, 1, 1, 1, 0][..]));
     let bounded = MoneyOptions { bootstrap: 200, ..given.clone() };
-    let [table, _] = money(&j, Some(&spend), &bounded, &Run::new()).unwrap();
+    let [table, _] = money(&j, Some(&spend), None, &bounded, &Run::new()).unwrap();
     assert!(cell(&table, &[("channel", "B")], "cpa_low") < 1.25);
     assert!(cell(&table, &[("channel", "B")], "roas_high") > 4.5);
-    assert!(money(&j, None, &given, &Run::new()).is_err());
+    assert!(money(&j, None, None, &given, &Run::new()).is_err());
 
     // By month the parts add up to the whole.
     let j = world(400, 90.0, 0.2, 2.0, 5).journeys(&EventOptions::default());
@@ -859,8 +859,8 @@ fn money_adds_up_and_says_what_stands_out() {
     for models in [vec![Model::Linear], vec![Model::Markov(Markov::default())]] {
         let whole = MoneyOptions { models, ..MoneyOptions::default() };
         let monthly = MoneyOptions { period: MoneyPeriod::Month, ..whole.clone() };
-        let [all, _] = money(&j, Some(&spend), &whole, &Run::new()).unwrap();
-        let [table, _] = money(&j, Some(&spend), &monthly, &Run::new()).unwrap();
+        let [all, _] = money(&j, Some(&spend), None, &whole, &Run::new()).unwrap();
+        let [table, _] = money(&j, Some(&spend), None, &monthly, &Run::new()).unwrap();
         for name in ["a", "b", "(unattributed)", "radio"] {
             for column in ["conversions", "spend", "value"] {
                 let sum: f64 = (0..table.rows())
@@ -919,7 +919,7 @@ fn spend_of_another_time_earns_nothing() {
         .with("spend", vec![1.0, 20.0, 10.0, 5.0, 400.0]);
     let given = MoneyOptions { models: vec![Model::Linear], ..MoneyOptions::default() };
     let told = |j: &Journeys| {
-        let [table, counts] = money(j, Some(&spend), &given, &Run::new()).unwrap();
+        let [table, counts] = money(j, Some(&spend), None, &given, &Run::new()).unwrap();
         let of = |c: &str| cell(&table, &[("channel", "a")], c);
         assert!((of("cpa") - of("spend") / of("conversions")).abs() < 1e-12);
         let key = [("kind", "spend outside the journeys' time")];
@@ -931,12 +931,174 @@ fn spend_of_another_time_earns_nothing() {
     assert_eq!(told(&february), (15.0, 3, 421.0));
     assert_eq!(told(&february.between(32 * DAY, 900 * DAY).unwrap()), (5.0, 4, 431.0));
     assert_eq!(told(&j.between(-9 * DAY, 50 * DAY).unwrap()), (30.0, 3, 406.0));
-    let none = money(&j.between(40 * DAY, 50 * DAY).unwrap(), Some(&spend), &given, &Run::new());
+    let none = money(&j.between(40 * DAY, 50 * DAY).unwrap(), Some(&spend), None, &given, &Run::new());
     assert!(none.is_err_and(|e| e.to_string().contains("1970-02-10 to 1970-02-20")));
     // Without dates nothing is known of when.
     let bare = Columns::new().with("channel", vec!["a"]).with("spend", vec![7.0]);
-    let [table, _] = money(&february, Some(&bare), &given, &Run::new()).unwrap();
+    let [table, _] = money(&february, Some(&bare), None, &given, &Run::new()).unwrap();
     assert_eq!(cell(&table, &[("channel", "a")], "spend"), 7.0);
+}
+
+/// The rows of calibrated models are those of `calibrate`, beside spend.
+#[test]
+fn calibrated_credits_stand_beside_spend() {
+    let j = paths(&TOY);
+    let spend = Columns::new().with("channel", vec!["A", "C", "radio"]).with("spend", vec![30.0, 50.0, 40.0]);
+    // Last credits nothing to A, which has a test.
+    let tests = tests_frame(&[("A", 3.0, 0.5), ("C", 8.0, 2.0)]);
+    let run = Run::new().seed(4);
+    for (bootstrap, untested) in [(0, Untested::Shrink), (60, Untested::Proportional), (0, Untested::None)] {
+        let models = vec![Model::Last, Model::Markov(Markov::default())];
+        let calibration = CalibrateOptions { untested, ..CalibrateOptions::default() };
+        let alone = CalibrateOptions { models: models.clone(), bootstrap, ..calibration.clone() };
+        let known = &calibrate(&j, &tests, &alone, &run).unwrap()[0].1;
+        let given = MoneyOptions { models, margin: 0.5, bootstrap, calibration, ..MoneyOptions::default() };
+        let [plain, _] = {
+            let given = MoneyOptions { calibration: CalibrateOptions::default(), ..given.clone() };
+            money(&j, Some(&spend), None, &given, &run).unwrap()
+        };
+        let [table, counts] = money(&j, Some(&spend), Some(&tests), &given, &run).unwrap();
+        for model in ["last", "markov"] {
+            let (mut conversions, mut value) = (0.0, 0.0);
+            for channel in ["A", "B", "C", "(baseline)"] {
+                let name = format!("calibrated({model})");
+                let key = [("model", name.as_str()), ("channel", channel)];
+                let theirs = [("model", model), ("channel", channel)];
+                let of = |column: &str| cell(&table, &key, column);
+                let wanted = |column: &str| cell(known, &theirs, column);
+                assert_eq!(of("conversions"), wanted("calibrated"), "{model} {channel}");
+                assert_eq!([of("conversions_low"), of("conversions_high")], ["low", "high"].map(wanted));
+                conversions += of("conversions");
+                value += of("value");
+                if channel == "(baseline)" {
+                    continue;
+                }
+                // A channel's value for a conversion is the model's; that of all where it has none.
+                let model = |column: &str| cell(&plain, &theirs, column);
+                let each = match model("conversions") {
+                    0.0 => 0.5 * 2890.0 / 30.0,
+                    n => model("value") / n,
+                };
+                let near = |a: f64, b: f64| (a - b).abs() <= 1e-12 * b.abs();
+                let (found, due) = (of("value"), each * of("conversions"));
+                assert!(near(found, due), "{name} {channel} {found} {due}");
+                if bootstrap == 0 {
+                    assert!(near(of("value_high"), each * of("conversions_high")));
+                }
+                let spent = match channel {
+                    "A" => 30.0,
+                    "C" => 50.0,
+                    _ => continue,
+                };
+                assert_eq!(of("cpa"), spent / of("conversions"));
+                assert_eq!(of("cpa_low"), spent / of("conversions_high"));
+                assert!(
+                    near(of("roas"), of("value") / spent) && near(of("roas_high"), of("value_high") / spent)
+                );
+                assert!(near(of("credit_share"), wanted("share")));
+            }
+            assert!((conversions - 30.0).abs() < 1e-9 && (value - 0.5 * 2890.0).abs() < 1e-9);
+            let kind = format!("calibrated({model})");
+            let found = cell(&counts, &[("model", &kind), ("kind", "(baseline)")], "conversions");
+            assert_eq!(found, cell(known, &[("model", model), ("channel", "(baseline)")], "calibrated"));
+            // The rows of the models are as they were.
+            for channel in ["A", "B", "C", "radio"] {
+                let key = [("model", model), ("channel", channel)];
+                for column in ["spend", "conversions", "value", "cpa", "roas", "credit_share"] {
+                    assert_eq!(cell(&table, &key, column), cell(&plain, &key, column));
+                }
+            }
+        }
+        assert_eq!(table.get("cpa_low").unwrap().valid.as_ref().unwrap()[2], bootstrap > 0);
+        let radio = row(&table, &[("model", "calibrated(last)"), ("channel", "radio")]);
+        assert_eq!(floats(&table, "spend")[radio], 40.0);
+    }
+    // Tests of value calibrate value, and leave conversions to their own.
+    let both = Columns::new()
+        .with("channel", vec!["C", "C"])
+        .with("effect", vec![8.0, 900.0])
+        .with("standard_error", vec![2.0, 100.0])
+        .with("metric", vec!["conversions", "value"]);
+    let given = MoneyOptions { models: vec![Model::Linear], ..MoneyOptions::default() };
+    let [table, _] = money(&j, Some(&spend), Some(&both), &given, &run).unwrap();
+    let alone = |metric| {
+        let given = CalibrateOptions { models: vec![Model::Linear], metric, ..CalibrateOptions::default() };
+        calibrate(&j, &both, &given, &run).unwrap().remove(0).1
+    };
+    for channel in ["A", "B", "C", "(baseline)"] {
+        let key = [("model", "calibrated(linear)"), ("channel", channel)];
+        let theirs = [("model", "linear"), ("channel", channel)];
+        for (metric, name) in [(LiftMetric::Conversions, "conversions"), (LiftMetric::Value, "value")] {
+            let known = alone(metric);
+            assert_eq!(cell(&table, &key, name), cell(&known, &theirs, "calibrated"));
+            assert_eq!(cell(&table, &key, &format!("{name}_low")), cell(&known, &theirs, "low"));
+        }
+    }
+    // Tests of value alone: a channel's conversions go with its value.
+    let of_value = tests_frame(&[("C", 900.0, 100.0)]).with("metric", vec!["value"]);
+    let [table, _] = money(&j, Some(&spend), Some(&of_value), &given, &run).unwrap();
+    let key = [("model", "calibrated(linear)"), ("channel", "C")];
+    let model = [("model", "linear"), ("channel", "C")];
+    let each = |key: &[(&str, &str)]| cell(&table, key, "value") / cell(&table, key, "conversions");
+    assert!((each(&key) / each(&model) - 1.0).abs() < 1e-12);
+    assert_eq!(cell(&table, &key, "value"), cell(&alone(LiftMetric::Value), &model, "calibrated"));
+    // What is the table's own is not given twice, and nothing is ignored.
+    let bad = |calibration: CalibrateOptions| MoneyOptions { calibration, ..given.clone() };
+    for (given, tests) in [
+        (bad(CalibrateOptions { bootstrap: 9, ..Default::default() }), Some(&both)),
+        (bad(CalibrateOptions { confidence: 0.5, ..Default::default() }), Some(&both)),
+        (bad(CalibrateOptions { metric: LiftMetric::Value, ..Default::default() }), Some(&both)),
+        (bad(CalibrateOptions { models: vec![Model::Last], ..Default::default() }), Some(&both)),
+        (bad(CalibrateOptions { untested: Untested::None, ..Default::default() }), None),
+    ] {
+        let found = money(&j, Some(&spend), tests, &given, &run);
+        assert!(matches!(found, Err(Error::Option { option, .. }) if option == "calibration"));
+    }
+    let j = world(300, 60.0, 0.2, 2.0, 5).journeys(&EventOptions::default());
+    let monthly = MoneyOptions { period: MoneyPeriod::Month, ..given.clone() };
+    assert!(money(&j, None, Some(&tests_frame(&[("a", 9.0, 3.0)])), &monthly, &run).is_err());
+    // Customers compared with themselves, joined with tests.
+    let calibration =
+        CalibrateOptions { self_controlled: Some(SelfControlledOptions::default()), ..Default::default() };
+    let tests = tests_frame(&[("a", 90.0, 20.0)]);
+    let [table, _] = money(&j, None, Some(&tests), &bad(calibration.clone()), &run).unwrap();
+    let known = &calibrate(&j, &tests, &calibration, &run).unwrap()[0].1;
+    let key = [("model", "calibrated(self_controlled)"), ("channel", "b")];
+    let b = cell(known, &[("channel", "b")], "calibrated");
+    assert_eq!(cell(&table, &key, "conversions"), b);
+    assert!((cell(&table, &key, "value") / (10.0 * b) - 1.0).abs() < 1e-12);
+}
+
+#[test]
+fn calibrated_models_are_set_side_by_side() {
+    let j = paths(&TOY);
+    let tests = tests_frame(&[("A", 3.0, 0.2), ("B", 4.0, 0.2), ("C", 1.0, 0.2)]);
+    let truth = Columns::new()
+        .with("channel", vec!["A", "B", "C"])
+        .with("incremental_conversions", vec![3.0, 4.0, 1.0]);
+    let calibration = CalibrateOptions { untested: Untested::None, ..CalibrateOptions::default() };
+    let given = CompareOptions {
+        models: vec![Model::Linear],
+        bootstrap: 50,
+        calibration,
+        ..CompareOptions::default()
+    };
+    let tables: BTreeMap<_, _> =
+        compare(&j, Some(&truth), Some(&tests), &given, &Run::new()).unwrap().into_iter().collect();
+    // Linear: A 47, B 59, C 74 of 180; calibrated as the tests say, 3, 4, 1 of 8.
+    let apart = [(47.0, 3.0), (59.0, 4.0), (74.0, 1.0)].map(|(a, b): (f64, f64)| (a / 180.0 - b / 8.0).abs());
+    let key = [("model", "linear"), ("other_model", "calibrated(linear)")];
+    let found = cell(&tables["agreement"], &key, "total_variation");
+    assert!((found - apart.iter().sum::<f64>() / 2.0).abs() < 1e-12);
+    let right = cell(&tables["truth"], &[("model", "calibrated(linear)")], "worst_error");
+    assert!(right < 1e-12 && cell(&tables["truth"], &[("model", "linear")], "worst_error") > 0.2);
+    let rank = |c| cell(&tables["ranks"], &[("model", "calibrated(linear)"), ("channel", c)], "rank");
+    assert_eq!([rank("A"), rank("B"), rank("C")], [2.0, 1.0, 3.0]);
+    let sure = [("model", "calibrated(linear)"), ("channel", "C")];
+    assert!(cell(&tables["ranks"], &sure, "same_rank") > 0.99);
+    assert!(compare(&j, None, None, &given, &Run::new()).is_err());
+    let none = CompareOptions { models: vec![], ..given };
+    assert!(compare(&j, None, Some(&tests), &none, &Run::new()).is_err());
 }
 
 #[test]
@@ -952,7 +1114,7 @@ fn models_are_set_side_by_side() {
         ..CompareOptions::default()
     };
     let tables: BTreeMap<_, _> =
-        compare(&j, Some(&truth), &given, &Run::new()).unwrap().into_iter().collect();
+        compare(&j, Some(&truth), None, &given, &Run::new()).unwrap().into_iter().collect();
     // First 18, 8, 4 and last 0, 5, 25 of 30: half of |18| + |3| + |-21|.
     let key = [("model", "first"), ("other_model", "last")];
     assert!((cell(&tables["agreement"], &key, "total_variation") - 21.0 / 30.0).abs() < 1e-12);
@@ -971,7 +1133,8 @@ fn models_are_set_side_by_side() {
     let some = Columns::new()
         .with("channel", vec!["C", "B", "C"])
         .with("incremental_conversions", vec![10.0, 5.0, 5.0]);
-    let found: BTreeMap<_, _> = compare(&j, Some(&some), &given, &Run::new()).unwrap().into_iter().collect();
+    let found: BTreeMap<_, _> =
+        compare(&j, Some(&some), None, &given, &Run::new()).unwrap().into_iter().collect();
     assert_eq!(found["errors"].rows(), 6);
     let key = [("model", "last"), ("channel", "C")];
     assert_eq!(cell(&found["errors"], &key, "true_share"), 0.75);
@@ -979,7 +1142,7 @@ fn models_are_set_side_by_side() {
     assert_eq!(found["truth"].i64s("channels"), Some(&[2; 3][..]));
     assert_eq!(tables["truth"].i64s("channels"), Some(&[4; 3][..]));
     let one = Columns::new().with("channel", vec!["C"]).with("incremental_conversions", vec![10.0]);
-    assert!(matches!(compare(&j, Some(&one), &given, &Run::new()), Err(Error::Column { .. })));
+    assert!(matches!(compare(&j, Some(&one), None, &given, &Run::new()), Err(Error::Column { .. })));
     assert_eq!(tables["predictions"].rows(), 1);
     assert!(floats(&tables["predictions"], "auc")[0] > 0.0);
     // On many customers the last channel tells of the rate, out of sample.
@@ -988,7 +1151,7 @@ fn models_are_set_side_by_side() {
     let rows: Vec<(&str, f64, f64, f64)> = rows.iter().map(|r| (r.0.as_str(), r.1, r.2, 0.0)).collect();
     let given = CompareOptions { bootstrap: 0, ..given };
     let tables: BTreeMap<_, _> =
-        compare(&paths(&rows), None, &given, &Run::new()).unwrap().into_iter().collect();
+        compare(&paths(&rows), None, None, &given, &Run::new()).unwrap().into_iter().collect();
     let told = &tables["predictions"];
     // good converts 1 of 2, bad 1 of 6; folds are dealt journey by journey.
     let entropy = |p: f64| -(p * p.ln() + (1.0 - p) * (1.0 - p).ln());
@@ -997,7 +1160,9 @@ fn models_are_set_side_by_side() {
     assert!(floats(told, "log_loss")[0] < floats(told, "null_log_loss")[0]);
     let area = (5.0 * (5.0 + 2.5) + 1.0 * 2.5) / 60.0;
     assert!((floats(told, "auc")[0] - area).abs() < 0.05, "{told:?} {area}");
-    assert!(compare(&j, None, &CompareOptions { models: vec![Model::Last], ..given }, &Run::new()).is_err());
+    assert!(
+        compare(&j, None, None, &CompareOptions { models: vec![Model::Last], ..given }, &Run::new()).is_err()
+    );
 }
 
 /// Shares among all channels are those that `attribute` gives, sample by sample.
@@ -1142,7 +1307,7 @@ fn lifetime_value_is_carried_by_conversions() {
     assert!(j.with_lifetime(&one, &zero, &Run::new()).is_ok());
     let twice = Columns::new().with("customer", vec!["p1", "p1"]).with("lifetime_value", vec![5.0, 6.0]);
     assert!(matches!(j.with_lifetime(&twice, &zero, &Run::new()), Err(Error::Row { .. })));
-    let tables = Given { journeys: &j, other: None, frame: Some(&frame), rules: None }
+    let tables = Given { journeys: &j, other: None, frame: Some(&frame), lift_tests: None, rules: None }
         .report("attribute_lifetime", r#"{"attribute": {"models": ["last"]}}"#, &Run::new())
         .unwrap();
     let value: f64 = floats(&tables[0].1, "value").iter().sum();
@@ -1193,7 +1358,7 @@ fn samples_and_periods_know_the_weights_of_touches() {
         .with("date", vec!["2024-01-01", "2024-01-01"])
         .with("spend", vec![1.0, 1.0]);
     let options = MoneyOptions { models, period: MoneyPeriod::Month, ..MoneyOptions::default() };
-    let [table, _] = money(&journeys, Some(&spend), &options, &Run::new()).unwrap();
+    let [table, _] = money(&journeys, Some(&spend), None, &options, &Run::new()).unwrap();
     let seen = (0..table.rows()).filter(|row| table.text("channel", *row).as_deref() == Some("seen"));
     let credited: Vec<f64> = seen.map(|row| table.f64s("conversions").unwrap()[row]).collect();
     assert!(!credited.is_empty() && credited.iter().all(|c| *c == 0.0), "{credited:?}");

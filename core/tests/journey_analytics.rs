@@ -256,7 +256,7 @@ fn the_difference_of_two_graphs_is_tested_by_journeys() {
     // 30 of 100 against 15 of 100 go from a to b: pooled z = 0.15 / sqrt(0.225 · 0.775 · 0.02).
     let a = from_rows(&[(vec![0, 1], 0.0, 30.0), (vec![0, 2], 0.0, 70.0)], &LABELS);
     let b = from_rows(&[(vec![0, 1], 0.0, 15.0), (vec![0, 3], 0.0, 85.0)], &LABELS);
-    let given = Given { journeys: &a, other: Some(&b), frame: None, rules: None };
+    let given = Given { journeys: &a, other: Some(&b), frame: None, lift_tests: None, rules: None };
     let table = given.report("graph_difference", "{}", &Run::new()).unwrap().remove(0).1;
     let row = (0..table.rows()).find(|r| {
         table.text("from", *r).as_deref() == Some("a") && table.text("to", *r).as_deref() == Some("b")

@@ -3,7 +3,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::float_cmp, clippy::default_trait_access)]
 
 use headwater::attribution::{AttributeOptions, Model, attribute, touch_credits};
-use headwater::column::{Columns, Data, Duration, OnInvalid, TimeUnit};
+use headwater::column::{Columns, Data, Duration, Intake, Kind, OnInvalid, Sign, TimeUnit};
 use headwater::journey::{
     AtConversion, Collapse, Direct, DuplicateOrders, EventOptions, JourneyBuilder, Journeys, Moment, Open,
     SessionTouch, SharedTouch, Ties,
@@ -476,6 +476,31 @@ proptest! {
     }
 }
 
+/// A cell as text.
+fn cell(frame: &Columns, name: &str, row: usize) -> Option<String> {
+    let mut intake = Intake::new(frame, OnInvalid::Drop, RUN.get_or_init(Run::new));
+    match frame.kind(name) {
+        Some(Kind::Float) => Some(intake.amounts(name, Sign::Any).unwrap()[row].to_string()),
+        _ => intake.optional_names(name).unwrap().get(row).map(std::borrow::Cow::into_owned),
+    }
+}
+
+static RUN: std::sync::OnceLock<Run> = std::sync::OnceLock::new();
+
+/// Customers in the order in which they are first seen.
+fn seen((touches, sales): &(Columns, Columns)) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    for frame in [touches, sales] {
+        let names = (0..frame.rows()).filter_map(|row| cell(frame, "customer", row));
+        for name in names.filter(|name| !name.is_empty()) {
+            if !out.contains(&name) {
+                out.push(name);
+            }
+        }
+    }
+    out
+}
+
 /// All that can be seen of journeys, in their order.
 fn shown(j: &Journeys, customers: &dyn Fn(u32) -> String) -> String {
     let names: Vec<String> = (0..j.len()).map(|i| customers(j.customer(i).unwrap())).collect();
@@ -507,8 +532,8 @@ proptest! {
         o in policies(),
         cuts in (0_usize..25, 0_usize..25, 0_usize..9, 0_usize..9),
         plain in prop::bool::weighted(0.2),
-        whole in prop::bool::weighted(0.1),
         costly in any::<bool>(),
+        flaws in prop::option::of(prop::collection::vec(0_u8..40, 32)),
     ) {
         let mut o = o;
         if plain {
@@ -523,9 +548,6 @@ proptest! {
                 time_unit: o.time_unit,
                 ..EventOptions::default()
             };
-        } else if !whole {
-            // Only with this option all customers are built anew each time.
-            o.lookback_by_kind.clear();
         }
         o.cost = costly.then(|| "cost".to_owned());
         // Customers enough that some are in one part only.
@@ -534,31 +556,76 @@ proptest! {
             touches.into_iter().map(|t| Touch { customer: spread(t.customer, t.time), ..t }).collect();
         let sales: Vec<Sale> =
             sales.into_iter().map(|s| Sale { customer: spread(s.customer, s.time), ..s }).collect();
+        // Some rows lack a customer, a channel or a kind, some amounts are negative.
+        let flawed = |frame: Columns, from: usize| {
+            let Some(flaws) = &flaws else { return frame };
+            let rows = frame.rows();
+            let flaw = |row: usize| flaws[(from + row) % flaws.len()];
+            let spoilt = |name: &str, hit: u8| {
+                let text: Vec<Option<String>> = (0..rows)
+                    .map(|row| match (flaw(row) == hit, flaw(row) == hit + 1) {
+                        (true, _) => None,
+                        (_, true) => Some(String::new()),
+                        _ => cell(&frame, name, row),
+                    })
+                    .collect();
+                Data::from(text)
+            };
+            let mut out = frame.clone();
+            for (name, hit) in [("customer", 0), ("channel", 2), ("event", 2)] {
+                if frame.has(name) {
+                    out = out.with(name, spoilt(name, hit));
+                }
+            }
+            for (name, hit) in [("weight", 5), ("cost", 5), ("value", 5)] {
+                if frame.has(name) {
+                    let number = |row: usize| match flaw(row) {
+                        x if x == hit => -1.0,
+                        x if x == hit + 1 => f64::INFINITY,
+                        _ => cell(&frame, name, row).unwrap().parse::<f64>().unwrap(),
+                    };
+                    out = out.with(name, (0..rows).map(number).collect::<Vec<f64>>());
+                }
+            }
+            out
+        };
+        if flaws.is_some() {
+            o.on_invalid = OnInvalid::Drop;
+        }
         let sorted = |a: usize, b: usize, n: usize| (a.min(b).min(n), a.max(b).min(n));
         let (t1, t2) = sorted(cuts.0, cuts.1, touches.len());
         let (s1, s2) = sorted(cuts.2, cuts.3, sales.len());
         let run = Run::new().threads(1);
         let mut builder = JourneyBuilder::new(o.clone());
+        let part = |t: std::ops::Range<usize>, s: std::ops::Range<usize>| {
+            (flawed(touch_frame(&touches[t.clone()]), t.start), flawed(sale_frame(&sales[s.clone()]), s.start + 7))
+        };
         let parts = [(0..t1, 0..s1), (t1..t2, s1..s2), (t2..touches.len(), s2..sales.len())];
         for (t, s) in parts.clone() {
-            builder.extend(&touch_frame(&touches[t]), Some(&sale_frame(&sales[s])), &run).unwrap();
+            let (t, s) = part(t, s);
+            builder.extend(&t, Some(&s), &run).unwrap();
             // From its file it goes on as if nothing had happened.
             let file = model::to_bytes(&builder).unwrap();
             builder = model::from_bytes(&file).unwrap();
             prop_assert_eq!(model::to_bytes(&builder).unwrap(), file);
         }
         prop_assert_eq!((builder.options(), builder.touches()), (&o, touches.len()));
-        let all = Journeys::from_events(&touch_frame(&touches), Some(&sale_frame(&sales)), &o, &run).unwrap();
-        let labels = customers(&touches, &sales);
+        let all = {
+            let (t, s) = part(0..touches.len(), 0..sales.len());
+            Journeys::from_events(&t, Some(&s), &o, &run).unwrap()
+        };
+        let labels = seen(&part(0..touches.len(), 0..sales.len()));
         let name = |code: u32| labels[code as usize].clone();
         prop_assert_eq!(shown(&builder.journeys(), &name), shown(&all, &name));
         // The same from two builders.
         let mut first = JourneyBuilder::new(o.clone());
         let mut rest = JourneyBuilder::new(o);
         let [a, b, c] = parts;
-        first.extend(&touch_frame(&touches[a.0]), Some(&sale_frame(&sales[a.1])), &run).unwrap();
+        let (t, s) = part(a.0, a.1);
+        first.extend(&t, Some(&s), &run).unwrap();
         for (t, s) in [b, c] {
-            rest.extend(&touch_frame(&touches[t]), Some(&sale_frame(&sales[s])), &run).unwrap();
+            let (t, s) = part(t, s);
+            rest.extend(&t, Some(&s), &run).unwrap();
         }
         first.merge(&rest, &run).unwrap();
         prop_assert_eq!(shown(&first.journeys(), &name), shown(&all, &name));

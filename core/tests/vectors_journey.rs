@@ -8,7 +8,7 @@
 //! between the two by their frames. `report` (`{"journeys", "report", "options"}`,
 //! and perhaps a frame `segments`), `attribution` (the same, with `"other"` for the journeys of the frames
 //! `other_touches` and `other_conversions` or `other_paths`, and perhaps a frame
-//! `frame`, and `rules` of what the models `callback` said) and `fit` (`{"journeys", "model", "reports": [...], "score": [{"path",
+//! `frame`, `lift_tests`, and `rules` of what the models `callback` said) and `fit` (`{"journeys", "model", "reports": [...], "score": [{"path",
 //! "times", "end"}], "predict": [...]}`, times in microseconds) reach everything
 //! else by name. `grow` takes the options of `from_events` and the frames
 //! `touches_1`, `conversions_1`, `touches_2`, …, and builds them part by part.
@@ -172,7 +172,8 @@ fn call(name: &str, frames: &Frames, json: &str, run: &Run) -> Result<Vec<(&'sta
             let other = there.then(|| made(frames, "other_", &part(json, "other"), run)).transpose()?;
             let name: String = options::parse(&part(json, "report"))?;
             let (frame, rules) = (frames.get("frame"), frames.get("rules"));
-            let given = Given { journeys: &j, other: other.as_ref(), frame, rules };
+            let lift_tests = frames.get("lift_tests");
+            let given = Given { journeys: &j, other: other.as_ref(), frame, lift_tests, rules };
             given.report(&name, &part(json, "options"), run)
         }
         "part" => {

@@ -22,8 +22,8 @@ class JourneyBuilder:
 
     Each part extends the journeys of its own customers; those of all others stay as they are. The result is
     that of `Journeys.from_events` on all parts end to end, to the last bit and in the same order. With
-    ``order_id`` those who share an order with them are built anew too. Only ``lookback_by_kind`` and
-    ``on_invalid="drop"`` look at all customers at once: with them everything is built anew.
+    ``order_id`` those who share an order with them are built anew too. All are built anew only when, under
+    ``lookback_by_kind``, a part brings the first conversion that has another window.
 
     The builder keeps the columns that its options name. It pickles and saves with them, and goes on after
     that as if nothing had happened.

@@ -45,6 +45,7 @@ class Journeys:
         other: Journeys | None = None,
         frame: object = None,
         rules: object = None,
+        lift_tests: object = None,
     ) -> _Frames: ...
     def part(
         self, name: str, options: str, run: _Run, frame: object = None

@@ -107,20 +107,36 @@ class PathCounterfactual(_Regularised):
         return self._tables("rates")["rates"]
 
 
-class ShaoLi(_Learned):
+class ShaoLi(_Regularised):
     """Conversion rates of channels, corrected for their pairs (Shao & Li 2011, the simple model).
 
     Parameters
     ----------
     scope : {"global", "journey"}, default "global"
         Whether the pairs of all journeys count, or those of the journey that is credited.
+    smoothing : float, optional, default 0.0
+        How many journeys at the overall rate each channel and each pair starts with; None: chosen from
+        ``penalties`` by the held-out likelihood of their rates.
+    penalties : sequence of float, default (0.1, 1, 10, 100)
+    folds : int, default 5
+        Folds of that choice, by customer.
     """
 
     _name = "shao_li"
     _kind = "attribution.ShaoLi"
+    _nullable = ("smoothing",)
 
-    def __init__(self, scope: Literal["global", "journey"] = "global") -> None:
+    def __init__(
+        self,
+        scope: Literal["global", "journey"] = "global",
+        smoothing: float | None = 0.0,
+        penalties: Sequence[float] = (0.1, 1.0, 10.0, 100.0),
+        folds: int = 5,
+    ) -> None:
         self.scope = scope
+        self.smoothing = smoothing
+        self.penalties = _call.listed("penalties", penalties)
+        self.folds = folds
 
     def contributions(self) -> Any:
         """The channels as a frame: channel, conversions, journeys, rate, contribution."""

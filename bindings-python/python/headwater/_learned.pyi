@@ -43,10 +43,19 @@ class PathCounterfactual(_Regularised):
     ) -> None: ...
     def rates(self) -> Any: ...
 
-class ShaoLi(_Learned):
+class ShaoLi(_Regularised):
     scope: Literal["global", "journey"]
+    smoothing: float | None
+    penalties: list[float]
+    folds: int
 
-    def __init__(self, scope: Literal["global", "journey"] = "global") -> None: ...
+    def __init__(
+        self,
+        scope: Literal["global", "journey"] = "global",
+        smoothing: float | None = 0.0,
+        penalties: Sequence[float] = (0.1, 1.0, 10.0, 100.0),
+        folds: int = 5,
+    ) -> None: ...
     def contributions(self) -> Any: ...
 
 class Logistic(_Incremental):

@@ -293,6 +293,7 @@ class Journeys(Analytics):
         *,
         other: Journeys | None = None,
         frame: Any = None,
+        lift_tests: Any = None,
         seed: int = 0,
         threads: int | None = None,
         progress: _call.Progress = None,
@@ -303,7 +304,7 @@ class Journeys(Analytics):
         functions: dict[str, _callback.Rule] = {}
         options = _callback.named(options, functions)
         rules = _callback.weights(functions, self, other, run) if functions else None
-        found = self._native.attribution(name, _call.options(options), run, given, frame, rules)
+        found = self._native.attribution(name, _call.options(options), run, given, frame, rules, lift_tests)
         return {table: self._make(native) for table, native in found}
 
     def paths(self, *, threads: int | None = None, progress: _call.Progress = None) -> Any:
@@ -555,6 +556,33 @@ class Journeys(Analytics):
         frame, _ = _frames.take(lifetime, [customer, value])
         options = {"customer": customer, "value": value, "mode": mode, "missing": missing}
         return self._parts("with_lifetime", options, frame, threads)[""]
+
+    def with_margin(
+        self, rate: float | None = None, *, by_kind: Mapping[str, float] | None = None
+    ) -> Journeys:
+        """The journeys with what is left of value as the value of their conversions.
+
+        Every report and model then sees the margin; leave the ``margin`` of `headwater.money` at 1.
+
+        Parameters
+        ----------
+        rate : float, optional
+            What is left of a unit of value: 0.4 for 40 %.
+        by_kind : dict, optional
+            The same for kinds of conversions, in place of ``rate``.
+
+        Raises
+        ------
+        OptionError
+            Without a value or a rate, and for a kind that does not occur or has none.
+
+        Examples
+        --------
+        >>> hw.attribute(journeys.with_margin(0.4), ["linear", "markov"])
+        >>> journeys.with_margin(0.4, by_kind={"subscription": 0.8})
+        """
+        options = {"rate": rate, "by_kind": None if by_kind is None else dict(by_kind)}
+        return self._parts("with_margin", options)[""]
 
     def split(self) -> dict[str, Journeys]:
         """The journeys of each segment by its label; those without come last, under ``(none)``."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from . import _call, _frames
 from ._callback import Rule, checked
 from .attribution import AttributionModel
+from .errors import OptionError
 
 if TYPE_CHECKING:
     from .journeys import Journeys
@@ -39,12 +40,14 @@ def _ask(
     other: Journeys | None = None,
     frame: Any = None,
     columns: Sequence[str] = (),
+    lift_tests: Any = None,
 ) -> Any:
     """The first frame of a report; those beside it go into ``report``."""
     data = None if frame is None else _frames.take(frame, columns)[0]
-    (_, first), *beside = (
-        _call.journeys(journeys)._attribution(name, options, other=other, frame=data, **run).items()
-    )
+    given = _call.journeys(journeys)
+    (_, first), *beside = given._attribution(
+        name, options, other=other, frame=data, lift_tests=lift_tests, **run
+    ).items()
     if report is not None:
         report.update(beside)
     return first
@@ -54,6 +57,20 @@ def _columns(frame: Any, wanted: Sequence[str], maybe: Sequence[str] = ()) -> li
     """The columns to read, those that may be missing only where they are there."""
     have = frame if isinstance(frame, dict) else getattr(frame, "columns", ())
     return [*wanted, *(name for name in maybe if name in have)]
+
+
+def _tests(lift_tests: Any, calibration: Mapping[str, Any] | None) -> tuple[Any, dict[str, Any] | None]:
+    """Lift tests and how they calibrate, for a table that has rows of its own."""
+    if calibration is not None and not isinstance(calibration, Mapping):
+        raise OptionError(f"option `calibration`: is {calibration!r}; give a dict of options of `calibrate`")
+    how = None if calibration is None else dict(calibration)
+    if how is not None and "self_controlled" in how:
+        how["self_controlled"] = {} if how["self_controlled"] is True else how["self_controlled"] or None
+    if lift_tests is None:
+        return None, how
+    named = [(how or {}).get(name, name) for name in ("channel", "effect", "standard_error", "start", "end")]
+    metric = (how or {}).get("metric_column", "metric")
+    return _frames.take(lift_tests, _columns(lift_tests, named[:3], [*named[3:], metric]))[0], how
 
 
 def difference(
@@ -153,6 +170,8 @@ def calibrate(
     A channel's factor is what a test measured over what the model credits to it
     in the same period. What is left of all conversions is ``(baseline)``.
 
+    `money` and `compare` take ``lift_tests`` too, and set the calibrated models beside the others.
+
     Parameters
     ----------
     journeys : Journeys
@@ -185,6 +204,8 @@ def calibrate(
     frame
         model, channel, uncalibrated, factor, calibrated, standard_error, low, high, share, source, tests.
     """
+    if lift_tests is None:
+        raise OptionError("option `lift_tests`: is None; give a frame with a row a test")
     options = {
         "models": _call.models(models),
         "self_controlled": {} if self_controlled is True else self_controlled or None,
@@ -285,6 +306,8 @@ def money(
     interval: _Interval = "percentile",
     on_invalid: Literal["error", "drop"] = "error",
     time_unit: Literal["s", "ms", "us", "ns"] | None = None,
+    lift_tests: Any = None,
+    calibration: Mapping[str, Any] | None = None,
     report: MutableMapping[str, Any] | None = None,
     seed: int = 0,
     threads: int | None = None,
@@ -310,6 +333,12 @@ def money(
         As in `headwater.attribute`; with a period, every model is fitted to each sample.
     on_invalid, time_unit
         As in `Journeys.from_events`.
+    lift_tests : frame, optional
+        As in `calibrate`: the rows of each model are followed by those of ``calibrated(model)``, with the
+        intervals of the calibration; not together with a period. Tests of value calibrate value; without
+        one a channel's value for a conversion stays as the model has it.
+    calibration : dict, optional
+        Options of `calibrate` for them: ``untested``, ``self_controlled``, names of columns.
     report : dict, optional
         Is given the frame "counts": channels with touches alone, with spend alone, with both; and the rows
         of spend outside the time of the journeys.
@@ -320,8 +349,13 @@ def money(
     -------
     frame
         model, (period,) channel, spend, conversions, value, spend_share, credit_share, cpa, roas,
-        (their intervals,) note.
+        (their intervals,) note. What no channel brought, of a calibrated model, is the row ``(baseline)``.
+
+    Examples
+    --------
+    >>> hw.money(journeys, ["last", "markov"], spend=spend, lift_tests=tests)
     """
+    tests, how = _tests(lift_tests, calibration)
     options = {
         "models": _call.models(models),
         "channel": channel,
@@ -334,10 +368,11 @@ def money(
         "interval": interval,
         "on_invalid": on_invalid,
         "time_unit": time_unit,
+        "calibration": how,
     }
     run = {"seed": seed, "threads": threads, "progress": progress}
     wanted = _columns(spend, [channel, amount], [date]) if period == "all" else [channel, amount, date]
-    return _ask(journeys, "money", options, run, report, frame=spend, columns=wanted)
+    return _ask(journeys, "money", options, run, report, frame=spend, columns=wanted, lift_tests=tests)
 
 
 def choose_lookback(
@@ -431,6 +466,8 @@ def compare(
     interval: _Interval = "percentile",
     folds: int = 5,
     on_invalid: Literal["error", "drop"] = "error",
+    lift_tests: Any = None,
+    calibration: Mapping[str, Any] | None = None,
     seed: int = 0,
     threads: int | None = None,
     progress: _call.Progress = None,
@@ -441,7 +478,7 @@ def compare(
     ----------
     journeys : Journeys
     models : sequence of str or model
-        Two or more.
+        Two or more; with ``lift_tests`` one or more.
     truth : frame, optional
         What channels truly brought: columns ``channel`` and ``true_credit``. Channels without a row are not
         known and left out: shares are compared among the others, two or more.
@@ -453,6 +490,8 @@ def compare(
         As in `headwater.attribute`; of ranks always quantiles.
     folds : int, default 5
         Parts in which models that predict are held to account; 0 for none.
+    lift_tests, calibration
+        As in `money`: each model is there as ``calibrated(model)`` too, but for "predictions".
     on_invalid, seed, threads, progress
         As in `headwater.attribute`.
 
@@ -464,6 +503,7 @@ def compare(
         "errors" and "truth". With a bootstrap each estimate but ranks is followed by its
         ``_standard_error``, ``_low`` and ``_high``.
     """
+    tests, how = _tests(lift_tests, calibration)
     options = {
         "models": _call.models(models),
         "channel": channel,
@@ -473,10 +513,11 @@ def compare(
         "interval": interval,
         "folds": folds,
         "on_invalid": on_invalid,
+        "calibration": how,
     }
     data = None if truth is None else _frames.take(truth, [channel, true_credit])[0]
     return _call.journeys(journeys)._attribution(
-        "compare", options, frame=data, seed=seed, threads=threads, progress=progress
+        "compare", options, frame=data, lift_tests=tests, seed=seed, threads=threads, progress=progress
     )
 
 

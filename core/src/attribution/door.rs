@@ -26,8 +26,10 @@ pub struct Given<'a> {
     pub journeys: &'a Journeys,
     /// Those that they are compared with, such as another period's.
     pub other: Option<&'a Journeys>,
-    /// A frame that goes with them, such as lift tests or spend.
+    /// A frame that goes with them, such as spend or a truth.
     pub frame: Option<&'a Columns>,
+    /// Lift tests that calibrate the models beside which their report stands.
+    pub lift_tests: Option<&'a Columns>,
     /// What the rules of the models `callback` said: for each of them, a column of
     /// its name with a weight for each row of the report `callback_touches`.
     pub rules: Option<&'a Columns>,
@@ -121,7 +123,7 @@ impl ReportBootstrap {
 
 impl<'a> From<&'a Journeys> for Given<'a> {
     fn from(journeys: &'a Journeys) -> Self {
-        Self { journeys, other: None, frame: None, rules: None }
+        Self { journeys, other: None, frame: None, lift_tests: None, rules: None }
     }
 }
 
@@ -154,7 +156,7 @@ impl<'a> Given<'a> {
     /// the functions that make them; an unknown name or option is an
     /// [`Error::Option`].
     pub fn report(&self, name: &str, options: &str, run: &Run) -> Result<Tables> {
-        let Self { journeys, other, frame, .. } = *self;
+        let Self { journeys, other, frame, lift_tests, .. } = *self;
         match name {
             "attribute" => credits(journeys, &self.read(options, run)?, run),
             "callback_touches" => {
@@ -192,10 +194,10 @@ impl<'a> Given<'a> {
                 Ok(vec![("self_controlled", table), ("profile", profile)])
             }
             "money" => {
-                let [table, counts] = money(journeys, frame, &self.read(options, run)?, run)?;
+                let [table, counts] = money(journeys, frame, lift_tests, &self.read(options, run)?, run)?;
                 Ok(vec![("money", table), ("counts", counts)])
             }
-            "compare" => compare(journeys, frame, &self.read(options, run)?, run),
+            "compare" => compare(journeys, frame, lift_tests, &self.read(options, run)?, run),
             "choose_lookback" => {
                 Ok(vec![("choose_lookback", choose_lookback(journeys, &parse(options)?, run)?)])
             }

@@ -297,6 +297,7 @@ impl Model {
             Self::PathCounterfactual(model) => model.check()?,
             Self::TimeToEvent(model) => model.check()?,
             Self::Logistic(model) => model.check()?,
+            Self::ShaoLi(model) => model.check()?,
             Self::AdditiveHazard(model) => model.check()?,
             _ => {}
         }

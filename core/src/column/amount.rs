@@ -5,7 +5,15 @@ use std::borrow::Cow;
 use super::data::{Cells, Data, Kind};
 use super::flaw::{Flaw, Flaws, fill, scan};
 use super::intake::{Sign, wrong_kind};
-use crate::{Result, Run};
+use crate::{Error, Result, Run};
+
+/// An error where the sizes of finite amounts add up to more than a number can hold.
+pub(crate) fn check_sum(name: &str, amounts: impl IntoIterator<Item = f64>) -> Result<()> {
+    if amounts.into_iter().map(f64::abs).sum::<f64>().is_finite() {
+        return Ok(());
+    }
+    Err(Error::column(name, "adds up to more than a number can hold: give it in a larger unit"))
+}
 
 fn check(value: f64, sign: Sign) -> Option<Flaw> {
     if value.is_finite() {

@@ -20,6 +20,7 @@ mod strings;
 mod table;
 mod time;
 
+pub(crate) use amount::check_sum;
 #[cfg(feature = "arrow")]
 pub use arrow::ColumnsBuilder;
 pub(crate) use data::Cells;

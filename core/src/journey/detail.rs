@@ -42,11 +42,13 @@ struct Sold {
     order: Option<Names>,
 }
 
-/// Journeys from frames with more columns, or with windows that differ.
+/// Journeys from frames with more columns, or with windows that differ; `elsewhere` are
+/// kinds of conversions that occur beside those of these frames.
 pub(super) fn detailed(
     touches: &Columns,
     conversions: Option<&Columns>,
     options: &EventOptions,
+    elsewhere: &[String],
     run: &Run,
 ) -> Result<Journeys> {
     let mut intake = Intake::new(touches, options.on_invalid, run);
@@ -61,7 +63,15 @@ pub(super) fn detailed(
         let is_touch = |row: &usize| !flags[*row] || options.flagged_row == FlaggedRow::TouchAndConversion;
         touched.pick(&rows(&kept, is_touch));
         sold.pick(&rows(&kept, |row| flags[*row]));
-        return built(touched, sold, &labels, kept.into_dropped(), options, run);
+        return built(
+            touched,
+            sold,
+            &labels,
+            [kept.into_dropped(), Dropped::default()],
+            options,
+            elsewhere,
+            run,
+        );
     }
     let Some(conversions) = conversions else {
         let customer = intake.names(&options.customer)?;
@@ -69,7 +79,8 @@ pub(super) fn detailed(
         let mut touched = Touched::read(&mut intake, customer, None, options)?;
         let kept = intake.finish()?;
         touched.pick(&rows(&kept, |_| true));
-        return built(touched, Sold::default(), &labels, kept.into_dropped(), options, run);
+        let dropped = [kept.into_dropped(), Dropped::default()];
+        return built(touched, Sold::default(), &labels, dropped, options, elsewhere, run);
     };
     let mut orders = Intake::new(conversions, options.on_invalid, run);
     orders.int_unit(options.time_unit);
@@ -82,9 +93,8 @@ pub(super) fn detailed(
     let (kept, kept_orders) = (intake.finish()?, orders.finish()?);
     touched.pick(&rows(&kept, |_| true));
     sold.pick(&rows(&kept_orders, |_| true));
-    let mut dropped = kept.into_dropped();
-    dropped.merge(kept_orders.into_dropped());
-    built(touched, sold, &labels, dropped, options, run)
+    let dropped = [kept.into_dropped(), kept_orders.into_dropped()];
+    built(touched, sold, &labels, dropped, options, elsewhere, run)
 }
 
 /// The rows that were kept, of those that `wanted` says.
@@ -295,10 +305,14 @@ fn built(
     touched: Touched,
     mut sold: Sold,
     customers: &Arc<Labels>,
-    mut dropped: Dropped,
+    [of_touches, of_conversions]: [Dropped; 2],
     options: &EventOptions,
+    elsewhere: &[String],
     run: &Run,
 ) -> Result<Journeys> {
+    let (mut dropped, lost) = (of_touches, of_conversions);
+    let flawed_touches = dropped.reasons.len();
+    dropped.merge(lost);
     let repeats = unique_orders(&mut sold, customers, options)?;
     if let Some(reason) = repeated_orders(options, &repeats) {
         dropped.rows += reason.count;
@@ -329,7 +343,8 @@ fn built(
 
     let kind = sold.kind.map(in_order);
     let place = sold.place.map(in_order);
-    let windows = windows(&keys, &channels, kind.as_ref().map(|(_, labels)| labels), options);
+    let (windows, horizons) =
+        windows(&keys, &channels, kind.as_ref().map(|(_, labels)| labels), elsewhere, options);
     let is_direct = |channel: u32| {
         options.direct_labels.iter().any(|label| label.eq_ignore_ascii_case(&channels.get(channel)))
     };
@@ -342,7 +357,7 @@ fn built(
             view: *view,
             weight: f64::from_bits(*weight),
             direct: is_direct(*channel),
-            horizon: windows.iter().map(|w| w[at]).max().unwrap_or(0),
+            horizon: horizons[at],
         })
         .collect();
     let places = place.as_ref().map_or(0, |(_, labels)| labels.len() as u32) + 1;
@@ -403,13 +418,21 @@ fn built(
     out.channel_count = channels.len();
     out.channels = Some(Arc::new(channels));
     out.customers = Some(Arc::clone(customers));
+    out.ledger.flawed_touches = flawed_touches;
     out.dropped = dropped;
     Ok(out)
 }
 
 /// How far back each kind of conversion sees each flavour: the shortest of the
-/// windows that are stated for them, else `lookback`.
-fn windows(keys: &[Key], channels: &Labels, kinds: Option<&Labels>, options: &EventOptions) -> Vec<Vec<i64>> {
+/// windows that are stated for them, else `lookback`. And how far any kind sees
+/// it, those `elsewhere` too.
+fn windows(
+    keys: &[Key],
+    channels: &Labels,
+    kinds: Option<&Labels>,
+    elsewhere: &[String],
+    options: &EventOptions,
+) -> (Vec<Vec<i64>>, Vec<i64>) {
     let by_channel: Vec<Option<i64>> = (0..channels.len() as u32)
         .map(|c| options.lookback_by_channel.get(&*channels.get(c)).map(|w| w.micros()))
         .collect();
@@ -419,10 +442,17 @@ fn windows(keys: &[Key], channels: &Labels, kinds: Option<&Labels>, options: &Ev
         stated.into_iter().flatten().min().unwrap_or(options.lookback.micros())
     };
     let row = |kind: Option<i64>| keys.iter().map(|key| window(key, kind)).collect::<Vec<i64>>();
-    match kinds {
-        Some(kinds) if !kinds.is_empty() => (0..kinds.len() as u32)
-            .map(|k| row(options.lookback_by_kind.get(&*kinds.get(k)).map(|w| w.micros())))
-            .collect(),
-        _ => vec![row(None)],
+    let of_kind = |kind: &str| row(options.lookback_by_kind.get(kind).map(|w| w.micros()));
+    let here: Vec<Vec<i64>> = match kinds {
+        Some(kinds) => (0..kinds.len() as u32).map(|k| of_kind(&kinds.get(k))).collect(),
+        None => Vec::new(),
+    };
+    let plain = || vec![row(None)];
+    let others = elsewhere.iter().map(|kind| of_kind(kind));
+    let mut all: Vec<Vec<i64>> = here.iter().cloned().chain(others).collect();
+    if all.is_empty() {
+        all = plain();
     }
+    let horizons = (0..keys.len()).map(|at| all.iter().map(|w| w[at]).max().unwrap_or(0)).collect();
+    (if here.is_empty() { plain() } else { here }, horizons)
 }

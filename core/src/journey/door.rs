@@ -65,7 +65,7 @@ impl Default for SegmentOptions {
 impl Journeys {
     /// Journeys made of these, by the name of the function that makes them and
     /// its options as JSON: `of_kind`, `between`, `by_campaign`, `transform`, `matching`,
-    /// `roll_up`, `with_segments`, `with_lifetime` and `of_customers` (which take a frame), each the only one under an
+    /// `roll_up`, `with_margin`, `with_segments`, `with_lifetime` and `of_customers` (which take a frame), each the only one under an
     /// empty label, and `split`, one for each segment.
     pub fn part(
         &self,
@@ -102,6 +102,7 @@ impl Journeys {
             "transform" => self.transform(&parse::<TransformOptions>(options)?.steps, run)?,
             "matching" => self.matching(&parse(options)?, run)?,
             "with_lifetime" => self.with_lifetime(frame()?, &parse(options)?, run)?,
+            "with_margin" => self.with_margin(&parse(options)?)?,
             "roll_up" => self.roll_up(&parse::<Hierarchy>(options)?)?,
             "split" => {
                 none(options)?;

@@ -1,13 +1,13 @@
 //! Journeys that grow as events come in.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::detail::repeated_orders;
-use super::ledger::{Ledger, Met, Orders, recounted};
+use super::ledger::{Flawed, Ledger, Met, Orders, flawed_together, recounted};
 use super::select::Copier;
 use super::shared::{Name, codes_in, joined};
 use super::{Collapse, EventOptions, Gap, Journeys, Open};
-use crate::column::{Columns, Dropped, Intake, Kind, Labels, NULL, Names, OnInvalid, Text, names_together};
+use crate::column::{Columns, DropReason, Intake, Kind, Labels, NULL, Names, Text, names_together};
 use crate::math::ExactSum;
 use crate::run::Run;
 use crate::{Error, Result};
@@ -18,8 +18,8 @@ use crate::{Error, Result};
 /// others stay as they are. The result is that of [`Journeys::from_events`] on
 /// all parts end to end, to the last bit and in the same order. Customers who
 /// share an order (`order_id`) with those of the part are built anew with them.
-/// All journeys are with each part only under `lookback_by_kind` and
-/// `on_invalid = "drop"`, which look at all customers at once.
+/// All journeys are built anew only when, under `lookback_by_kind`, a part brings the
+/// first conversion that has another window: open journeys wait for the longest one.
 ///
 /// A builder is a [`Model`](crate::model::Model): its file holds the options and
 /// the events, as far as the options name their columns, and a builder that was
@@ -108,12 +108,8 @@ impl JourneyBuilder {
             append(all.1.get_or_insert_default(), conversions)?;
         }
         let events = Events { touches: &all.0, conversions: all.1.as_ref() };
-        if self.is_whole() {
-            self.journeys = events.build(&self.options, run)?;
-        } else {
-            let part = Events { touches: &touches, conversions: conversions.as_ref() };
-            self.grow(part, events, &built, run)?;
-        }
+        let part = Events { touches: &touches, conversions: conversions.as_ref() };
+        self.grow(part, events, &built, run)?;
         (self.touches, self.conversions) = all;
         self.begun = true;
         Ok(())
@@ -136,10 +132,6 @@ impl JourneyBuilder {
         let end = self.journeys.observation_end.or(Some(i64::MAX).filter(|_| self.begun));
         let gap = Gap::of(self.options.open);
         let mut out = Journeys { observation_end: end, ..self.journeys.clone() };
-        if self.is_whole() {
-            out.gap = out.gap.or(gap);
-            return out;
-        }
         if self.options.open == Open::Decided {
             let decided: Vec<bool> = (0..out.len()).map(|j| out.decided(j) != Some(false)).collect();
             let direct = out.ledger.direct.iter().zip(&decided).filter(|(_, d)| **d).map(|(n, _)| *n);
@@ -172,10 +164,11 @@ impl JourneyBuilder {
         EventOptions { open, ..self.options.clone() }
     }
 
-    /// Whether what all customers have in common is built anew each time.
-    fn is_whole(&self) -> bool {
-        let o = &self.options;
-        !o.lookback_by_kind.is_empty() || o.on_invalid == OnInvalid::Drop
+    /// The windows of kinds that conversions have, each once.
+    fn windows(&self, journeys: &Journeys) -> BTreeSet<Option<i64>> {
+        let by_kind = &self.options.lookback_by_kind;
+        let window = |kind: &String| by_kind.get(kind).map(|window| window.micros());
+        journeys.kind_labels().iter().filter(|_| !by_kind.is_empty()).map(window).collect()
     }
 
     /// Rebuilds the journeys of the customers of a part; all or nothing.
@@ -191,7 +184,15 @@ impl JourneyBuilder {
             met = self.orders.meet(&orders, buyers, self.customers.len());
             self.orders.spread(&mut seen);
         }
-        match self.grown(&seen, all, built, run) {
+        let mut grown = self.grown(&seen, all, built, run);
+        if self.begun
+            && let Ok((journeys, _)) = &grown
+            && self.windows(journeys) != self.windows(&self.journeys)
+        {
+            seen.fill(true);
+            grown = self.grown(&seen, all, built, run);
+        }
+        match grown {
             Ok((journeys, order)) => {
                 for (place, id) in order.into_iter().enumerate() {
                     self.customers[id as usize].code = place as u32;
@@ -216,20 +217,26 @@ impl JourneyBuilder {
         run: &Run,
     ) -> Result<(Journeys, Vec<u32>)> {
         let rows = |of: &[u32]| -> Vec<u32> {
-            let rows = of.iter().enumerate().filter(|(_, customer)| seen[**customer as usize]);
+            // A row without a customer is dropped.
+            let is_mine = |customer: u32| seen.get(customer as usize).copied().unwrap_or(false);
+            let rows = of.iter().enumerate().filter(|(_, customer)| is_mine(**customer));
             rows.map(|(row, _)| row as u32).collect()
         };
         let options = self.inner();
+        let by_kind = !options.lookback_by_kind.is_empty() && !seen.iter().all(|seen| *seen);
+        let elsewhere = if by_kind { self.journeys.kind_labels() } else { Vec::new() };
         let [mine, orders] = [&self.touched, &self.sold].map(|of| rows(of));
         let build = |[mine, orders]: [&[u32]; 2]| {
             let touches = all.touches.take(mine);
             let conversions = all.conversions.map(|all| all.take(orders));
-            Events { touches: &touches, conversions: conversions.as_ref() }.build(&options, run)
+            Events { touches: &touches, conversions: conversions.as_ref() }.build(&options, &elsewhere, run)
         };
         // The rows that conversions are read from.
         let sold = if all.conversions.is_some() { &orders } else { &mine };
-        let global = |row: u64| sold.get(row as usize).map_or(row, |row| u64::from(*row));
         // The first part is all there is.
+        let sold = Some(sold).filter(|_| self.begun);
+        let global =
+            |row: u64| sold.and_then(|sold| sold.get(row as usize)).map_or(row, |row| u64::from(*row));
         let new = if self.begun { build([&mine, &orders]) } else { Ok(built.clone()) };
         let mut new = new.map_err(|error| match error {
             Error::Row { column, row, count, reason } => {
@@ -273,8 +280,13 @@ impl JourneyBuilder {
             old.ledger.repeats.iter().copied().filter(|row| !seen[customer(*row) as usize]).collect();
         out.ledger.repeats.extend(&new.ledger.repeats);
         out.ledger.repeats.sort_unstable();
+        let flawed = self.flawed(all, built, &options, run)?;
+        out.ledger.flawed_touches = flawed[0].len();
+        out.dropped.reasons = flawed.into_iter().flatten().collect();
+        out.dropped.rows = flawed_rows(old) + flawed_rows(built);
         if let Some(reason) = repeated_orders(o, &out.ledger.repeats) {
-            out.dropped = Dropped { rows: reason.count, reasons: vec![reason] };
+            out.dropped.rows += reason.count;
+            out.dropped.reasons.push(reason);
         }
         if o.cost.is_some() {
             out.ledger.cost = vec![ExactSum::new(); out.channel_count];
@@ -285,7 +297,34 @@ impl JourneyBuilder {
             }
             out.cost = Some(out.ledger.cost.iter().map(ExactSum::value).collect());
         }
+        out.check_sums(o)?;
         Ok((out, order))
+    }
+
+    /// Why rows of all events were dropped, but for repeated orders.
+    fn flawed(&self, all: Events<'_>, part: &Journeys, options: &EventOptions, run: &Run) -> Result<Flawed> {
+        let before = [self.touches.rows(), self.conversions.as_ref().map_or(0, Columns::rows)];
+        let mut out = flawed_together([&self.journeys, part].map(flaws_of), before);
+        if out.iter().all(|reasons| reasons.len() < 2) {
+            return Ok(out);
+        }
+        // The rows that show them are read as all would be, which tells their order.
+        let shown = |k: usize| {
+            let mut rows: Vec<u32> = out[k].iter().map(|reason| reason.first_row as u32).collect();
+            rows.sort_unstable();
+            rows.dedup();
+            rows
+        };
+        let touches = all.touches.take(&shown(0));
+        let conversions = all.conversions.map(|all| all.take(&shown(1)));
+        let witness =
+            Events { touches: &touches, conversions: conversions.as_ref() }.build(options, &[], run)?;
+        for (reasons, known) in out.iter_mut().zip(flaws_of(&witness)) {
+            let place =
+                |r: &DropReason| known.iter().position(|k| (&k.column, &k.reason) == (&r.column, &r.reason));
+            reasons.sort_by_key(|reason| place(reason).unwrap_or(usize::MAX));
+        }
+        Ok(out)
     }
 
     /// The orders of a part's conversions, one a row; `None` where orders have no names.
@@ -346,7 +385,10 @@ impl JourneyBuilder {
         for (k, names) in names.iter().enumerate() {
             let rows = if k == 0 { &mut self.touched } else { &mut self.sold };
             for code in &names.codes {
-                let id = ids.get(*code as usize).copied().unwrap_or_default();
+                let Some(id) = ids.get(*code as usize).copied() else {
+                    rows.push(NULL);
+                    continue;
+                };
                 let first = &mut self.customers[id as usize].first[k];
                 *first = (*first).min(rows.len() as u32);
                 seen[id as usize] = true;
@@ -460,9 +502,22 @@ pub(super) struct Events<'a> {
 }
 
 impl Events<'_> {
-    fn build(self, options: &EventOptions, run: &Run) -> Result<Journeys> {
-        Journeys::from_events(self.touches, self.conversions, options, run)
+    fn build(self, options: &EventOptions, elsewhere: &[String], run: &Run) -> Result<Journeys> {
+        Journeys::from_some_events(self.touches, self.conversions, options, elsewhere, run)
     }
+}
+
+/// Why rows were dropped, but for repeated orders.
+fn flaws_of(journeys: &Journeys) -> Flawed {
+    let mut reasons = journeys.dropped.reasons.clone();
+    reasons.truncate(reasons.len() - usize::from(!journeys.ledger.repeats.is_empty()));
+    let of_conversions = reasons.split_off(journeys.ledger.flawed_touches.min(reasons.len()));
+    [reasons, of_conversions]
+}
+
+/// How many rows were dropped, but for repeated orders.
+fn flawed_rows(journeys: &Journeys) -> u64 {
+    journeys.dropped.rows - journeys.ledger.repeats.len() as u64
 }
 
 /// Appends the rows of a part, which must be of the same kinds as those before.

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::shared::{Name, Shared, codes_in, joined, kept};
-use crate::column::{NULL, Names};
+use crate::column::{DropReason, NULL, Names};
 use crate::math::ExactSum;
 
 /// Beside its journeys, what a build from events knows.
@@ -18,9 +18,30 @@ pub(crate) struct Ledger {
     pub(super) direct: Vec<u32>,
     /// The rows of conversions that repeat an order, ascending.
     pub(super) repeats: Vec<u32>,
+    /// How many of the reasons for dropped rows are of touches; they stand first.
+    pub(super) flawed_touches: usize,
     /// Conversions of each kind, and at each place.
     pub(super) kinds: Vec<u32>,
     pub(super) places: Vec<u32>,
+}
+
+/// Why rows of touches were dropped, and rows of conversions.
+pub(super) type Flawed = [Vec<DropReason>; 2];
+
+/// The reasons before and those of a part, whose rows come after so many others.
+pub(super) fn flawed_together([old, part]: [Flawed; 2], before: [usize; 2]) -> Flawed {
+    let mut out = old;
+    for ((out, part), before) in out.iter_mut().zip(part).zip(before) {
+        for reason in part {
+            let same = |r: &&mut DropReason| (&r.column, &r.reason) == (&reason.column, &reason.reason);
+            if let Some(known) = out.iter_mut().find(same) {
+                known.count += reason.count;
+            } else {
+                out.push(DropReason { first_row: reason.first_row + before as u64, ..reason });
+            }
+        }
+    }
+    out
 }
 
 /// Labels of conversions, and how many conversions have each.
@@ -74,7 +95,9 @@ impl Orders {
     pub(super) fn meet(&mut self, orders: &Names, buyers: &[u32], customers: usize) -> Met {
         let mut met = Met { orders: Vec::new(), group: self.group.clone() };
         self.group.extend(self.group.len() as u32..customers as u32);
-        for (order, buyer) in orders.codes.iter().zip(buyers).filter(|(order, _)| **order != NULL) {
+        // A row without a customer is dropped.
+        let whole = |(order, buyer): &(&u32, &u32)| **order != NULL && **buyer != NULL;
+        for (order, buyer) in orders.codes.iter().zip(buyers).filter(whole) {
             let name = Name::of(&orders.labels, *order);
             let other = *self.buyer.entry(name).or_insert_with_key(|name| {
                 met.orders.push(name.clone());

@@ -56,6 +56,7 @@ mod grow;
 mod join;
 mod ledger;
 mod levels;
+mod margin;
 mod options;
 mod paths;
 pub(crate) mod pick;
@@ -89,6 +90,7 @@ pub use grouping::{
 };
 pub use grow::JourneyBuilder;
 pub use levels::Hierarchy;
+pub use margin::MarginOptions;
 pub use options::{
     AtConversion, Collapse, Direct, DuplicateOrders, EventOptions, FlaggedRow, Moment, Open, PathOptions,
     Refunds, SessionTouch, SharedTouch, Ties,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Journeys;
 use super::counts::{Sums, distinct};
-use crate::column::{Columns, Intake, OnInvalid, Sign};
+use crate::column::{Columns, Intake, OnInvalid, Sign, check_sum};
 use crate::run::{Run, split_mix};
 use crate::{Error, Result};
 
@@ -141,6 +141,7 @@ impl Journeys {
                 options.value
             )));
         }
+        check_sum(&options.value, out.value.iter().copied())?;
         out.has_value = true;
         out.dropped.merge(kept.into_dropped());
         Ok(out)

@@ -9,7 +9,7 @@ use super::options::{EventOptions, FlaggedRow, Open, PathOptions};
 use super::paths::{Parsed, is_plain};
 use super::stretch::{Places, cut};
 use super::{Conversions, Journeys};
-use crate::column::{Coded, Columns, Intake, Labels, NULL, Names, Sign, Text, names_together};
+use crate::column::{Coded, Columns, Intake, Labels, NULL, Names, Sign, Text, check_sum, names_together};
 use crate::run::Run;
 use crate::{Error, Result};
 
@@ -28,21 +28,44 @@ impl Journeys {
         options: &EventOptions,
         run: &Run,
     ) -> Result<Self> {
+        Self::from_some_events(touches, conversions, options, &[], run)
+    }
+
+    /// As [`Journeys::from_events`], where `elsewhere` names kinds of conversions that other customers have.
+    pub(super) fn from_some_events(
+        touches: &Columns,
+        conversions: Option<&Columns>,
+        options: &EventOptions,
+        elsewhere: &[String],
+        run: &Run,
+    ) -> Result<Self> {
         options.check()?;
         let mut out = match (conversions, &options.conversion) {
             (Some(_), Some(flag)) => Err(Error::option(
                 "conversion",
                 format!("conversions came as a frame and as the flag column `{flag}`: give one of the two"),
             )),
-            (conversions, _) if options.is_fine() => detailed(touches, conversions, options, run),
+            (conversions, _) if options.is_fine() => detailed(touches, conversions, options, elsewhere, run),
             (None, Some(flag)) => flagged(touches, flag, options, run),
             (conversions, None) => separate(touches, conversions, options, run),
         }?;
+        out.check_sums(options)?;
         if !options.offline_channels.is_empty() {
             let offline = |label: &String| options.offline_channels.contains(label);
             out.offline = out.channel_labels().iter().map(offline).collect();
         }
         Ok(out)
+    }
+
+    /// An error where value or cost add up to more than a number can hold.
+    pub(super) fn check_sums(&self, options: &EventOptions) -> Result<()> {
+        if let Some(name) = &options.value {
+            check_sum(name, self.value.iter().copied())?;
+        }
+        match (&options.cost, &self.cost) {
+            (Some(name), Some(cost)) => check_sum(name, cost.iter().copied()),
+            _ => Ok(()),
+        }
     }
 
     /// Journeys from a table of paths with counts.
@@ -107,6 +130,13 @@ impl Journeys {
             values.map_or_else(|| vec![default; n], |v| kept.values(v).into_owned())
         };
         let has_value = value.is_some();
+        for (name, column) in
+            [(&options.conversions, &conversions), (&options.value, &value), (&options.nulls, &nulls)]
+        {
+            if let (Some(name), Some(amounts)) = (name, column) {
+                check_sum(name, kept.values(amounts.clone()).iter().copied())?;
+            }
+        }
         let mut out = Self {
             conversions: column(conversions, 1.0),
             nulls: column(nulls, 0.0),
@@ -192,6 +222,7 @@ fn separate(
     let conversions = Conversions { customer: &buyer.codes, time: &sold, value: value.as_deref() };
     let mut out = named(&rows, channel, &conversions, &customer.labels, options, run)?;
     out.dropped = kept.into_dropped();
+    out.ledger.flawed_touches = out.dropped.reasons.len();
     out.dropped.merge(kept_orders.into_dropped());
     Ok(out)
 }
@@ -242,6 +273,7 @@ fn flagged(touches: &Columns, flag: &str, options: &EventOptions, run: &Run) -> 
         named(&rows, channel, &conversions, &customer.labels, options, run)?
     };
     out.dropped = kept.into_dropped();
+    out.ledger.flawed_touches = out.dropped.reasons.len();
     Ok(out)
 }
 

@@ -11,7 +11,7 @@
 //! All of them are fitted by maximum (penalised) likelihood or by counting,
 //! never by simulation, on rows that are collapsed with their weights first.
 //! Whatever holds a model back — the ridge of `logistic` and `time_to_event`, the
-//! priors of `additive_hazard`, the smoothing of `path_counterfactual` — is given,
+//! priors of `additive_hazard`, the smoothing of `path_counterfactual` and `shao_li` — is given,
 //! or chosen by the likelihood of customers held out.
 
 mod additive_hazard;

@@ -2,6 +2,7 @@
 
 use super::Removal;
 use super::first::{FirstVisits, accepted};
+use crate::attribution::twins::{Marked, Twins, average};
 use crate::journey::{Chain, Coalitions};
 use crate::math::solve::{AbsorbingChain, Elimination};
 use crate::run::Run;
@@ -92,8 +93,44 @@ impl<'a> Walks<'a> {
         self.solver.solve(&self.system, None, &self.begin, r, run)
     }
 
-    /// The removal effects of all channels.
+    /// The removal effects of all channels. At order 1 channels that the chain cannot tell
+    /// apart have the same to the last bit, whatever rounding makes of their places in it.
     pub(super) fn channel_effects(&self, removal: Removal, channels: usize, run: &Run) -> Result<Vec<Pair>> {
+        let mut out = self.one_by_one(removal, channels, run)?;
+        if self.chain.order() == 1 {
+            let twins = self.twins(channels);
+            for k in 0..2 {
+                let mut effects: Vec<f64> = out.iter().map(|e| e[k]).collect();
+                average(&twins, &mut effects);
+                out.iter_mut().zip(effects).for_each(|(e, mean)| e[k] = mean);
+            }
+        }
+        Ok(out)
+    }
+
+    /// Channels whose names can be swapped without another chain of order 1.
+    fn twins(&self, channels: usize) -> Twins {
+        let channel = |state: u32| self.states.get(state as usize).and_then(|s| s.first()).copied();
+        let mut rows: Vec<(Vec<(u32, u32)>, [f64; 2])> = Vec::new();
+        for (from, to, count) in &self.chain.edges {
+            if let (Some(from), Some(to)) = (channel(*from), channel(*to)) {
+                let mut row = vec![(from, 0), (to, 1)];
+                row.sort_unstable();
+                rows.push((row, [*count, 0.0]));
+            }
+        }
+        let Chain { start, conversions, nulls, value, .. } = self.chain;
+        for (state, c) in (0..self.states.len()).filter_map(|s| Some((s, channel(s as u32)?))) {
+            rows.push((vec![(c, 2)], [start[state], conversions[state]]));
+            rows.push((vec![(c, 3)], [nulls[state], value[state]]));
+        }
+        rows.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        let mut table = Marked::default();
+        rows.into_iter().for_each(|(row, weights)| table.push(row.into_iter(), weights));
+        table.twins(channels)
+    }
+
+    fn one_by_one(&self, removal: Removal, channels: usize, run: &Run) -> Result<Vec<Pair>> {
         run.stage("solve the chain", channels as u64)?;
         if removal == Removal::Null && self.chain.order() == 1 && self.chain.len() <= LARGE {
             return self.by_one_elimination(channels, run);

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::bootstrap::{Draws, Measure, Spread};
+use super::calibrate::{CalibrateOptions, lifted};
 use super::difference::shares;
 use super::interval::{Interval, quantile};
 use super::numbers::{Absent, Numbers, Told};
 use crate::attribution::{AttributeOptions, Model, ValidateOptions, attribute, validate, validation_tables};
-use crate::column::{Columns, Intake, OnInvalid, Sign, Table, Tables, Text, Values};
+use crate::column::{Columns, Intake, OnInvalid, Sign, Table, Tables, Text, Values, check_sum};
 use crate::journey::Journeys;
 use crate::math::{exact_sum, kendall, spearman};
 use crate::run::Run;
@@ -19,7 +20,7 @@ use crate::{Error, Result};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CompareOptions {
-    /// The models, two or more.
+    /// The models, two or more; with lift tests one or more.
     pub models: Vec<Model>,
     /// How many samples are drawn for the stability of ranks and for intervals; 0, the default, for none.
     pub bootstrap: usize,
@@ -36,6 +37,8 @@ pub struct CompareOptions {
     pub truth: String,
     /// Rows of the truth with nulls, NaN or negative amounts.
     pub on_invalid: OnInvalid,
+    /// As in [`MoneyOptions::calibration`](super::MoneyOptions::calibration).
+    pub calibration: CalibrateOptions,
 }
 
 impl Default for CompareOptions {
@@ -49,6 +52,7 @@ impl Default for CompareOptions {
             channel: "channel".into(),
             truth: "incremental_conversions".into(),
             on_invalid: OnInvalid::default(),
+            calibration: CalibrateOptions::default(),
         }
     }
 }
@@ -76,15 +80,22 @@ impl Default for CompareOptions {
 /// shares are among the channels that are known. Give 0 for one that is known
 /// to bring nothing.
 ///
+/// With `lift_tests` each model is there as `calibrated(model)` too (see [`calibrate`](super::calibrate)),
+/// but for `predictions`. Its ranks are those of joint samples of the tests' errors and the journeys.
+///
 /// Errors: [`Error::Column`] for a truth that knows one channel only, or none.
 pub fn compare(
     journeys: &Journeys,
     truth: Option<&Columns>,
+    lift_tests: Option<&Columns>,
     options: &CompareOptions,
     run: &Run,
 ) -> Result<Tables> {
-    if options.models.len() < 2 {
+    if options.models.len() < 2 && lift_tests.is_none() {
         return Err(Error::option("models", "name two or more to compare"));
+    }
+    if lift_tests.is_none() && options.calibration != CalibrateOptions::default() {
+        return Err(Error::option("calibration", "goes with a frame `lift_tests`"));
     }
     if options.folds == 1 || options.folds > 1_000 {
         return Err(Error::option("folds", format!("must be 0 or 2 to 1000, not {}", options.folds)));
@@ -94,10 +105,20 @@ pub fn compare(
     spread.check()?;
     let credit_options = AttributeOptions { models: options.models.clone(), ..AttributeOptions::default() };
     let found = attribute(journeys, &credit_options, run)?;
-    let names = found.models().to_vec();
+    let mut names = found.models().to_vec();
     let labels = journeys.channel_labels();
-    let credits: Vec<Vec<f64>> =
+    let mut credits: Vec<Vec<f64>> =
         names.iter().map(|m| Ok(found.credits(m)?.iter().map(|c| c[0]).collect())).collect::<Result<_>>()?;
+    let fitted = names.len();
+    let mut calibrated = Vec::new();
+    if let Some(tests) = lift_tests {
+        let how = options.calibration.within(&options.models, options.bootstrap, options.confidence)?;
+        for found in lifted(journeys, tests, &how, run)? {
+            names.push(found.name);
+            credits.push(found.credits[..labels.len()].iter().map(|c| c[0]).collect());
+            calibrated.push(found.samples.into_iter().map(|[conversions, _]| conversions).collect());
+        }
+    }
     let known = truth.map(|frame| Truth::read(frame, &labels, options, run)).transpose()?;
     let of_credits = |credits: &[Vec<f64>]| {
         let mut tables = vec![("agreement", agreement(&names, credits))];
@@ -108,14 +129,14 @@ pub fn compare(
     let mut between = Vec::new();
     if options.bootstrap > 0 {
         let draws = Draws::new(journeys, &options.models, options.bootstrap, 0, run)?;
-        let drawn = drawn(&draws, names.len(), labels.len());
+        let drawn = drawn(&draws, fitted, labels.len(), calibrated);
         between.push(("ranks", ranks(&names, &labels, &credits, &drawn, options.confidence)));
         let numbers = Numbers::by_table(about, &TOLD, options.bootstrap)?;
         let samples: Vec<Vec<f64>> = drawn.iter().map(|credits| numbers.of(&of_credits(credits))).collect();
         about = numbers.with_intervals(&samples, &spread, run)?;
     }
     if options.folds > 0 {
-        between.extend(predictions(journeys, &names, options, run)?);
+        between.extend(predictions(journeys, &names[..fitted], options, run)?);
     }
     // Agreement first, what there is of a truth last.
     about.splice(1..1, between);
@@ -136,6 +157,7 @@ impl Truth {
         let amount = intake.amounts(&options.truth, Sign::NonNegative)?;
         let kept = intake.finish()?;
         let (channel, amount) = (kept.names(channel), kept.values(amount));
+        check_sum(&options.truth, amount.iter().copied())?;
         let mut wanted: BTreeMap<String, f64> = BTreeMap::new();
         for (row, amount) in amount.iter().enumerate() {
             *wanted.entry(channel.get(row).unwrap_or_default().into_owned()).or_default() += amount;
@@ -186,13 +208,20 @@ const TOLD: [Told; 3] = [
     },
 ];
 
-/// The credits of each sample, by model and channel.
-fn drawn(draws: &Draws, models: usize, channels: usize) -> Vec<Vec<Vec<f64>>> {
-    let measure = |m: usize, c: usize| draws.measure(m, c, Measure::Conversions);
-    let by_channel: Vec<Vec<Vec<f64>>> =
-        (0..models).map(|m| (0..channels).map(|c| measure(m, c)).collect()).collect();
-    let of_sample =
-        |r: usize| by_channel.iter().map(|of| of.iter().map(|draws| draws[r]).collect()).collect();
+/// The credits of each sample, by model and channel; calibrated models last.
+fn drawn(
+    draws: &Draws,
+    fitted: usize,
+    channels: usize,
+    calibrated: Vec<Vec<Vec<f64>>>,
+) -> Vec<Vec<Vec<f64>>> {
+    let of_model = |m: usize| (0..channels).map(|c| draws.measure(m, c, Measure::Conversions)).collect();
+    let by_channel: Vec<Vec<Vec<f64>>> = (0..fitted).map(of_model).chain(calibrated).collect();
+    // A channel that nothing is known of has no samples, and a credit of 0.
+    let credit = |draws: &Vec<f64>, r: usize| draws.get(r).copied().unwrap_or(0.0);
+    let of_sample = |r: usize| {
+        by_channel.iter().map(|of| of[..channels].iter().map(|draws| credit(draws, r)).collect()).collect()
+    };
     (0..draws.replicates).map(of_sample).collect()
 }
 

@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::bootstrap::{Draws, Spread};
+use super::calibrate::{CalibrateOptions, lifted};
 use super::grouped::{GroupedDraws, by_group, lost_by_group};
 use super::interval::Interval;
-use crate::attribution::{Fitted, Model, model};
-use crate::column::{Columns, DAY, Intake, OnInvalid, Sign, Table, Text, TimeUnit, Values, civil, written};
+use crate::attribution::{BASELINE, Fitted, Model, model};
+use crate::column::{
+    Columns, DAY, Intake, OnInvalid, Sign, Table, Text, TimeUnit, Values, check_sum, civil, written,
+};
 use crate::journey::{Journeys, UNATTRIBUTED};
 use crate::math::ExactSum;
 use crate::run::Run;
@@ -73,6 +76,9 @@ pub struct MoneyOptions {
     pub on_invalid: OnInvalid,
     /// The unit of dates that are plain numbers.
     pub time_unit: Option<TimeUnit>,
+    /// How lift tests are read and what is done with channels without one; `self_controlled` adds a row
+    /// group of its own. Models, `bootstrap` and `confidence` are those of this table.
+    pub calibration: CalibrateOptions,
 }
 
 impl Default for MoneyOptions {
@@ -89,7 +95,28 @@ impl Default for MoneyOptions {
             interval: Interval::default(),
             on_invalid: OnInvalid::default(),
             time_unit: None,
+            calibration: CalibrateOptions::default(),
         }
+    }
+}
+
+/// What a line is of.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Of {
+    /// A channel with touches.
+    #[default]
+    Channel,
+    /// A channel with spend alone.
+    Spend,
+    /// Conversions without a touch.
+    NoTouch,
+    /// Conversions that no channel brought.
+    Baseline,
+}
+
+impl Of {
+    fn is_rest(self) -> bool {
+        matches!(self, Self::NoTouch | Self::Baseline)
     }
 }
 
@@ -98,7 +125,7 @@ struct Line {
     model: usize,
     period: i64,
     channel: String,
-    touched: bool,
+    of: Of,
     spend: Option<f64>,
     conversions: f64,
     value: f64,
@@ -126,6 +153,12 @@ struct Line {
 /// to their totals. The extra table `counts` tells how many there are of each,
 /// and how much they hold.
 ///
+/// With `lift_tests` the rows of each model are followed by those of `calibrated(model)`, whose credits
+/// and intervals are those of [`calibrate`](super::calibrate): what a channel *added* beside its spend.
+/// Tests of value calibrate value; where there are none, a channel's value for a conversion stays as the
+/// model has it. What no channel brought is the row `(baseline)`. The models' own intervals are missing
+/// there without a bootstrap.
+///
 /// Where spend has dates, what lies outside the time of the journeys has
 /// nothing that it could have earned: it is left out, and the last row of
 /// `counts`, `spend outside the journeys' time`, tells how many rows and how
@@ -135,10 +168,11 @@ struct Line {
 pub fn money(
     journeys: &Journeys,
     spend: Option<&Columns>,
+    lift_tests: Option<&Columns>,
     options: &MoneyOptions,
     run: &Run,
 ) -> Result<[Table; 2]> {
-    let names = model::labels(&options.models)?;
+    let mut names = model::labels(&options.models)?;
     let spread =
         Spread { replicates: options.bootstrap, confidence: options.confidence, interval: options.interval };
     spread.check()?;
@@ -148,6 +182,15 @@ pub fn money(
     let timed = options.period != MoneyPeriod::All;
     if timed && !journeys.has_times() {
         return Err(Error::option("period", "these journeys come from paths, which have no times"));
+    }
+    if timed && lift_tests.is_some() {
+        return Err(Error::option(
+            "lift_tests",
+            "calibrate all time together: leave `period` out, or the tests",
+        ));
+    }
+    if lift_tests.is_none() && options.calibration != CalibrateOptions::default() {
+        return Err(Error::option("calibration", "goes with a frame `lift_tests`"));
     }
     let labels = journeys.channel_labels();
     if timed && spend.is_none() {
@@ -191,7 +234,7 @@ pub fn money(
                     model: m,
                     period: *period,
                     channel: label.clone(),
-                    touched: true,
+                    of: Of::Channel,
                     spend: spend_of(label),
                     conversions,
                     value,
@@ -199,14 +242,7 @@ pub fn money(
                 });
             }
             for label in only_spend.iter().filter(|l| spend_of(l).is_some()) {
-                let channel = (*label).clone();
-                lines.push(Line {
-                    model: m,
-                    period: *period,
-                    channel,
-                    spend: spend_of(label),
-                    ..Line::default()
-                });
+                lines.push(Line::of_spend(m, *period, label, spend_of(label)));
             }
             let [conversions, value] = lost[p];
             if conversions > 0.0 || value != 0.0 {
@@ -214,12 +250,41 @@ pub fn money(
                     model: m,
                     period: *period,
                     channel: UNATTRIBUTED.into(),
+                    of: Of::NoTouch,
                     conversions,
                     value,
                     bounds: bounds(m, p, labels.len(), [conversions, value]),
                     ..Line::default()
                 });
             }
+        }
+    }
+    if let Some(tests) = lift_tests {
+        let how = options.calibration.within(&options.models, options.bootstrap, options.confidence)?;
+        let spend_of = |label: &String| spent.get(&(0, label.clone())).copied();
+        for found in lifted(journeys, tests, &how, run)? {
+            let model = names.len();
+            for (c, [conversions, value]) in found.credits.iter().enumerate() {
+                let (channel, of) = match labels.get(c) {
+                    Some(label) => (label.clone(), Of::Channel),
+                    None => (BASELINE.to_owned(), Of::Baseline),
+                };
+                let spend = if of == Of::Channel { spend_of(&channel) } else { None };
+                if of == Of::Baseline {
+                    lines.extend(only_spend.iter().map(|l| Line::of_spend(model, 0, l, spend_of(l))));
+                }
+                lines.push(Line {
+                    model,
+                    period: 0,
+                    channel,
+                    of,
+                    spend,
+                    conversions: *conversions,
+                    value: *value,
+                    bounds: found.bounds(c, options.confidence),
+                });
+            }
+            names.push(found.name);
         }
     }
     Ok([table(&lines, &names, journeys.has_value, options), summary(&lines, &names, outside)])
@@ -254,6 +319,13 @@ impl Samples {
             Self::All(draws) => draws.row(model, channel).clone(),
             Self::ByPeriod(draws) => draws.row(model, period, channel),
         }
+    }
+}
+
+impl Line {
+    /// A channel with spend and no touch.
+    fn of_spend(model: usize, period: i64, channel: &str, spend: Option<f64>) -> Self {
+        Self { model, period, channel: channel.to_owned(), of: Of::Spend, spend, ..Self::default() }
     }
 }
 
@@ -317,6 +389,7 @@ fn read(
             format!("no spend lies in the time of the journeys, {from} to {to}: give spend of that time");
         return Err(Error::column(options.date.as_str(), reason));
     }
+    check_sum(&options.spend, spend.iter().copied())?;
     let sums = sums.into_iter().map(|(key, sum)| (key, sum.value())).collect();
     Ok((sums, (rows, outside.value())))
 }
@@ -324,10 +397,7 @@ fn read(
 /// Spend and credited conversions of a model and period; the sums behind the shares.
 fn totals(lines: &[Line], like: &Line) -> [f64; 2] {
     let mine = || lines.iter().filter(|l| l.model == like.model && l.period == like.period);
-    [
-        mine().filter_map(|l| l.spend).sum(),
-        mine().filter(|l| l.channel != UNATTRIBUTED).map(|l| l.conversions).sum(),
-    ]
+    [mine().filter_map(|l| l.spend).sum(), mine().filter(|l| !l.of.is_rest()).map(|l| l.conversions).sum()]
 }
 
 fn table(lines: &[Line], names: &[String], has_value: bool, options: &MoneyOptions) -> Table {
@@ -338,8 +408,7 @@ fn table(lines: &[Line], names: &[String], has_value: bool, options: &MoneyOptio
     let share = |a: f64, of: f64| (of > 0.0).then_some(a / of);
     let total = |l: &Line| sums.get(&(l.model, l.period)).copied().unwrap_or_default();
     let spend_share = |l: &Line| l.spend.and_then(|s| share(s, total(l)[0]));
-    let credit_share =
-        |l: &Line| if l.channel == UNATTRIBUTED { None } else { share(l.conversions, total(l)[1]) };
+    let credit_share = |l: &Line| if l.of.is_rest() { None } else { share(l.conversions, total(l)[1]) };
     let cpa = |l: &Line, conversions: f64| l.spend.and_then(|s| share(s, conversions));
     let roas =
         |l: &Line, value: f64| l.spend.filter(|_| has_value).and_then(|s| share(value * options.margin, s));
@@ -357,7 +426,7 @@ fn table(lines: &[Line], names: &[String], has_value: bool, options: &MoneyOptio
         .with_optional("credit_share", lines.iter().map(credit_share))
         .with_optional("cpa", lines.iter().map(|l| cpa(l, l.conversions)))
         .with_optional("roas", lines.iter().map(|l| roas(l, l.value)));
-    if options.bootstrap > 0 {
+    if options.bootstrap > 0 || lines.iter().any(|l| l.bounds.is_some()) {
         let bound = |k: usize, b: usize| move |l: &Line| l.bounds.map(|bounds| bounds[k][b]);
         let value =
             |b: usize| move |l: &Line| bound(1, b)(l).filter(|_| has_value).map(|v| v * options.margin);
@@ -384,11 +453,14 @@ fn note(
     spend_share: Option<f64>,
     credit_share: Option<f64>,
 ) -> String {
-    if line.channel == UNATTRIBUTED {
-        return "conversions without a touch".into();
-    }
-    if !line.touched {
-        return "spend, but no touch: check the channel's name, or whether its touches are recorded".into();
+    match line.of {
+        Of::Channel => {}
+        Of::NoTouch => return "conversions without a touch".into(),
+        Of::Baseline => return "conversions that no channel brought".into(),
+        Of::Spend => {
+            let reason = "spend, but no touch: check the channel's name, or whether its touches are recorded";
+            return reason.into();
+        }
     }
     let (Some(spent), Some(share), Some(credited)) = (line.spend, spend_share, credit_share) else {
         return "touches, but no spend".into();
@@ -425,15 +497,20 @@ type Kind = (&'static str, fn(&Line) -> bool);
 /// What has no counterpart: one row a model and kind; and the spend that was left out.
 fn summary(lines: &[Line], names: &[String], outside: (i64, f64)) -> Table {
     let kinds: [Kind; 4] = [
-        ("touches and spend", |l| l.touched && l.spend.is_some()),
-        ("touches, no spend", |l| l.touched && l.spend.is_none()),
-        ("spend, no touches", |l| !l.touched && l.spend.is_some()),
-        ("no touch", |l| l.channel == UNATTRIBUTED && !l.touched && l.spend.is_none()),
+        ("touches and spend", |l| l.of == Of::Channel && l.spend.is_some()),
+        ("touches, no spend", |l| l.of == Of::Channel && l.spend.is_none()),
+        ("spend, no touches", |l| l.of == Of::Spend),
+        ("no touch", |l| l.of == Of::NoTouch),
     ];
+    let is_calibrated = |m: usize| lines.iter().any(|l| l.model == m && l.of == Of::Baseline);
     let (mut model, mut kind) = (Text::new(), Text::new());
     let (mut rows, mut spend, mut conversions) = (Vec::new(), Vec::new(), Vec::new());
     for (m, name) in names.iter().enumerate() {
         for (label, is) in kinds {
+            let (label, is) = match label {
+                "no touch" if is_calibrated(m) => (BASELINE, (|l| l.of == Of::Baseline) as fn(&Line) -> bool),
+                _ => (label, is),
+            };
             let mine: Vec<&Line> = lines.iter().filter(|l| l.model == m && is(l)).collect();
             model.push(name);
             kind.push(label);

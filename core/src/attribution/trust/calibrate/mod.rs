@@ -2,12 +2,14 @@
 
 mod factors;
 mod joined;
+mod lifted;
 mod report;
 mod shrink;
 
 use serde::{Deserialize, Serialize};
 
 use self::factors::Calibrated;
+pub(super) use self::lifted::lifted;
 use super::bootstrap::Draws;
 use super::controlled::{self, Controlled, SelfControlledOptions};
 use super::grouped::by_group;
@@ -137,6 +139,9 @@ struct Base {
     matched: Vec<f64>,
     /// Samples of each channel's credit, where they were drawn.
     draws: Option<Vec<Vec<f64>>>,
+    /// Of each channel the other metric for one of this, and its samples.
+    rates: Vec<f64>,
+    rate_draws: Option<Vec<Vec<f64>>>,
 }
 
 /// How many standard errors an effect may lie beyond all that there is.
@@ -198,22 +203,40 @@ pub fn calibrate(
         return Err(Error::option("self_controlled", "estimates conversions, not value"));
     }
     let (tests, unused) = read(journeys, tests, options, run)?;
+    if tests.is_empty() {
+        return Err(no_test());
+    }
+    let (bases, report) = calibrated(journeys, &tests, options, run)?;
+    Ok(report::tables(journeys, &tests, &bases, &report, unused, options))
+}
+
+fn no_test() -> Error {
+    Error::not_enough_data("there is no lift test of this metric: give one row or more")
+}
+
+/// The models before calibration, and after.
+fn calibrated(
+    journeys: &Journeys,
+    tests: &[Test],
+    options: &CalibrateOptions,
+    run: &Run,
+) -> Result<(Vec<Base>, Vec<Calibrated>)> {
     let mut bases = Vec::new();
     if !options.models.is_empty() || options.self_controlled.is_none() {
-        bases.extend(credited(journeys, &tests, options, run)?);
+        bases.extend(credited(journeys, tests, options, run)?);
     }
     let mut report: Vec<Calibrated> =
-        bases.iter().map(|b| Calibrated::new(journeys, &tests, b, options, run)).collect();
+        bases.iter().map(|b| Calibrated::new(journeys, tests, b, options, run)).collect();
     if let Some(how) = &options.self_controlled {
         let found = controlled::estimate(journeys, how, run)?;
-        let base = compared(&tests, &found, options, run);
+        let base = compared(journeys, tests, &found, options, run);
         report.push(match options.untested {
-            Untested::Shrink => joined::joined(journeys, &tests, &base, &found, options, run),
-            _ => Calibrated::new(journeys, &tests, &base, options, run),
+            Untested::Shrink => joined::joined(journeys, tests, &base, &found, options, run),
+            _ => Calibrated::new(journeys, tests, &base, options, run),
         });
         bases.push(base);
     }
-    Ok(report::tables(journeys, &tests, &bases, &report, unused, options))
+    Ok((bases, report))
 }
 
 fn read(
@@ -324,9 +347,6 @@ fn read(
             observed,
         });
     }
-    if out.is_empty() {
-        return Err(Error::not_enough_data("there is no lift test of this metric: give one row or more"));
-    }
     count_touches(journeys, &mut out);
     Ok((out, unused))
 }
@@ -346,10 +366,13 @@ fn credited(journeys: &Journeys, tests: &[Test], options: &CalibrateOptions, run
         n => Some(Draws::new(journeys, &options.models, n, 0, run)?),
     };
     let channels = journeys.channel_count();
+    let rate = rate_of(journeys, options.metric);
     let mut out = Vec::new();
     for (m, (name, spec)) in names.into_iter().zip(&options.models).enumerate() {
         let fitted = Fitted::fit(spec, journeys, run)?;
-        let credits = fitted.totals(journeys, run)?.iter().map(|c| c[k]).collect();
+        let totals = fitted.totals(journeys, run)?;
+        let credits = totals.iter().map(|c| c[k]).collect();
+        let rates = totals.iter().map(|c| rate(c[1 - k], c[k])).collect();
         let mut matched = Vec::with_capacity(tests.len());
         for test in tests {
             let inside = |j: usize| match (test.period, journeys.end_time(j)) {
@@ -358,14 +381,35 @@ fn credited(journeys: &Journeys, tests: &[Test], options: &CalibrateOptions, run
             };
             matched.push(by_group(journeys, &fitted, 1, &inside, run)?[0][test.channel][k]);
         }
+        let rate_draws = draws.as_ref().map(|d| {
+            let of = |[a, b]: [&Vec<f64>; 2]| a.iter().zip(b).map(|(a, b)| rate(*a, *b)).collect();
+            (0..channels).map(|c| of([&d.row(m, c)[1 - k], &d.row(m, c)[k]])).collect()
+        });
         let draws = draws.as_ref().map(|d| (0..channels).map(|c| d.row(m, c)[k].clone()).collect());
-        out.push(Base { name, credits, matched, draws });
+        out.push(Base { name, credits, matched, draws, rates, rate_draws });
     }
     Ok(out)
 }
 
+/// How much of the other metric a channel has for one of this; that of all conversions where it has none.
+fn rate_of(journeys: &Journeys, metric: LiftMetric) -> impl Fn(f64, f64) -> f64 {
+    let all = match metric {
+        LiftMetric::Conversions => [LiftMetric::Value, metric],
+        LiftMetric::Value => [LiftMetric::Conversions, metric],
+    };
+    let [other, this] = all.map(|metric| metric.total(journeys));
+    let overall = if this > 0.0 { other / this } else { 0.0 };
+    move |other, this| if this > 0.0 { other / this } else { overall }
+}
+
 /// What customers compared with themselves say.
-fn compared(tests: &[Test], found: &Controlled, options: &CalibrateOptions, run: &Run) -> Base {
+fn compared(
+    journeys: &Journeys,
+    tests: &[Test],
+    found: &Controlled,
+    options: &CalibrateOptions,
+    run: &Run,
+) -> Base {
     let of_test = |t: &Test| found.channels[t.channel].per_touch().map_or(0.0, |x| x[0] * t.touches[0]);
     let samples = if options.bootstrap > 0 { options.bootstrap } else { SAMPLES };
     let draw = |c: usize, [at, se]: [f64; 2], r: usize| {
@@ -379,6 +423,8 @@ fn compared(tests: &[Test], found: &Controlled, options: &CalibrateOptions, run:
         credits: added.iter().map(|x| x[0]).collect(),
         matched: tests.iter().map(of_test).collect(),
         draws: Some(added.iter().enumerate().map(of_channel).collect()),
+        rates: vec![rate_of(journeys, options.metric)(0.0, 0.0); added.len()],
+        rate_draws: None,
     }
 }
 
