@@ -2256,8 +2256,20 @@ export declare namespace clv {
     periods?: Horizon
     /** Level of an interval for the uncertainty of the parameters. */
     interval?: number
-    /** Also these purchases discounted by this rate, per period or per its span (DECT). */
+    /** Also these purchases discounted by this rate, per period or per its span (DECT), and above 0 those for ever. */
     discountRate?: DiscountRate
+    /** Also P(alive) so many periods, or so long, after the end of observation. */
+    ahead?: Horizon
+    /** Also the time by which a customer has bought again with this probability. */
+    nextPurchase?: number
+    /** Also the purchase rate while alive, by what holds at the end of observation. */
+    rate?: boolean
+    /** Also the probabilities of 0, 1, … so many purchases in the coming periods. */
+    probabilities?: number
+    /** Also the posterior of the customer's own purchase rate and dropout: means and standard deviations. */
+    ownRates?: boolean
+    /** Also each customer's part of the log-likelihood. */
+    logLikelihood?: boolean
     /** How the frames are read. */
     sources?: Sources
   }
