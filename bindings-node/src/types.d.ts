@@ -1763,9 +1763,9 @@ export declare namespace clv {
      */
     grain?: Duration
     /** The last moment observed; the last order by default. */
-    observationEnd?: Date | string
+    observationEnd?: Date | string | number
     /** The end of calibration: later orders become holdout columns. */
-    calibrationEnd?: Date | string
+    calibrationEnd?: Date | string | number
     /** Whether the first purchase counts in `monetary_value`. Default false. */
     includeFirst?: boolean
     /** Also the column `log_intervals`, how regularly customers buy. Default false. */
@@ -1975,9 +1975,9 @@ export declare namespace clv {
     /** Level of an interval of what is expected in all, such as 0.9: expected_low, expected_high. */
     interval?: number
     /** The ends of the calibration periods. */
-    origins: (Date | string)[]
-    /** How long each forecast is. Default 90 days. */
-    horizon?: Duration
+    origins: (Date | string | number)[]
+    /** How long each forecast is: periods, or a span; calendar spans are those that follow the origin. Default 90 days. */
+    horizon?: Horizon
     /** How orders are read, without `calibrationEnd` and `observationEnd`. */
     summarize?: SummarizeOptions
   }
@@ -2217,7 +2217,7 @@ export declare namespace clv {
     /** Purchases within one of these are one. Default `"1d"`. */
     grain?: Duration
     /** The last moment observed. Default: the last order. */
-    observationEnd?: Date | string
+    observationEnd?: Date | string | number
     /** The unit of times that are plain numbers. */
     timeUnit?: 's' | 'ms' | 'us' | 'ns'
     /** Rows that cannot be. Default `"error"`. */
@@ -2277,7 +2277,7 @@ export declare namespace clv {
   /** Options of `DynamicParetoNBD.check`. */
   export interface DynamicCheckOptions {
     /** The end of calibration, its grain included. */
-    calibrationEnd: Date | string
+    calibrationEnd: Date | string | number
     /** The last bin of frequencies is this many purchases or more. Default 7. */
     most?: number
     /** How many bins of recency and of T. Default 8. */
@@ -2544,7 +2544,7 @@ export declare namespace clv {
     /** Orders of one customer within one grain are one purchase. Default `"1d"`. */
     grain?: Duration
     /** The last moment tracked; the last order by default. */
-    observationEnd?: Date | string
+    observationEnd?: Date | string | number
     /** Track cohorts too, in `extras.byCohort`: `"month"`, `"quarter"`, `"year"`, `"week"`, or days such as `"30d"`. */
     cohort?: string
     /** The clock by which the model's rows were counted. */
@@ -3047,7 +3047,7 @@ export declare namespace clv {
     /** The share of an amount that is margin. Default 1. */
     margin?: number
     /** The last day observed, wholly; the day of the last order by default. */
-    observationEnd?: Date | string
+    observationEnd?: Date | string | number
     /** Whether the last period is kept although it is not over. Default yes, but not in a chain ladder. */
     keepIncomplete?: boolean
     /** Negative amounts. Default `"error"`. */

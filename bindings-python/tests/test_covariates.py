@@ -139,7 +139,8 @@ def test_covariates_along_time():
         assert told["p_alive_ahead"][row] <= told["p_alive"][row] <= 1
         assert told["residual_purchases"][row] > told["discounted_purchases"][row]
     assert sum(told["log_likelihood"]) == pytest.approx(model.log_likelihood_, rel=1e-9)
-    assert min(told["own_rate_sd"]) > 0 and min(told["own_dropout_sd"]) > 0
+    assert min(told["own_rate_sd"]) > 0
+    assert min(told["own_dropout_sd"]) > 0
     spend = hw.clv.DynamicGammaGamma(rate=True).fit(orders, seasons, covariates=["season"], **given)
     assert spend.params_["spend:season"] == pytest.approx(0.69, abs=0.15)
     assert columns(spend.summary())["p"][4] > 0.001

@@ -27,7 +27,7 @@ class Sources(TypedDict, total=False):
     value: str | None
     refunds: Literal["error", "drop", "net"]
     grain: _call.Span
-    observation_end: _call.Moment | None
+    observation_end: _call.When | None
     time_unit: Literal["s", "ms", "us", "ns"] | None
     on_invalid: Literal["error", "drop"]
 
@@ -35,7 +35,7 @@ class Sources(TypedDict, total=False):
 def _sources(given: Mapping[str, Any]) -> dict[str, Any]:
     out = {name: value for name, value in given.items() if value is not None}
     if "observation_end" in out:
-        out["observation_end"] = _call.moment(out["observation_end"])
+        out["observation_end"] = _call.when(out["observation_end"])
     return out
 
 
@@ -292,7 +292,7 @@ class DynamicParetoNBD(_Dynamic):
         self,
         orders: Any,
         along: Any,
-        calibration_end: _call.Moment,
+        calibration_end: _call.When,
         *,
         most: int = 7,
         bins: int = 8,
@@ -323,7 +323,7 @@ class DynamicParetoNBD(_Dynamic):
         frame
             level, mae, rmse, bias, and for customers spearman, gini, gini_normalised.
         """
-        options = {"calibration_end": _call.moment(calibration_end), "most": most, "bins": bins}
+        options = {"calibration_end": _call.when(calibration_end), "most": most, "bins": bins}
         run = _call.run(0, threads, progress)
         return self._ask("check", orders, along, options, sources, report, run)
 

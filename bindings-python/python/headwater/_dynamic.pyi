@@ -12,7 +12,7 @@ class Sources(TypedDict, total=False):
     value: str | None
     refunds: Literal["error", "drop", "net"]
     grain: _call.Span
-    observation_end: _call.Moment | None
+    observation_end: _call.When | None
     time_unit: Literal["s", "ms", "us", "ns"] | None
     on_invalid: Literal["error", "drop"]
 
@@ -81,7 +81,7 @@ class DynamicParetoNBD(_Dynamic):
         self,
         orders: Any,
         along: Any,
-        calibration_end: _call.Moment,
+        calibration_end: _call.When,
         *,
         most: int = 7,
         bins: int = 8,

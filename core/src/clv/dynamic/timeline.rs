@@ -187,7 +187,7 @@ impl Lives {
             return Err(Error::option("grain", "must be longer than 0"));
         }
         let end = match &sources.observation_end {
-            Some(when) => when.micros("observation_end")?,
+            Some(when) => when.micros("observation_end", sources.time_unit)?,
             None => read.times.iter().copied().max().unwrap_or_default(),
         };
         let end = end.div_euclid(grain);
