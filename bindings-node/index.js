@@ -14,6 +14,7 @@ const { json, options } = require('./face/options.js')
 const { assign } = require('./face/people.js')
 const { hierarchies, posteriors } = require('./face/posterior.js')
 const { rules } = require('./face/rules.js')
+const { CLOCK, PURCHASES, SPEND, scalars } = require('./face/scalars.js')
 const { simulate } = require('./face/simulate.js')
 const trust = require('./face/trust.js')
 
@@ -29,6 +30,9 @@ registerFace({
 dress(Frame)
 Object.defineProperty(People.prototype, 'assign', { value: assign(Frame), configurable: true, writable: true })
 dressJourneys(Journeys)
+scalars(PurchaseModel, PURCHASES)
+scalars(native.clv.GammaGamma, SPEND)
+scalars(native.clv.SeasonalClock, CLOCK)
 
 const customers = { ...buyers(PurchaseModel), ...contractual(ContractualModel), ...dynamic(DynamicModel) }
 const { modelClass, ...fittable } = models(native, customers)

@@ -1,5 +1,6 @@
 'use strict'
 // The models of purchases and dropout: a class for each kind.
+const { whole } = require('./scalars.js')
 
 const NUMBERS = ['r', 'alpha', 'a', 'b']
 
@@ -26,9 +27,10 @@ function buyers(PurchaseModel) {
         }
 
         static fromParameters(params, period) {
-          const model = new this(regular ? { k: params?.k ?? 2 } : undefined)
+          const k = regular ? whole('k', params?.k ?? 2) : 1
+          const model = new this(regular ? { k } : undefined)
           const number = (key) => (typeof params?.[key] === 'number' ? params[key] : NaN)
-          model.takeParameters(parameters.map(number), regular ? (params?.k ?? 2) : 1, period)
+          model.takeParameters(parameters.map(number), k, period)
           return model
         }
 

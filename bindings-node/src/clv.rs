@@ -540,8 +540,9 @@ impl GammaGamma {
     /// A model with given parameters, for example published ones.
     #[napi(factory, ts_args_type = "params: { p: number, q: number, v: number }")]
     pub fn from_parameters(env: &Env, params: Object<'_>) -> Result<Self> {
-        let read = |name: &str| params.get::<f64>(name).map(|v| v.unwrap_or(f64::NAN));
-        let (p, q, v) = (read("p")?, read("q")?, read("v")?);
+        // What is no number is refused by name.
+        let read = |name: &str| params.get::<f64>(name).ok().flatten().unwrap_or(f64::NAN);
+        let (p, q, v) = (read("p"), read("q"), read("v"));
         job::now(env, || GammaGammaModel::from_parameters(p, q, v)).map(Self::from)
     }
 

@@ -1832,9 +1832,9 @@ export declare namespace clv {
      */
     grain?: Duration
     /** The last moment observed; the last order by default. */
-    observationEnd?: Date | string
+    observationEnd?: Date | string | number
     /** The end of calibration: later orders become holdout columns. */
-    calibrationEnd?: Date | string
+    calibrationEnd?: Date | string | number
     /** Whether the first purchase counts in `monetary_value`. Default false. */
     includeFirst?: boolean
     /** Also the column `log_intervals`, how regularly customers buy. Default false. */
@@ -2044,9 +2044,9 @@ export declare namespace clv {
     /** Level of an interval of what is expected in all, such as 0.9: expected_low, expected_high. */
     interval?: number
     /** The ends of the calibration periods. */
-    origins: (Date | string)[]
-    /** How long each forecast is. Default 90 days. */
-    horizon?: Duration
+    origins: (Date | string | number)[]
+    /** How long each forecast is: periods, or a span; calendar spans are those that follow the origin. Default 90 days. */
+    horizon?: Horizon
     /** How orders are read, without `calibrationEnd` and `observationEnd`. */
     summarize?: SummarizeOptions
   }
@@ -2286,7 +2286,7 @@ export declare namespace clv {
     /** Purchases within one of these are one. Default `"1d"`. */
     grain?: Duration
     /** The last moment observed. Default: the last order. */
-    observationEnd?: Date | string
+    observationEnd?: Date | string | number
     /** The unit of times that are plain numbers. */
     timeUnit?: 's' | 'ms' | 'us' | 'ns'
     /** Rows that cannot be. Default `"error"`. */
@@ -2325,8 +2325,20 @@ export declare namespace clv {
     periods?: Horizon
     /** Level of an interval for the uncertainty of the parameters. */
     interval?: number
-    /** Also these purchases discounted by this rate, per period or per its span (DECT). */
+    /** Also these purchases discounted by this rate, per period or per its span (DECT), and above 0 those for ever. */
     discountRate?: DiscountRate
+    /** Also P(alive) so many periods, or so long, after the end of observation. */
+    ahead?: Horizon
+    /** Also the time by which a customer has bought again with this probability. */
+    nextPurchase?: number
+    /** Also the purchase rate while alive, by what holds at the end of observation. */
+    rate?: boolean
+    /** Also the probabilities of 0, 1, … so many purchases in the coming periods. */
+    probabilities?: number
+    /** Also the posterior of the customer's own purchase rate and dropout: means and standard deviations. */
+    ownRates?: boolean
+    /** Also each customer's part of the log-likelihood. */
+    logLikelihood?: boolean
     /** How the frames are read. */
     sources?: Sources
   }
@@ -2334,7 +2346,7 @@ export declare namespace clv {
   /** Options of `DynamicParetoNBD.check`. */
   export interface DynamicCheckOptions {
     /** The end of calibration, its grain included. */
-    calibrationEnd: Date | string
+    calibrationEnd: Date | string | number
     /** The last bin of frequencies is this many purchases or more. Default 7. */
     most?: number
     /** How many bins of recency and of T. Default 8. */
@@ -2601,7 +2613,7 @@ export declare namespace clv {
     /** Orders of one customer within one grain are one purchase. Default `"1d"`. */
     grain?: Duration
     /** The last moment tracked; the last order by default. */
-    observationEnd?: Date | string
+    observationEnd?: Date | string | number
     /** Track cohorts too, in `extras.byCohort`: `"month"`, `"quarter"`, `"year"`, `"week"`, or days such as `"30d"`. */
     cohort?: string
     /** The clock by which the model's rows were counted. */
@@ -3104,7 +3116,7 @@ export declare namespace clv {
     /** The share of an amount that is margin. Default 1. */
     margin?: number
     /** The last day observed, wholly; the day of the last order by default. */
-    observationEnd?: Date | string
+    observationEnd?: Date | string | number
     /** Whether the last period is kept although it is not over. Default yes, but not in a chain ladder. */
     keepIncomplete?: boolean
     /** Negative amounts. Default `"error"`. */

@@ -100,7 +100,16 @@ test('covariates along time explain purchases and spend', async () => {
   const found = await back.predict(orders, along, { periods: 4, interval: 0.9 })
   assert.equal(found.toRows().length, 150)
   assert.deepEqual(found.column('p_alive'), (await model.predict(orders, along, { periods: 4 })).column('p_alive'))
-  assert.equal((await back.newCustomers(along, { periods: 4 })).toRows().length, 150)
+  const fresh = await back.newCustomers(along, { periods: 4 })
+  assert.equal(fresh.toRows().length, 150)
+  assert.equal(typeof fresh.column('customer')[0], typeof found.column('customer')[0])
+  const more = { ahead: 4, nextPurchase: 0.4, rate: true, probabilities: 60, ownRates: true, logLikelihood: true }
+  for (const row of (await model.predict(orders, along, { periods: 4, discountRate: 0.01, ...more })).toRows()) {
+    const mass = Array.from({ length: 61 }, (_, n) => row[`probability_${n}`])
+    assert.ok(Math.abs(mass.reduce((a, p) => a + p, 0) - 1) < 1e-6)
+    assert.ok(row.p_alive_ahead <= row.p_alive && row.residual_purchases > row.discounted_purchases)
+    assert.ok(row.own_rate_sd > 0 && row.own_dropout_sd > 0 && row.purchase_rate > 0 && row.log_likelihood < 0)
+  }
   const spend = await new hw.clv.DynamicGammaGamma({ covariates: ['season'], rate: true }).fit(orders, along)
   assert.ok(Math.abs(spend.params['spend:season'] - Math.LN2) < 0.1)
   assert.ok((await spend.predict(orders, along)).column('expected_spend').every((value) => value > 0))

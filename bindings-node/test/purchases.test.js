@@ -96,3 +96,24 @@ test('models are compared and tested over origins', async () => {
   await assert.rejects(hw.clv.compare(rfm, { models: ['Parito'] }), { code: 'HW_OPTION' })
   await assert.rejects(new hw.clv.ParetoNBD({ k: 2 }).fit(rfm), { code: 'HW_OPTION' })
 })
+
+test('wrong numbers are errors that name the option', () => {
+  const model = hw.clv.BetaGeo.fromParameters({ r: 0.243, alpha: 4.414, a: 0.793, b: 2.426 })
+  const spend = hw.clv.GammaGamma.fromParameters({ p: 6.25, q: 3.74, v: 15.44 })
+  for (const [option, call] of [
+    ['p', () => hw.clv.GammaGamma.fromParameters({ p: 'x', q: 1, v: 2 })],
+    ['alpha', () => hw.clv.BetaGeo.fromParameters({ r: 1, alpha: '2', a: 1, b: 1 })],
+    ['k', () => hw.clv.BetaGeoCNBD.fromParameters({ r: 1, alpha: 1, a: 1, b: 1, k: -1 })],
+    ['k', () => hw.clv.BetaGeoCNBD.fromParameters({ r: 1, alpha: 1, a: 1, b: 1, k: 'x' })],
+    ['frequency', () => model.pAlive('x', 1, 2)],
+    ['T', () => model.expectedPurchases(1, 1, undefined, 4)],
+    ['most', () => model.probabilities(1, 1, 2, 4, -1)],
+    ['level', () => model.pAliveInterval(1, 1, 2, 0, '0.9')],
+    ['discountRate', () => model.residualPurchases(1, 1, 2, {})],
+    ['monetaryValue', () => spend.expectedSpend(1, null)],
+  ]) {
+    assert.throws(call, { code: 'HW_OPTION', option })
+  }
+  assert.ok(model.pAlive(1, 1, 2) > 0)
+  assert.ok(spend.expectedSpend(2, 30) > 0)
+})

@@ -127,6 +127,20 @@ def test_covariates_along_time():
         assert low <= mid <= high
     new = columns(model.new_customers(seasons, 4, **given))
     assert len(set(new["expected_purchases"])) == 1
+    assert set(new["customer"]) == set(seasons["customer"])  # as they were given
+    more = {"ahead": 4, "next_purchase": 0.4, "rate": True, "probabilities": 60, "own_rates": True}
+    told = columns(
+        model.predict(orders, seasons, 4, discount_rate=0.01, log_likelihood=True, **more, **given)
+    )
+    for row, expected in enumerate(told["expected_purchases"]):
+        mass = [told[f"probability_{n}"][row] for n in range(61)]
+        assert sum(mass) == pytest.approx(1, abs=1e-6)
+        assert sum(n * p for n, p in enumerate(mass)) == pytest.approx(expected, rel=1e-4)
+        assert told["p_alive_ahead"][row] <= told["p_alive"][row] <= 1
+        assert told["residual_purchases"][row] > told["discounted_purchases"][row]
+    assert sum(told["log_likelihood"]) == pytest.approx(model.log_likelihood_, rel=1e-9)
+    assert min(told["own_rate_sd"]) > 0
+    assert min(told["own_dropout_sd"]) > 0
     spend = hw.clv.DynamicGammaGamma(rate=True).fit(orders, seasons, covariates=["season"], **given)
     assert spend.params_["spend:season"] == pytest.approx(0.69, abs=0.15)
     assert columns(spend.summary())["p"][4] > 0.001

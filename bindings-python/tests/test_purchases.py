@@ -201,3 +201,29 @@ def test_models_without_a_value_are_refused_by_name(rfm):
             hw.clv.lifetime_value(other, spend, rfm)
     with pytest.raises(hw.OptionError, match="`spend`: is a DynamicGammaGamma"):
         hw.clv.lifetime_value(model, hw.clv.DynamicGammaGamma(), rfm)
+
+
+def test_wrong_scalars_are_errors_that_name_the_option():
+    model = hw.clv.BetaGeo.from_params(0.243, 4.414, 0.793, 2.426)
+    spend = hw.clv.GammaGamma.from_params(6.25, 3.74, 15.44)
+    for name, call in [
+        ("p", lambda: hw.clv.GammaGamma.from_params("x", 1, 2)),
+        ("q", lambda: hw.clv.GammaGamma.from_params(1, None, 2)),
+        ("alpha", lambda: hw.clv.ParetoNBD.from_params(1, True, 2, 3)),
+        ("beta", lambda: hw.clv.ShiftedBetaGeo.from_params(1, [2])),
+        ("k", lambda: hw.clv.BetaGeoCNBD.from_params(1, 1, 1, 1, k=-1)),
+        ("k", lambda: hw.clv.BetaGeoCNBD.from_params(1, 1, 1, 1, k="2")),
+        ("frequency", lambda: model.score("x", 1, 2)),
+        ("T", lambda: model.score(1, 1, None)),
+        ("periods", lambda: model.probabilities(1, 1, 2, "4w")),
+        ("most", lambda: model.probabilities(1, 1, 2, 4, -1)),
+        ("most", lambda: model.probabilities_interval(1, 1, 2, 4, 1.5)),
+        ("interval", lambda: model.score_interval(1, 1, 2, 4, "0.9")),
+        ("monetary_value", lambda: spend.score(1, {})),
+        ("interval", lambda: spend.mean_spend_interval("x")),
+    ]:
+        with pytest.raises(hw.OptionError, match=f"`{name}`"):
+            call()
+    import decimal
+
+    assert model.score(decimal.Decimal(2), 3, 5) == model.score(2, 3, 5)

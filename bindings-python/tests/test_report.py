@@ -129,8 +129,37 @@ def test_a_report_of_a_law_with_covariates_tracks_each_customer_by_its_own(order
     found = hw.clv.report(model, rfm, orders=orders, interval=None, **COLUMNS)
     tracked = hw.clv.tracking(orders, model, customers=rfm, **COLUMNS)
     pd.testing.assert_frame_equal(found["tracking"], tracked)
-    with pytest.raises(hw.OptionError, match="without covariates"):
-        hw.clv.report(model, rfm, orders=orders, origins=ORIGINS, **COLUMNS)
+    asked = {"purchase": ["kind"]}
+    tested = hw.clv.backtest(
+        orders, "BetaGeo", origins=ORIGINS, covariates=asked, customers=rfm, period="7d", **COLUMNS
+    )
+    given = {"orders": orders, "origins": ORIGINS, "interval": None, **COLUMNS}
+    pd.testing.assert_frame_equal(hw.clv.report(model, rfm, **given)["backtest"], tested)
+    loaded = type(model).from_bytes(model.to_bytes())
+    with pytest.raises(hw.OptionError, match="pass `covariates`"):
+        hw.clv.report(loaded, rfm, **given)
+    pd.testing.assert_frame_equal(hw.clv.report(loaded, rfm, covariates=asked, **given)["backtest"], tested)
+
+
+def test_horizons_and_moments_are_in_the_units_of_the_orders(orders):
+    tested = hw.clv.backtest(orders, origins=["1997-09-30"], horizon="91d", period="7d", **COLUMNS)
+    again = hw.clv.backtest(orders, origins=["1997-09-30"], horizon=13, period="7d", **COLUMNS)
+    pd.testing.assert_frame_equal(tested, again)
+    quarter = hw.clv.backtest(orders, origins=["1997-09-30"], horizon="quarter", period="7d", **COLUMNS)
+    days = hw.clv.backtest(orders, origins=["1997-09-30"], horizon="91d", period="7d", **COLUMNS)
+    assert quarter["actual"][0] == days["actual"][0]  # to 1997-12-30
+    with pytest.raises(hw.OptionError, match="`covariates`"):
+        hw.clv.backtest(orders, origins=["1997-09-30"], customers=orders, **COLUMNS)
+    seconds = orders.assign(date=pd.to_datetime(orders["date"]).astype("datetime64[s]").astype("int64"))
+    end = int(seconds["date"].quantile(0.6, interpolation="nearest"))
+    told = hw.clv.summarize(seconds, calibration_end=end, time_unit="s", value=None, **COLUMNS)
+    at = pd.Timestamp(end, unit="s")
+    wanted = hw.clv.summarize(orders, calibration_end=at, value=None, **COLUMNS)
+    pd.testing.assert_frame_equal(told, wanted)
+    with pytest.raises(hw.OptionError, match="time_unit"):
+        hw.clv.summarize(orders, calibration_end=end, value=None, **COLUMNS)
+    with pytest.raises(hw.OptionError, match="calibration_end"):
+        hw.clv.summarize(orders, calibration_end=1.5, time_unit="s", value=None, **COLUMNS)
 
 
 def test_draws_are_those_of_the_law(rfm, model):

@@ -3,13 +3,13 @@
 
 mod support;
 
-use headwater::Run;
 use headwater::clv::{
     BacktestOptions, BetaGeoModel, Candidate, CompareOptions, Covariates, PredictOptions, PurchaseOptions,
     Purchases, SummarizeOptions, When, backtest, backtest_of, compare_purchases, fit_purchases, predict,
     summarize,
 };
 use headwater::column::{Columns, Data, Duration, Table};
+use headwater::{Run, clv};
 use support::golden;
 
 /// The orders that ship with the examples.
@@ -89,7 +89,7 @@ fn a_backtest_is_the_forecasts_one_by_one() {
     let options = BacktestOptions {
         model: "ModifiedBetaGeo".into(),
         origins: vec!["1997-06-30".into(), "1997-09-30".into()],
-        horizon: Duration::from_days(180),
+        horizon: Duration::from_days(180).into(),
         summarize: weekly(),
         ..BacktestOptions::default()
     };
@@ -248,7 +248,7 @@ fn holdouts_are_as_far_from_what_is_expected_as_intervals_say() {
         covariates,
         interval: Some(0.9),
         origins: vec![When::Micros(180 * DAY)],
-        horizon: Duration::from_days(56),
+        horizon: Duration::from_days(56).into(),
         summarize: hourly(),
         ..BacktestOptions::default()
     };
@@ -277,7 +277,7 @@ fn a_backtest_with_covariates_is_its_parts() {
         model: "ParetoNBD".into(),
         covariates: covariates.clone(),
         origins: vec![When::Micros(180 * DAY)],
-        horizon: Duration::from_days(56),
+        horizon: Duration::from_days(56).into(),
         summarize: hourly(),
         ..BacktestOptions::default()
     };
@@ -346,4 +346,61 @@ fn a_backtest_with_covariates_is_its_parts() {
     if there(&compared[1].1, "statistic")[0] {
         assert!((compared[1].1.f64s("statistic").unwrap()[0] - want).abs() < 1e-8);
     }
+}
+
+#[test]
+fn horizons_are_periods_or_spans_of_the_calendar() -> headwater::Result<()> {
+    let run = Run::new();
+    let (mut customer, mut time) = (Vec::new(), Vec::new());
+    for i in 0..60_i64 {
+        for day in (i % 28..420).step_by(9 + 7 * (i % 6) as usize).filter(|day| i % 4 > 0 || *day < 120) {
+            customer.push(i);
+            time.push((day + 19_723) * 86_400);
+        }
+    }
+    let orders = Columns::new().with("customer", customer).with("time", time);
+    let ask = |horizon: &str, origins: &str| {
+        let text = format!(
+            r#"{{"horizon": {horizon}, "origins": [{origins}], "penalty": 0.01,
+                "summarize": {{"value": null, "period": "7d", "time_unit": "s"}}}}"#
+        );
+        clv::backtest(&orders, &headwater::options::parse(&text)?, &run)
+    };
+    // 2024-08-31, and a month that ends with 30 September.
+    let told = ask("\"30d\"", "\"2024-08-31\"")?;
+    assert_eq!(told, ask("\"month\"", "\"2024-08-31\"")?);
+    assert_eq!(told, ask("\"month\"", &format!("{}", 1_725_062_400))?);
+    assert_eq!(ask("\"70d\"", "\"2024-08-31\"")?, ask("10", "\"2024-08-31\"")?);
+    let message = |horizon, origins| match ask(horizon, origins) {
+        Ok(_) => String::new(),
+        Err(error) => error.to_string(),
+    };
+    assert!(message("0", "\"2024-08-31\"").contains("`horizon`"));
+    assert!(message("\"0d\"", "\"2024-08-31\"").contains("`horizon`"));
+    assert!(message("\"fortnight\"", "\"2024-08-31\"").contains("`horizon`"));
+    assert!(message("1", "17.5").contains("`origins`"));
+    // A frame of customers means nothing where nothing is explained by it.
+    let options = clv::BacktestOptions { origins: vec!["2024-08-31".into()], ..Default::default() };
+    let error = clv::backtest_of(&orders, &orders, &options, &run);
+    assert!(error.is_err_and(|error| error.to_string().contains("`covariates`")));
+    // A number without its unit is no moment.
+    let when = clv::SummarizeOptions {
+        calibration_end: Some(clv::When::Number(1_725_062_400)),
+        value: None,
+        ..Default::default()
+    };
+    let dates =
+        Columns::new().with("customer", vec!["a", "a"]).with("time", vec!["2024-01-01", "2025-01-01"]);
+    assert!(
+        clv::summarize(&dates, &when, &run).is_err_and(|error| error.to_string().contains("`time_unit`"))
+    );
+    // What was saved is read as it was.
+    for micros in [0, 1_725_062_400_000_000, 1_725_062_400_000_001, -86_399_999_999] {
+        let text = serde_json::to_string(&clv::When::Micros(micros)).unwrap_or_default();
+        let clv::When::Text(text) = serde_json::from_str(&text).unwrap_or(clv::When::Number(0)) else {
+            panic!("{text}")
+        };
+        assert_eq!(headwater::column::parse_time(&text), Some(micros), "{text}");
+    }
+    Ok(())
 }

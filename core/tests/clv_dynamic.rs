@@ -5,7 +5,7 @@ mod support;
 
 use headwater::clv::dynamic::{DynamicParetoNbd, DynamicParetoNbdModel, DynamicPredictOptions, Sources};
 use headwater::clv::{self, Covariates, PredictOptions, PurchaseOptions, SummarizeOptions, When};
-use headwater::column::{Columns, Data, Duration};
+use headwater::column::{Columns, Data, Duration, Labels, Table, Values};
 use headwater::model::{from_bytes, to_bytes};
 use headwater::{Result, Run};
 use support::draws::Draws;
@@ -105,6 +105,14 @@ fn fit(market: &Market, weeks: usize, covariates: Covariates) -> Result<DynamicP
     Ok(how.fit(&market.orders(), &market.covariates(), &Run::new())?.0)
 }
 
+/// A column of numbers, some of them missing.
+fn optional(table: &Table, name: &str) -> Vec<Option<f64>> {
+    let column = table.get(name).expect("a column");
+    let Values::F64(values) = &column.values else { return Vec::new() };
+    let there = |i: usize| column.valid.as_ref().is_none_or(|valid| valid[i]);
+    values.iter().enumerate().map(|(i, value)| Some(*value).filter(|_| there(i))).collect()
+}
+
 #[test]
 fn effects_are_recovered_within_their_errors() -> Result<()> {
     let market = simulate(1_200, 52, 4, [0.8, 0.5]);
@@ -160,21 +168,56 @@ fn covariates_that_do_not_change_are_the_static_model() -> Result<()> {
     let ask = DynamicPredictOptions {
         periods: 26.0.into(),
         interval: Some(0.9),
-        discount_rate: Some(0.0.into()),
+        discount_rate: Some(0.01.into()),
+        ahead: Some(9.0.into()),
+        next_purchase: Some(0.3),
+        rate: true,
+        probabilities: Some(12),
+        own_rates: true,
+        log_likelihood: true,
         sources: sources(40),
     };
     let table = dynamic.predict(&market.orders(), &market.covariates(), &ask, &run)?.table();
-    let ask = PredictOptions { periods: 26.0.into(), interval: Some(0.9), ..PredictOptions::default() };
+    let ask = PredictOptions {
+        periods: 26.0.into(),
+        interval: Some(0.9),
+        discount_rate: Some(0.01.into()),
+        ahead: Some(9.0.into()),
+        next_purchase: Some(0.3),
+        rate: true,
+        probabilities: Some(12),
+        own_rates: true,
+        log_likelihood: true,
+        ..PredictOptions::default()
+    };
     let of_fixed = clv::predict(&*fixed, &frame, &ask, &run)?.table();
-    for name in
-        ["expected_purchases", "expected_purchases_low", "expected_purchases_high", "p_alive", "p_alive_low"]
-    {
-        let (a, b) = (table.f64s(name).expect("a column"), of_fixed.f64s(name).expect("a column"));
-        for (a, b) in a.iter().zip(b) {
-            assert!((a - b).abs() < 1e-5 * (1.0 + b), "{name}: {a} {b}");
+    let names: Vec<&str> = of_fixed.columns()[1..].iter().map(|c| c.name.as_str()).collect();
+    assert_eq!(names.len(), 2 * 3 + 4 * 3 + 13 * 3 + 4 + 1);
+    for name in names {
+        let (a, b) = (optional(&table, name), optional(&of_fixed, name));
+        assert_eq!(a.len(), 300, "{name}");
+        for (a, b) in a.iter().zip(&b) {
+            let same = match (a, b) {
+                // The chance to have bought grows slowly where the level is hardly ever reached.
+                (Some(a), Some(b)) => {
+                    let near = if name.starts_with("next_purchase") { 1e-3 } else { 1e-5 };
+                    (a - b).abs() < near * (1.0 + b.abs())
+                }
+                _ => a == b,
+            };
+            assert!(same, "{name}: {a:?} {b:?}");
         }
     }
+    // Without discount, purchases for ever are not asked for.
+    let ask = DynamicPredictOptions {
+        periods: 26.0.into(),
+        discount_rate: Some(0.0.into()),
+        sources: sources(40),
+        ..DynamicPredictOptions::default()
+    };
+    let table = dynamic.predict(&market.orders(), &market.covariates(), &ask, &run)?.table();
     assert_eq!(table.f64s("discounted_purchases"), table.f64s("expected_purchases"));
+    assert!(table.f64s("residual_purchases").is_none());
     // A row that tells nothing new changes nothing but the last digits.
     let once = Market {
         of: (0..300).collect(),
@@ -246,6 +289,7 @@ fn the_likelihood_and_predictions_are_those_of_brute_force() -> Result<()> {
     let ask = DynamicPredictOptions {
         periods: 10.0.into(),
         discount_rate: Some(0.01.into()),
+        own_rates: true,
         sources: how.sources.clone(),
         ..DynamicPredictOptions::default()
     };
@@ -275,6 +319,15 @@ fn the_likelihood_and_predictions_are_those_of_brute_force() -> Result<()> {
         whole += value + rising + r * alpha.ln() + s * beta.ln() + bought;
         let told = |name: &str| table.f64s(name).expect("a column")[i];
         assert!((told("p_alive") - alive).abs() < 1e-5, "{i}: {} {alive}", told("p_alive"));
+        // One more of a shape is the mean of its rate.
+        let more = |at: usize| {
+            let mut law = law;
+            law[at] += 1.0;
+            Brute { buying: &buying, leaving: &leaving, law }.told(birth, last, 30.0, x).0 - value
+        };
+        let (rate, left) = ((law[0] + x) * more(0).exp(), law[2] * more(2).exp());
+        assert!((told("own_rate") / (rate * buying(30.0)) - 1.0).abs() < 1e-4, "{i}");
+        assert!((told("own_dropout") / (left * leaving(30.0)) - 1.0).abs() < 1e-4, "{i}");
         // E of what comes: the rate's mean, and survival on a grid.
         let (a, d) = (Brute::clock(&buying, birth, 30.0), Brute::clock(&leaving, birth, 30.0));
         let (mut expected, mut discounted, mut gone) = (0.0, 0.0, 0.0);
@@ -295,6 +348,79 @@ fn the_likelihood_and_predictions_are_those_of_brute_force() -> Result<()> {
 }
 
 #[test]
+fn what_is_said_of_the_future_hangs_together() -> Result<()> {
+    let run = Run::new();
+    let market = simulate(80, 30, 12, [0.8, 0.5]);
+    let model = fit(&market, 30, Covariates::new(["season"], ["price"]))?;
+    let ask = |weeks: usize, change: &dyn Fn(&mut DynamicPredictOptions)| -> Result<Table> {
+        let mut ask = DynamicPredictOptions { sources: sources(weeks), ..DynamicPredictOptions::default() };
+        change(&mut ask);
+        // What came later is not known.
+        Ok(model.predict(&market.orders(), &market.covariates(), &ask, &run)?.table())
+    };
+    let column = |table: &Table, name: &str| table.f64s(name).expect("a column").to_vec();
+    let now = ask(30, &|ask| {
+        (ask.periods, ask.ahead, ask.probabilities) = (20.0.into(), Some(20.0.into()), Some(200));
+        (ask.log_likelihood, ask.next_purchase) = (true, Some(0.1));
+        ask.discount_rate = Some(0.03.into());
+    })?;
+    // A customer who is watched for twenty weeks more and does not buy.
+    let later = ask(50, &|ask| ask.log_likelihood = true)?;
+    let (before, after) = (column(&now, "log_likelihood"), column(&later, "log_likelihood"));
+    for (i, none) in column(&now, "probability_0").into_iter().enumerate() {
+        assert!(((after[i] - before[i]).exp() / none - 1.0).abs() < 1e-9, "{i}: {none}");
+    }
+    // The mean of the distribution.
+    let mass: Vec<Vec<f64>> = (0..=200).map(|n| column(&now, &format!("probability_{n}"))).collect();
+    for (i, expected) in column(&now, "expected_purchases").into_iter().enumerate() {
+        let (mut whole, mut mean) = (0.0, 0.0);
+        for (n, mass) in mass.iter().enumerate() {
+            (whole, mean) = (whole + mass[i], mean + n as f64 * mass[i]);
+        }
+        assert!((whole - 1.0).abs() < 1e-9 && (mean / expected - 1.0).abs() < 1e-8, "{i}: {whole} {mean}");
+    }
+    // Purchases for ever are those of a long time.
+    let long = ask(30, &|ask| {
+        (ask.periods, ask.discount_rate, ask.rate) = (1000.0.into(), Some(0.03.into()), true);
+    })?;
+    let whole = column(&now, "residual_purchases");
+    for (i, long) in column(&long, "discounted_purchases").into_iter().enumerate() {
+        assert!((long / whole[i] - 1.0).abs() < 1e-9, "{i}: {long} {}", whole[i]);
+    }
+    let ends = ask(30, &|ask| ask.periods = 20.0.into())?;
+    assert_eq!(column(&ends, "p_alive"), column(&now, "p_alive"));
+    // The chance to have bought by then is the level, whatever holds until then.
+    let mut met = 0;
+    for (i, time) in optional(&now, "next_purchase").into_iter().enumerate() {
+        let alive = column(&now, "p_alive")[i];
+        let Some(time) = time else {
+            assert!(alive < 0.5, "{i}: {alive}");
+            continue;
+        };
+        if i % 8 == 0 {
+            let then = ask(30, &|ask| (ask.periods, ask.probabilities) = (time.into(), Some(0)))?;
+            assert!((column(&then, "probability_0")[i] - 0.9).abs() < 1e-7, "{i}: {time}");
+            met += 1;
+        }
+    }
+    assert!(met > 3);
+    // At the pace of the first moments.
+    let soon = ask(30, &|ask| ask.periods = 1e-4.into())?;
+    for (i, expected) in column(&soon, "expected_purchases").into_iter().enumerate() {
+        let rate = column(&long, "purchase_rate")[i] * column(&long, "p_alive")[i];
+        assert!((expected / (1e-4 * rate) - 1.0).abs() < 1e-3, "{i}");
+    }
+    // Alive later: those who are now, and live on.
+    let sure = ask(50, &|_| ())?;
+    let (now_alive, then) = (column(&now, "p_alive_ahead"), column(&sure, "p_alive"));
+    for (i, none) in column(&now, "probability_0").into_iter().enumerate() {
+        // Of those who do not buy, fewer live; of all at most that many.
+        assert!(then[i] * none <= now_alive[i] + 1e-12 && now_alive[i] <= 1.0, "{i}");
+    }
+    Ok(())
+}
+
+#[test]
 fn new_customers_follow_the_seasons_to_come() -> Result<()> {
     let run = Run::new();
     let market = simulate(400, 40, 21, [0.9, 0.0]);
@@ -311,6 +437,28 @@ fn new_customers_follow_the_seasons_to_come() -> Result<()> {
     // More of them live through an early season than through a late one.
     assert!(expected[0] > expected[1]);
     assert_eq!(table.f64s("p_alive").expect("a column")[0], table.f64s("p_alive").expect("a column")[1]);
+    // Ids are those that were given.
+    let numbers = Columns::new()
+        .with("customer", vec![30, 30, 4, 4])
+        .with("time", Data::times(vec![START, START + 70 * DAY, START, START + 70 * DAY]))
+        .with("season", vec![1.0, 0.0, 0.0, 1.0]);
+    let ask = DynamicPredictOptions { ahead: Some(20.0.into()), ..ask };
+    let found = model.new_customers(&numbers, &ask, &run)?.table();
+    let numeric = |table: &Table| match table.get("customer").map(|column| &column.values) {
+        Some(Values::Names(names)) => matches!(*names.labels, Labels::Int(_)),
+        _ => false,
+    };
+    assert_eq!(found.f64s("p_alive_ahead"), found.f64s("p_alive"));
+    assert!(numeric(&found) && !numeric(&table));
+    let of = |table: &Table, id: &str| {
+        let Some(Values::Names(names)) = table.get("customer").map(|column| &column.values) else {
+            return None;
+        };
+        let row = (0..names.len()).find(|row| names.get(*row).as_deref() == Some(id))?;
+        Some(table.f64s("expected_purchases")?[row])
+    };
+    assert_eq!(of(&found, "30"), of(&table, "early"));
+    assert_eq!(of(&found, "4"), of(&table, "late"));
     Ok(())
 }
 

@@ -393,8 +393,13 @@ fn intervals_are_those_of_draws_of_the_parameters() -> Result<()> {
         |model: &DynamicParetoNbdModel, spend: &DynamicGammaGammaModel, interval| -> Result<[Table; 4]> {
             let (periods, discount_rate) = (26.0.into(), 0.01.into());
             let discounted = Some(discount_rate);
-            let ahead =
-                DynamicPredictOptions { periods, interval, discount_rate: discounted, sources: sources() };
+            let ahead = DynamicPredictOptions {
+                periods,
+                interval,
+                discount_rate: discounted,
+                sources: sources(),
+                ..DynamicPredictOptions::default()
+            };
             let spent = DynamicSpendOptions { periods, interval, sources: sources() };
             let margin = 1.0;
             let value =

@@ -43,11 +43,24 @@ def given(model: Any) -> str:
     return f"the class {model.__name__}" if isinstance(model, type) else f"a {type(model).__name__}"
 
 
+def _asked(frequency: Any, recency: Any, T: Any, periods: Any) -> tuple[float, float, float, float]:
+    """One customer and a horizon, as numbers."""
+    number = _call.number
+    return (
+        number("frequency", frequency),
+        number("recency", recency),
+        number("T", T),
+        number("periods", periods),
+    )
+
+
 class Purchases(_Likelihood):
     """What all models of purchases and dropout share."""
 
     #: The columns of covariates.
     covariates_: Sequence[str] = ()
+    #: What ``covariates`` of `fit` was.
+    _asked_covariates: Covariates | None = None
     #: The column of the times between purchases that the model reads, where no other is named.
     _intervals: ClassVar[str | None] = None
 
@@ -123,6 +136,7 @@ class Purchases(_Likelihood):
         }
         columns = [frequency, recency, T, weight, log_intervals or self._intervals, *_named(covariates)]
         self._fit(rfm, columns, options, _call.run(0, threads, progress))
+        self._asked_covariates = covariates
         self._restore(self._body())
         return self
 
@@ -265,13 +279,14 @@ class Purchases(_Likelihood):
 
     def score(self, frequency: float, recency: float, T: float, periods: float = 1.0) -> tuple[float, float]:
         """(expected purchases, probability of being alive) of one customer, in microseconds."""
-        return _core.clv_score(self._fitted, frequency, recency, T, periods)
+        return _core.clv_score(self._fitted, *_asked(frequency, recency, T, periods))
 
     def probabilities(
         self, frequency: float, recency: float, T: float, periods: float = 1.0, most: int = 10
     ) -> list[float]:
         """The probabilities that one customer buys 0, 1, … ``most`` times in the coming periods."""
-        return _core.clv_probabilities(self._fitted, frequency, recency, T, periods, most)
+        asked = _asked(frequency, recency, T, periods)
+        return _core.clv_probabilities(self._fitted, *asked, _call.whole("most", most))
 
     def new_customer(self, periods: float = 1.0, most: int = 10) -> tuple[float, list[float]]:
         """Of a customer not yet seen: expected purchases, and the probabilities of 0, 1, … ``most``."""
@@ -300,7 +315,8 @@ class Purchases(_Likelihood):
         OptionError
             The parameters were given, so nothing is known of their errors.
         """
-        return _core.clv_score_interval(self._fitted, frequency, recency, T, periods, interval)
+        asked = _asked(frequency, recency, T, periods)
+        return _core.clv_score_interval(self._fitted, *asked, _call.number("interval", interval))
 
     def probabilities_interval(
         self,
@@ -312,7 +328,8 @@ class Purchases(_Likelihood):
         interval: float = 0.95,
     ) -> list[_Edges]:
         """The intervals (low, high) of `probabilities`, by the uncertainty of the parameters."""
-        return _core.clv_probabilities_interval(self._fitted, frequency, recency, T, periods, most, interval)
+        asked, level = _asked(frequency, recency, T, periods), _call.number("interval", interval)
+        return _core.clv_probabilities_interval(self._fitted, *asked, _call.whole("most", most), level)
 
     def new_customer_interval(
         self, periods: float = 1.0, most: int = 10, interval: float = 0.95
@@ -501,7 +518,7 @@ class BetaGeo(Purchases):
         cls, r: float, alpha: float, a: float, b: float, period: _call.Span | None = None
     ) -> Self:
         """A model with given parameters, for example published ones."""
-        return cls._given([r, alpha, a, b], period)
+        return cls._given({"r": r, "alpha": alpha, "a": a, "b": b}, period)
 
 
 class ModifiedBetaGeo(Purchases):
@@ -538,7 +555,7 @@ class ModifiedBetaGeo(Purchases):
         cls, r: float, alpha: float, a: float, b: float, period: _call.Span | None = None
     ) -> Self:
         """A model with given parameters, for example published ones."""
-        return cls._given([r, alpha, a, b], period)
+        return cls._given({"r": r, "alpha": alpha, "a": a, "b": b}, period)
 
 
 class ParetoNBD(Purchases):
@@ -575,7 +592,7 @@ class ParetoNBD(Purchases):
         cls, r: float, alpha: float, s: float, beta: float, period: _call.Span | None = None
     ) -> Self:
         """A model with given parameters, for example published ones."""
-        return cls._given([r, alpha, s, beta], period)
+        return cls._given({"r": r, "alpha": alpha, "s": s, "beta": beta}, period)
 
 
 class BetaGeoCNBD(_Regular):
@@ -614,7 +631,7 @@ class BetaGeoCNBD(_Regular):
         cls, r: float, alpha: float, a: float, b: float, period: _call.Span | None = None, k: int = 2
     ) -> Self:
         """A model with given parameters, for example published ones."""
-        return cls._given([r, alpha, a, b], period, k)
+        return cls._given({"r": r, "alpha": alpha, "a": a, "b": b}, period, k)
 
 
 class ModifiedBetaGeoCNBD(_Regular):
@@ -653,7 +670,7 @@ class ModifiedBetaGeoCNBD(_Regular):
         cls, r: float, alpha: float, a: float, b: float, period: _call.Span | None = None, k: int = 2
     ) -> Self:
         """A model with given parameters, for example published ones."""
-        return cls._given([r, alpha, a, b], period, k)
+        return cls._given({"r": r, "alpha": alpha, "a": a, "b": b}, period, k)
 
 
 class GGompertzNBD(Purchases):
@@ -690,7 +707,7 @@ class GGompertzNBD(Purchases):
         cls, r: float, alpha: float, b: float, s: float, beta: float, period: _call.Span | None = None
     ) -> Self:
         """A model with given parameters, for example published ones."""
-        return cls._given([r, alpha, b, s, beta], period)
+        return cls._given({"r": r, "alpha": alpha, "b": b, "s": s, "beta": beta}, period)
 
 
 class ParetoGGG(Purchases):
@@ -746,7 +763,7 @@ class ParetoGGG(Purchases):
         period: _call.Span | None = None,
     ) -> Self:
         """A model with given parameters, for example published ones."""
-        return cls._given([t, gamma, r, alpha, s, beta], period)
+        return cls._given({"t": t, "gamma": gamma, "r": r, "alpha": alpha, "s": s, "beta": beta}, period)
 
 
 class BetaGeoBetaBinomial(Purchases):
@@ -785,4 +802,4 @@ class BetaGeoBetaBinomial(Purchases):
         cls, alpha: float, beta: float, gamma: float, delta: float, period: _call.Span | None = None
     ) -> Self:
         """A model with given parameters, for example published ones."""
-        return cls._given([alpha, beta, gamma, delta], period)
+        return cls._given({"alpha": alpha, "beta": beta, "gamma": gamma, "delta": delta}, period)

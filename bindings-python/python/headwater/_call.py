@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import operator
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -25,6 +26,8 @@ Horizon = float | str | dt.timedelta
 Discount = float | Mapping[str, Any]
 #: A moment: an ISO string, a date, a datetime or a pandas Timestamp.
 Moment = str | dt.date
+#: The same beside a column of times: a number in their unit, ``time_unit``, too.
+When = str | dt.date | int
 #: An option that is null on purpose, where None would mean the default.
 NULL = object()
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -41,6 +44,13 @@ def moment(value: Moment | None) -> str | None:
     return str(value)  # numpy.datetime64
 
 
+def when(value: Any) -> Any:
+    """A moment beside a column of times: a number in their unit too."""
+    kind = getattr(getattr(value, "dtype", None), "kind", "")
+    number = (isinstance(value, (int, float)) and not isinstance(value, bool)) or kind in ("i", "u", "f")
+    return value if number else moment(value)
+
+
 def micros(value: Moment) -> int:
     """A moment in microseconds since the epoch, for calls that take one event."""
     try:
@@ -48,6 +58,27 @@ def micros(value: Moment) -> int:
     except ValueError:
         raise OptionError(f"option `time`: {value!r} is not a time; write 2024-12-31T00:00:00Z") from None
     return ((at if at.tzinfo else at.replace(tzinfo=dt.UTC)) - _EPOCH) // dt.timedelta(microseconds=1)
+
+
+def number(name: str, value: Any) -> float:
+    """A number that a native function takes, or an error that names the option."""
+    if isinstance(value, (bool, str, bytes)) or not hasattr(value, "__float__"):
+        raise OptionError(f"option `{name}`: {value!r} is not a number")
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise OptionError(f"option `{name}`: {value!r} is not a number") from None
+
+
+def whole(name: str, value: Any) -> int:
+    """The same of a whole number from 0."""
+    try:
+        found = -1 if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        found = -1
+    if not 0 <= found < 2**32:
+        raise OptionError(f"option `{name}`: {value!r} is not a whole number from 0")
+    return found
 
 
 def options(values: Mapping[str, Any]) -> str:

@@ -101,8 +101,8 @@ class SeasonalClock(Fitted):
         value: str | None = None,
         period: _call.Span = "1d",
         grain: _call.Span = "1d",
-        observation_end: _call.Moment | None = None,
-        calibration_end: _call.Moment | None = None,
+        observation_end: _call.When | None = None,
+        calibration_end: _call.When | None = None,
         refunds: Literal["error", "drop", "net"] = "error",
         on_invalid: Literal["error", "drop"] = "error",
         time_unit: Literal["s", "ms", "us", "ns"] | None = None,
@@ -137,8 +137,8 @@ class SeasonalClock(Fitted):
             "time": time,
             "period": period,
             "grain": grain,
-            "observation_end": _call.moment(observation_end),
-            "calibration_end": _call.moment(calibration_end),
+            "observation_end": _call.when(observation_end),
+            "calibration_end": _call.when(calibration_end),
             "refunds": refunds,
             "on_invalid": on_invalid,
             "time_unit": time_unit,
@@ -187,4 +187,4 @@ class SeasonalClock(Fitted):
         periods : float
             So many periods of the calendar after it.
         """
-        return _core.clv_clock_span(self._fitted, _call.moment(since) or "", periods)
+        return _core.clv_clock_span(self._fitted, _call.moment(since) or "", _call.number("periods", periods))

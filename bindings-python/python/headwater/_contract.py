@@ -261,7 +261,7 @@ class ShiftedBetaGeo(_Contract):
         period : str, timedelta or number of days, optional
             The length of a period; needed to discount.
         """
-        return cls._given([alpha, beta], period)
+        return cls._given({"alpha": alpha, "beta": beta}, period)
 
 
 class BetaDiscreteWeibull(_Contract):
@@ -296,4 +296,4 @@ class BetaDiscreteWeibull(_Contract):
         period : str, timedelta or number of days, optional
             The length of a period; needed to discount.
         """
-        return cls._given([alpha, beta, c], period)
+        return cls._given({"alpha": alpha, "beta": beta, "c": c}, period)

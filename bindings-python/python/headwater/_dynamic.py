@@ -27,7 +27,7 @@ class Sources(TypedDict, total=False):
     value: str | None
     refunds: Literal["error", "drop", "net"]
     grain: _call.Span
-    observation_end: _call.Moment | None
+    observation_end: _call.When | None
     time_unit: Literal["s", "ms", "us", "ns"] | None
     on_invalid: Literal["error", "drop"]
 
@@ -35,7 +35,7 @@ class Sources(TypedDict, total=False):
 def _sources(given: Mapping[str, Any]) -> dict[str, Any]:
     out = {name: value for name, value in given.items() if value is not None}
     if "observation_end" in out:
-        out["observation_end"] = _call.moment(out["observation_end"])
+        out["observation_end"] = _call.when(out["observation_end"])
     return out
 
 
@@ -187,6 +187,12 @@ class DynamicParetoNBD(_Dynamic):
         *,
         interval: float | None = None,
         discount_rate: _call.Discount | None = None,
+        ahead: _call.Horizon | None = None,
+        next_purchase: float | None = None,
+        rate: bool = False,
+        probabilities: int | None = None,
+        own_rates: bool = False,
+        log_likelihood: bool = False,
         report: MutableMapping[str, Any] | None = None,
         threads: int | None = None,
         progress: _call.Progress = None,
@@ -204,17 +210,42 @@ class DynamicParetoNBD(_Dynamic):
             The level of an interval for the uncertainty of the parameters, such as 0.95.
         discount_rate : float or dict, optional
             Also these purchases discounted by this rate per period, or per a span of its own,
-            ``{"rate": 0.1, "per": "365d"}`` (DECT).
+            ``{"rate": 0.1, "per": "365d"}`` (DECT), and above 0 those for ever (DERT).
+        ahead : float, str or timedelta, optional
+            Also P(alive) so many periods, or so long, after the end of observation.
+        next_purchase : float, optional
+            Also the time by which a customer has bought again with this probability.
+        rate : bool, default False
+            Also the purchase rate while alive, by what holds at the end of observation.
+        probabilities : int, optional
+            Also the probabilities of 0, 1, … so many purchases in the coming periods.
+        own_rates : bool, default False
+            Also the posterior of the customer's own purchase rate and dropout, by what holds at the end of
+            observation: means and standard deviations.
+        log_likelihood : bool, default False
+            Also each customer's part of the log-likelihood.
         report, threads, progress, **sources
             As in `summarize` and `fit`.
 
         Returns
         -------
         frame
-            customer, expected_purchases, p_alive, with ``discount_rate`` discounted_purchases, with
-            ``interval`` the ``_low`` and ``_high`` of each.
+            customer, expected_purchases, p_alive, with ``discount_rate`` discounted_purchases and
+            residual_purchases; p_alive_ahead, next_purchase, purchase_rate, probability_0, …, own_rate,
+            own_rate_sd, own_dropout, own_dropout_sd and log_likelihood where asked for; with ``interval`` the
+            ``_low`` and ``_high`` of all but the last five.
         """
-        options = {"periods": periods, "interval": interval, "discount_rate": discount_rate}
+        options = {
+            "periods": periods,
+            "interval": interval,
+            "discount_rate": discount_rate,
+            "ahead": ahead,
+            "next_purchase": next_purchase,
+            "rate": rate,
+            "probabilities": probabilities,
+            "own_rates": own_rates,
+            "log_likelihood": log_likelihood,
+        }
         run = _call.run(0, threads, progress)
         return self._ask("predict", orders, along, options, sources, report, run)
 
@@ -225,6 +256,12 @@ class DynamicParetoNBD(_Dynamic):
         *,
         interval: float | None = None,
         discount_rate: _call.Discount | None = None,
+        ahead: _call.Horizon | None = None,
+        next_purchase: float | None = None,
+        rate: bool = False,
+        probabilities: int | None = None,
+        own_rates: bool = False,
+        log_likelihood: bool = False,
         report: MutableMapping[str, Any] | None = None,
         threads: int | None = None,
         progress: _call.Progress = None,
@@ -237,7 +274,17 @@ class DynamicParetoNBD(_Dynamic):
         frame
             customer, expected_purchases, p_alive (at the end of the periods), and what was asked for.
         """
-        options = {"periods": periods, "interval": interval, "discount_rate": discount_rate}
+        options = {
+            "periods": periods,
+            "interval": interval,
+            "discount_rate": discount_rate,
+            "ahead": ahead,
+            "next_purchase": next_purchase,
+            "rate": rate,
+            "probabilities": probabilities,
+            "own_rates": own_rates,
+            "log_likelihood": log_likelihood,
+        }
         run = _call.run(0, threads, progress)
         return self._ask("new_customers", None, along, options, sources, report, run)
 
@@ -245,7 +292,7 @@ class DynamicParetoNBD(_Dynamic):
         self,
         orders: Any,
         along: Any,
-        calibration_end: _call.Moment,
+        calibration_end: _call.When,
         *,
         most: int = 7,
         bins: int = 8,
@@ -276,7 +323,7 @@ class DynamicParetoNBD(_Dynamic):
         frame
             level, mae, rmse, bias, and for customers spearman, gini, gini_normalised.
         """
-        options = {"calibration_end": _call.moment(calibration_end), "most": most, "bins": bins}
+        options = {"calibration_end": _call.when(calibration_end), "most": most, "bins": bins}
         run = _call.run(0, threads, progress)
         return self._ask("check", orders, along, options, sources, report, run)
 

@@ -12,7 +12,7 @@ class Sources(TypedDict, total=False):
     value: str | None
     refunds: Literal["error", "drop", "net"]
     grain: _call.Span
-    observation_end: _call.Moment | None
+    observation_end: _call.When | None
     time_unit: Literal["s", "ms", "us", "ns"] | None
     on_invalid: Literal["error", "drop"]
 
@@ -48,6 +48,12 @@ class DynamicParetoNBD(_Dynamic):
         *,
         interval: float | None = None,
         discount_rate: _call.Discount | None = None,
+        ahead: _call.Horizon | None = None,
+        next_purchase: float | None = None,
+        rate: bool = False,
+        probabilities: int | None = None,
+        own_rates: bool = False,
+        log_likelihood: bool = False,
         report: MutableMapping[str, Any] | None = None,
         threads: int | None = None,
         progress: _call.Progress = None,
@@ -60,6 +66,12 @@ class DynamicParetoNBD(_Dynamic):
         *,
         interval: float | None = None,
         discount_rate: _call.Discount | None = None,
+        ahead: _call.Horizon | None = None,
+        next_purchase: float | None = None,
+        rate: bool = False,
+        probabilities: int | None = None,
+        own_rates: bool = False,
+        log_likelihood: bool = False,
         report: MutableMapping[str, Any] | None = None,
         threads: int | None = None,
         progress: _call.Progress = None,
@@ -69,7 +81,7 @@ class DynamicParetoNBD(_Dynamic):
         self,
         orders: Any,
         along: Any,
-        calibration_end: _call.Moment,
+        calibration_end: _call.When,
         *,
         most: int = 7,
         bins: int = 8,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 from . import _call, _core, _frames
@@ -25,10 +26,11 @@ class _Likelihood(Fitted):
         self._native, self.dropped_ = native, make(dropped)
 
     @classmethod
-    def _given(cls, values: list[float], period: _call.Span | None = None, k: int = 1) -> Self:
+    def _given(cls, values: Mapping[str, float], period: _call.Span | None = None, k: int = 1) -> Self:
         model = cls()
         length = None if period is None else _call.dump("period", period)
-        model._native = _core.clv_from_parameters(cls._kind, [float(value) for value in values], length, k)
+        numbers = [_call.number(name, value) for name, value in values.items()]
+        model._native = _core.clv_from_parameters(cls._kind, numbers, length, _call.whole("k", k))
         model._restore(model._body())
         return model
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import _call, _charts
-from ._buyers import Purchases, given, law
+from ._buyers import Covariates, Purchases, _named, given, law
 from ._clock import SeasonalClock
 from ._posterior import Posterior
 from .errors import OptionError
@@ -114,8 +114,9 @@ def report(
     rfm: Any,
     *,
     orders: Any = None,
-    origins: Sequence[_call.Moment] = (),
-    horizon: _call.Span = "90d",
+    origins: Sequence[_call.When] = (),
+    horizon: _call.Horizon = "90d",
+    covariates: Covariates | None = None,
     posterior: Posterior | None = None,
     interval: float | None = 0.9,
     cohort: str | None = None,
@@ -150,10 +151,12 @@ def report(
         What `summarize` gives; with its holdout columns the forecast is set beside what came.
     orders : frame, optional
         The orders behind ``rfm``, those of the holdout included: to track the model, and to back-test it.
-    origins : list of str or datetime
-        Back-test at these ends of calibration; the law is fitted anew at each.
-    horizon : str, timedelta or number of days, default "90d"
-        How long each forecast of the back-test is.
+    origins : list of str, datetime or int
+        Back-test at these ends of calibration; the law is fitted anew at each, with the covariates it has.
+    horizon : float, str or timedelta, default "90d"
+        How long each forecast of the back-test is, as in `backtest`.
+    covariates : dict, optional
+        What ``covariates`` of the model's ``fit`` was, for back-tests of a model that was loaded.
     posterior : Posterior, optional
         Draws of the model, such as `laplace` gives: for posterior predictive checks.
     interval : float or None, default 0.9
@@ -189,10 +192,11 @@ def report(
     origins = list(origins)
     if origins and orders is None:
         raise OptionError("option `origins`: back-tests need `orders`; pass them too")
-    if origins and model.covariates_:
+    covariates = covariates or model._asked_covariates
+    if origins and sorted(model.covariates_) != sorted(_named(covariates)):
         raise OptionError(
-            "option `origins`: a report fits the law anew without covariates, and would judge another model; "
-            "call `backtest` with `covariates` and `customers`"
+            f"option `covariates`: the model has {sorted(model.covariates_)} and these are "
+            f"{sorted(_named(covariates))}: back-tests fit it anew; pass `covariates` as its `fit` had them"
         )
     name = type(model).__name__
     if posterior is not None and (not isinstance(posterior, Posterior) or posterior.model != name):
@@ -244,6 +248,8 @@ def report(
                 horizon=horizon,
                 k=getattr(model, "k", 1),
                 penalty=model.penalty,
+                covariates=covariates,
+                customers=rfm if covariates else None,
                 period=model._unit(period),
                 **source,
                 **run,

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from . import _call
-from ._buyers import Purchases
+from ._buyers import Covariates, Purchases
 from ._clock import SeasonalClock
 from ._posterior import Posterior
 
@@ -30,8 +30,9 @@ def report(
     rfm: Any,
     *,
     orders: Any = None,
-    origins: Sequence[_call.Moment] = (),
-    horizon: _call.Span = "90d",
+    origins: Sequence[_call.When] = (),
+    horizon: _call.Horizon = "90d",
+    covariates: Covariates | None = None,
     posterior: Posterior | None = None,
     interval: float | None = 0.9,
     cohort: str | None = None,

@@ -25,8 +25,8 @@ class SummaryOptions(TypedDict, total=False):
     value: str | None
     period: _call.Span
     grain: _call.Span
-    observation_end: _call.Moment | None
-    calibration_end: _call.Moment | None
+    observation_end: _call.When | None
+    calibration_end: _call.When | None
     include_first: bool
     log_intervals: bool
     cohort: str | None
@@ -65,7 +65,7 @@ class RfmBuilder:
         if "value" in given and given["value"] is None:
             given["value"] = _call.NULL
         for end in ("observation_end", "calibration_end"):
-            given[end] = _call.moment(given.get(end))
+            given[end] = _call.when(given.get(end))
         self._hold(_core.RfmBuilder(_call.options(given)))
 
     def _hold(self, native: _core.RfmBuilder) -> None:

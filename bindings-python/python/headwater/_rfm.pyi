@@ -13,8 +13,8 @@ class SummaryOptions(TypedDict, total=False):
     value: str | None
     period: _call.Span
     grain: _call.Span
-    observation_end: _call.Moment | None
-    calibration_end: _call.Moment | None
+    observation_end: _call.When | None
+    calibration_end: _call.When | None
     include_first: bool
     log_intervals: bool
     cohort: str | None

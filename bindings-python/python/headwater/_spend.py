@@ -39,7 +39,7 @@ class GammaGamma(_Likelihood):
     @classmethod
     def from_params(cls, p: float, q: float, v: float) -> Self:
         """A model with given parameters, for example published ones."""
-        return cls._given([p, q, v])
+        return cls._given({"p": p, "q": q, "v": v})
 
     def fit(
         self,
@@ -111,7 +111,7 @@ class GammaGamma(_Likelihood):
         Delta method on the log scale; an edge that is not finite is None. Models of given parameters have no
         intervals.
         """
-        return _core.clv_spend_interval(self._fitted, None, interval)
+        return _core.clv_spend_interval(self._fitted, None, _call.number("interval", interval))
 
     def predict(
         self,
@@ -160,10 +160,16 @@ class GammaGamma(_Likelihood):
 
     def score(self, frequency: float, monetary_value: float) -> float | None:
         """Expected spend per purchase of one customer; None where the model has no mean."""
-        return _core.clv_spend(self._fitted, (frequency, monetary_value))
+        return _core.clv_spend(self._fitted, _one(frequency, monetary_value))
 
     def score_interval(
         self, frequency: float, monetary_value: float, interval: float = 0.95
     ) -> tuple[float | None, float | None]:
         """The interval (low, high) of `score`, by the uncertainty of the parameters, as in `predict`."""
-        return _core.clv_spend_interval(self._fitted, (frequency, monetary_value), interval)
+        level = _call.number("interval", interval)
+        return _core.clv_spend_interval(self._fitted, _one(frequency, monetary_value), level)
+
+
+def _one(frequency: Any, monetary_value: Any) -> tuple[float, float]:
+    """One customer, as numbers."""
+    return _call.number("frequency", frequency), _call.number("monetary_value", monetary_value)

@@ -108,8 +108,8 @@ def summarize(
     value: str | None = "value",
     period: _call.Span = "1d",
     grain: _call.Span = "1d",
-    observation_end: _call.Moment | None = None,
-    calibration_end: _call.Moment | None = None,
+    observation_end: _call.When | None = None,
+    calibration_end: _call.When | None = None,
     include_first: bool = False,
     log_intervals: bool = False,
     cohort: str | None = None,
@@ -176,8 +176,8 @@ def summarize(
             "value": _call.NULL if value is None else value,
             "period": period,
             "grain": grain,
-            "observation_end": _call.moment(observation_end),
-            "calibration_end": _call.moment(calibration_end),
+            "observation_end": _call.when(observation_end),
+            "calibration_end": _call.when(calibration_end),
             "include_first": include_first,
             "log_intervals": log_intervals or None,
             "cohort": cohort,
@@ -295,8 +295,8 @@ def backtest(
     orders: Any,
     model: str = "BetaGeo",
     *,
-    origins: Sequence[_call.Moment],
-    horizon: _call.Span = "90d",
+    origins: Sequence[_call.When],
+    horizon: _call.Horizon = "90d",
     k: int = 1,
     penalty: float = 0.0,
     covariates: Covariates | None = None,
@@ -321,10 +321,11 @@ def backtest(
     orders : frame
     model : str, default "BetaGeo"
         Its name, such as ``"ParetoNBD"``.
-    origins : list of str or datetime
-        The ends of the calibration periods.
-    horizon : str, timedelta or number of days, default "90d"
-        How long each forecast is.
+    origins : list of str, datetime or int
+        The ends of the calibration periods; numbers are in ``time_unit``.
+    horizon : float, str or timedelta, default "90d"
+        How long each forecast is: a number of periods, or a span such as ``"90d"``; ``"month"``,
+        ``"quarter"`` and ``"year"`` are those of the calendar that follow the origin.
     k, penalty
         As in the models.
     covariates : dict, optional
@@ -356,7 +357,7 @@ def backtest(
     }
     options = {
         "model": model,
-        "origins": [_call.moment(origin) for origin in origins],
+        "origins": [_call.when(origin) for origin in origins],
         "horizon": horizon,
         "k": k,
         "penalty": penalty,
@@ -493,7 +494,7 @@ def tracking(
     value: str | None = None,
     period: _call.Span | None = None,
     grain: _call.Span = "1d",
-    observation_end: _call.Moment | None = None,
+    observation_end: _call.When | None = None,
     cohort: str | None = None,
     clock: SeasonalClock | None = None,
     refunds: _Refunds = "error",
@@ -546,7 +547,7 @@ def tracking(
         "value": value,
         "period": period,
         "grain": grain,
-        "observation_end": _call.moment(observation_end),
+        "observation_end": _call.when(observation_end),
         "cohort": cohort,
         "clock": clock,
         "refunds": refunds,

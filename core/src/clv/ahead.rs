@@ -41,7 +41,24 @@ impl Horizon {
         Err(Error::option(name, format!("{periods} is not a finite number of periods from 0")))
     }
 
-    /// The same in microseconds, as a moment after another.
+    /// The moment so long after another: by the calendar where the span or the period is of one, a part of a period being
+    /// that part of the one that it begins.
+    pub(crate) fn after(self, name: &str, period: Unit, from: i64) -> Result<i64> {
+        let (unit, count) = match self {
+            Self::Span(span) => (span, 1.0),
+            Self::Periods(_) => (period, self.periods(name, Some(period))?),
+        };
+        unit.check_as(name)?;
+        if count <= 0.0 {
+            return Err(Error::option(name, "must be longer than 0"));
+        }
+        let whole = count.floor();
+        let start = unit.after(from, whole as i64);
+        let next = unit.after(from, (whole as i64).saturating_add(1));
+        Ok(start.saturating_add(((count - whole) * next.saturating_sub(start) as f64).round() as i64))
+    }
+
+    /// Periods of a fixed length in microseconds.
     pub(crate) fn micros(self, name: &str, period: Duration) -> Result<i64> {
         let periods = self.periods(name, Some(period.into()))?;
         let micros = periods * period.micros() as f64;
@@ -81,6 +98,12 @@ impl From<f64> for Horizon {
 impl From<Unit> for Horizon {
     fn from(span: Unit) -> Self {
         Self::Span(span)
+    }
+}
+
+impl From<Duration> for Horizon {
+    fn from(span: Duration) -> Self {
+        Self::Span(span.into())
     }
 }
 

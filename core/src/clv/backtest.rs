@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ahead::Horizon;
 use super::covariates::{Covariates, each_law};
 use super::design::Reader;
 use super::door::PurchaseOptions;
@@ -32,8 +33,9 @@ pub struct BacktestOptions {
     pub interval: Option<f64>,
     /// The ends of the calibration periods, one forecast each.
     pub origins: Vec<When>,
-    /// How long each forecast is. Default 90 days.
-    pub horizon: Duration,
+    /// How long each forecast is, as a number of the model's periods or a span of time; calendar months, quarters and
+    /// years are those that follow the origin. Default 90 days.
+    pub horizon: Horizon,
     /// How orders are read. `calibration_end` and `observation_end` are not for use here.
     pub summarize: SummarizeOptions,
 }
@@ -47,7 +49,7 @@ impl Default for BacktestOptions {
             covariates: None,
             interval: None,
             origins: Vec::new(),
-            horizon: Duration::from_days(90),
+            horizon: Duration::from_days(90).into(),
             summarize: SummarizeOptions::default(),
         }
     }
@@ -101,7 +103,7 @@ pub fn backtest(orders: &Columns, options: &BacktestOptions, run: &Run) -> Resul
 ///     covariates: Some(Covariates::new(["channel"], [])),
 ///     interval: Some(0.9),
 ///     origins: vec!["2024-06-11".into()],
-///     horizon: Duration::from_days(60),
+///     horizon: Duration::from_days(60).into(),
 ///     summarize: SummarizeOptions { value: None, period: "7d".parse()?, ..SummarizeOptions::default() },
 /// # ..BacktestOptions::default()
 /// };
@@ -116,7 +118,11 @@ pub fn backtest_of(
     options: &BacktestOptions,
     run: &Run,
 ) -> Result<Tables> {
-    let Some(covariates) = &options.covariates else { return at_origins(orders, None, options, run) };
+    let Some(covariates) = &options.covariates else {
+        let reason =
+            "name the columns of `customers` that explain purchases or dropout, or leave `customers` out";
+        return Err(Error::option("covariates", reason));
+    };
     let (given, columns) = (&options.summarize, covariates.columns()?);
     let told = Told::read(customers, &given.customer, Reader::Fit(&columns), given.on_invalid, run)?;
     at_origins(orders, Some(&told), options, run)
@@ -150,9 +156,6 @@ fn at_origins(
     if options.origins.is_empty() {
         return Err(Error::option("origins", "must be one moment or more, such as [\"2024-06-30\"]"));
     }
-    if options.horizon.micros() <= 0 {
-        return Err(Error::option("horizon", "must be longer than 0"));
-    }
     let mut intake = Intake::new(orders, given.on_invalid, run);
     intake.int_unit(given.time_unit);
     let times = intake.times(&given.time)?;
@@ -167,8 +170,8 @@ fn at_origins(
     let kind = format!("clv.{}", options.model);
     let mut found = Vec::new();
     for origin in &options.origins {
-        let at = origin.micros("origins")?;
-        let end = at.saturating_add(options.horizon.micros());
+        let at = origin.micros("origins", given.time_unit)?;
+        let end = options.horizon.after("horizon", given.period, at)?;
         if end > given.grain.after(last, 1) {
             return Err(Error::option(
                 "origins",

@@ -32,14 +32,14 @@ impl<'a> Plan<'a> {
         options.check()?;
         let grain = options.grain;
         let end = match &options.observation_end {
-            Some(when) => when.micros("observation_end")?,
+            Some(when) => when.micros("observation_end", options.time_unit)?,
             None => last.unwrap_or_default(),
         };
         let end = grain.number(end);
         let split = match &options.calibration_end {
             None => None,
             Some(when) => {
-                let split = grain.number(when.micros("calibration_end")?);
+                let split = grain.number(when.micros("calibration_end", options.time_unit)?);
                 if split >= end {
                     return Err(Error::option(
                         "calibration_end",

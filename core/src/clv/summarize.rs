@@ -6,7 +6,7 @@
 //! the later purchases. Ages are counted from grain to grain (days by default),
 //! and orders within one grain are one purchase.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::clock::SeasonalClock;
 use super::finance::Period;
@@ -16,6 +16,7 @@ use super::unit::Unit;
 use super::visits::{Events, Visits};
 use crate::column::{
     Columns, DropReason, Dropped, Intake, Names, OnInvalid, Sign, Table, TimeUnit, Values, parse_time,
+    written,
 };
 use crate::{Error, Result, Run};
 
@@ -42,26 +43,86 @@ pub enum Refunds {
     Net,
 }
 
-/// A moment: an ISO 8601 string such as `"1997-09-30"`, or microseconds since the epoch.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+/// A moment: an ISO 8601 string such as `"1997-09-30"`, or a number of the unit that times have.
+///
+/// ```
+/// use headwater::clv::When;
+///
+/// let read: Vec<When> = serde_json::from_str(r#"["1997-09-30", 10134]"#)?;
+/// assert_eq!(read, [When::from("1997-09-30"), When::Number(10134)]);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum When {
     /// Microseconds since the epoch, UTC.
     Micros(i64),
+    /// A number like those of the column of times, whose unit is `time_unit`.
+    Number(i64),
     /// ISO 8601; a date is its first moment, UTC.
     Text(String),
 }
 
 impl When {
-    pub(crate) fn micros(&self, option: &str) -> Result<i64> {
+    /// In microseconds; `unit` is that of plain numbers.
+    pub(crate) fn micros(&self, option: &str, unit: Option<TimeUnit>) -> Result<i64> {
         match self {
             Self::Micros(micros) => Ok(*micros),
+            Self::Number(number) => {
+                let Some(unit) = unit else {
+                    let reason = format!(
+                        "{number} is a plain number: state its unit as `time_unit`, or write ISO 8601, for example \
+                         1997-09-30"
+                    );
+                    return Err(Error::option(option, reason));
+                };
+                let reason = || format!("{number} is no time in the unit `time_unit`");
+                unit.micros(*number).ok_or_else(|| Error::option(option, reason()))
+            }
             Self::Text(text) => parse_time(text).ok_or_else(|| {
                 Error::option(
                     option,
                     format!("`{text}` is not a time; write ISO 8601, for example 1997-09-30"),
                 )
             }),
+        }
+    }
+}
+
+impl Serialize for When {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        match self {
+            Self::Micros(micros) => match micros.rem_euclid(1_000_000) {
+                0 => serializer.serialize_str(&written(*micros)),
+                part => {
+                    let second = written(*micros);
+                    serializer.collect_str(&format_args!("{}.{part:06}Z", second.trim_end_matches('Z')))
+                }
+            },
+            Self::Number(number) => serializer.serialize_i64(*number),
+            Self::Text(text) => serializer.serialize_str(text),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for When {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "ISO 8601 such as \"1997-09-30\", or a whole number in `time_unit`")]
+        enum Either {
+            Whole(i64),
+            Number(f64),
+            Text(String),
+        }
+        match Either::deserialize(deserializer)? {
+            Either::Whole(number) => Ok(Self::Number(number)),
+            // What a double can tell from its neighbours.
+            Either::Number(number) if number.fract() == 0.0 && number.abs() < 9.1e15 => {
+                Ok(Self::Number(number as i64))
+            }
+            Either::Number(number) => {
+                Err(serde::de::Error::custom(format!("{number} is not a whole number in `time_unit`")))
+            }
+            Either::Text(text) => Ok(Self::Text(text)),
         }
     }
 }
@@ -321,7 +382,7 @@ pub fn summarize(orders: &Columns, options: &SummarizeOptions, run: &Run) -> Res
         left_out(name, REFUND, &|i| values[i] < 0.0, rfm.accounting.refunds);
     }
     if let Some(end) = &options.observation_end {
-        let last = options.grain.number(end.micros("observation_end")?);
+        let last = options.grain.number(end.micros("observation_end", options.time_unit)?);
         let after = |i: usize| options.grain.number(times[i]) > last;
         left_out(&options.time, AFTER_END, &after, rfm.accounting.after_end);
     }

@@ -263,7 +263,7 @@ fn track(
     )?;
     let kinds = Kinds::read(model, customers, &read.customer, options, run)?;
     let end = match &options.observation_end {
-        Some(when) => when.micros("observation_end")?,
+        Some(when) => when.micros("observation_end", options.time_unit)?,
         None => read.times.iter().copied().max().unwrap_or_default(),
     };
     let end = grain.number(end);

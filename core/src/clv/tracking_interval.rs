@@ -23,7 +23,7 @@ use super::laws::{History, Purchases, Quantity, log_slopes};
 use super::rows::Unique;
 use crate::column::{Table, Values};
 use crate::math::quadrature::integrate;
-use crate::math::{Sum, sum};
+use crate::math::{Sum, exp, ln, sum};
 use crate::{Result, Run};
 
 /// No more purchases of one customer than so many are told apart.
@@ -57,13 +57,17 @@ impl Course {
         let periods = |age: f64| if model.is_discrete() { age.floor() } else { age };
         let exact = model.ticks() == 1 && !model.reads_intervals();
         let times: Vec<f64> = ages.iter().map(|age| periods(*age)).collect();
+        let curve = if model.reads_intervals() { Curve::of(model, &times, run)? } else { None };
         let parts = run.map_items(times.len(), |i| {
             run.check()?;
             let (from, to) = (i.checked_sub(1).map_or(0.0, |before| times[before]), times[i]);
-            Ok((
-                moments(model, History::default(), to),
-                if exact { paired(model, from, to) } else { regular(model, from, to) },
-            ))
+            if let Some(curve) = curve.as_ref().filter(|_| i > 0) {
+                let (mean, slopes, pairs) = curve.at(to);
+                return Ok(((mean, slopes), regular(from, to, pairs, |v| curve.at(v).2)));
+            }
+            let pairs = |t: f64| pairs(model, History::default(), t);
+            let now = moments(model, History::default(), to);
+            Ok((now, if exact { paired(model, from, to) } else { regular(from, to, pairs(to), pairs) }))
         })?;
         let mut at: Vec<At> = Vec::with_capacity(parts.len());
         let mut sofar = Sum::default();
@@ -201,9 +205,80 @@ fn paired(model: &dyn Purchases, from: f64, to: f64) -> [f64; 2] {
 }
 
 /// E X(X − 1) at `to`, and ∫ E X(X − 1) / v² dv over `from` … `to`.
-fn regular(model: &dyn Purchases, from: f64, to: f64) -> [f64; 2] {
-    let pairs = |t: f64| pairs(model, History::default(), t);
-    [pairs(to), integrate(from, to, 1, |v| pairs(v) / (v * v))]
+fn regular(from: f64, to: f64, now: f64, pairs: impl Fn(f64) -> f64) -> [f64; 2] {
+    [now, integrate(from, to, 1, |v| pairs(v) / (v * v))]
+}
+
+/// Chebyshev points of a panel, in which age grows by a factor of e at most.
+const POINTS: usize = 9;
+
+/// A new customer's purchases as smooth functions of age, where each age costs many integrals: at few ages ln E X,
+/// ln E X(X − 1) and the slopes of ln E X, between which polynomials in ln age tell them to nine digits.
+struct Curve {
+    low: f64,
+    width: f64,
+    panels: Vec<[Vec<f64>; POINTS]>,
+}
+
+impl Curve {
+    /// Over sorted ages; `None` where these are no more than the curve needs, or where a quantity has no logarithm.
+    fn of(model: &dyn Purchases, ages: &[f64], run: &Run) -> Result<Option<Self>> {
+        let (Some(first), Some(last)) = (ages.first(), ages.last()) else { return Ok(None) };
+        let (low, high) = (ln(*first), ln(*last));
+        let count = (high - low).ceil().max(1.0);
+        if !(count * (POINTS as f64) < ages.len() as f64) {
+            return Ok(None);
+        }
+        let width = (high - low) / count;
+        let found = run.map_items(count as usize * POINTS, |i| {
+            run.check()?;
+            let at = low + width * ((i / POINTS) as f64 + 0.5 + 0.5 * point(i % POINTS));
+            let age = exp(at);
+            let (mean, slopes) = moments(model, History::default(), age);
+            let logs = [ln(mean), ln(pairs(model, History::default(), age))];
+            Ok(logs.into_iter().chain(slopes.into_iter().map(|slope| slope / mean)).collect::<Vec<f64>>())
+        })?;
+        if !found.iter().flatten().all(|value| value.is_finite()) {
+            return Ok(None);
+        }
+        let mut found = found.into_iter();
+        let panel = |_| std::array::from_fn(|_| found.next().unwrap_or_default());
+        Ok(Some(Self { low, width, panels: (0..count as usize).map(panel).collect() }))
+    }
+
+    /// E X, its slopes and E X(X − 1) at an age within.
+    fn at(&self, age: f64) -> (f64, Vec<f64>, f64) {
+        let place = ((ln(age) - self.low) / self.width).max(0.0);
+        let panel = (place as usize).min(self.panels.len().saturating_sub(1));
+        let x = 2.0 * (place - panel as f64) - 1.0;
+        let Some(values) = self.panels.get(panel) else { return (0.0, Vec::new(), 0.0) };
+        // The barycentric formula (Berrut & Trefethen 2004).
+        let (mut whole, mut out) = (0.0, vec![0.0; values.first().map_or(0, Vec::len)]);
+        for (i, values) in values.iter().enumerate() {
+            let apart = x - point(i);
+            if apart == 0.0 {
+                (whole, out) = (1.0, values.clone());
+                break;
+            }
+            let sign = if i % 2 == 0 { 1.0 } else { -1.0 };
+            let weight = sign * libm::sin(angle(i)) / apart;
+            whole += weight;
+            out.iter_mut().zip(values).for_each(|(out, value)| *out += weight * value);
+        }
+        let mut out = out.into_iter().map(|value| value / whole);
+        let mean = exp(out.next().unwrap_or(f64::NEG_INFINITY));
+        let pairs = exp(out.next().unwrap_or(f64::NEG_INFINITY));
+        (mean, out.map(|slope| mean * slope).collect(), pairs)
+    }
+}
+
+fn angle(i: usize) -> f64 {
+    std::f64::consts::PI * (i as f64 + 0.5) / POINTS as f64
+}
+
+/// The points within −1 … 1.
+fn point(i: usize) -> f64 {
+    libm::cos(angle(i))
 }
 
 /// E N(N − 1) of the purchases in the t periods after T, by their distribution.
@@ -266,5 +341,37 @@ impl Bounds {
             .with("expected_high", at(&steps, &self.periods, 1.0))
             .with("expected_cumulative_low", at(cumulative, &self.cumulative, -1.0))
             .with("expected_cumulative_high", at(cumulative, &self.cumulative, 1.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clv::laws::{ParetoGggLaw, PurchaseModel};
+
+    /// What is told between points is what integrals tell there.
+    #[test]
+    fn curves_are_those_of_each_age() -> Result<()> {
+        let run = Run::new();
+        for values in [[1.695, 0.373, 0.948, 5.243, 0.432, 4.348], [20.0, 2.0, 1.3, 6.0, 1.1, 9.0]] {
+            let given = PurchaseModel::<ParetoGggLaw, 6>::from_parameters(values, 1, None)?;
+            let mut file = serde_json::to_value(&given).unwrap();
+            file["estimates"]["fixed"] = vec![false; 6].into();
+            let model: PurchaseModel<ParetoGggLaw, 6> = serde_json::from_value(file).unwrap();
+            let ages: Vec<f64> = (20..=60).map(|day| f64::from(day) / 7.0).collect();
+            let curve = Curve::of(&model, &ages, &run)?.unwrap_or_else(|| unreachable!());
+            for age in [20.0 / 7.0, 5.1, 60.0 / 7.0] {
+                let (mean, slopes, twice) = curve.at(age);
+                let (wanted, by) = moments(&model, History::default(), age);
+                assert!(by.iter().all(|slope| *slope != 0.0));
+                assert!((mean / wanted - 1.0).abs() < 1e-9, "{age}: {mean} {wanted}");
+                let wanted = pairs(&model, History::default(), age);
+                assert!((twice / wanted - 1.0).abs() < 1e-8, "{age}: {twice} {wanted}");
+                for (slope, by) in slopes.iter().zip(by) {
+                    assert!((slope - by).abs() < 1e-7 * (1.0 + by.abs()), "{age}: {slope} {by}");
+                }
+            }
+        }
+        Ok(())
     }
 }

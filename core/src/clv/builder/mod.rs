@@ -90,7 +90,7 @@ impl RfmBuilder {
         // Ends that are no times are an error now, and not when all is read.
         Plan::new(&SummarizeOptions { calibration_end: None, ..options.clone() }, None, None)?;
         if let Some(when) = &options.calibration_end {
-            when.micros("calibration_end")?;
+            when.micros("calibration_end", options.time_unit)?;
         }
         Ok(Self { options, ..Self::default() })
     }
@@ -133,7 +133,9 @@ impl RfmBuilder {
         let grain = options.grain;
         let until = match &options.observation_end {
             None => i64::MAX,
-            Some(end) => grain.start(grain.number(end.micros("observation_end")?).saturating_add(1)),
+            Some(end) => {
+                grain.start(grain.number(end.micros("observation_end", options.time_unit)?).saturating_add(1))
+            }
         };
         let refunds = options.refunds;
         let mut counts = Counts { orders: read.times.len() as u64, ..Counts::default() };

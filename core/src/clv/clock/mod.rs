@@ -236,7 +236,7 @@ impl SeasonalClock {
             return Err(Error::option("periods", "must be a number of periods from 0 to a million"));
         }
         let (grain, period) = self.grains();
-        let from = from.micros("from")?.div_euclid(grain);
+        let from = from.micros("from", None)?.div_euclid(grain);
         let grains = periods * period / grain as f64;
         if grains >= 1e12 {
             return Err(Error::option("periods", "reach beyond the calendar"));

@@ -74,7 +74,8 @@ impl Calendar {
             Seasons::Windows(given) => {
                 names.push(OTHER.to_owned());
                 for window in given {
-                    let (from, until) = (window.from.micros("seasons")?, window.until.micros("seasons")?);
+                    let (from, until) =
+                        (window.from.micros("seasons", None)?, window.until.micros("seasons", None)?);
                     if from >= until {
                         return wrong(format!("the window `{}` ends before it begins", window.name));
                     }

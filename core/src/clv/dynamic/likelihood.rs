@@ -1,6 +1,8 @@
 //! The likelihood of Pareto/NBD along each customer's covariates, with exact derivatives.
 #![allow(clippy::needless_range_loop)] // matrices read best by their indices
 
+use std::borrow::Cow;
+
 use super::timeline::Life;
 use crate::clv::covariates::{Effect, Process};
 use crate::clv::design::Matrix;
@@ -20,17 +22,23 @@ const NOTHING: f64 = 46.0;
 pub(super) struct Course<'a> {
     pub(super) matrix: &'a Matrix,
     /// Column, and whether it moves purchases and dropout.
-    pub(super) slopes: Vec<(usize, bool, bool)>,
+    pub(super) slopes: Cow<'a, [(usize, bool, bool)]>,
 }
 
 impl<'a> Course<'a> {
     pub(super) fn new(matrix: &'a Matrix, effects: &[Effect]) -> Self {
+        Self { matrix, slopes: Self::ways(effects).into() }
+    }
+
+    /// By the columns of coefficients, and which process each moves.
+    pub(super) fn by(matrix: &'a Matrix, slopes: &'a [(usize, bool, bool)]) -> Self {
+        Self { matrix, slopes: slopes.into() }
+    }
+
+    pub(super) fn ways(effects: &[Effect]) -> Vec<(usize, bool, bool)> {
         let moves = |effect: &Effect, process| effect.on().contains(&process);
-        let slopes = effects
-            .iter()
-            .map(|e| (e.column(), moves(e, Process::Purchase), moves(e, Process::Dropout)))
-            .collect();
-        Self { matrix, slopes }
+        let way = |e: &Effect| (e.column(), moves(e, Process::Purchase), moves(e, Process::Dropout));
+        effects.iter().map(way).collect()
     }
 
     /// The factors of both rates at a place.
@@ -96,12 +104,13 @@ struct Moments {
 
 /// Log parameters, as numbers.
 #[derive(Clone, Copy)]
-struct Law {
-    r: f64,
-    alpha: f64,
-    s: f64,
-    beta: f64,
-    shape: f64,
+pub(super) struct Law {
+    pub(super) r: f64,
+    pub(super) alpha: f64,
+    pub(super) s: f64,
+    pub(super) beta: f64,
+    /// Of the rate of buying, by what was bought.
+    pub(super) shape: f64,
 }
 
 impl Law {
@@ -117,7 +126,13 @@ impl Law {
 }
 
 /// Nodes of a piece after the last purchase: time passed in it, and the weight in dD.
-fn nodes(law: &Law, passed: [f64; 2], factors: [f64; 2], length: f64, mut each: impl FnMut(f64, f64)) {
+pub(super) fn nodes(
+    law: &Law,
+    passed: [f64; 2],
+    factors: [f64; 2],
+    length: f64,
+    mut each: impl FnMut(f64, f64),
+) {
     let fall = law.shape * ln_1p(factors[0] * length / (law.alpha + passed[0]))
         + (law.s + 1.0) * ln_1p(factors[1] * length / (law.beta + passed[1]));
     let panels = (fall / DECLINE).ceil().clamp(1.0, 200.0) as usize;
@@ -175,6 +190,23 @@ pub(super) fn told(life: &Life, pieces: &[(u32, f64)], course: &Course<'_>, at: 
     }
     let ln_dead = if first.is_nan() { f64::NEG_INFINITY } else { dead + first + ln(law.s) };
     Told { ln_alive: law.ln_term(passed, law.s), ln_dead, passed }
+}
+
+/// The log-likelihood of one customer, its value alone.
+pub(super) fn ln_likelihood(
+    life: &Life,
+    pieces: &[(u32, f64)],
+    purchases: &[(u32, f64)],
+    course: &Course<'_>,
+    at: &[f64],
+) -> f64 {
+    let law = Law::new(at, life.frequency);
+    let found = told(life, pieces, course, at);
+    let bought: f64 = (purchases.iter())
+        .flat_map(|(place, _)| (LAW..at.len()).map(|i| at[i] * course.covariate(*place, i - LAW)[0]))
+        .sum();
+    let whole = found.ln_alive.log_add(found.ln_dead);
+    whole + law.r.ln_rising(life.frequency) + law.r * at[1] + law.s * at[3] + bought
 }
 
 /// The log-likelihood of one customer, on log parameters and coefficients.
@@ -326,8 +358,10 @@ mod tests {
         // Five places, two covariates: one of purchases and dropout alike, one of each alone.
         let values = vec![0.3, -1.0, -0.8, 0.4, 1.2, 0.1, -0.2, 2.0, 0.0, -0.5];
         let matrix = Matrix { rows: 5, columns: 2, values };
-        let course =
-            Course { matrix: &matrix, slopes: vec![(0, true, false), (1, false, true), (1, true, true)] };
+        let course = Course {
+            matrix: &matrix,
+            slopes: vec![(0, true, false), (1, false, true), (1, true, true)].into(),
+        };
         let pieces = [(0, 7.0), (1, 3.5), (1, 3.5), (2, 7.0), (3, 7.0), (4, 80.0)];
         let at = [-0.5, 2.2, -0.4, 2.5, 0.4, -0.6, 0.2];
         for (frequency, split) in [(0, 0), (3, 2), (60, 4), (5, 6)] {

@@ -18,8 +18,10 @@
 //! [`Covariates`](super::Covariates). [`DynamicGammaGamma`] does the same for spend.
 
 mod check;
+mod customer;
 mod door;
 mod likelihood;
+mod living;
 mod model;
 mod pareto;
 mod predict;

@@ -1,20 +1,25 @@
 //! What customers are expected to do, given the covariates to come.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::Sources;
-use super::likelihood::{Course, LAW, told};
+use super::customer::{Customer, Path, Shape};
+use super::likelihood::{Course, LAW};
+use super::living::{Living, alive};
 use super::model::{DynamicParetoNbdModel, centred};
 use super::timeline::{Life, Lives, Timeline};
 use crate::clv::ahead::{DiscountRate, Horizon};
 use crate::clv::estimates::interval_quantile;
 use crate::clv::frames::beside;
 use crate::clv::laws::{
-    CustomerPrediction, Edges, deviation_by, factors, ln_rise, of_probability, shifts, slopes,
+    Asked, CustomerPrediction, Edges, History, More, Purchases, Quantity, deviation_by, factors, ln_rise,
+    of_probability, shifts, slopes,
 };
+use crate::clv::unit::Unit;
 use crate::column::{Columns, Names, Table, Values};
-use crate::math::quadrature::integrate;
-use crate::math::{exp, exp_m1, ln_1p, log1p_exp};
+use crate::math::{exp, ln_1p};
 use crate::{Error, Result, Run};
 
 /// Customers in one piece of work.
@@ -28,8 +33,22 @@ pub struct DynamicPredictOptions {
     pub periods: Horizon,
     /// Level of an interval for the uncertainty of the parameters; none by default.
     pub interval: Option<f64>,
-    /// Also purchases in these periods discounted at this rate, per period or per a span of its own (DECT).
+    /// Also purchases in these periods discounted at this rate, per period or per a span of its own (DECT), and where it
+    /// is above 0 those for ever (DERT).
     pub discount_rate: Option<DiscountRate>,
+    /// Also P(alive) so many periods, or so long a time, after the end of observation.
+    pub ahead: Option<Horizon>,
+    /// Also the time until the next purchase: its quantile of this level.
+    pub next_purchase: Option<f64>,
+    /// Also the purchase rate while alive, by what holds at the end of observation.
+    pub rate: bool,
+    /// Also the probabilities of 0, 1, … so many purchases in the coming `periods`, 1000 at most.
+    pub probabilities: Option<usize>,
+    /// Also the posterior of the customer's own purchase rate and dropout, by what holds at the end of observation: means
+    /// and standard deviations.
+    pub own_rates: bool,
+    /// Also each customer's part of the log-likelihood at the model's parameters.
+    pub log_likelihood: bool,
     /// How the frames are read.
     pub sources: Sources,
 }
@@ -40,12 +59,66 @@ impl Default for DynamicPredictOptions {
             periods: Horizon::Periods(1.0),
             interval: None,
             discount_rate: None,
+            ahead: None,
+            next_purchase: None,
+            rate: false,
+            probabilities: None,
+            own_rates: false,
+            log_likelihood: false,
             sources: Sources::default(),
         }
     }
 }
 
-/// Factors and lengths of the pieces to come.
+impl DynamicPredictOptions {
+    /// What is asked beside purchases and P(alive), of a model of this period.
+    fn more(&self, period: Unit) -> Result<Vec<Asked>> {
+        let &Self { ahead, next_purchase, rate, probabilities, .. } = self;
+        let known = |rate: &DiscountRate| rate.per_period("discount_rate", Some(period));
+        // Without discount what comes for ever may not end.
+        let ends = self.discount_rate.as_ref().map(known).transpose()?.is_some_and(|rate| rate > 0.0);
+        let discount_rate = self.discount_rate.filter(|_| ends);
+        let periods = self.periods.periods("periods", Some(period))?;
+        More { ahead, discount_rate, next_purchase, rate, probabilities }.asked(periods, Some(period))
+    }
+
+    /// The columns of these, and those of a customer below.
+    fn names(&self, more: &[Asked], z: Option<f64>) -> Vec<String> {
+        let reach = if z.is_some() { 3 } else { 1 };
+        let mut out: Vec<String> =
+            more.iter().flat_map(|asked| &asked.names).flat_map(|names| &names[..reach]).cloned().collect();
+        if self.own_rates {
+            out.extend(["own_rate", "own_rate_sd", "own_dropout", "own_dropout_sd"].map(str::to_owned));
+        }
+        out.extend(self.log_likelihood.then(|| "log_likelihood".to_owned()));
+        out
+    }
+
+    fn asked_of(&self, customer: &Customer, more: &[Asked], z: Option<f64>) -> Vec<Option<f64>> {
+        let (mut out, history) = (Vec::new(), History::default());
+        for asked in more {
+            let values = asked.values(customer, history);
+            let edges = z.map(|z| asked.edges(customer, history, &values, z));
+            for (i, value) in values.into_iter().enumerate() {
+                out.push(value);
+                out.extend(edges.as_ref().and_then(|edges| edges.get(i)).into_iter().flatten());
+            }
+        }
+        if self.own_rates {
+            out.extend(customer.own_rates().map(Some));
+        }
+        out.extend(self.log_likelihood.then(|| Some(customer.quantity(history, Quantity::LogLikelihood))));
+        out
+    }
+}
+
+impl Lives {
+    fn histories<'a>(&'a self, coming: &'a [Coming]) -> Histories<'a> {
+        Histories { lives: &self.each, pieces: &self.pieces, purchases: &self.purchases, coming }
+    }
+}
+
+/// Places and lengths of the pieces to come.
 pub(super) type Coming = Vec<(u32, f64)>;
 
 /// What is said of one customer.
@@ -62,6 +135,16 @@ struct Answer {
 struct Answers {
     each: Vec<Answer>,
     edges: Option<Vec<[Edges; 4]>>,
+    /// Names of what else was asked for, and each customer's values.
+    more: (Vec<String>, Vec<Vec<Option<f64>>>),
+}
+
+/// What happened to customers, and what is to come.
+struct Histories<'a> {
+    lives: &'a [Life],
+    pieces: &'a [(u32, f64)],
+    purchases: &'a [(u32, f64)],
+    coming: &'a [Coming],
 }
 
 impl Answers {
@@ -73,11 +156,15 @@ impl Answers {
         }
     }
 
-    fn discounted(&self, table: Table, options: &DynamicPredictOptions) -> Table {
-        match options.discount_rate {
-            None => table,
-            Some(_) => self.add(table, "discounted_purchases", DISCOUNTED, |a| a.discounted),
+    fn rest(&self, mut table: Table, options: &DynamicPredictOptions) -> Table {
+        if options.discount_rate.is_some() {
+            table = self.add(table, "discounted_purchases", DISCOUNTED, |a| a.discounted);
         }
+        let (names, rows) = &self.more;
+        for (i, name) in names.iter().enumerate() {
+            table = table.with_optional(name, rows.iter().map(|row| row.get(i).copied().flatten()));
+        }
+        table
     }
 }
 
@@ -90,7 +177,9 @@ impl DynamicParetoNbdModel {
     /// Purchases expected of the customers of `orders` in the coming periods, by what
     /// `covariates` say of then (a customer's last row holds for ever): a frame of
     /// customer, expected_purchases, p_alive; with `discount_rate` discounted_purchases; with `interval` the `_low` and
-    /// `_high` of each (delta method on the log and logit scale, missing where not finite).
+    /// `_high` of each (delta method on the log and logit scale, missing where not finite). What else is asked for has the
+    /// columns of [`predict`](crate::clv::predict): p_alive_ahead, residual_purchases, next_purchase, purchase_rate,
+    /// probability_0 …, own_rate …, log_likelihood.
     pub fn predict(
         &self,
         orders: &Columns,
@@ -103,11 +192,11 @@ impl DynamicParetoNbdModel {
         let ahead = options.periods.micros("periods", self.period)?;
         let coming = |life: &Life| timeline.coming(life.places, life.end, ahead, period);
         let coming: Vec<Coming> = lives.each.iter().map(coming).collect();
-        let found = self.answers(&timeline, &lives.each, &lives.pieces, &coming, options, run)?;
+        let found = self.answers(&timeline, &lives.histories(&coming), options, run)?;
         let table = Table::new().with("customer", Values::Names(lives.customer));
         let table = found.add(table, "expected_purchases", EXPECTED, |a| a.expected);
         let table = found.add(table, "p_alive", ALIVE, |a| alive(a.odds));
-        Ok(CustomerPrediction::new(found.discounted(table, options), lives.dropped))
+        Ok(CustomerPrediction::new(found.rest(table, options), lives.dropped))
     }
 
     /// The same of customers who are new at their first row of covariates, in the `periods` after it: a frame
@@ -126,17 +215,19 @@ impl DynamicParetoNbdModel {
         }
         let (timeline, period) = self.timeline(covariates, options, run)?;
         let ahead = options.periods.micros("periods", self.period)?;
-        let (mut lives, mut coming, mut names) = (Vec::new(), Vec::new(), Vec::new());
-        for (label, birth, places) in timeline.firsts() {
-            names.push(label.to_owned());
+        let (mut lives, mut coming, mut codes) = (Vec::new(), Vec::new(), Vec::new());
+        for (code, birth, places) in timeline.firsts() {
+            codes.push(code);
             coming.push(timeline.coming(places, birth, ahead, period));
             lives.push(Life::new(places, birth));
         }
-        let found = self.answers(&timeline, &lives, &[], &coming, options, run)?;
-        let table = Table::new().with("customer", Values::Names(names.iter().collect::<Names>()));
+        let histories = Histories { lives: &lives, pieces: &[], purchases: &[], coming: &coming };
+        let found = self.answers(&timeline, &histories, options, run)?;
+        let customer = Names { codes, labels: timeline.labels.clone() };
+        let table = Table::new().with("customer", Values::Names(customer));
         let table = found.add(table, "expected_purchases", EXPECTED, |a| a.expected);
         let table = found.add(table, "p_alive", AHEAD, |a| exp(a.ln_ahead));
-        let table = found.discounted(table, options);
+        let table = found.rest(table, options);
         Ok(CustomerPrediction::new(table, timeline.dropped))
     }
 
@@ -149,7 +240,7 @@ impl DynamicParetoNbdModel {
         options: &DynamicPredictOptions,
         run: &Run,
     ) -> Result<Vec<f64>> {
-        let found = self.answers(timeline, &lives.each, &lives.pieces, coming, options, run)?;
+        let found = self.answers(timeline, &lives.histories(coming), options, run)?;
         Ok(found.each.iter().map(|answer| answer.expected).collect())
     }
 
@@ -166,16 +257,17 @@ impl DynamicParetoNbdModel {
     fn answers(
         &self,
         timeline: &Timeline<'_>,
-        lives: &[Life],
-        pieces: &[(u32, f64)],
-        coming: &[Coming],
+        histories: &Histories<'_>,
         options: &DynamicPredictOptions,
         run: &Run,
     ) -> Result<Answers> {
+        let &Histories { lives, pieces, purchases, coming } = histories;
+        let (period, shape) = (Unit::from(self.period), Arc::new(Shape::of(self)));
+        let more = options.more(period)?;
         let z = options.interval.map(interval_quantile).transpose()?;
         let rate = match options.discount_rate {
             None => 0.0,
-            Some(rate) => ln_1p(rate.per_period("discount_rate", Some(self.period.into()))?),
+            Some(rate) => ln_1p(rate.per_period("discount_rate", Some(period))?),
         };
         let matrix = centred(self.effects.terms(), timeline, 0);
         let course = Course::new(&matrix, self.effects.coefficients());
@@ -188,13 +280,24 @@ impl DynamicParetoNbdModel {
             for i in piece * PIECE..n.min((piece + 1) * PIECE) {
                 let ask = |at: &[f64]| answer(&lives[i], pieces, &coming[i], &course, at, rate);
                 let found = ask(&at);
-                out.push((found, z.map(|z| self.edges(found, z, &at, ask))));
+                let mut rest = Vec::new();
+                if !more.is_empty() || options.own_rates || options.log_likelihood {
+                    run.check()?;
+                    let [from, to] = lives[i].purchases;
+                    let bought = &purchases[from..to];
+                    let micros = self.period.micros() as f64;
+                    let path = Path::of(&lives[i], pieces, bought, timeline, &matrix, micros);
+                    rest = options.asked_of(&Customer::new(&shape, &Arc::new(path), period), &more, z);
+                }
+                out.push(((found, z.map(|z| self.edges(found, z, &at, ask))), rest));
             }
             run.advance(out.len() as u64)?;
             Ok(out)
         })?;
-        let (each, edges): (Vec<Answer>, Vec<Option<_>>) = parts.into_iter().flatten().unzip();
-        Ok(Answers { each, edges: z.map(|_| edges.into_iter().flatten().collect()) })
+        let (found, rest): (Vec<_>, Vec<_>) = parts.into_iter().flatten().unzip();
+        let (each, edges): (Vec<Answer>, Vec<Option<_>>) = found.into_iter().unzip();
+        let edges = z.map(|_| edges.into_iter().flatten().collect());
+        Ok(Answers { each, edges, more: (options.names(&more, z), rest) })
     }
 
     /// Slopes of several things on log parameters and coefficients; `rise` is what moved ones add to them.
@@ -236,103 +339,6 @@ impl DynamicParetoNbdModel {
     }
 }
 
-fn alive(odds: f64) -> f64 {
-    exp(ln_alive(odds))
-}
-
-fn ln_alive(odds: f64) -> f64 {
-    if odds == f64::INFINITY { 0.0 } else { -log1p_exp(-odds) }
-}
-
-/// A customer at the end of observation, by what the data say.
-pub(super) struct Living {
-    /// Purchases per unit of the clock of buying, as far as the customer lives.
-    pace: f64,
-    odds: f64,
-    s: f64,
-    /// β and the time that the clock of leaving has counted.
-    start: f64,
-}
-
-/// A piece of what is to come.
-struct Stretch {
-    buying: f64,
-    leaving: f64,
-    /// Time before it, by the clock of leaving and by the calendar.
-    passed: f64,
-    when: f64,
-    length: f64,
-    /// Expected purchases in it of a customer who is alive at the end of observation and whose pace is 1.
-    lived: f64,
-}
-
-impl Living {
-    pub(super) fn new(life: &Life, pieces: &[(u32, f64)], course: &Course<'_>, at: &[f64]) -> Self {
-        let found = told(life, pieces, course, at);
-        let odds = found.ln_alive - found.ln_dead;
-        let (shape, alpha) = (exp(at[0]) + f64::from(life.frequency), exp(at[1]));
-        Self {
-            pace: alive(odds) * shape / (alpha + found.passed[0]),
-            odds,
-            s: exp(at[2]),
-            start: exp(at[3]) + found.passed[1],
-        }
-    }
-
-    pub(super) fn p_alive(&self) -> f64 {
-        alive(self.odds)
-    }
-
-    /// Expected purchases in each piece to come.
-    pub(super) fn purchases(&self, coming: &[(u32, f64)], course: &Course<'_>, at: &[f64]) -> Vec<f64> {
-        let mut out = Vec::with_capacity(coming.len());
-        self.walk(coming, course, at, |stretch| out.push(self.pace * stretch.lived));
-        out
-    }
-
-    /// By the end of each piece to come, of a customer who is sure to be alive before them: the clock of buying A, ∫ S dA
-    /// and ∫ A S dA.
-    pub(super) fn moments(&self, coming: &[(u32, f64)], course: &Course<'_>, at: &[f64]) -> Vec<[f64; 3]> {
-        let &Self { s, start, .. } = self;
-        let (mut out, mut sums) = (Vec::with_capacity(coming.len()), [0.0; 3]);
-        self.walk(coming, course, at, |stretch| {
-            let &Stretch { buying, leaving, passed, length, lived, .. } = stretch;
-            let survived = |u: f64| exp(-s * ln_1p((passed + leaving * u) / start));
-            let grown = ln_1p(leaving * length / (start + passed));
-            let inside = integrate(0.0, length, (1.0 + grown) as usize, |u| u * survived(u));
-            sums[2] += sums[0] * lived + buying * buying * inside;
-            sums[1] += lived;
-            sums[0] += buying * length;
-            out.push(sums);
-        });
-        out
-    }
-
-    /// The pieces to come; what is returned has passed by their end, by the clock of leaving.
-    fn walk(
-        &self,
-        coming: &[(u32, f64)],
-        course: &Course<'_>,
-        at: &[f64],
-        mut each: impl FnMut(&Stretch),
-    ) -> f64 {
-        let &Self { s, start, .. } = self;
-        let (mut passed, mut when) = (0.0, 0.0);
-        for (place, length) in coming {
-            let [buying, leaving] = course.factors(*place, &at[LAW..]);
-            let here = start + passed;
-            // ∫ (start / (here + leaving u))^s du: −expm1((1−s) ln …) / (s−1), a logarithm at s = 1.
-            let grown = ln_1p(leaving * length / here);
-            let slope = s - 1.0;
-            let part = if (slope * grown).abs() < 1e-300 { grown } else { -exp_m1(-slope * grown) / slope };
-            let lived = buying * exp(-s * ln_1p(passed / start)) * here / leaving * part;
-            each(&Stretch { buying, leaving, passed, when, length: *length, lived });
-            (passed, when) = (passed + leaving * length, when + length);
-        }
-        passed
-    }
-}
-
 /// What is said of a customer and the pieces to come.
 fn answer(
     life: &Life,
@@ -343,22 +349,12 @@ fn answer(
     rate: f64,
 ) -> Answer {
     let living = Living::new(life, pieces, course, at);
-    let &Living { pace, odds, s, start } = &living;
-    let (mut lived, mut discounted) = (0.0, 0.0);
-    let passed = living.walk(coming, course, at, |stretch| {
-        lived += stretch.lived;
-        if rate > 0.0 {
-            let &Stretch { buying, leaving, passed, when, length, .. } = stretch;
-            let survived = |u: f64| exp(-s * ln_1p((passed + leaving * u) / start));
-            let grown = ln_1p(leaving * length / (start + passed));
-            let panels = (1.0 + 0.25 * rate * length + grown).min(400.0) as usize;
-            discounted += buying * integrate(0.0, length, panels, |u| survived(u) * exp(-rate * (when + u)));
-        }
-    });
+    let alive = living.p_alive();
+    let expected = alive * living.while_alive(coming, course, at);
     Answer {
-        expected: pace * lived,
-        odds,
-        discounted: if rate > 0.0 { pace * discounted } else { pace * lived },
-        ln_ahead: ln_alive(odds) - s * ln_1p(passed / start),
+        expected,
+        odds: living.odds(),
+        discounted: if rate > 0.0 { alive * living.discounted(coming, course, at, rate) } else { expected },
+        ln_ahead: living.ln_alive(coming, course, at),
     }
 }

@@ -1,12 +1,13 @@
 //! What held for a customer when.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::Sources;
 use crate::clv::design::{Given, Matrix, Reader, Terms};
 use crate::clv::summarize::Orders;
 use crate::clv::visits::{Events, Visits};
-use crate::column::{Columns, Dropped, Intake, Names};
+use crate::column::{Columns, Dropped, Intake, Labels, Names};
 use crate::{Error, Result, Run};
 
 /// Rows of covariates by customer and time.
@@ -17,7 +18,9 @@ pub(super) struct Timeline<'a> {
     order: Vec<u32>,
     times: Vec<i64>,
     /// Where the rows of each label begin and end.
-    of: HashMap<String, (u32, u32)>,
+    of: HashMap<String, (u32, (u32, u32))>,
+    /// Customers, as they were given.
+    pub(super) labels: Arc<Labels>,
     pub(super) dropped: Dropped,
 }
 
@@ -56,12 +59,14 @@ impl<'a> Timeline<'a> {
         let mut of = HashMap::new();
         let mut at = 0;
         for rows in order.chunk_by(|a, b| key(*a).0 == key(*b).0) {
-            let label = customer.labels.get(key(rows[0]).0).into_owned();
-            of.insert(label, (at, at + rows.len() as u32));
+            let code = key(rows[0]).0;
+            let label = customer.labels.get(code).into_owned();
+            of.insert(label, (code, (at, at + rows.len() as u32)));
             at += rows.len() as u32;
         }
         let times = order.iter().map(|row| times[*row as usize]).collect();
-        Ok(Self { given, order, times, of, dropped: kept.into_dropped() })
+        let labels = customer.labels.clone();
+        Ok(Self { given, order, times, of, labels, dropped: kept.into_dropped() })
     }
 
     pub(super) fn given(&self) -> &[Given<'a>] {
@@ -85,16 +90,13 @@ impl<'a> Timeline<'a> {
 
     /// The places of a customer.
     fn places(&self, label: &str) -> Option<(u32, u32)> {
-        self.of.get(label).copied()
+        self.of.get(label).map(|(_, places)| *places)
     }
 
-    /// The times of the customers' first rows, by label in order.
-    pub(super) fn firsts(&self) -> Vec<(&str, i64, (u32, u32))> {
-        let mut all: Vec<_> = self
-            .of
-            .iter()
-            .map(|(label, range)| (label.as_str(), self.times[range.0 as usize], *range))
-            .collect();
+    /// The customers by their codes, and the times of their first rows, in order.
+    pub(super) fn firsts(&self) -> Vec<(u32, i64, (u32, u32))> {
+        let mut all: Vec<_> =
+            self.of.values().map(|(code, range)| (*code, self.times[range.0 as usize], *range)).collect();
         all.sort_by_key(|(_, _, range)| range.0);
         all
     }
@@ -185,7 +187,7 @@ impl Lives {
             return Err(Error::option("grain", "must be longer than 0"));
         }
         let end = match &sources.observation_end {
-            Some(when) => when.micros("observation_end")?,
+            Some(when) => when.micros("observation_end", sources.time_unit)?,
             None => read.times.iter().copied().max().unwrap_or_default(),
         };
         let end = end.div_euclid(grain);

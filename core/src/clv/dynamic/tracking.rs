@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Sources;
 use super::likelihood::Course;
+use super::living::Living;
 use super::model::{DynamicParetoNbdModel, centred};
-use super::predict::Living;
 use super::timeline::{Life, Lives, Timeline};
 use crate::clv::estimates::interval_quantile;
 use crate::clv::tracking::Tracking;

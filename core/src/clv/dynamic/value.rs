@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Sources;
 use super::likelihood::Course;
+use super::living::Living;
 use super::model::{DynamicParetoNbdModel, centred};
-use super::predict::Living;
 use super::spend_model::{DynamicGammaGammaModel, Spend};
 use super::timeline::{Life, Lives, Timeline};
 use crate::clv::ahead::{DiscountRate, Horizon};

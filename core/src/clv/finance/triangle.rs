@@ -110,7 +110,7 @@ impl<'a> PurchaseLog<'a> {
             return Err(Error::not_enough_data("there are no orders"));
         }
         let end = match &options.observation_end {
-            Some(when) => when.micros("observation_end")?,
+            Some(when) => when.micros("observation_end", options.time_unit)?,
             None => orders.times.iter().copied().max().unwrap_or_default(),
         };
         let end = end.div_euclid(DAY);

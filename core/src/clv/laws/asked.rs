@@ -81,7 +81,7 @@ impl More {
 
 impl Asked {
     /// What a law says of a history that can be; what has no number is missing.
-    pub(super) fn values(&self, model: &dyn Purchases, history: History) -> Vec<Option<f64>> {
+    pub(in crate::clv) fn values(&self, model: &dyn Purchases, history: History) -> Vec<Option<f64>> {
         match self.what {
             What::Of(quantity) => vec![Some(model.quantity(history, quantity)).filter(|v| v.is_finite())],
             What::Next(level) => vec![model.next_purchase_of(history, level)],
@@ -92,7 +92,7 @@ impl Asked {
     }
 
     /// The limits of `values` by the uncertainty of the law's parameters.
-    pub(super) fn edges(
+    pub(in crate::clv) fn edges(
         &self,
         model: &dyn Purchases,
         history: History,

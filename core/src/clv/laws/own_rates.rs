@@ -28,7 +28,7 @@ impl Mixing {
     ///
     /// Moments are ratios of likelihoods: λ Gamma(λ; r, α) = (r / α) Gamma(λ; r + 1, α) and
     /// p Beta(p; a, b) = a / (a + b) Beta(p; a + 1, b), so that E λ = (r / α) L(r + 1) / L(r).
-    pub(super) fn own<M: Purchases + ?Sized>(self, model: &M, history: History) -> [f64; 2] {
+    pub(in crate::clv) fn own<M: Purchases + ?Sized>(self, model: &M, history: History) -> [f64; 2] {
         let values = &model.estimates().values;
         let of = |at: usize| values.get(at).copied().unwrap_or(f64::NAN);
         let raised = match self {
