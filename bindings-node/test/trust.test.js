@@ -41,7 +41,8 @@ test('reports of models and credits of segments have intervals', async () => {
   const conversions = { customer: ['ann', 'bob'], time: ['2024-01-05', '2024-01-10'] }
   const events = await hw.Journeys.fromEvents(touches, { conversions })
   const segments = { customer: ['ann', 'bob'], segment: ['x', 'y'] }
-  const mixed = await hw.segmented(events, 'markov', segments, { bootstrap: 20 })
+  const mixed = await hw.segmented(events, 'markov', segments, { customers: true, bootstrap: 20 })
+  assert.ok(mixed.extras.customers.column('conversions_high'))
   assert.ok(mixed.column('conversions_standard_error'))
   assert.ok(mixed.extras.effects.column('share_high'))
 })

@@ -115,10 +115,11 @@ def test_scores_and_money_have_intervals(paths, events):
 def test_segments_have_intervals(events):
     tiers = {"customer": ["ann", "bob", "cat"], "segment": ["x", "y", "y"]}
     report: dict = {}
-    found = hw.segmented(events, "markov", tiers, bootstrap=20, confidence=0.8, report=report)
+    found = hw.segmented(events, "markov", tiers, customers=True, bootstrap=20, confidence=0.8, report=report)
     assert {"conversions_standard_error", "value_low"} <= set(found.columns)
     assert "share_high" in report["effects"].columns
     assert "weight_low" in report["segments"].columns
+    assert {"conversions_low", "value_high"} <= set(report["customers"].columns)
 
 
 def test_weights_by_a_function_and_by_numbers(paths):

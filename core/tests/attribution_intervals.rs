@@ -264,7 +264,15 @@ fn a_segment_has_the_intervals_of_its_own_journeys() {
             let like: Vec<usize> =
                 (0..touches.rows()).filter(|r| is("customer", r) && is("channel", r)).collect();
             let [touch] = like[..] else { continue };
-            for name in ["conversions", "conversions_standard_error", "conversions_low", "conversions_high"] {
+            for name in [
+                "conversions",
+                "conversions_standard_error",
+                "conversions_low",
+                "conversions_high",
+                "value",
+                "value_low",
+                "value_high",
+            ] {
                 close(&[numbers(by_customer, name)[row]], &[numbers(&touches, name)[touch]], 1e-9);
             }
             met += 1;

@@ -97,8 +97,9 @@ struct ReportBootstrap {
 
 impl Default for ReportBootstrap {
     fn default() -> Self {
-        let ReportBootstrapOptions { bootstrap, confidence, interval, .. } = Default::default();
-        Self { report: String::new(), options: Default::default(), bootstrap, confidence, interval }
+        let ReportBootstrapOptions { bootstrap, confidence, interval, .. } =
+            ReportBootstrapOptions::default();
+        Self { report: String::new(), options: serde_json::Map::default(), bootstrap, confidence, interval }
     }
 }
 

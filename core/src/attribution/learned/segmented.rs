@@ -362,11 +362,11 @@ impl Mixture {
     /// need not be those that the models were fitted to; NaN where the
     /// customer's segment was not among these.
     fn by_customer(&self, journeys: &Journeys, run: &Run) -> Result<ByCustomer> {
-        let (whole, _) = self.whole.kernels(journeys)?;
+        let whole = self.whole.kernels(journeys)?;
         let own: Vec<_> = self
             .segments
             .iter()
-            .map(|s| s.own.as_ref().map(|own| own.kernels(journeys).map(|k| k.0)).transpose())
+            .map(|s| s.own.as_ref().map(|own| own.kernels(journeys)).transpose())
             .collect::<Result<_>>()?;
         // Where the segment of each code stands among those that have journeys; (none) is the last.
         let labels = journeys.segment_labels();
@@ -379,7 +379,8 @@ impl Mixture {
         let mut scratch = Scratch::new(journeys.channel_count());
         let (mut customer, mut segment, mut channel) = (Vec::new(), Text::new(), Vec::new());
         let mut credits: Vec<[f64; 2]> = Vec::new();
-        let (mut mine, mut theirs) = (Vec::new(), Vec::new());
+        // Of conversions and of value.
+        let mut shares: [[Vec<f64>; 2]; 2] = Default::default();
         let (mut now, mut first) = (None, 0);
         for j in 0..journeys.len() {
             if j % 65_536 == 0 {
@@ -396,18 +397,20 @@ impl Mixture {
                 let found = &self.segments[code];
                 (found.label.as_str(), found.weight)
             });
-            theirs.clear();
-            split(&whole, &journey, 1.0, &mut scratch, &mut theirs);
-            mine.clear();
-            match code.and_then(|code| own[code].as_ref()) {
-                Some(kernel) => split(kernel, &journey, 1.0, &mut scratch, &mut mine),
-                None => mine.extend_from_slice(&theirs),
+            let own = code.and_then(|code| own[code].as_ref()).unwrap_or(&whole);
+            for (kernels, shares) in [own, &whole].into_iter().zip(&mut shares) {
+                let value = kernels.1.as_ref().unwrap_or(&kernels.0);
+                for (kernel, shares) in [&kernels.0, value].into_iter().zip(shares) {
+                    shares.clear();
+                    split(kernel, &journey, 1.0, &mut scratch, shares);
+                }
             }
             if now != Some(who) {
                 (now, first) = (Some(who), channel.len());
             }
-            for ((c, a), b) in journey.path.iter().zip(&mine).zip(&theirs) {
-                let share = weight * a + (1.0 - weight) * b;
+            let [mine, theirs] = &shares;
+            for (i, c) in journey.path.iter().enumerate() {
+                let share = [0, 1].map(|k| weight * mine[k][i] + (1.0 - weight) * theirs[k][i]);
                 let at = channel[first..].iter().position(|x| x == c).map_or_else(
                     || {
                         customer.push(who);
@@ -418,7 +421,7 @@ impl Mixture {
                     },
                     |at| first + at,
                 );
-                credits[at] = [0, 1].map(|i| credits[at][i] + total[i] * share);
+                credits[at] = [0, 1].map(|i| credits[at][i] + total[i] * share[i]);
             }
         }
         Ok(ByCustomer { customer, segment, channel, credits })

@@ -195,12 +195,11 @@ fn estimated(table: &Table, estimates: Estimates) -> impl Iterator<Item = (&Colu
 /// alike are counted.
 fn keys(table: &Table, by: Option<&[&str]>) -> Vec<Key> {
     let mut times: HashMap<String, usize, FixedState> = HashMap::default();
-    let columns: Vec<&str> = match by {
-        Some(by) => by.to_vec(),
-        None => {
-            let all = table.columns().iter().filter(|c| !matches!(c.values, Values::F64(_)));
-            all.map(|c| c.name.as_str()).collect()
-        }
+    let columns: Vec<&str> = if let Some(by) = by {
+        by.to_vec()
+    } else {
+        let all = table.columns().iter().filter(|c| !matches!(c.values, Values::F64(_)));
+        all.map(|c| c.name.as_str()).collect()
     };
     (0..table.rows())
         .map(|row| {

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use super::super::resample::{Sample, Unit};
 use super::*;
@@ -116,8 +117,8 @@ fn rows(table: &Table) -> Rows {
         for column in table.columns() {
             let name = column.name.as_str();
             match (table.text(name, row), table.i64s(name)) {
-                (Some(text), _) => key.push_str(&format!("{text}|")),
-                (None, Some(ints)) if name != "journeys" => key.push_str(&format!("{}|", ints[row])),
+                (Some(text), _) => write!(key, "{text}|").unwrap(),
+                (None, Some(ints)) if name != "journeys" => write!(key, "{}|", ints[row]).unwrap(),
                 // Rows and touches that are held, in a journey or not.
                 (None, _) if matches!(name, "journeys" | "touches") && table.f64s(name).is_none() => {}
                 (None, _) => numbers.push((name.to_owned(), table.optional(name)[row])),
