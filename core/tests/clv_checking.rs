@@ -3,13 +3,13 @@
 
 mod support;
 
+use headwater::Run;
 use headwater::clv::{
     BacktestOptions, BetaGeoModel, Candidate, CompareOptions, Covariates, PredictOptions, PurchaseOptions,
     Purchases, SummarizeOptions, When, backtest, backtest_of, compare_purchases, fit_purchases, predict,
     summarize,
 };
 use headwater::column::{Columns, Data, Duration, Table};
-use headwater::{Run, clv};
 use support::golden;
 
 /// The orders that ship with the examples.
@@ -364,7 +364,7 @@ fn horizons_are_periods_or_spans_of_the_calendar() -> headwater::Result<()> {
             r#"{{"horizon": {horizon}, "origins": [{origins}], "penalty": 0.01,
                 "summarize": {{"value": null, "period": "7d", "time_unit": "s"}}}}"#
         );
-        clv::backtest(&orders, &headwater::options::parse(&text)?, &run)
+        backtest(&orders, &headwater::options::parse(&text)?, &run)
     };
     // 2024-08-31, and a month that ends with 30 September.
     let told = ask("\"30d\"", "\"2024-08-31\"")?;
@@ -380,24 +380,22 @@ fn horizons_are_periods_or_spans_of_the_calendar() -> headwater::Result<()> {
     assert!(message("\"fortnight\"", "\"2024-08-31\"").contains("`horizon`"));
     assert!(message("1", "17.5").contains("`origins`"));
     // A frame of customers means nothing where nothing is explained by it.
-    let options = clv::BacktestOptions { origins: vec!["2024-08-31".into()], ..Default::default() };
-    let error = clv::backtest_of(&orders, &orders, &options, &run);
+    let options = BacktestOptions { origins: vec!["2024-08-31".into()], ..Default::default() };
+    let error = backtest_of(&orders, &orders, &options, &run);
     assert!(error.is_err_and(|error| error.to_string().contains("`covariates`")));
     // A number without its unit is no moment.
-    let when = clv::SummarizeOptions {
-        calibration_end: Some(clv::When::Number(1_725_062_400)),
+    let when = SummarizeOptions {
+        calibration_end: Some(When::Number(1_725_062_400)),
         value: None,
         ..Default::default()
     };
     let dates =
         Columns::new().with("customer", vec!["a", "a"]).with("time", vec!["2024-01-01", "2025-01-01"]);
-    assert!(
-        clv::summarize(&dates, &when, &run).is_err_and(|error| error.to_string().contains("`time_unit`"))
-    );
+    assert!(summarize(&dates, &when, &run).is_err_and(|error| error.to_string().contains("`time_unit`")));
     // What was saved is read as it was.
     for micros in [0, 1_725_062_400_000_000, 1_725_062_400_000_001, -86_399_999_999] {
-        let text = serde_json::to_string(&clv::When::Micros(micros)).unwrap_or_default();
-        let clv::When::Text(text) = serde_json::from_str(&text).unwrap_or(clv::When::Number(0)) else {
+        let text = serde_json::to_string(&When::Micros(micros)).unwrap_or_default();
+        let When::Text(text) = serde_json::from_str(&text).unwrap_or(When::Number(0)) else {
             panic!("{text}")
         };
         assert_eq!(headwater::column::parse_time(&text), Some(micros), "{text}");

@@ -3,7 +3,11 @@
 
 mod support;
 
-use headwater::clv::dynamic::{DynamicParetoNbd, DynamicParetoNbdModel, DynamicPredictOptions, Sources};
+use headwater::clv::dynamic::{
+    Dynamic, DynamicDrawOptions, DynamicParetoNbd, DynamicParetoNbdModel, DynamicPosteriorOptions,
+    DynamicPredictOptions, Sources,
+};
+use headwater::clv::posterior::{self, Method, Posterior, Prior};
 use headwater::clv::{self, Covariates, PredictOptions, PurchaseOptions, SummarizeOptions, When};
 use headwater::column::{Columns, Data, Duration, Labels, Table, Values};
 use headwater::model::{from_bytes, to_bytes};
@@ -493,4 +497,131 @@ fn what_cannot_be_is_refused_by_name() {
     assert!(message(twice.covariates()).contains("same in every row"));
     twice.since[1] = twice.since[0];
     assert!(message(twice.covariates()).contains("two rows"));
+}
+
+#[test]
+fn draws_are_about_the_fit_and_predict_as_models_of_each() -> Result<()> {
+    let run = Run::new();
+    let market = simulate(150, 40, 31, [0.9, 0.4]);
+    let (orders, along) = (market.orders(), market.covariates());
+    let how = DynamicParetoNbd {
+        covariates: Covariates::new(["season"], ["price"]),
+        period: Duration::from_days(7),
+        sources: sources(40),
+        ..DynamicParetoNbd::default()
+    };
+    let (model, _) = how.fit(&orders, &along, &run)?;
+    let flat = DynamicPosteriorOptions { prior: Prior::Flat, draws: 1500, chains: 2, ..Default::default() };
+    let (laplace, _) = how.posterior(Method::Laplace, &orders, &along, &flat, &run)?;
+    let again = how.posterior(Method::Laplace, &orders, &along, &flat, &Run::new().threads(1))?.0;
+    assert_eq!(laplace, again);
+    assert_eq!(laplace.parameters()[4..], ["purchase:season", "dropout:price"]);
+    let coefficients = model.effects().coefficients().iter().map(|c| c.value);
+    let values: Vec<f64> = model.estimates().values.iter().copied().chain(coefficients).collect();
+    for (found, wanted) in laplace.estimate().iter().zip(&values) {
+        assert!((found / wanted - 1.0).abs() < 1e-4, "{found} {wanted}");
+    }
+    // Errors are those of the fit: on log parameters, and on coefficients.
+    let moments = |of: &Posterior, i: usize| {
+        let logs: Vec<f64> = of.draws().map(|draw| if i < 4 { draw[i].ln() } else { draw[i] }).collect();
+        let mean = logs.iter().sum::<f64>() / logs.len() as f64;
+        let square = logs.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / logs.len() as f64;
+        (mean, square.sqrt())
+    };
+    let covariance = model.effects().covariance();
+    for i in 0..6 {
+        let sd = covariance[i][i].sqrt();
+        let (mean, spread) = moments(&laplace, i);
+        let wanted = if i < 4 { values[i].ln() } else { values[i] };
+        assert!((spread / sd - 1.0).abs() < 0.08, "{i}: {spread} {sd}");
+        assert!((mean - wanted).abs() < 0.1 * sd, "{i}: {mean} {wanted}");
+    }
+    // Three draws say the mean of what three models say.
+    let laplace: Posterior = from_bytes(&to_bytes(&laplace)?)?;
+    let few = DynamicDrawOptions {
+        periods: 10.0.into(),
+        most_draws: 3,
+        next_purchase: Some(0.2),
+        discount_rate: Some(0.01.into()),
+        probabilities: Some(2),
+        ahead: Some(4.0.into()),
+        rate: true,
+        sources: sources(40),
+        ..DynamicDrawOptions::default()
+    };
+    let told = laplace.predict_along(&orders, &along, &few, &run)?.table();
+    assert_eq!(told, laplace.predict_along(&orders, &along, &few, &Run::new().threads(1))?.table());
+    let file = serde_json::to_value(&model).expect("JSON");
+    let total = laplace.len();
+    let mut sums = vec![vec![0.0; told.rows()]; 5];
+    let names = ["expected_purchases", "p_alive", "residual_purchases", "probability_1", "purchase_rate"];
+    for draw in (0..3).map(|i| laplace.draws().nth((i * total + total / 2) / 3).expect("a draw").to_vec()) {
+        let mut file = file.clone();
+        file["estimates"]["values"] = draw[..4].into();
+        for (i, value) in draw[4..].iter().enumerate() {
+            file["effects"]["coefficients"][i]["value"] = (*value).into();
+        }
+        let drawn: DynamicParetoNbdModel = serde_json::from_value(file).expect("a model");
+        let ask = DynamicPredictOptions {
+            periods: 10.0.into(),
+            discount_rate: Some(0.01.into()),
+            probabilities: Some(2),
+            rate: true,
+            sources: sources(40),
+            ..DynamicPredictOptions::default()
+        };
+        let one = drawn.predict(&orders, &along, &ask, &run)?.table();
+        for (sum, name) in sums.iter_mut().zip(names) {
+            sum.iter_mut()
+                .zip(one.f64s(name).expect("a column"))
+                .for_each(|(sum, value)| *sum += value / 3.0);
+        }
+    }
+    for (sum, name) in sums.iter().zip(names) {
+        for (wanted, found) in sum.iter().zip(told.f64s(name).expect("a column")) {
+            assert!((wanted - found).abs() < 1e-9 * (1.0 + wanted), "{name}: {wanted} {found}");
+        }
+    }
+    // What rows of one frame cannot tell is refused.
+    let refused = |error: Option<headwater::Error>| error.map_or_else(String::new, |e| e.to_string());
+    let frame = Columns::new().with("customer", vec!["a"]);
+    assert!(refused(laplace.predict(&frame, &Default::default(), &run).err()).contains("predict_along"));
+    let kind = "DynamicParetoNBD";
+    assert!(refused(posterior::laplace(kind, &frame, &Default::default(), &run).err()).contains("orders"));
+    let shrunk = DynamicParetoNbd { penalty: 0.1, ..how.clone() };
+    let error = shrunk.posterior(Method::Laplace, &orders, &along, &flat, &run).err();
+    assert!(refused(error).contains("`penalty`"));
+    let error = Dynamic::posterior("laplace", &orders, &along, r#"{"replicates": 3}"#, &run).err();
+    assert!(refused(error).contains("`replicates`"));
+    Ok(())
+}
+
+#[test]
+fn chains_and_refits_agree_with_the_curvature() -> Result<()> {
+    let run = Run::new();
+    let market = simulate(60, 24, 8, [0.9, 0.0]);
+    let (orders, along) = (market.orders(), market.covariates());
+    let how = DynamicParetoNbd {
+        covariates: Covariates::new(["season"], []),
+        period: Duration::from_days(7),
+        sources: sources(24),
+        ..DynamicParetoNbd::default()
+    };
+    let ask = DynamicPosteriorOptions { draws: 150, chains: 2, tune: 100, ..Default::default() };
+    let (nuts, _) = how.posterior(Method::Nuts, &orders, &along, &ask, &run)?;
+    let (laplace, _) = how.posterior(Method::Laplace, &orders, &along, &ask, &run)?;
+    let (refits, _) = DynamicParetoNbd { penalty: 0.01, ..how }.bootstrap(&orders, &along, 40, &run)?;
+    assert!(nuts.divergences() < 10 && refits.failed() < 10);
+    let moments = |of: &Posterior| {
+        let all: Vec<f64> = of.draws().map(|draw| draw[4]).collect();
+        let mean = all.iter().sum::<f64>() / all.len() as f64;
+        (mean, (all.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / all.len() as f64).sqrt())
+    };
+    let (mean, sd) = moments(&laplace);
+    for other in [&nuts, &refits] {
+        let (found, spread) = moments(other);
+        assert!((found - mean).abs() < 0.6 * sd, "{found} {mean} ± {sd}");
+        assert!((0.6..1.6).contains(&(spread / sd)), "{spread} {sd}");
+    }
+    Ok(())
 }

@@ -36,6 +36,13 @@ impl Local {
         self
     }
 
+    /// So many times as much.
+    pub(crate) fn times(mut self, weight: f64) -> Self {
+        self.value *= weight;
+        self.gradient.iter_mut().chain(&mut self.hessian).for_each(|value| *value *= weight);
+        self
+    }
+
     fn is_finite(&self) -> bool {
         self.value.is_finite()
             && self.gradient.iter().all(|g| g.is_finite())

@@ -110,11 +110,6 @@ impl<L: Law<N>, const N: usize> Joint<L, N> {
         Ok(Self { law, rows: distinct, ways, terms, effects, customers, centre })
     }
 
-    /// How many parameters and coefficients there are.
-    pub(in crate::clv) fn size(&self) -> usize {
-        N + self.effects.len()
-    }
-
     /// How many customers each distinct row stands for.
     pub(in crate::clv) fn weight(&self) -> &[f64] {
         &self.rows.weight

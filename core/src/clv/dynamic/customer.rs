@@ -27,9 +27,9 @@ const BEYOND: f64 = 600.0;
 
 /// Parameters of the law and then of coefficients: e to that of a standardised covariate, which is positive as they are.
 pub(super) struct Shape {
-    estimates: Estimates,
-    scales: Vec<f64>,
-    slopes: Vec<(usize, bool, bool)>,
+    pub(super) estimates: Estimates,
+    pub(super) scales: Vec<f64>,
+    pub(super) slopes: Vec<(usize, bool, bool)>,
 }
 
 impl Shape {
@@ -55,7 +55,7 @@ impl Shape {
     }
 }
 
-fn as_factors(effects: &Effects, scales: &[f64]) -> Vec<f64> {
+pub(super) fn as_factors(effects: &Effects, scales: &[f64]) -> Vec<f64> {
     let factor = |value: f64, scale: &f64| exp((value * scale).clamp(-BEYOND, BEYOND));
     effects.coefficients().iter().zip(scales).map(|(c, scale)| factor(c.value, scale)).collect()
 }

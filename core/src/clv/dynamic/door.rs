@@ -1,9 +1,14 @@
 //! Models along covariates by name, for the bindings.
 
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
 use super::{
-    DynamicGammaGamma, DynamicGammaGammaModel, DynamicParetoNbd, DynamicParetoNbdModel, DynamicSpend,
+    DynamicGammaGamma, DynamicGammaGammaModel, DynamicParetoNbd, DynamicParetoNbdModel,
+    DynamicPosteriorOptions, DynamicSpend,
 };
 use crate::clv::estimates::Estimates;
+use crate::clv::posterior::{BootstrapOptions, Method, Posterior};
 use crate::column::{Columns, Dropped, Table, Tables};
 use crate::model::{self, Model};
 use crate::options::parse;
@@ -74,6 +79,44 @@ impl Dynamic {
             }
             _ => Err(unknown(kind)),
         }
+    }
+
+    /// Draws of the parameters of [`DynamicParetoNbd`] by the method of this name, `nuts`, `laplace` or `bootstrap`; the
+    /// options, as JSON, are those of the fit and of [`DynamicPosteriorOptions`] together, of a bootstrap `replicates`.
+    pub fn posterior(
+        method: &str,
+        orders: &Columns,
+        covariates: &Columns,
+        options: &str,
+        run: &Run,
+    ) -> Result<(Posterior, [Dropped; 2])> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        struct Refits {
+            replicates: usize,
+        }
+        impl Default for Refits {
+            fn default() -> Self {
+                Self { replicates: BootstrapOptions::default().replicates }
+            }
+        }
+        let given: Map<String, Value> = parse(options)?;
+        let (draw, fit): (Map<_, _>, Map<_, _>) =
+            given.into_iter().partition(|(name, _)| OF_DRAWS.contains(&name.as_str()));
+        let fit: DynamicParetoNbd = parse(&Value::from(fit).to_string())?;
+        let draw = Value::from(draw).to_string();
+        let method = match method {
+            "nuts" => Method::Nuts,
+            "laplace" => Method::Laplace,
+            "bootstrap" => {
+                let replicates = parse::<Refits>(&draw)?.replicates;
+                return fit.bootstrap(orders, covariates, replicates, run);
+            }
+            _ => {
+                return Err(Error::option("method", format!("`{method}` is not nuts, laplace or bootstrap")));
+            }
+        };
+        fit.posterior(method, orders, covariates, &parse::<DynamicPosteriorOptions>(&draw)?, run)
     }
 
     /// A report by its name, with its options as JSON.
@@ -180,6 +223,19 @@ impl Dynamic {
         })
     }
 }
+
+/// Options that say how parameters are drawn.
+const OF_DRAWS: [&str; 9] = [
+    "chains",
+    "draws",
+    "tune",
+    "target_accept",
+    "max_depth",
+    "prior",
+    "priors",
+    "coefficient_sd",
+    "replicates",
+];
 
 fn unknown(kind: &str) -> Error {
     Error::option("kind", format!("there is no model `{kind}`"))

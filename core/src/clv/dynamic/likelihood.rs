@@ -72,8 +72,9 @@ struct Clock {
 }
 
 impl Clock {
-    fn new(k: usize) -> Self {
-        let triangle = || vec![0.0; k * k];
+    /// Without second derivatives unless they are asked for.
+    fn new(k: usize, curved: bool) -> Self {
+        let triangle = || vec![0.0; if curved { k * k } else { 0 }];
         Self { passed: [0.0; 2], first: [vec![0.0; k], vec![0.0; k]], second: [triangle(), triangle()] }
     }
 
@@ -84,8 +85,10 @@ impl Clock {
             for side in 0..2 {
                 let by = factors[side] * length * z[side];
                 self.first[side][c] += by;
-                for d in 0..=c {
-                    self.second[side][c * k + d] += by * course.covariate(place, d)[side];
+                if !self.second[side].is_empty() {
+                    for d in 0..=c {
+                        self.second[side][c * k + d] += by * course.covariate(place, d)[side];
+                    }
                 }
             }
         }
@@ -209,7 +212,7 @@ pub(super) fn ln_likelihood(
     whole + law.r.ln_rising(life.frequency) + law.r * at[1] + law.s * at[3] + bought
 }
 
-/// The log-likelihood of one customer, on log parameters and coefficients.
+/// The log-likelihood of one customer, on log parameters and coefficients; its curvature where `total` has room for it.
 pub(super) fn add(
     life: &Life,
     pieces: &[(u32, f64)],
@@ -220,10 +223,11 @@ pub(super) fn add(
 ) {
     let size = at.len();
     let law = Law::new(at, life.frequency);
-    let mut clock = Clock::new(size - LAW);
+    let curved = !total.hessian.is_empty();
+    let mut clock = Clock::new(size - LAW, curved);
     let [from, split, to] = life.pieces;
-    let mut moments =
-        Moments { top: f64::NEG_INFINITY, mass: 0.0, first: vec![0.0; size], second: vec![0.0; size * size] };
+    let second = vec![0.0; if curved { size * size } else { 0 }];
+    let mut moments = Moments { top: f64::NEG_INFINITY, mass: 0.0, first: vec![0.0; size], second };
     let mut first = f64::NAN;
     let mut gradient = vec![0.0; size];
     for (i, (place, length)) in pieces[from..to].iter().enumerate() {
@@ -259,10 +263,12 @@ pub(super) fn add(
     total.gradient[1] += law.r;
     total.gradient[2] += law.s * ln_beta;
     total.gradient[3] += law.s;
-    total.hessian[0] += by_r + law.r * law.r * rising.hessian[0][0];
-    total.hessian[size] += law.r;
-    total.hessian[2 * size + 2] += law.s * ln_beta;
-    total.hessian[3 * size + 2] += law.s;
+    if curved {
+        total.hessian[0] += by_r + law.r * law.r * rising.hessian[0][0];
+        total.hessian[size] += law.r;
+        total.hessian[2 * size + 2] += law.s * ln_beta;
+        total.hessian[3 * size + 2] += law.s;
+    }
     for (place, _) in purchases {
         for c in 0..size - LAW {
             let z = course.covariate(*place, c)[0];
@@ -301,7 +307,20 @@ impl Moments {
         gradient[2] = f64::from(u8::from(death.is_some())) - law.s * ln_b;
         gradient[3] = -e * law.beta / b;
         self.mass += weight;
+        let passed =
+            |c: usize| (clock.first[0][c] + extra(0, c, None), clock.first[1][c] + extra(1, c, None));
+        for c in 0..k {
+            let (by_a, by_b) = passed(c);
+            gradient[LAW + c] = -law.shape * by_a / a - e * by_b / b
+                + death.map_or(0.0, |(course, place, ..)| course.covariate(place, c)[1]);
+        }
+        for (first, slope) in self.first.iter_mut().zip(&*gradient) {
+            *first += weight * slope;
+        }
         let second = &mut self.second;
+        if second.is_empty() {
+            return;
+        }
         second[0] -= weight * law.r * ln_a;
         second[size] -= weight * law.r * law.alpha / a;
         second[size + 1] -= weight * law.shape * law.alpha / a * (1.0 - law.alpha / a);
@@ -309,17 +328,14 @@ impl Moments {
         second[3 * size + 2] -= weight * law.s * law.beta / b;
         second[3 * size + 3] -= weight * e * law.beta / b * (1.0 - law.beta / b);
         for c in 0..k {
-            let (by_a, by_b) = (clock.first[0][c] + extra(0, c, None), clock.first[1][c] + extra(1, c, None));
-            gradient[LAW + c] = -law.shape * by_a / a - e * by_b / b
-                + death.map_or(0.0, |(course, place, ..)| course.covariate(place, c)[1]);
+            let (by_a, by_b) = passed(c);
             let line = (LAW + c) * size;
             second[line] -= weight * law.r * by_a / a;
             second[line + 1] += weight * law.shape * law.alpha * by_a / (a * a);
             second[line + 2] -= weight * law.s * by_b / b;
             second[line + 3] += weight * e * law.beta * by_b / (b * b);
             for d in 0..=c {
-                let (to_a, to_b) =
-                    (clock.first[0][d] + extra(0, d, None), clock.first[1][d] + extra(1, d, None));
+                let (to_a, to_b) = passed(d);
                 let both_a = clock.second[0][c * k + d] + extra(0, c, Some(d));
                 let both_b = clock.second[1][c * k + d] + extra(1, c, Some(d));
                 second[line + LAW + d] -= weight
@@ -328,7 +344,6 @@ impl Moments {
             }
         }
         for i in 0..size {
-            self.first[i] += weight * gradient[i];
             for j in 0..=i {
                 second[i * size + j] += weight * gradient[i] * gradient[j];
             }
@@ -341,6 +356,9 @@ impl Moments {
         for i in 0..size {
             let mean = self.first[i] / self.mass;
             total.gradient[i] += mean;
+            if self.second.is_empty() {
+                continue;
+            }
             for j in 0..=i {
                 let at = i * size + j;
                 total.hessian[at] += self.second[at] / self.mass - mean * self.first[j] / self.mass;
@@ -382,6 +400,10 @@ mod tests {
                 total
             };
             let here = local(&at);
+            let mut slope = Local { value: 0.0, gradient: vec![0.0; 7], hessian: Vec::new() };
+            add(&life, &pieces, &bought, &course, &at, &mut slope);
+            assert_eq!((slope.value, &slope.gradient), (here.value, &here.gradient));
+            assert!((ln_likelihood(&life, &pieces, &bought, &course, &at) / here.value - 1.0).abs() < 1e-11);
             let told = told(&life, &pieces, &course, &at);
             let law: f64 = (0..frequency).map(|j| ln(exp(at[0]) + f64::from(j))).sum::<f64>()
                 + exp(at[0]) * at[1]

@@ -20,6 +20,7 @@
 mod check;
 mod customer;
 mod door;
+mod draws;
 mod likelihood;
 mod living;
 mod model;
@@ -35,6 +36,7 @@ use serde::{Deserialize, Serialize};
 
 pub use check::DynamicCheckOptions;
 pub use door::Dynamic;
+pub use draws::{DynamicDrawOptions, DynamicPosteriorOptions};
 pub use model::DynamicParetoNbdModel;
 pub use pareto::DynamicParetoNbd;
 pub use predict::DynamicPredictOptions;

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::Sources;
 use super::likelihood::{Course, LAW, add};
 use super::model::DynamicParetoNbdModel;
-use super::timeline::{Lives, Timeline};
-use crate::clv::covariates::{Covariates, Effects, coefficients, scales};
-use crate::clv::design::{Reader, Terms};
+use super::timeline::{Life, Lives, Timeline};
+use crate::clv::covariates::{Covariates, Effect, Effects, coefficients, scales};
+use crate::clv::design::{Matrix, Reader, Terms};
 use crate::clv::estimates::{Estimates, Verdict};
 use crate::clv::finish::{Finish, Finished, Shrinkage};
 use crate::clv::laws::{Fit, Law, ParetoLaw, Purchases};
@@ -115,6 +115,12 @@ impl DynamicParetoNbd {
         covariates: &Columns,
         run: &Run,
     ) -> Result<(DynamicParetoNbdModel, [Dropped; 2])> {
+        let ready = self.ready(orders, covariates, run)?;
+        Ok((self.found(&ready, run)?, ready.dropped))
+    }
+
+    /// The frames, read and standardised.
+    pub(super) fn ready(&self, orders: &Columns, covariates: &Columns, run: &Run) -> Result<Ready> {
         let names = self.covariates.columns()?;
         if self.period.micros() <= 0 {
             return Err(Error::option("period", "must be longer than 0"));
@@ -127,7 +133,14 @@ impl DynamicParetoNbd {
         let exposure = lives.exposure(matrix.rows);
         terms.standardise(&mut matrix, |place| exposure[place])?;
         let effects = coefficients::<ParetoLaw, LAW>(&self.covariates, &names, &terms)?;
-        let plain = self.plain(&lives, run)?;
+        let dropped = [lives.dropped.clone(), timeline.dropped];
+        Ok(Ready { terms, effects, matrix, lives, dropped })
+    }
+
+    /// The fit to them.
+    pub(super) fn found(&self, ready: &Ready, run: &Run) -> Result<DynamicParetoNbdModel> {
+        let Ready { terms, effects, matrix, lives, .. } = ready;
+        let plain = self.plain(lives, run)?;
         let n = lives.each.len() as f64;
         let mean_age = sum(lives.each.iter().map(|l| l.age)) / n;
         run.stage("fitting covariates", 0)?;
@@ -139,31 +152,51 @@ impl DynamicParetoNbd {
                 penalty: self.penalty,
                 penalties: effects.iter().map(|e| self.covariates.penalty(e)).collect(),
             },
-            scales: scales(&effects, &terms),
+            scales: scales(effects, terms),
             customers: n,
             limits: (self.max_iterations, self.tolerance),
         };
         let mut found: Finished<LAW> = {
-            let course = Course::new(&matrix, &effects);
-            finish.find(|at| whole(&lives, &course, at, run))?
+            let course = Course::new(matrix, effects);
+            finish.find(|at| whole(lives, &course, at, run))?
         };
         found.judge(Verdict::Interior, |at, held| ParetoLaw.verdict(at, held));
         found.estimates.distinct = lives.each.len() as u64;
         let Finished { estimates, values, fixed, covariance, .. } = found;
-        let effects = Effects::found(terms, effects, values, &fixed, covariance);
-        let model = DynamicParetoNbdModel::new(estimates, effects, self);
-        Ok((model, [lives.dropped, timeline.dropped]))
+        let effects = Effects::found(terms.clone(), effects.clone(), values, &fixed, covariance);
+        Ok(DynamicParetoNbdModel::new(estimates, effects, self))
     }
 
     /// Pareto/NBD without covariates, to start from.
     fn plain(&self, lives: &Lives, run: &Run) -> Result<Estimates> {
-        let take = |f: fn(&super::timeline::Life) -> f64| lives.each.iter().map(f).collect::<Vec<f64>>();
-        let (x, t_x, t) = (take(|l| f64::from(l.frequency)), take(|l| l.recency), take(|l| l.age));
-        let rows = RfmSlices { frequency: &x, recency: &t_x, age: &t, ..RfmSlices::default() };
+        let [x, t_x, t] = lives.histories_alone();
+        let rows = slices(&x, &t_x, &t);
         let fit = Fit::<ParetoLaw, LAW>::new().penalty(self.penalty);
         let model = fit.max_iterations(self.max_iterations).tolerance(1e-5).fit(&rows, run)?;
         Ok(model.estimates().clone())
     }
+}
+
+/// What a fit is to: standardised covariates, and customers along them.
+pub(super) struct Ready {
+    pub(super) terms: Terms,
+    pub(super) effects: Vec<Effect>,
+    pub(super) matrix: Matrix,
+    pub(super) lives: Lives,
+    /// Rows of orders, and of covariates.
+    pub(super) dropped: [Dropped; 2],
+}
+
+impl Lives {
+    /// Frequency, recency and age of each customer.
+    pub(super) fn histories_alone(&self) -> [Vec<f64>; 3] {
+        let take = |f: fn(&Life) -> f64| self.each.iter().map(f).collect();
+        [take(|l| f64::from(l.frequency)), take(|l| l.recency), take(|l| l.age)]
+    }
+}
+
+pub(super) fn slices<'a>(frequency: &'a [f64], recency: &'a [f64], age: &'a [f64]) -> RfmSlices<'a> {
+    RfmSlices { frequency, recency, age, ..RfmSlices::default() }
 }
 
 /// The log-likelihood of all customers.

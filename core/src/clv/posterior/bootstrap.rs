@@ -5,6 +5,7 @@ use super::kernel::{Evidence, Kernel, Visit, full, with_kernel};
 use super::sample::{read, unique};
 use super::subject::Subject;
 use super::{BootstrapOptions, Chain, Method, Posterior, retention, spend};
+use crate::clv::covariates::Effects;
 use crate::clv::door::with_law;
 use crate::clv::estimates::Estimates;
 use crate::clv::rows::{RfmSlices, Unique};
@@ -52,9 +53,7 @@ pub fn bootstrap(
     options: &BootstrapOptions,
     run: &Run,
 ) -> Result<(Posterior, Dropped)> {
-    if options.replicates < 2 || options.replicates > 1_000_000 {
-        return Err(Error::option("replicates", "must be a number from 2 to 1,000,000; the default is 1000"));
-    }
+    options.check()?;
     let kind = full(kind);
     let subject = Subject::of(&kind);
     subject.refuse(&kind, options.k, options.covariates.is_some(), options.contract.is_some())?;
@@ -62,6 +61,7 @@ pub fn bootstrap(
         Subject::Purchases => purchases(&kind, frame, options, run),
         Subject::Spend => spend::bootstrap(frame, options, run),
         Subject::Retention(family) => retention::bootstrap(family, frame, options, run),
+        Subject::Along => Err(Subject::along()),
     }
 }
 
@@ -87,10 +87,7 @@ fn purchases(
     };
     let mut out = Posterior::empty(kind, options.k, Method::Bootstrap, options.period).at(estimate);
     if let Some(effects) = fit.effects() {
-        let values: Vec<f64> = effects.coefficients().iter().map(|c| c.value).collect();
-        out.parameters.extend(effects.names());
-        out.effects = Some(effects.with_values(&values));
-        out.estimate.extend(values);
+        out = out.explained(effects);
     }
     let model = fit.kind().trim_start_matches("clv.");
     Ok((out.with_refits(model, &refits, options)?, rows.dropped))
@@ -98,13 +95,22 @@ fn purchases(
 
 impl Posterior {
     /// With what a bootstrap starts from.
-    pub(super) fn at(mut self, estimate: &Estimates) -> Self {
+    pub(in crate::clv) fn at(mut self, estimate: &Estimates) -> Self {
         (self.parameters, self.estimate) = (estimate.names.clone(), estimate.values.clone());
         self.customers = estimate.customers.unwrap_or_default();
         self
     }
 
-    pub(super) fn with_refits(
+    /// And its coefficients.
+    pub(in crate::clv) fn explained(mut self, effects: &Effects) -> Self {
+        let values: Vec<f64> = effects.coefficients().iter().map(|c| c.value).collect();
+        self.parameters.extend(effects.names());
+        self.effects = Some(effects.with_values(&values));
+        self.estimate.extend(values);
+        self
+    }
+
+    pub(in crate::clv) fn with_refits(
         mut self,
         model: &'static str,
         refits: &Refits,
@@ -133,7 +139,7 @@ impl Posterior {
 }
 
 /// Each replicate that converged: its parameters, its log-likelihood, whether it lies on an edge.
-pub(super) type Refits = Vec<Option<(Vec<f64>, f64, bool)>>;
+pub(in crate::clv) type Refits = Vec<Option<(Vec<f64>, f64, bool)>>;
 
 struct Refit<'a> {
     unique: &'a Unique,

@@ -7,8 +7,9 @@ use super::prior::Priors;
 use super::sample::{centred, mode, no_mode};
 use super::{BootstrapOptions, Method, Posterior, PosteriorOptions};
 use crate::clv::covariates::{Covariates, Effect, Effects, Joint};
-use crate::clv::design::Given;
+use crate::clv::design::{Given, Terms};
 use crate::clv::door::VisitLaw;
+use crate::clv::finish::Shrinkage;
 use crate::clv::laws::Law;
 use crate::clv::rows::{RfmSlices, Unique};
 use crate::math::ascent::{Local, cholesky, maximise, solve};
@@ -30,53 +31,108 @@ pub(super) struct JointBayes<'a> {
     pub run: &'a Run,
 }
 
+/// A likelihood of a law's log parameters and of coefficients of standardised covariates.
+pub(in crate::clv) trait Joined<const N: usize>: Sync {
+    /// How the covariates are read, with their means and scales.
+    fn terms(&self) -> &Terms;
+    /// The coefficients, all 0.
+    fn effects(&self) -> &[Effect];
+    /// How many customers each row stands for.
+    fn weight(&self) -> &[f64];
+    fn shrinkage(&self, penalty: f64, covariates: &Covariates) -> Shrinkage<N>;
+    /// Whether customers of these weights have a repeat purchase.
+    fn has_purchases(&self, weight: &[f64]) -> bool;
+    /// Value, gradient and curvature by rows of these weights.
+    fn evaluate(&self, weight: &[f64], at: &[f64], run: &Run) -> Result<Local>;
+    /// Value and gradient, on one thread.
+    fn slope(&self, at: &[f64], gradient: &mut [f64]) -> f64;
+}
+
+impl<L: Law<N>, const N: usize> Joined<N> for Joint<L, N> {
+    fn terms(&self) -> &Terms {
+        &self.terms
+    }
+    fn effects(&self) -> &[Effect] {
+        &self.effects
+    }
+    fn weight(&self) -> &[f64] {
+        Self::weight(self)
+    }
+    fn shrinkage(&self, penalty: f64, covariates: &Covariates) -> Shrinkage<N> {
+        Self::shrinkage(self, penalty, covariates)
+    }
+    fn has_purchases(&self, weight: &[f64]) -> bool {
+        Self::has_purchases(self, weight)
+    }
+    fn evaluate(&self, weight: &[f64], at: &[f64], run: &Run) -> Result<Local> {
+        Self::evaluate(self, weight, at, run)
+    }
+    fn slope(&self, at: &[f64], gradient: &mut [f64]) -> f64 {
+        Self::slope(self, at, gradient)
+    }
+}
+
 impl VisitLaw for JointBayes<'_> {
     type Out = Posterior;
 
     fn law<L: Law<N>, const N: usize>(self, law: L) -> Result<Posterior> {
-        let Self { mut out, unique, given: (slices, given, covariates), options, run } = self;
-        let (customers, mean_age, _) = unique.pooled(L::NAME)?;
+        let Self { out, unique, given: (slices, given, covariates), options, run } = self;
+        unique.pooled(L::NAME)?;
         let joint = Joint::of(law, slices, given, covariates)?;
-        let effects = Effects::drawn(joint.terms.clone(), joint.effects.clone());
-        let names = effects.names();
-        let scales = joint.scales();
-        let parameters = centred(L::PARAMETERS, L::TIME, mean_age);
-        let coefficients: Vec<(&str, f64)> =
-            names.iter().map(String::as_str).zip(scales.iter().copied()).collect();
-        let &PosteriorOptions { prior, coefficient_sd, .. } = options;
-        let priors = Priors::new(prior, &options.priors, &parameters, &coefficients, coefficient_sd)?;
-        let mut start = mode(Lawful(law), unique, &priors, run)?.at.to_vec();
-        start.resize(joint.size(), 0.0);
-        let stop = Stop { max_iterations: 300, gradient: 1e-9 * customers.max(1.0) };
-        let found = maximise(&start, &priors.bounds(), stop, |at| {
-            let mut local = joint.evaluate(joint.weight(), at, run)?;
-            priors.add(at, &mut local.value, &mut local.gradient);
-            for i in 0..at.len() {
-                local.hessian[i * at.len() + i] -= priors.curvature(i, at[i]);
-            }
-            Ok(local)
-        })?;
-        let ordinary = factor(&found.local, 0.0)
-            .filter(|f| !found.bound.contains(&true) && (found.converged || gain(&found.local, f) < NOTHING));
-        if out.method == Method::Laplace && ordinary.is_none() {
-            return Err(no_mode(L::NAME, found.iterations, found.gradient_norm / customers));
-        }
-        let factor = ordinary.unwrap_or_else(|| rounded(&found.local));
-        let units = units(&scales);
-        out.parameters = L::PARAMETERS.map(str::to_owned).to_vec();
-        out.parameters.extend(names);
-        out.estimate = natural(&found.at, &units);
-        out.effects = Some(effects.with_values(&out.estimate[N..]));
-        out.customers = customers;
-        let peak = Peak { at: found.at, value: found.local.value, factor, limits: Vec::new() };
-        let density = |at: &[f64], gradient: &mut [f64]| -> f64 {
-            let mut value = joint.slope(at, gradient);
-            priors.add(at, &mut value, gradient);
-            value
-        };
-        fill(&mut out, L::NAME, (&peak, &units), density, options, run)?;
-        Ok(out)
+        bayes(law, L::NAME, &joint, unique, out, options, run)
     }
+}
+
+/// Draws about the greatest density, which is looked for from that of the law without covariates.
+pub(in crate::clv) fn bayes<L: Law<N>, const N: usize>(
+    law: L,
+    name: &'static str,
+    joint: &impl Joined<N>,
+    unique: &Unique,
+    mut out: Posterior,
+    options: &PosteriorOptions,
+    run: &Run,
+) -> Result<Posterior> {
+    let (customers, mean_age, _) = unique.pooled(name)?;
+    let effects = Effects::drawn(joint.terms().clone(), joint.effects().to_vec());
+    let names = effects.names();
+    let scales = effects.scales();
+    let parameters = centred(L::PARAMETERS, L::TIME, mean_age);
+    let coefficients: Vec<(&str, f64)> =
+        names.iter().map(String::as_str).zip(scales.iter().copied()).collect();
+    let &PosteriorOptions { prior, coefficient_sd, .. } = options;
+    let priors = Priors::new(prior, &options.priors, &parameters, &coefficients, coefficient_sd)?;
+    let mut start = mode(Lawful(law), unique, &priors, run)?.at.to_vec();
+    start.resize(N + scales.len(), 0.0);
+    let stop = Stop { max_iterations: 300, gradient: 1e-9 * customers.max(1.0) };
+    let found = maximise(&start, &priors.bounds(), stop, |at| {
+        let mut local = joint.evaluate(joint.weight(), at, run)?;
+        priors.add(at, &mut local.value, &mut local.gradient);
+        for i in 0..at.len() {
+            local.hessian[i * at.len() + i] -= priors.curvature(i, at[i]);
+        }
+        Ok(local)
+    })?;
+    let ordinary = factor(&found.local, 0.0)
+        .filter(|f| !found.bound.contains(&true) && (found.converged || gain(&found.local, f) < NOTHING));
+    if out.method == Method::Laplace && ordinary.is_none() {
+        return Err(no_mode(name, found.iterations, found.gradient_norm / customers));
+    }
+    let factor = ordinary.unwrap_or_else(|| rounded(&found.local));
+    let units = units(&scales);
+    out.parameters = L::PARAMETERS.map(str::to_owned).to_vec();
+    out.parameters.extend(names);
+    out.estimate = natural(&found.at, &units);
+    out.effects = Some(effects.with_values(&out.estimate[N..]));
+    out.customers = customers;
+    let peak = Peak { at: found.at, value: found.local.value, factor, limits: Vec::new() };
+    let density = |at: &[f64], gradient: &mut [f64]| -> f64 {
+        let mut value = joint.slope(at, gradient);
+        priors.add(at, &mut value, gradient);
+        value
+    };
+    fill(&mut out, name, (&peak, &units), density, options, run)?;
+    Ok(out)
 }
 
 /// What standardised coefficients are multiplied by in the units of the data.
@@ -142,38 +198,49 @@ impl VisitLaw for JointRefit<'_> {
     type Out = Refits;
 
     fn law<L: Law<N>, const N: usize>(self, law: L) -> Result<Refits> {
-        let Self { estimate: (values, effects), given: (slices, given, covariates), options, run } = self;
+        let Self { estimate, given: (slices, given, covariates), options, run } = self;
         let joint = Joint::of(law, slices, given, covariates)?;
-        let &BootstrapOptions { penalty, max_iterations, tolerance, .. } = options;
-        let (shrinkage, units) = (joint.shrinkage(penalty, covariates), units(&joint.scales()));
-        let bounds = shrinkage.bounds();
-        let coefficients = effects.coefficients().iter().map(|c: &Effect| c.value);
-        let start: Vec<f64> = values
-            .iter()
-            .map(|v| ln(*v))
-            .chain(coefficients.zip(&units).map(|(value, unit)| value / unit))
-            .collect();
-        let draw = Counts::new(joint.weight());
-        let single = Run::new().threads(1);
-        run.stage("refitting", options.replicates as u64)?;
-        run.map_items(options.replicates, |replicate| {
-            run.advance(1)?;
-            let weight = draw.weights(STREAM + replicate as u64, run);
-            if !joint.has_purchases(&weight) {
-                return Ok(None);
-            }
-            let customers = sum(weight.iter().copied());
-            let stop = Stop { max_iterations, gradient: tolerance * customers };
-            let found = maximise(&start, &bounds, stop, |at| {
-                run.check()?;
-                let mut local = joint.evaluate(&weight, at, &single)?;
-                shrinkage.penalise(customers, at, &mut local);
-                Ok(local)
-            })?;
-            let edge = found.bound.contains(&true);
-            Ok(found.converged.then(|| (natural(&found.at, &units), found.local.value, edge)))
-        })
+        refits(&joint, estimate, covariates, options, run)
     }
+}
+
+/// Refits from an estimate on rows drawn again.
+pub(in crate::clv) fn refits<const N: usize>(
+    joint: &impl Joined<N>,
+    (values, effects): (&[f64], &Effects),
+    covariates: &Covariates,
+    options: &BootstrapOptions,
+    run: &Run,
+) -> Result<Refits> {
+    let &BootstrapOptions { penalty, max_iterations, tolerance, .. } = options;
+    let (shrinkage, units) = (joint.shrinkage(penalty, covariates), units(&effects.scales()));
+    let bounds = shrinkage.bounds();
+    let coefficients = effects.coefficients().iter().map(|c: &Effect| c.value);
+    let start: Vec<f64> = values
+        .iter()
+        .map(|v| ln(*v))
+        .chain(coefficients.zip(&units).map(|(value, unit)| value / unit))
+        .collect();
+    let draw = Counts::new(joint.weight());
+    let single = Run::new().threads(1);
+    run.stage("refitting", options.replicates as u64)?;
+    run.map_items(options.replicates, |replicate| {
+        run.advance(1)?;
+        let weight = draw.weights(STREAM + replicate as u64, run);
+        if !joint.has_purchases(&weight) {
+            return Ok(None);
+        }
+        let customers = sum(weight.iter().copied());
+        let stop = Stop { max_iterations, gradient: tolerance * customers };
+        let found = maximise(&start, &bounds, stop, |at| {
+            run.check()?;
+            let mut local = joint.evaluate(&weight, at, &single)?;
+            shrinkage.penalise(customers, at, &mut local);
+            Ok(local)
+        })?;
+        let edge = found.bound.contains(&true);
+        Ok(found.converged.then(|| (natural(&found.at, &units), found.local.value, edge)))
+    })
 }
 
 #[cfg(test)]
@@ -190,7 +257,7 @@ mod tests {
             let joint = Joint::of(law, self.0.0, self.0.1, self.0.2)?;
             let mut at: Vec<f64> = law.start(0.1, 8.0).iter().map(|v| ln(*v)).collect();
             at.extend([0.4, -0.3]);
-            let mut gradient = vec![0.0; joint.size()];
+            let mut gradient = vec![0.0; at.len()];
             let value = joint.slope(&at, &mut gradient);
             let local = joint.evaluate(joint.weight(), &at, &Run::new())?;
             assert!((value - local.value).abs() < 1e-12 * value.abs(), "{}: {value}", L::NAME);

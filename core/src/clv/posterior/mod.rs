@@ -26,7 +26,7 @@ mod diagnostics;
 mod draw;
 mod hierarchy;
 mod hierarchy_report;
-mod joint;
+pub(super) mod joint;
 mod kernel;
 mod nuts;
 mod predict;
@@ -164,7 +164,7 @@ impl PosteriorOptions {
         }
     }
 
-    fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         if self.chains == 0 || self.chains > 1000 {
             return Err(Error::option("chains", "must be a number from 1 to 1000; the default is 4"));
         }
@@ -268,6 +268,13 @@ impl Default for BootstrapOptions {
 }
 
 impl BootstrapOptions {
+    pub(super) fn check(&self) -> Result<()> {
+        if (2..=1_000_000).contains(&self.replicates) {
+            return Ok(());
+        }
+        Err(Error::option("replicates", "must be a number from 2 to 1,000,000; the default is 1000"))
+    }
+
     /// Those of the fit to start from, which goes to the last digits.
     fn purchases(&self) -> PurchaseOptions {
         PurchaseOptions {
@@ -356,7 +363,7 @@ pub struct Posterior {
 
 impl Posterior {
     /// What draws are added to.
-    fn empty(kind: &str, k: u32, method: Method, period: Option<Unit>) -> Self {
+    pub(super) fn empty(kind: &str, k: u32, method: Method, period: Option<Unit>) -> Self {
         Self {
             kind: kind.to_owned(),
             k,

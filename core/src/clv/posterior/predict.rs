@@ -166,15 +166,14 @@ impl Posterior {
             Subject::Purchases => self.predict_purchases(frame, options, run),
             Subject::Spend => self.predict_spend(frame, options, run),
             Subject::Retention(_) => self.predict_retention(frame, options, run),
+            Subject::Along => Err(self.other(ALONG)),
         }
     }
 
-    fn predict_purchases(
-        &self,
-        frame: &Columns,
-        options: &DrawPredictOptions,
-        run: &Run,
-    ) -> Result<DrawPrediction> {
+    /// What is asked of every customer.
+    pub(in crate::clv) fn asked(&self, options: &DrawPredictOptions) -> Result<Question> {
+        level(options.level)?;
+        most_draws(options.most_draws)?;
         let period = self.period.or(options.period);
         let periods = options.periods.periods("periods", period)?;
         let &DrawPredictOptions { ahead, discount_rate, next_purchase, rate, probabilities, .. } = options;
@@ -184,10 +183,22 @@ impl Posterior {
             let reason = format!("{level} is not a level between 0 and 1, such as 0.9");
             return Err(Error::option("purchase_interval", reason));
         }
+        let tail = 0.5 - 0.5 * options.level;
+        Ok(Question { periods, tail, purchase_interval: options.purchase_interval, more })
+    }
+
+    fn predict_purchases(
+        &self,
+        frame: &Columns,
+        options: &DrawPredictOptions,
+        run: &Run,
+    ) -> Result<DrawPrediction> {
+        let question = self.asked(options)?;
+        let period = self.period.or(options.period);
         same_unit(self.period, options.period)?;
         let models = self.models(options.most_draws)?;
         if let Some(model) = models.first() {
-            whole_ahead(&**model, options.periods, ahead, period)?;
+            whole_ahead(&**model, options.periods, options.ahead, period)?;
         }
         let learns = models.first().is_some_and(|m| m.reads_intervals());
         let roles = Roles {
@@ -222,7 +233,7 @@ impl Posterior {
                 let mut out = Vec::with_capacity(PIECE);
                 for row in piece * PIECE..n.min((piece + 1) * PIECE) {
                     run.check()?;
-                    out.push(answers(models, unique.history(row), periods, options, &more));
+                    out.push(question.of(models, unique.history(row)));
                 }
                 Ok(out)
             })?;
@@ -230,28 +241,15 @@ impl Posterior {
             Ok(Shared::new(parts.into_iter().flatten().collect(), unique))
         })?;
         let customer = rows.customer.unwrap_or_else(|| Names::from_iter([""; 0]));
-        let mut table = Table::new().with("customer", Values::Names(customer));
-        for (i, name) in NAMES.into_iter().enumerate() {
-            table = table.with(name, Values::F64(answers.map(|a: &Answer| a.of[i])));
-        }
-        if options.purchase_interval.is_some() {
-            for (i, name) in ["purchases_low", "purchases_high"].into_iter().enumerate() {
-                table = table.with(name, Values::F64(answers.map(|a: &Answer| a.purchases[i])));
-            }
-        }
-        for (i, names) in more.iter().flat_map(|asked| &asked.names).enumerate() {
-            for (j, name) in names.iter().enumerate() {
-                let found = answers.map(|a: &Answer| a.more.get(i).and_then(|found| found[j]));
-                table = table.with_optional(name, found);
-            }
-        }
-        Ok(DrawPrediction { table, dropped: rows.dropped })
+        Ok(question.told(customer, &answers, rows.dropped))
     }
 
     /// A model at each of at most so many draws, evenly spaced over all chains.
     pub(super) fn models(&self, most: usize) -> Result<Vec<Box<dyn Purchases>>> {
-        if self.subject() != Subject::Purchases {
-            return Err(self.other("not of a model of purchases"));
+        match self.subject() {
+            Subject::Purchases => {}
+            Subject::Along => return Err(self.other(ALONG)),
+            _ => return Err(self.other("not of a model of purchases")),
         }
         self.thinned(most).into_iter().map(|draw| self.model(draw)).collect()
     }
@@ -274,8 +272,19 @@ pub(super) fn at(models: &[Box<dyn Purchases>], covariates: &[f64]) -> Result<Ve
     models.iter().map(|model| model.with_covariates(covariates)).collect()
 }
 
+/// Of customers along covariates that change.
+const ALONG: &str = "ask them of orders and covariates: call `predict_along`";
+
+/// What is asked of every customer.
+pub(in crate::clv) struct Question {
+    periods: f64,
+    tail: f64,
+    purchase_interval: Option<f64>,
+    more: Vec<Asked>,
+}
+
 /// What draws say of one customer.
-struct Answer {
+pub(in crate::clv) struct Answer {
     /// What is expected and P(alive), each with its limits.
     of: [f64; 6],
     /// Limits of purchases.
@@ -283,26 +292,47 @@ struct Answer {
     more: Vec<[Option<f64>; 3]>,
 }
 
-fn answers(
-    models: &[Box<dyn Purchases>],
-    history: History,
-    periods: f64,
-    options: &DrawPredictOptions,
-    more: &[Asked],
-) -> Answer {
-    let tail = 0.5 - 0.5 * options.level;
-    let three = |quantity: Quantity| -> [f64; 3] {
-        let mut values: Vec<f64> = models.iter().map(|m| m.quantity(history, quantity)).collect();
-        mean_and_limits(&mut values, tail)
-    };
-    let [mean, low, high] = three(Quantity::Purchases { periods });
-    let [alive, alive_low, alive_high] = three(Quantity::Alive { ahead: 0.0 });
-    let purchases =
-        options.purchase_interval.map_or([0.0; 2], |level| quantiles(models, history, periods, level, high));
-    let more = more
-        .iter()
-        .flat_map(|asked| asked.among(models, history, |mut values| mean_and_limits(&mut values, tail)));
-    Answer { of: [mean, low, high, alive, alive_low, alive_high], purchases, more: more.collect() }
+impl Question {
+    /// What models, one of each draw, say of one customer.
+    pub(in crate::clv) fn of(&self, models: &[Box<dyn Purchases>], history: History) -> Answer {
+        let &Self { periods, tail, .. } = self;
+        let three = |quantity: Quantity| -> [f64; 3] {
+            let mut values: Vec<f64> = models.iter().map(|m| m.quantity(history, quantity)).collect();
+            mean_and_limits(&mut values, tail)
+        };
+        let [mean, low, high] = three(Quantity::Purchases { periods });
+        let [alive, alive_low, alive_high] = three(Quantity::Alive { ahead: 0.0 });
+        let purchases =
+            self.purchase_interval.map_or([0.0; 2], |level| quantiles(models, history, periods, level, high));
+        let summed = |mut values: Vec<f64>| mean_and_limits(&mut values, tail);
+        let more = self.more.iter().flat_map(|asked| asked.among(models, history, summed));
+        Answer { of: [mean, low, high, alive, alive_low, alive_high], purchases, more: more.collect() }
+    }
+
+    /// The frame of what is said of all customers.
+    pub(in crate::clv) fn told(
+        &self,
+        customer: Names,
+        answers: &Shared<Answer>,
+        dropped: Dropped,
+    ) -> DrawPrediction {
+        let mut table = Table::new().with("customer", Values::Names(customer));
+        for (i, name) in NAMES.into_iter().enumerate() {
+            table = table.with(name, Values::F64(answers.map(|a: &Answer| a.of[i])));
+        }
+        if self.purchase_interval.is_some() {
+            for (i, name) in ["purchases_low", "purchases_high"].into_iter().enumerate() {
+                table = table.with(name, Values::F64(answers.map(|a: &Answer| a.purchases[i])));
+            }
+        }
+        for (i, names) in self.more.iter().flat_map(|asked| &asked.names).enumerate() {
+            for (j, name) in names.iter().enumerate() {
+                let found = answers.map(|a: &Answer| a.more.get(i).and_then(|found| found[j]));
+                table = table.with_optional(name, found);
+            }
+        }
+        DrawPrediction { table, dropped }
+    }
 }
 
 /// The smallest numbers of purchases that are reached with probability (1 ∓ level) / 2.

@@ -110,6 +110,7 @@ fn bayes(
         Subject::Purchases => purchases(&kind, frame, options, method, run),
         Subject::Spend => spend::bayes(frame, options, method, run),
         Subject::Retention(family) => retention::bayes(family, frame, options, method, run),
+        Subject::Along => Err(Subject::along()),
     }
 }
 

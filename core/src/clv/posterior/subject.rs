@@ -4,7 +4,10 @@ use super::Posterior;
 use crate::clv::GammaGammaModel;
 use crate::clv::contract::{BetaDiscreteWeibullModel, Curve, Family, ShiftedBetaGeoModel};
 use crate::clv::covariates::Effects;
+use crate::clv::dynamic::DynamicParetoNbdModel;
 use crate::clv::gamma_gamma::NAMES;
+use crate::clv::laws::{Law, ParetoLaw};
+use crate::clv::unit::Unit;
 use crate::model::Model;
 use crate::{Error, Result};
 
@@ -14,6 +17,8 @@ pub(super) enum Subject {
     Purchases,
     Spend,
     Retention(Family),
+    /// Purchases along covariates that change.
+    Along,
 }
 
 impl Subject {
@@ -23,12 +28,16 @@ impl Subject {
             GammaGammaModel::KIND => Self::Spend,
             ShiftedBetaGeoModel::KIND => Self::Retention(Family::ShiftedBetaGeo),
             BetaDiscreteWeibullModel::KIND => Self::Retention(Family::BetaDiscreteWeibull),
+            DynamicParetoNbdModel::KIND => Self::Along,
             _ => Self::Purchases,
         }
     }
 
     /// Options that mean nothing to a model of this kind are refused.
     pub(super) fn refuse(self, kind: &str, k: u32, covariates: bool, contract: bool) -> Result<()> {
+        if self == Self::Along {
+            return Err(Self::along());
+        }
         let (purchases, retention) = (self == Self::Purchases, matches!(self, Self::Retention(_)));
         let meaningless = [
             ("k", k != 1 && !purchases),
@@ -45,6 +54,14 @@ impl Subject {
     }
 }
 
+impl Subject {
+    /// Customers along covariates are told by two frames.
+    pub(super) fn along() -> Error {
+        let reason = "DynamicParetoNBD learns from orders and covariates: draw by its own methods";
+        Error::option("model", reason)
+    }
+}
+
 impl Posterior {
     pub(super) fn subject(&self) -> Subject {
         Subject::of(&self.kind)
@@ -52,8 +69,9 @@ impl Posterior {
 
     /// The names that the parameters must have; an error where the estimate is no model.
     pub(super) fn names(&self) -> Result<Vec<String>> {
-        let own = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        if self.subject() != Subject::Purchases && (self.effects.is_some() || self.k != 1) {
+        let own = |names: &[&str]| -> Vec<String> { names.iter().map(|name| (*name).to_owned()).collect() };
+        let explained = matches!(self.subject(), Subject::Purchases | Subject::Along);
+        if !explained && self.effects.is_some() || self.subject() != Subject::Purchases && self.k != 1 {
             return Err(Error::option("effects", "are of models of purchases"));
         }
         match self.subject() {
@@ -61,6 +79,11 @@ impl Posterior {
                 let mut names = self.model(&self.estimate)?.estimates().names.clone();
                 names.extend(self.effects.iter().flat_map(Effects::names));
                 Ok(names)
+            }
+            Subject::Along => {
+                let (effects, _) = self.along()?;
+                effects.check_coefficients::<ParetoLaw, 4>()?;
+                Ok(own(&ParetoLaw::PARAMETERS).into_iter().chain(effects.names()).collect())
             }
             Subject::Spend => Ok(own(&NAMES)),
             Subject::Retention(family) => {
@@ -70,8 +93,17 @@ impl Posterior {
         }
     }
 
+    /// The coefficients and the period of draws along covariates that change.
+    pub(in crate::clv) fn along(&self) -> Result<(&Effects, Unit)> {
+        match (self.subject(), &self.effects, self.period) {
+            (Subject::Along, Some(effects), Some(period)) => Ok((effects, period)),
+            (Subject::Along, ..) => Err(Error::model_file("its coefficients or its period are missing")),
+            _ => Err(self.other("not of DynamicParetoNBD: call `predict`")),
+        }
+    }
+
     /// At most so many draws, evenly spaced over all chains.
-    pub(super) fn thinned(&self, most: usize) -> Vec<&[f64]> {
+    pub(in crate::clv) fn thinned(&self, most: usize) -> Vec<&[f64]> {
         let total = self.len();
         let count = most.min(total);
         let draws: Vec<&[f64]> = self.draws().collect();
