@@ -78,7 +78,12 @@ module.exports = {
     option: (given) => ({ trueCredit: undefined, truth: given.trueCredit, ...calibration(given) }),
   }),
   creditsByWeights,
-  difference: report('difference', { other: 'other', frame: 'spend', option: spendColumn }),
+  difference: report('difference', {
+    other: 'other',
+    frame: 'spend',
+    tests: 'liftTests',
+    option: (given) => ({ ...spendColumn(given), ...calibration(given) }),
+  }),
   drift,
   money: report('money', {
     frame: 'spend',

@@ -138,7 +138,8 @@ impl<'a> Given<'a> {
                 Ok(vec![("credits", credits_by_weights(journeys, &weights, run)?)])
             }
             "difference" => {
-                Ok(vec![("difference", difference(journeys, other, frame, &self.read(options, run)?, run)?)])
+                let options = self.read(options, run)?;
+                Ok(vec![("difference", difference(journeys, other, frame, lift_tests, &options, run)?)])
             }
             "bootstrap" => bootstrap(journeys, &self.read(options, run)?, run),
             "drift" => {
