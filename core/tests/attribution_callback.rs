@@ -217,7 +217,7 @@ fn what_a_function_may_not_do_is_an_error_that_names_it() -> Result<()> {
     assert!(unasked.contains("was not called on journey 0"), "{unasked}");
     // The same journey, whose channel has another code there.
     let part = paths(&[("c", 2.0)]);
-    assert_eq!(attribute(&part, &options(&rule), &run)?.credits("callback")?, [[2.0, 0.0]]);
+    assert_eq!(attribute(&part, &options(&rule), &run)?.credits("callback(mine)")?, [[2.0, 0.0]]);
     // One journey by its labels is none of those.
     assert!(matches!(Fitted::rule(&rule)?.credit(&["a", "b"], &[], None), Err(Error::Option { .. })));
     // A file or JSON holds the name alone.

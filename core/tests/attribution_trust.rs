@@ -660,7 +660,7 @@ fn intervals_of_what_touches_add_cover_it() {
 fn of_lives(j: &Journeys) -> Result<Vec<Table>, Error> {
     let run = Run::new();
     let short = ChooseOptions {
-        candidates: vec![Duration::from_days(2), Duration::from_days(9)],
+        candidates: Some(vec![Duration::from_days(2), Duration::from_days(9)]),
         folds: 2,
         ..Default::default()
     };
@@ -793,7 +793,8 @@ fn channels_of_intent_are_left_out_of_the_choice() {
     let without =
         choose_half_life(&w.journeys(&EventOptions::default()), &ChooseOptions::default(), &Run::new());
     assert_eq!(without.unwrap(), table);
-    let given = ChooseOptions { candidates: vec![Duration::from_days(1), Duration::from_days(4)], ..given };
+    let given =
+        ChooseOptions { candidates: Some(vec![Duration::from_days(1), Duration::from_days(4)]), ..given };
     assert!(
         note(&choose_half_life(&j, &given, &Run::new()).unwrap(), 1).starts_with("the longest candidate")
     );
@@ -817,7 +818,7 @@ fn windows_and_half_lives_are_found() {
     let given = ChooseOptions { rule: ChooseRule::OneStandardError, ..ChooseOptions::default() };
     let careful = choose_lookback(&j, &given, &Run::new()).unwrap();
     assert_eq!(floats(&careful, "score"), score);
-    let none = ChooseOptions { candidates: vec![Duration::default()], ..ChooseOptions::default() };
+    let none = ChooseOptions { candidates: Some(vec![Duration::default()]), ..ChooseOptions::default() };
     assert!(choose_lookback(&j, &none, &Run::new()).is_err());
     assert!(choose_lookback(&paths(&TOY), &ChooseOptions::default(), &Run::new()).is_err());
     // Touches that do nothing tell nothing.
