@@ -62,7 +62,7 @@ def test_reports_have_intervals(paths, events):
     hw.attribute(paths, "markov", bootstrap=20, report=report)
     assert "removal_effect_standard_error" in report["removal_effects"].columns
     for wrong, name in (
-        ({"statistic": "values"}, "report"),
+        ({"statistic": "values"}, "statistic"),
         ({"statistic": "steps"}, "statistic"),
         ({"statistic": "states", "top": 3}, "top"),
         ({"statistic": "states", "bootstrap": 0}, "bootstrap"),
@@ -147,7 +147,7 @@ def test_a_function_that_is_no_rule_is_named(paths):
         hw.attribute(paths, empty)
     with pytest.raises(ZeroDivisionError):
         hw.attribute(paths, broken)
-    with pytest.raises(hw.OptionError, match="callback predicts nothing"):
+    with pytest.raises(hw.OptionError, match="`<lambda>` is a rule and predicts nothing"):
         hw.validate(paths, [lambda touches: [1.0] * len(touches)])
 
 
@@ -156,7 +156,7 @@ def test_what_is_no_model_says_what_to_do(paths):
         hw.compare(paths, [hw.Markov])
     with pytest.raises(hw.OptionError, match="models"):
         hw.attribute(paths, 3)
-    with pytest.raises(hw.OptionError, match="nan or infinity; give finite numbers"):
+    with pytest.raises(hw.OptionError, match="`from_end`: is nan; give a finite number"):
         hw.attribute(paths, hw.Custom(from_end=[float("nan")]))
 
 

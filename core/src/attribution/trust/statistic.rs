@@ -85,7 +85,7 @@ impl Statistic {
             Model::Shapley(_) => vec![Self::Values, Self::Positions, Self::Dividends, Self::Synergies],
             Model::Logistic(_) => vec![Self::Coefficients, Self::Incremental],
             Model::ShaoLi(_) => vec![Self::Contributions],
-            Model::PathCounterfactual(_) => vec![Self::Rates, Self::Incremental],
+            Model::PathCounterfactual(_) => vec![Self::Rates],
             Model::TimeToEvent(_) | Model::AdditiveHazard(_) => vec![Self::Effects, Self::Incremental],
             _ => Vec::new(),
         };
