@@ -1,5 +1,6 @@
 'use strict'
 // The attribution models that learn from journeys with and without a conversion.
+const { optionError } = require('./error.js')
 
 /** Models by the name that they have in options: their class, and the reports that it has beside `diagnostics`. */
 const MODELS = {
@@ -36,12 +37,23 @@ function learned(Fittable) {
   return classes
 }
 
+/** A rule of one's own is no model that learns. */
+function noFunction(option, models, why) {
+  const rule = models.find((model) => typeof model === 'function')
+  if (rule) throw optionError(option, `the function \`${rule.name || 'function'}\` is a rule and ${why}`)
+}
+
 /** `validate(journeys, models, options)`. */
-const validate = (journeys, models, options) =>
-  journeys.attribution('validate', { ...options, models: Array.isArray(models) ? models : [models] })
+function validate(journeys, models, options) {
+  const list = Array.isArray(models) ? models : [models]
+  noFunction('models', list, 'predicts nothing: leave it out')
+  return journeys.attribution('validate', { ...options, models: list })
+}
 
 /** `segmented(journeys, model, segments, options)`. */
-const segmented = (journeys, model, segments, options) =>
-  journeys.attribution('segmented', { ...options, model }, undefined, segments)
+function segmented(journeys, model, segments, options) {
+  noFunction('model', [model], 'learns nothing, so segments do not change it')
+  return journeys.attribution('segmented', { ...options, model }, undefined, segments)
+}
 
 module.exports = { learned, segmented, validate }

@@ -18,8 +18,8 @@ function attribute(journeys, models, given) {
   const { lifetime, lifetimeCustomer, lifetimeValue, lifetimeMode, lifetimeMissing, ...rest } = given ?? {}
   if (lifetime === undefined) return ask(journeys, 'attribute', { ...rest, models: list(models) })
   const { signal, onProgress, seed, threads, ...options } = rest
-  const worth = { customer: lifetimeCustomer, value: lifetimeValue, mode: lifetimeMode, missing: lifetimeMissing }
-  const call = { signal, onProgress, seed, threads, lifetime: worth, attribute: { ...options, models: list(models) } }
+  const worth = { lifetimeCustomer, lifetimeValue, lifetimeMode, lifetimeMissing }
+  const call = { signal, onProgress, seed, threads, ...worth, attribute: { ...options, models: list(models) } }
   return ask(journeys, 'attribute_lifetime', call, undefined, lifetime)
 }
 
@@ -78,7 +78,12 @@ module.exports = {
     option: (given) => ({ trueCredit: undefined, truth: given.trueCredit, ...calibration(given) }),
   }),
   creditsByWeights,
-  difference: report('difference', { other: 'other', frame: 'spend', option: spendColumn }),
+  difference: report('difference', {
+    other: 'other',
+    frame: 'spend',
+    tests: 'liftTests',
+    option: (given) => ({ ...spendColumn(given), ...calibration(given) }),
+  }),
   drift,
   money: report('money', {
     frame: 'spend',

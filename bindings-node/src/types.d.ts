@@ -1215,7 +1215,16 @@ export type CreditMetric = 'share' | 'conversions' | 'value' | 'value_share'
 export declare function difference(
   journeys: Journeys,
   models: AttributionModels,
-  options?: { other?: Journeys; metric?: CreditMetric | 'roas' | 'cpa' } & SpendOptions & BootstrapOptions & RunOptions,
+  options?: {
+    other?: Journeys
+    metric?: CreditMetric | 'roas' | 'cpa'
+    /** As in `money`: each model is there as `calibrated(model)` too; not together with `other`. */
+    liftTests?: FrameInput
+    /** Options of `calibrate` for them. */
+    calibration?: CalibrationOptions
+  } & SpendOptions &
+    BootstrapOptions &
+    RunOptions,
 ): Promise<Frame>
 
 /** Options of `selfControlled`. */
@@ -1296,7 +1305,7 @@ export declare function calibrate(
   options: CalibrateOptions & RunOptions,
 ): Promise<Frame>
 
-/** How `money` and `compare` read lift tests, and what they do with channels without one. */
+/** How `money`, `compare` and `difference` read lift tests, and what they do with channels without one. */
 export type CalibrationOptions = Omit<CalibrateOptions, 'liftTests' | 'metric' | 'bootstrap' | 'confidence'>
 
 /** Options of `money`. */

@@ -160,3 +160,52 @@ test('lifetime value, windows, and what touches add', async () => {
   const added = await hw.selfControlled(made, { halfLives: ['2d'], wear: [0] })
   assert.ok(added.extras.profile)
 })
+
+test('calibrated models stand beside the others', async () => {
+  const made = await journeys()
+  const liftTests = { channel: ['a', 'b'], effect: [1, 3], standard_error: [0.2, 0.5] }
+  const spend = { channel: ['a', 'b'], spend: [10, 20] }
+  const known = await hw.calibrate(made, 'last', { liftTests, untested: 'none' })
+  const table = await hw.money(made, 'last', { spend, liftTests, calibration: { untested: 'none' } })
+  const mine = table.toRows().filter((row) => row.model === 'calibrated(last)')
+  assert.deepEqual(mine.map((row) => row.conversions), [...known.column('calibrated')])
+  assert.deepEqual(mine.map((row) => row.conversions_high), [...known.column('high')])
+  assert.equal(mine[1].cpa, 20 / known.column('calibrated')[1])
+  const compared = await hw.compare(made, ['last'], { liftTests, bootstrap: 20 })
+  assert.deepEqual(compared.column('other_model'), ['calibrated(last)'])
+  const given = (calibration) => hw.money(made, 'last', { spend, liftTests, calibration })
+  await assert.rejects(given({ bootstrap: 9 }), { code: 'HW_OPTION', message: /calibration/ })
+  await assert.rejects(hw.calibrate(made, 'last', {}), { code: 'HW_OPTION', message: /lift tests/ })
+})
+
+test('margin is the value of all reports', async () => {
+  const made = await journeys()
+  const total = (frame) => frame.column('value').reduce((sum, x) => sum + x, 0)
+  const half = await made.withMargin({ rate: 0.5 })
+  close([total(await hw.attribute(half, 'last'))], [42.5])
+  const touches = { customer: ['ann', 'bob'], time: ['2024-01-01', '2024-01-02'], channel: ['a', 'b'] }
+  const conversions = { customer: ['ann', 'bob'], time: ['2024-01-03', '2024-01-04'], value: [10, 5], event: ['buy', 'myPlan'] }
+  const kinds = await hw.Journeys.fromEvents(touches, { conversions, value: 'value', conversionKind: 'event' })
+  const left = await kinds.withMargin({ rate: 0.5, byKind: { myPlan: 0.8 } })
+  close([total(await hw.attribute(left, 'last'))], [9])
+  await assert.rejects(kinds.withMargin({ byKind: { gift: 1 } }), { code: 'HW_OPTION', message: /gift/ })
+})
+
+test('errors name what was given', async () => {
+  const made = await journeys()
+  const rule = (touches) => touches.map(() => 1)
+  const option = (message) => ({ code: 'HW_OPTION', message })
+  for (const model of [null, {}, 3]) {
+    await assert.rejects(async () => hw.attribute(made, [model]), option(/linear/))
+  }
+  await assert.rejects(hw.bootstrap(made, 'markov', 'nothing'), option(/statistic.*removal_effects/s))
+  await assert.rejects(hw.bootstrap(made, 'markov', 'values'), option(/statistic.*removal_effects/s))
+  await assert.rejects(made.sequences({ minCount: -1 }), option(/must be 0 or more/))
+  assert.throws(() => hw.validate(made, [rule]), option(/predicts nothing/))
+  assert.throws(() => hw.segmented(made, rule, {}), option(/learns nothing/))
+  const spend = { channel: ['a', 'b'], spend: [1.7e308, 1.7e308] }
+  await assert.rejects(hw.money(made, 'last', { spend }), { code: 'HW_COLUMN', message: /larger unit/ })
+  assert.deepEqual([...new Set((await hw.attribute(made, rule)).column('model'))], ['callback(rule)'])
+  const chosen = await new hw.ShaoLi({ smoothing: null, penalties: [0.5, 50], folds: 2 }).fit(made)
+  assert.equal(chosen.penalties().rows, 2)
+})

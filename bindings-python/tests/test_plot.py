@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import matplotlib
+import polars as pl
 import pytest
 from support import columns
 from test_bad_input import ORDERS, RFM, SEEN, TOUCHES
@@ -269,3 +270,18 @@ def test_what_no_history_can_be_asked_of_is_refused():
         hw.plot.alive_path(model, [], period="1d")
     with pytest.raises(hw.OptionError, match="`purchases`"):
         hw.plot.alive_path(model, ["2024-01-01", 3], period="1d")
+
+
+@pytest.mark.parametrize(
+    "name", ["attribution", "money", "transitions", "funnel", "survival", "tracking", "rfm_map"]
+)
+def test_what_is_no_frame_is_told(name):
+    draw = getattr(hw.plot, name)
+    for wrong in (None, "credits", 3, ["a"]):
+        with pytest.raises(hw.OptionError, match="a chart is drawn from"):
+            draw(wrong)
+    for wrong in ({"other": [1.0]}, pl.DataFrame({"other": [1.0]})):
+        with pytest.raises(hw.ColumnError, match="there is none"):
+            draw(wrong)
+    with pytest.raises(hw.ColumnError, match="one value a row"):
+        hw.plot.transitions({"from": "a", "to": "b", "probability": 1.0})

@@ -62,7 +62,7 @@ def test_reports_have_intervals(paths, events):
     hw.attribute(paths, "markov", bootstrap=20, report=report)
     assert "removal_effect_standard_error" in report["removal_effects"].columns
     for wrong, name in (
-        ({"statistic": "values"}, "report"),
+        ({"statistic": "values"}, "statistic"),
         ({"statistic": "steps"}, "statistic"),
         ({"statistic": "states", "top": 3}, "top"),
         ({"statistic": "states", "bootstrap": 0}, "bootstrap"),
@@ -156,7 +156,7 @@ def test_a_function_is_a_rule_wherever_models_are_taken(paths):
     data = hw.attribute(paths, ["linear", as_data], bootstrap=20, seed=3)
     for column in ("conversions", "conversions_low", "share_high"):
         assert found[column].to_list() == data[column].to_list()
-    assert set(found["model"]) == {"linear", "callback"}
+    assert set(found["model"]) == {"linear", "callback(rising)"}
     assert set(hw.attribute(paths, [rising, lambda t: [1] * len(t)])["model"]) == {
         "callback(rising)",
         "callback(<lambda>)",
@@ -189,7 +189,7 @@ def test_a_function_that_is_no_rule_is_named(paths):
         hw.attribute(paths, empty)
     with pytest.raises(ZeroDivisionError):
         hw.attribute(paths, broken)
-    with pytest.raises(hw.OptionError, match="callback predicts nothing"):
+    with pytest.raises(hw.OptionError, match="`<lambda>` is a rule and predicts nothing"):
         hw.validate(paths, [lambda touches: [1.0] * len(touches)])
 
 
@@ -198,7 +198,7 @@ def test_what_is_no_model_says_what_to_do(paths):
         hw.compare(paths, [hw.Markov])
     with pytest.raises(hw.OptionError, match="models"):
         hw.attribute(paths, 3)
-    with pytest.raises(hw.OptionError, match="nan or infinity; give finite numbers"):
+    with pytest.raises(hw.OptionError, match="`from_end`: is nan; give a finite number"):
         hw.attribute(paths, hw.Custom(from_end=[float("nan")]))
 
 
@@ -277,3 +277,80 @@ def test_windows_and_what_touches_add(events):
     added = hw.self_controlled(events, half_lives=["2d"], wear=[0.0], report=beside)
     assert added["conversions"].sum() == pytest.approx(3.0)
     assert "profile" in beside
+
+
+def test_calibrated_models_stand_beside_the_others(paths):
+    tests = pl.DataFrame({"channel": ["a", "b"], "effect": [1.0, 3.0], "standard_error": [0.2, 0.5]})
+    spend = {"channel": ["a", "b"], "spend": [10.0, 20.0]}
+    known = hw.calibrate(paths, "last", lift_tests=tests, untested="none")
+    table = hw.money(paths, "last", spend=spend, lift_tests=tests, calibration={"untested": "none"})
+    assert table["model"].unique(maintain_order=True).to_list() == ["last", "calibrated(last)"]
+    mine = table.filter(pl.col("model") == "calibrated(last)")
+    assert mine["channel"].to_list() == known["channel"].to_list()
+    assert mine["conversions"].to_list() == known["calibrated"].to_list()
+    assert mine["conversions_low"].to_list() == known["low"].to_list()
+    assert mine["cpa"][1] == 20.0 / known["calibrated"][1]
+    renamed = tests.rename({"effect": "uplift"})
+    how = {"untested": "none", "effect": "uplift"}
+    assert hw.money(paths, "last", spend=spend, lift_tests=renamed, calibration=how).equals(table)
+    compared = hw.compare(paths, "last", lift_tests=tests, bootstrap=20)
+    assert compared["agreement"]["other_model"].to_list() == ["calibrated(last)"]
+    assert "calibrated(last)" in compared["ranks"]["model"]
+    for wrong in ({"bootstrap": 9}, {"metric": "value"}, {"models": ["last"]}, "shrink"):
+        with pytest.raises(hw.OptionError, match="calibration"):
+            hw.money(paths, "last", spend=spend, lift_tests=tests, calibration=wrong)
+    with pytest.raises(hw.OptionError, match="lift_tests"):
+        hw.money(paths, "last", spend=spend, calibration={"untested": "none"})
+    with pytest.raises(hw.OptionError, match="lift_tests"):
+        hw.calibrate(paths, "last", lift_tests=None)
+
+
+def test_margin_is_the_value_of_all_reports(paths, events):
+    half = paths.with_margin(0.5)
+    assert hw.attribute(half, "last")["value"].sum() == 0.5 * sum(PATHS["value"])
+    orders = {**ORDERS, "event": ["purchase", "purchase", "subscription"]}
+    kinds = hw.Journeys.from_events(TOUCHES, conversions=orders, value="value", conversion_kind="event")
+    left = kinds.with_margin(0.5, by_kind={"subscription": 0.8})
+    assert left.summary()["value"].to_pylist() == [0.5 * 30 + 0.8 * 5]
+    for wrong in ({}, {"rate": -1.0}, {"rate": float("nan")}, {"rate": 0.5, "by_kind": {"gift": 1.0}}):
+        with pytest.raises(hw.OptionError, match="rate|by_kind"):
+            kinds.with_margin(**wrong)
+    with pytest.raises(hw.OptionError, match="rate"):
+        hw.Journeys.from_paths({"path": ["a"], "conversions": [1]}).with_margin(0.5)
+
+
+def test_errors_name_what_was_given(paths, events):
+    def rule(touches):
+        return [1.0] * len(touches)
+
+    worth = {"customer": ["ann"], "lifetime_value": [3.0]}
+    cases = [
+        (lambda: hw.attribute(paths, {}), "`models`.*linear"),
+        (lambda: hw.attribute(paths, {"model": 3}), "`models`.*linear"),
+        (lambda: hw.bootstrap(paths, "markov", "nothing"), "`statistic`.*removal_effects"),
+        (lambda: hw.bootstrap(paths, "markov", "values"), "`statistic`.*removal_effects"),
+        (lambda: hw.attribute(events, "last", lifetime=worth, lifetime_missing="x"), "`lifetime_missing`"),
+        (lambda: hw.choose_lookback(events, []), "`candidates`"),
+        (lambda: hw.choose_half_life(events, []), "`candidates`"),
+        (lambda: paths.sequences(min_count=-1), "`min_count`"),
+        (lambda: hw.attribute(paths, hw.Logistic(penalty=float("inf"))), "`penalty`.*finite"),
+        (lambda: hw.Logistic(penalty=float("nan")).fit(paths), "`penalty`.*finite"),
+        (lambda: hw.validate(paths, ["markov", rule]), "`models`.*`rule`.*predicts nothing"),
+        (
+            lambda: hw.segmented(events, rule, {"customer": ["ann"], "segment": ["x"]}),
+            "`model`.*learns nothing",
+        ),
+        (lambda: hw.JourneyBuilder().merge("x"), "`other`.*JourneyBuilder"),
+        (lambda: hw.clv.RfmBuilder().merge("x"), "`other`.*RfmBuilder"),
+        (lambda: paths.counts().merge("x"), "`other`.*PathCounts"),
+        (lambda: paths.graph_difference("x"), "`other`"),
+    ]
+    for call, said in cases:
+        with pytest.raises(hw.OptionError, match=said):
+            call()
+    huge = [1.7e308, 1.7e308]
+    with pytest.raises(hw.ColumnError, match="spend.*larger unit"):
+        hw.money(paths, "last", spend={"channel": ["a", "b"], "spend": huge})
+    with pytest.raises(hw.ColumnError, match="value.*larger unit"):
+        hw.Journeys.from_paths({"path": ["a", "b"], "conversions": [1, 1], "value": huge}, value="value")
+    assert set(hw.attribute(paths, rule)["model"]) == {"callback(rule)"}

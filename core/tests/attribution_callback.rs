@@ -101,10 +101,10 @@ fn a_function_is_the_same_rule_as_data_wherever_models_are_taken() -> Result<()>
         let options = CompareOptions { models: models.clone(), bootstrap, ..Default::default() };
         out.extend(compare(&now, None, None, &options, &run)?.into_iter().map(|t| t.1));
         let options = DifferenceOptions { models: models.clone(), bootstrap, ..Default::default() };
-        out.push(difference(&now, None, None, &options, &run)?);
+        out.push(difference(&now, None, None, None, &options, &run)?);
         let one = vec![rule.clone()];
         let options = DifferenceOptions { models: one.clone(), bootstrap, ..Default::default() };
-        out.push(difference(&now, Some(&then), None, &options, &run)?);
+        out.push(difference(&now, Some(&then), None, None, &options, &run)?);
         let options = DriftOptions { models: one.clone(), bootstrap, ..Default::default() };
         out.extend(drift(&now, &then, &options, &run)?.into_iter().map(|t| t.1));
         let options = MoneyOptions { models: one, bootstrap, ..Default::default() };
@@ -217,7 +217,7 @@ fn what_a_function_may_not_do_is_an_error_that_names_it() -> Result<()> {
     assert!(unasked.contains("was not called on journey 0"), "{unasked}");
     // The same journey, whose channel has another code there.
     let part = paths(&[("c", 2.0)]);
-    assert_eq!(attribute(&part, &options(&rule), &run)?.credits("callback")?, [[2.0, 0.0]]);
+    assert_eq!(attribute(&part, &options(&rule), &run)?.credits("callback(mine)")?, [[2.0, 0.0]]);
     // One journey by its labels is none of those.
     assert!(matches!(Fitted::rule(&rule)?.credit(&["a", "b"], &[], None), Err(Error::Option { .. })));
     // A file or JSON holds the name alone.

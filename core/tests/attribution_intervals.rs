@@ -379,8 +379,8 @@ fn what_cannot_be_is_refused_by_name() {
         &BootstrapOptions { sets: vec![vec!["q".into()]], ..of("markov", Statistic::JointEffects, 20) },
         "sets",
     );
-    refused(&of("linear", Statistic::Transitions, 20), "report");
-    refused(&of("shapley", Statistic::Transitions, 20), "report");
+    refused(&of("linear", Statistic::Transitions, 20), "statistic");
+    refused(&of("shapley", Statistic::Transitions, 20), "statistic");
     let sampled = Model::Shapley(Shapley { worth: Worth::JourneyRate, ..Shapley::default() });
     refused(&BootstrapOptions { model: sampled, ..of("markov", Statistic::Synergies, 20) }, "worth");
     let given = Given::from(&journeys);

@@ -293,7 +293,7 @@ fn differences_are_antisymmetric() {
             metric: DifferenceMetric::Conversions,
             ..DifferenceOptions::default()
         };
-        difference(&j, None, None, &given, &Run::new()).unwrap()
+        difference(&j, None, None, None, &given, &Run::new()).unwrap()
     };
     let (ab, ba) = (of(vec![Model::First, Model::Last]), of(vec![Model::Last, Model::First]));
     for r in 0..3 {
@@ -312,17 +312,24 @@ fn differences_are_antisymmetric() {
         world(200, 60.0, 0.0, 2.0, 9).journeys(&EventOptions::default()),
     );
     let given = DifferenceOptions { models: rules(), bootstrap: 50, ..DifferenceOptions::default() };
-    let same = difference(&one, Some(&one), None, &given, &Run::new()).unwrap();
+    let same = difference(&one, Some(&one), None, None, &given, &Run::new()).unwrap();
     assert!(floats(&same, "low").iter().chain(floats(&same, "high")).all(|x| *x == 0.0));
     assert!(floats(&same, "p").iter().all(|p| *p == 1.0));
-    let there = difference(&one, Some(&two), None, &given, &Run::new()).unwrap();
-    let back = difference(&two, Some(&one), None, &given, &Run::new()).unwrap();
+    let there = difference(&one, Some(&two), None, None, &given, &Run::new()).unwrap();
+    let back = difference(&two, Some(&one), None, None, &given, &Run::new()).unwrap();
     for r in 0..there.rows() {
         assert!((floats(&there, "low")[r] + floats(&back, "high")[r]).abs() < 1e-12);
     }
     assert!(
-        difference(&one, None, None, &DifferenceOptions { models: vec![Model::Last], ..given }, &Run::new())
-            .is_err()
+        difference(
+            &one,
+            None,
+            None,
+            None,
+            &DifferenceOptions { models: vec![Model::Last], ..given },
+            &Run::new()
+        )
+        .is_err()
     );
 }
 
@@ -342,8 +349,8 @@ fn differences_of_returns_have_intervals() {
         .with("date", Data::times(vec![DAY, 40 * DAY, DAY]))
         .with("spend", vec![20.0, 60.0, 1.0]);
     let value = DifferenceOptions { metric: DifferenceMetric::Value, ..given.clone() };
-    let roas = difference(&j, None, Some(&spend), &given, &run).unwrap();
-    let plain = difference(&j, None, None, &value, &run).unwrap();
+    let roas = difference(&j, None, Some(&spend), None, &given, &run).unwrap();
+    let plain = difference(&j, None, None, None, &value, &run).unwrap();
     assert_eq!(roas.rows(), 2);
     for column in ["credit", "other_credit", "difference", "low", "high"] {
         let wanted = cell(&plain, &[("channel", "a")], column) / 80.0;
@@ -357,7 +364,7 @@ fn differences_of_returns_have_intervals() {
     let parts = [j.between(0, 30 * DAY).unwrap(), j.between(30 * DAY, 80 * DAY).unwrap()];
     let cpa =
         DifferenceOptions { metric: DifferenceMetric::Cpa, models: vec![Model::Linear], ..given.clone() };
-    let table = difference(&parts[0], Some(&parts[1]), Some(&spend), &cpa, &run).unwrap();
+    let table = difference(&parts[0], Some(&parts[1]), Some(&spend), None, &cpa, &run).unwrap();
     for (part, column, spent) in [(&parts[0], "credit", 20.0), (&parts[1], "other_credit", 60.0)] {
         let credit = attribute(part, &options(&[Model::Linear], 0), &run).unwrap().table();
         let wanted = spent / cell(&credit, &[("channel", "a")], "conversions");
@@ -371,18 +378,19 @@ fn differences_of_returns_have_intervals() {
             &j,
             None,
             None,
+            None,
             &DifferenceOptions { metric: DifferenceMetric::Cpa, ..given.clone() },
             &run
         )
         .is_ok()
     );
-    assert!(matches!(difference(&parts[0], Some(&j), None, &cpa, &run), Err(Error::Option { .. })));
-    assert!(matches!(difference(&j, None, Some(&spend), &value, &run), Err(Error::Option { .. })));
+    assert!(matches!(difference(&parts[0], Some(&j), None, None, &cpa, &run), Err(Error::Option { .. })));
+    assert!(matches!(difference(&j, None, Some(&spend), None, &value, &run), Err(Error::Option { .. })));
     // A channel that some samples credit nothing has a cost, and no bounds.
     let rare = paths(&[("A", 1.0, 0.0, 5.0), ("B", 400.0, 0.0, 5.0), ("A > B", 3.0, 0.0, 5.0)]);
     let spend = Columns::new().with("channel", vec!["A", "B"]).with("spend", vec![4.0, 9.0]);
     let last = DifferenceOptions { metric: DifferenceMetric::Cpa, ..given };
-    let table = difference(&rare, None, Some(&spend), &last, &run).unwrap();
+    let table = difference(&rare, None, Some(&spend), None, &last, &run).unwrap();
     assert_eq!(floats(&table, "difference")[0], 1.0 - 4.0);
     assert_eq!(table.get("low").unwrap().valid, Some(vec![false, true]));
     let watch = DriftOptions { models: last.models.clone(), metric: last.metric, ..DriftOptions::default() };
@@ -652,7 +660,7 @@ fn intervals_of_what_touches_add_cover_it() {
 fn of_lives(j: &Journeys) -> Result<Vec<Table>, Error> {
     let run = Run::new();
     let short = ChooseOptions {
-        candidates: vec![Duration::from_days(2), Duration::from_days(9)],
+        candidates: Some(vec![Duration::from_days(2), Duration::from_days(9)]),
         folds: 2,
         ..Default::default()
     };
@@ -785,7 +793,8 @@ fn channels_of_intent_are_left_out_of_the_choice() {
     let without =
         choose_half_life(&w.journeys(&EventOptions::default()), &ChooseOptions::default(), &Run::new());
     assert_eq!(without.unwrap(), table);
-    let given = ChooseOptions { candidates: vec![Duration::from_days(1), Duration::from_days(4)], ..given };
+    let given =
+        ChooseOptions { candidates: Some(vec![Duration::from_days(1), Duration::from_days(4)]), ..given };
     assert!(
         note(&choose_half_life(&j, &given, &Run::new()).unwrap(), 1).starts_with("the longest candidate")
     );
@@ -809,7 +818,7 @@ fn windows_and_half_lives_are_found() {
     let given = ChooseOptions { rule: ChooseRule::OneStandardError, ..ChooseOptions::default() };
     let careful = choose_lookback(&j, &given, &Run::new()).unwrap();
     assert_eq!(floats(&careful, "score"), score);
-    let none = ChooseOptions { candidates: vec![Duration::default()], ..ChooseOptions::default() };
+    let none = ChooseOptions { candidates: Some(vec![Duration::default()]), ..ChooseOptions::default() };
     assert!(choose_lookback(&j, &none, &Run::new()).is_err());
     assert!(choose_lookback(&paths(&TOY), &ChooseOptions::default(), &Run::new()).is_err());
     // Touches that do nothing tell nothing.
@@ -1067,6 +1076,57 @@ fn calibrated_credits_stand_beside_spend() {
     let b = cell(known, &[("channel", "b")], "calibrated");
     assert_eq!(cell(&table, &key, "conversions"), b);
     assert!((cell(&table, &key, "value") / (10.0 * b) - 1.0).abs() < 1e-12);
+}
+
+/// The samples are those of `calibrate` and of the models, one by one.
+#[test]
+fn calibrated_credits_differ_from_the_models_by_known_amounts() {
+    let j = paths(&TOY);
+    let tests = tests_frame(&[("A", 3.0, 0.5), ("B", 4.0, 1.0), ("C", 8.0, 2.0)]);
+    let spend = Columns::new().with("channel", vec!["A", "B", "C"]).with("spend", vec![30.0, 20.0, 50.0]);
+    let calibration = CalibrateOptions { untested: Untested::None, ..CalibrateOptions::default() };
+    let run = Run::new().seed(4);
+    let given = DifferenceOptions {
+        models: vec![Model::Linear],
+        metric: DifferenceMetric::Conversions,
+        bootstrap: 6_000,
+        interval: Interval::Normal,
+        confidence: 0.682_689_492_137_086,
+        calibration: calibration.clone(),
+        ..DifferenceOptions::default()
+    };
+    let table = difference(&j, None, None, Some(&tests), &given, &run).unwrap();
+    assert_eq!(table.text("other_model", 0).as_deref(), Some("calibrated(linear)"));
+    let alone = CalibrateOptions { models: given.models.clone(), bootstrap: 6_000, ..calibration };
+    let known = &calibrate(&j, &tests, &alone, &run).unwrap()[0].1;
+    for channel in ["A", "B", "C"] {
+        let key = [("channel", channel)];
+        let of = |column: &str| cell(&table, &key, column);
+        assert_eq!(of("other_credit"), cell(known, &key, "calibrated"));
+        assert_eq!(of("difference"), of("credit") - of("other_credit"));
+        // credit − k credit, k and credit apart: Var = (1 − k)² Var(credit) + Var(k) (credit² + Var(credit)).
+        let k = cell(known, &key, "factor");
+        let share = |path: &str| {
+            let steps: Vec<&str> = path.split(" > ").collect();
+            steps.iter().filter(|s| **s == channel).count() as f64 / steps.len() as f64
+        };
+        let spread: f64 = TOY.iter().map(|(p, n, ..)| n * share(p).powi(2)).sum();
+        let error = match channel {
+            "A" => 0.5,
+            "B" => 1.0,
+            _ => 2.0,
+        } / of("credit");
+        let square = |x: f64| x * x;
+        let wanted = (square(1.0 - k) * spread + square(error) * (square(of("credit")) + spread)).sqrt();
+        let found = (of("high") - of("low")) / 2.0;
+        assert!((found / wanted - 1.0).abs() < 0.06, "{channel}: {found} {wanted}");
+    }
+    let costs = DifferenceOptions { metric: DifferenceMetric::Cpa, ..given.clone() };
+    let table = difference(&j, None, Some(&spend), Some(&tests), &costs, &run).unwrap();
+    let c = cell(known, &[("channel", "C")], "calibrated");
+    assert!((cell(&table, &[("channel", "C")], "other_credit") - 50.0 / c).abs() < 1e-12);
+    assert!(difference(&j, Some(&j), None, Some(&tests), &given, &run).is_err());
+    assert!(difference(&j, None, None, None, &given, &run).is_err());
 }
 
 #[test]

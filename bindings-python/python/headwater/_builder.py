@@ -96,6 +96,7 @@ class JourneyBuilder:
         threads, progress
             As in `extend`.
         """
+        other = _call.same(other, JourneyBuilder)
         self._native.merge(other._native, _call.run(0, threads, progress))
         self._make = self._make or other._make
 

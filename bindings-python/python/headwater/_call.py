@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 import operator
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .errors import OptionError
 
@@ -33,6 +34,7 @@ NULL = object()
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 Run = tuple[int, int, Callable[[str, int, int], object] | None]
+_Kind = TypeVar("_Kind")
 
 
 def moment(value: Moment | None) -> str | None:
@@ -93,8 +95,25 @@ def dump(name: str, value: Any) -> str:
     except OptionError as error:
         raise OptionError(f"option `{name}`: {error}") from None
     except (TypeError, ValueError) as error:
-        reason = "it holds nan or infinity; give finite numbers" if "JSON compliant" in str(error) else error
-        raise OptionError(f"option `{name}`: {value!r} cannot be used: {reason}") from None
+        if "JSON compliant" in str(error):
+            inside, number = _endless(name, value) or (name, value)
+            raise OptionError(f"option `{inside}`: is {number!r}; give a finite number") from None
+        raise OptionError(f"option `{name}`: {value!r} cannot be used: {error}") from None
+
+
+def _endless(name: str, value: Any) -> tuple[str, Any] | None:
+    """The first number that is none, and the name that it has."""
+    if isinstance(value, float):
+        return None if math.isfinite(value) else (name, value)
+    if hasattr(value, "_options"):
+        value = value._options()
+    if isinstance(value, Mapping):
+        inside = [_endless(str(key), item) for key, item in value.items()]
+    elif isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
+        inside = [_endless(name, item) for item in value]
+    else:
+        inside = [_endless(name, value.item())] if hasattr(value, "item") else []
+    return next((found for found in inside if found is not None), None)
 
 
 def models(given: Any) -> list[Any]:
@@ -116,6 +135,13 @@ def listed(name: str, given: Any) -> list[Any]:
     if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
         raise OptionError(f"option `{name}`: is {given!r}; give a list")
     return list(given)
+
+
+def same(given: Any, kind: type[_Kind], name: str = "other") -> _Kind:
+    """Another thing of a kind, or an error that says of which."""
+    if not isinstance(given, kind):
+        raise OptionError(f"option `{name}`: is a `{type(given).__name__}`; give a `{kind.__name__}`")
+    return given
 
 
 def journeys(given: Any, name: str = "journeys") -> Journeys:

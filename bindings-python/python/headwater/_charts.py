@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 
 from ._frames import Frame
-from .errors import ColumnError
+from .errors import ColumnError, OptionError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,13 +58,22 @@ def _interactive() -> bool:
     return hasattr(sys, "ps1") or "IPython" in sys.modules or "matplotlib.pyplot" in sys.modules
 
 
+def _known(frame: Any) -> Any:
+    """A frame, as narwhals has it where it can; an error for what is none."""
+    wrapped = nw.from_native(frame, pass_through=True)
+    if isinstance(wrapped, (nw.DataFrame, nw.LazyFrame)) or hasattr(frame, "__arrow_c_stream__"):
+        return wrapped
+    kind = "nothing" if frame is None else f"a `{type(frame).__name__}`"
+    raise OptionError(f"a chart is drawn from a result or a frame that its page names, not from {kind}")
+
+
 def names(frame: Any) -> list[str]:
     """The columns of a frame of any kind."""
     if isinstance(frame, dict):
         return list(frame)
     if isinstance(frame, Frame):
         return frame.columns
-    wrapped: Any = nw.from_native(frame, pass_through=True)
+    wrapped = _known(frame)
     if isinstance(wrapped, nw.LazyFrame):
         return wrapped.collect_schema().names()
     if not isinstance(wrapped, nw.DataFrame):  # only the Arrow capsule
@@ -78,8 +88,15 @@ def columns(frame: Any, *wanted: str) -> list[list[Any]]:
     elif isinstance(frame, dict):
         data = frame
     else:
-        data = nw.from_native(frame, eager_only=True).to_dict(as_series=False)
+        wrapped = _known(frame)
+        if isinstance(wrapped, nw.LazyFrame):
+            wrapped = wrapped.collect()
+        if not isinstance(wrapped, nw.DataFrame):  # only the Arrow capsule
+            wrapped = nw.from_native(import_module("pyarrow").table(frame), eager_only=True)
+        data = wrapped.to_dict(as_series=False)
     for name in wanted:
         if name not in data:
             raise ColumnError(f"column `{name}`: there is none; the frame has {', '.join(data)}")
+        if isinstance(data[name], (str, bytes)) or not isinstance(data[name], Iterable):
+            raise ColumnError(f"column `{name}`: is {data[name]!r}; give a list, one value a row")
     return [list(data[name]) for name in wanted]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from . import _call, _core, _frames
 from .attribution import AttributionModel, FittedModel
+from .errors import OptionError
 
 if TYPE_CHECKING:
     from .journeys import Journeys
@@ -381,6 +382,8 @@ def validate(
     --------
     >>> hw.validate(journeys, ["markov", hw.Logistic(), hw.TimeToEvent()])
     """
+    for model in _call.models(models):
+        _no_function("models", model, "predicts nothing: leave it out")
     options = {
         "models": _call.models(models),
         "folds": folds,
@@ -396,6 +399,13 @@ def validate(
     if report is not None:
         report.update(found)
     return scores
+
+
+def _no_function(option: str, model: Any, why: str) -> None:
+    """An error for a rule of one's own where models must learn."""
+    if callable(model) and not isinstance(model, type):
+        name = getattr(model, "__name__", type(model).__name__)
+        raise OptionError(f"option `{option}`: the function `{name}` is a rule and {why}")
 
 
 def segmented(
@@ -457,8 +467,10 @@ def segmented(
     --------
     >>> hw.segmented(journeys, "markov", tiers, segment="tier")
     """
+    _no_function("model", model, "learns nothing, so segments do not change it")
+    (one,) = _call.models([model])
     options = {
-        "model": model,
+        "model": one,
         "customer": customer,
         "segment": segment,
         "shrinkage": shrinkage,

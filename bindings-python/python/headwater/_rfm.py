@@ -106,6 +106,7 @@ class RfmBuilder:
         threads, progress
             As in `extend`.
         """
+        other = _call.same(other, RfmBuilder)
         self._native.merge(other._native, _call.run(0, threads, progress))
         self._make = self._make or other._make
 

@@ -641,12 +641,12 @@ def attribute(
         frame, _ = _frames.take(lifetime, [lifetime_customer, lifetime_value])
         name = "attribute_lifetime"
         worth = {
-            "customer": lifetime_customer,
-            "value": lifetime_value,
-            "mode": lifetime_mode,
-            "missing": lifetime_missing,
+            "lifetime_customer": lifetime_customer,
+            "lifetime_value": lifetime_value,
+            "lifetime_mode": lifetime_mode,
+            "lifetime_missing": lifetime_missing,
         }
-        options = {"attribute": options, "lifetime": worth}
+        options = {"attribute": options, **worth}
     found = _call.journeys(journeys)._attribution(
         name, options, frame=frame, seed=seed, threads=threads, progress=progress
     )

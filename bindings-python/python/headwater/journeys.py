@@ -375,7 +375,8 @@ class Journeys(Analytics):
             journey, position, customer, time, channel, campaign (where it was read), conversion_time,
             conversions, value.
         """
-        found = self._attribution("touch_credits", {"model": model}, threads=threads, progress=progress)
+        (one,) = _call.models([model])
+        found = self._attribution("touch_credits", {"model": one}, threads=threads, progress=progress)
         return found["touch_credits"]
 
     def durations(self) -> Any:
@@ -657,7 +658,7 @@ class PathCounts(Fitted):
         """This summary and others in one."""
         native, run = self._fitted, _call.run(0, threads)
         for other in others:
-            native = _core.merge_counts(native, other._fitted, run)
+            native = _core.merge_counts(native, _call.same(other, PathCounts)._fitted, run)
         return PathCounts._of(native, self._make)
 
     def journeys(self) -> Journeys:

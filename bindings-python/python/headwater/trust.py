@@ -88,6 +88,8 @@ def difference(
     interval: _Interval = "percentile",
     on_invalid: Literal["error", "drop"] = "error",
     time_unit: Literal["s", "ms", "us", "ns"] | None = None,
+    lift_tests: Any = None,
+    calibration: Mapping[str, Any] | None = None,
     seed: int = 0,
     threads: int | None = None,
     progress: _call.Progress = None,
@@ -100,7 +102,7 @@ def difference(
     ----------
     journeys : Journeys
     models : sequence of str or model
-        Two or more; with ``other`` one or more.
+        Two or more; with ``other`` or ``lift_tests`` one or more.
     other : Journeys, optional
         Those of another period: each model is compared with itself there.
     metric : {"share", "conversions", "value", "value_share", "roas", "cpa"}, default "share"
@@ -115,6 +117,8 @@ def difference(
     interval : {"percentile", "basic", "normal"}, default "percentile"
     on_invalid, time_unit
         As in `Journeys.from_events`, of ``spend``.
+    lift_tests, calibration
+        As in `money`: each model is there as ``calibrated(model)`` too; not together with ``other``.
     seed : int, default 0
     threads, progress
         As in `headwater.attribute`.
@@ -126,6 +130,7 @@ def difference(
         p_adjusted (Benjamini & Hochberg), p. With "roas" and "cpa" these stand in place of credits, and
         are missing where they have no meaning.
     """
+    tests, how = _tests(lift_tests, calibration)
     options = {
         "models": _call.models(models),
         "metric": metric,
@@ -137,10 +142,13 @@ def difference(
         "spend": amount,
         "on_invalid": on_invalid,
         "time_unit": time_unit,
+        "calibration": how,
     }
     run = {"seed": seed, "threads": threads, "progress": progress}
     wanted = _columns(spend, [channel, amount], [date])
-    return _ask(journeys, "difference", options, run, other=other, frame=spend, columns=wanted)
+    return _ask(
+        journeys, "difference", options, run, other=other, frame=spend, columns=wanted, lift_tests=tests
+    )
 
 
 def calibrate(
@@ -170,7 +178,7 @@ def calibrate(
     A channel's factor is what a test measured over what the model credits to it
     in the same period. What is left of all conversions is ``(baseline)``.
 
-    `money` and `compare` take ``lift_tests`` too, and set the calibrated models beside the others.
+    `money`, `compare` and `difference` take ``lift_tests`` too: calibrated models beside the others.
 
     Parameters
     ----------

@@ -38,6 +38,8 @@ def difference(
     interval: _Interval = "percentile",
     on_invalid: Literal["error", "drop"] = "error",
     time_unit: Literal["s", "ms", "us", "ns"] | None = None,
+    lift_tests: Any = None,
+    calibration: Mapping[str, Any] | None = None,
     seed: int = 0,
     threads: int | None = None,
     progress: _call.Progress = None,

@@ -14,7 +14,7 @@ use super::{
     validate, validation_tables,
 };
 use crate::column::{Columns, Intake, OnInvalid, Sign, Tables};
-use crate::journey::{JourneyReport, Journeys, LifetimeOptions};
+use crate::journey::{JourneyReport, Journeys, LifetimeMode, LifetimeOptions, MissingLifetime};
 use crate::options::{none, parse};
 use crate::run::Run;
 use crate::{Error, Result};
@@ -70,14 +70,30 @@ impl Modelled for One {
 }
 
 /// Options of the report `attribute_lifetime`.
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Lifetime {
-    lifetime: LifetimeOptions,
+struct ByWorth {
+    lifetime_customer: String,
+    lifetime_value: String,
+    lifetime_mode: LifetimeMode,
+    lifetime_missing: MissingLifetime,
     attribute: AttributeOptions,
 }
 
-impl Modelled for Lifetime {
+impl Default for ByWorth {
+    fn default() -> Self {
+        let LifetimeOptions { customer, value, mode, missing, .. } = LifetimeOptions::default();
+        Self {
+            lifetime_customer: customer,
+            lifetime_value: value,
+            lifetime_mode: mode,
+            lifetime_missing: missing,
+            attribute: AttributeOptions::default(),
+        }
+    }
+}
+
+impl Modelled for ByWorth {
     fn models(&mut self) -> &mut [Model] {
         &mut self.attribute.models
     }
@@ -140,7 +156,7 @@ impl<'a> Given<'a> {
         let mut asked = None;
         for model in parsed.models().iter_mut().filter(waits) {
             let Model::Callback(rule) = &model else { continue };
-            let frame = need(self.rules, "weights that rules gave")?;
+            let frame = need(self.rules, "rules", "weights that rules gave")?;
             let mut intake = Intake::new(frame, OnInvalid::Error, run);
             let weights = intake.amounts(rule.name(), Sign::NonNegative)?;
             intake.finish()?;
@@ -165,20 +181,29 @@ impl<'a> Given<'a> {
                 Ok(vec![("callback_touches", Asked::of(&self.all(), run)?.table())])
             }
             "attribute_lifetime" => {
-                let Lifetime { lifetime, attribute } = self.read(options, run)?;
-                let journeys = journeys.with_lifetime(need(frame, "values of customers")?, &lifetime, run)?;
-                credits(&journeys, &attribute, run)
+                let given: ByWorth = self.read(options, run)?;
+                let lifetime = LifetimeOptions {
+                    customer: given.lifetime_customer,
+                    value: given.lifetime_value,
+                    mode: given.lifetime_mode,
+                    missing: given.lifetime_missing,
+                    ..LifetimeOptions::default()
+                };
+                let frame = need(frame, "lifetime", "values of customers")?;
+                let journeys = journeys.with_lifetime(frame, &lifetime, run)?;
+                credits(&journeys, &given.attribute, run)
             }
             "credits_by_weights" => {
                 none(options)?;
-                let frame = need(frame, "weights, one a touch")?;
+                let frame = need(frame, "weights", "weights, one a touch")?;
                 let mut intake = Intake::new(frame, OnInvalid::Error, run);
                 let weights = intake.amounts("weight", Sign::NonNegative)?;
                 intake.finish()?;
                 Ok(vec![("credits", credits_by_weights(journeys, &weights, run)?)])
             }
             "difference" => {
-                Ok(vec![("difference", difference(journeys, other, frame, &self.read(options, run)?, run)?)])
+                let options = self.read(options, run)?;
+                Ok(vec![("difference", difference(journeys, other, frame, lift_tests, &options, run)?)])
             }
             "bootstrap" => bootstrap(journeys, &self.read(options, run)?, run),
             "bootstrap_report" => {
@@ -189,7 +214,9 @@ impl<'a> Given<'a> {
                     .ok_or_else(|| Error::option("other", "drift needs the journeys of the old period"))?;
                 drift(journeys, other, &self.read(options, run)?, run)
             }
-            "calibrate" => calibrate(journeys, need(frame, "lift tests")?, &self.read(options, run)?, run),
+            "calibrate" => {
+                calibrate(journeys, need(frame, "lift_tests", "lift tests")?, &self.read(options, run)?, run)
+            }
             "self_controlled" => {
                 let [table, profile] = self_controlled(journeys, &parse(options)?, run)?;
                 Ok(vec![("self_controlled", table), ("profile", profile)])
@@ -244,6 +271,6 @@ fn credits(journeys: &Journeys, options: &AttributeOptions, run: &Run) -> Result
     Ok(tables)
 }
 
-fn need<'a>(frame: Option<&'a Columns>, what: &str) -> Result<&'a Columns> {
-    frame.ok_or_else(|| Error::option("frame", format!("this report needs a frame of {what}")))
+fn need<'a>(frame: Option<&'a Columns>, name: &str, what: &str) -> Result<&'a Columns> {
+    frame.ok_or_else(|| Error::option(name, format!("this report needs a frame of {what}")))
 }

@@ -142,6 +142,11 @@ impl<'de> Deserialize<'de> for Model {
             }
             other => other,
         };
+        if !value.get("model").is_some_and(Value::is_string) {
+            let reason = "a `model` is a name such as \"linear\", or an object that has one and parameters, \
+                such as {\"model\": \"markov\", \"order\": 2}";
+            return Err(serde::de::Error::custom(format!("{reason}; not {value}")));
+        }
         let spec: Spec = serde_json::from_value(value).map_err(serde::de::Error::custom)?;
         Ok(match spec {
             Spec::First {} => Self::First,
@@ -311,7 +316,7 @@ impl Model {
 pub struct AttributeOptions {
     /// The models, one or more. A model's name in the result is its kind,
     /// `markov`; where a kind occurs several times, with its parameters,
-    /// `markov(order=2)`.
+    /// `markov(order=2)`. That of a function is always `callback(its name)`.
     pub models: Vec<Model>,
     /// How many samples of customers are drawn again for intervals; 0, the
     /// default, for none.
@@ -343,7 +348,9 @@ pub(super) fn labels(models: &[Model]) -> Result<Vec<String>> {
     let mut out: Vec<String> = Vec::with_capacity(models.len());
     for model in models {
         model.check()?;
-        let alone = models.iter().filter(|m| m.name() == model.name()).count() == 1;
+        // A function has no other name than its own.
+        let alone = models.iter().filter(|m| m.name() == model.name()).count() == 1
+            && !matches!(model, Model::Callback(_));
         let name = if alone { model.name().to_owned() } else { model.long_name() };
         if out.contains(&name) {
             return Err(Error::option("models", format!("`{name}` is there twice")));

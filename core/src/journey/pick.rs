@@ -137,7 +137,7 @@ impl Journeys {
         }
         if strangers > 0 && options.missing == MissingLifetime::Error {
             return Err(Error::not_enough_data(format!(
-                "{strangers} customers converted and have no `{}`: add them, or let them count as 0 with missing = \"zero\"",
+                "{strangers} customers converted and have no `{}`: add them, or let those who are missing count as 0 (\"zero\" in place of \"error\")",
                 options.value
             )));
         }

@@ -189,7 +189,10 @@ pub fn segmented(
 ) -> Result<Segmented> {
     if options.model.is_rule() {
         let name = options.model.name();
-        return Err(Error::option("model", format!("{name} learns nothing, so segments do not change it")));
+        let reason = format!(
+            "{name} is a rule: it learns nothing, so segments do not change it; attribute the parts of `split` by it"
+        );
+        return Err(Error::option("model", reason));
     }
     if let Some(k) = options.shrinkage
         && !(k.is_finite() && k >= 0.0)

@@ -20,6 +20,9 @@ const TOLERANCE: f64 = 1e-12;
 /// Conversions (or their probability), and value.
 pub(super) type Pair = [f64; 2];
 
+/// Channels with marks, and what they count for.
+type Marks = (Vec<(u32, u32)>, Pair);
+
 /// What is taken out of a chain.
 pub(super) enum Cut<'a> {
     /// Every state with one of these channels.
@@ -111,7 +114,7 @@ impl<'a> Walks<'a> {
     /// Channels whose names can be swapped without another chain of order 1.
     fn twins(&self, channels: usize) -> Twins {
         let channel = |state: u32| self.states.get(state as usize).and_then(|s| s.first()).copied();
-        let mut rows: Vec<(Vec<(u32, u32)>, [f64; 2])> = Vec::new();
+        let mut rows: Vec<Marks> = Vec::new();
         for (from, to, count) in &self.chain.edges {
             if let (Some(from), Some(to)) = (channel(*from), channel(*to)) {
                 let mut row = vec![(from, 0), (to, 1)];

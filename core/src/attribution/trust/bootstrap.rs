@@ -148,6 +148,17 @@ impl Draws {
         Ok(Self { replicates, credits, effects, unattributed, total })
     }
 
+    /// Adds a model with samples of its own, as many of them as there are replicates: past its channels
+    /// those of what none of them brought. A channel without samples has nothing in any.
+    pub(super) fn push(&mut self, samples: &[[Vec<f64>; 2]]) {
+        let n = self.replicates;
+        let some = |all: &Vec<f64>| -> Vec<f64> {
+            if all.is_empty() { vec![0.0; n] } else { all.iter().copied().cycle().take(n).collect() }
+        };
+        self.credits.push(samples.iter().map(|pair| pair.each_ref().map(some)).collect());
+        self.effects.push(None);
+    }
+
     /// The replicates of a channel's removal effects; none of models that have none.
     pub(in crate::attribution) fn effect(&self, model: usize, channel: usize) -> Option<&[Vec<f64>; 2]> {
         self.effects.get(model)?.as_ref()?.get(channel)

@@ -44,7 +44,7 @@ pub enum ChooseRule {
 pub struct ChooseOptions {
     /// The candidates. Default: lookbacks of 1, 3, 7, 14, 30, 60 and 90 days;
     /// half-lives of 0.5, 1, 2, 4, 7, 14 and 30 days.
-    pub candidates: Vec<Duration>,
+    pub candidates: Option<Vec<Duration>>,
     /// How many parts the customers are split into. Default 5.
     pub folds: usize,
     /// Which candidate is chosen.
@@ -60,7 +60,7 @@ pub struct ChooseOptions {
 impl Default for ChooseOptions {
     fn default() -> Self {
         Self {
-            candidates: Vec::new(),
+            candidates: None,
             folds: 5,
             rule: ChooseRule::default(),
             observation_end: None,
@@ -217,15 +217,16 @@ fn choose(
     if !(2..=1_000).contains(&options.folds) {
         return Err(Error::option("folds", format!("must be 2 to 1000, not {}", options.folds)));
     }
-    let mut candidates = options.candidates.clone();
-    if candidates.is_empty() {
-        let micros = |d: &f64| Duration::from_micros((d * crate::column::DAY as f64) as i64);
-        candidates = default.iter().map(micros).collect();
-    }
+    let micros = |d: &f64| Duration::from_micros((d * crate::column::DAY as f64) as i64);
+    let mut candidates = options.candidates.clone().unwrap_or_else(|| default.iter().map(micros).collect());
     candidates.sort_unstable();
     candidates.dedup();
-    if candidates[0].micros() == 0 {
-        return Err(Error::option("candidates", "must be longer than 0, for example \"7d\""));
+    match candidates.first() {
+        None => return Err(Error::option("candidates", "name at least one, for example \"7d\"")),
+        Some(shortest) if shortest.micros() == 0 => {
+            return Err(Error::option("candidates", "must be longer than 0, for example \"7d\""));
+        }
+        Some(_) => {}
     }
     let mut lives = lives(journeys, options.observation_end, &excluded(journeys, &options.exclude)?)?;
     lives.retain(|l| l.days > 0.0 && !l.conversions.is_empty());

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::bootstrap::{Draws, Measure, Spread};
+use super::calibrate::{CalibrateOptions, lifted};
 use super::interval::{Interval, p_value};
 use super::money::{MoneyOptions, spent};
 use crate::attribution::{AttributeOptions, Model, attribute};
@@ -67,7 +68,7 @@ impl DifferenceMetric {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DifferenceOptions {
-    /// The models: one or more for two periods, two or more for one.
+    /// The models: one or more for two periods or with lift tests, two or more else.
     pub models: Vec<Model>,
     /// What is compared.
     pub metric: DifferenceMetric,
@@ -87,6 +88,8 @@ pub struct DifferenceOptions {
     pub on_invalid: OnInvalid,
     /// The unit of dates that are plain numbers.
     pub time_unit: Option<TimeUnit>,
+    /// As in [`MoneyOptions::calibration`](super::MoneyOptions::calibration).
+    pub calibration: CalibrateOptions,
 }
 
 impl Default for DifferenceOptions {
@@ -102,6 +105,7 @@ impl Default for DifferenceOptions {
             spend: "spend".into(),
             on_invalid: OnInvalid::default(),
             time_unit: None,
+            calibration: CalibrateOptions::default(),
         }
     }
 }
@@ -137,6 +141,23 @@ impl Side {
             total: [journeys.total_conversions(), journeys.total_value()],
             draws: Draws::new(journeys, models, replicates, period, run)?,
         })
+    }
+
+    /// Adds the same models calibrated by lift tests, whose samples go with those of the credits.
+    fn calibrate(
+        &mut self,
+        journeys: &Journeys,
+        tests: &Columns,
+        options: &DifferenceOptions,
+        run: &Run,
+    ) -> Result<()> {
+        let how = options.calibration.within(&options.models, options.bootstrap, options.confidence)?;
+        for found in lifted(journeys, tests, &how, run)? {
+            self.draws.push(&found.samples);
+            self.models.push(found.name);
+            self.credits.push(found.credits);
+        }
+        Ok(())
     }
 
     /// The place of a label; past the channels for conversions without a touch.
@@ -266,11 +287,16 @@ fn known(side: &Side, spend: &Spend, model: usize, label: &str, metric: Differen
 /// they have no meaning: without spend, at a cost of no conversions, and the
 /// interval and p where that holds in some sample.
 ///
+/// With `lift_tests` each model is there as `calibrated(model)` too (see [`calibrate`](super::calibrate)):
+/// a sample of it is one of the tests' errors and of the journeys that the models' are of. In the row of
+/// conversions without a touch it has what no channel brought.
+///
 /// Errors: [`Error::Option`] without samples, models, or what the metric needs.
 pub fn difference(
     journeys: &Journeys,
     other: Option<&Journeys>,
     spend: Option<&Columns>,
+    lift_tests: Option<&Columns>,
     options: &DifferenceOptions,
     run: &Run,
 ) -> Result<Table> {
@@ -286,9 +312,19 @@ pub fn difference(
     if spend.is_some() && !options.metric.needs_spend() {
         return Err(Error::option("spend", "goes with the metrics `roas` and `cpa`: leave it out"));
     }
+    if lift_tests.is_some() && other.is_some() {
+        let reason = "tests are of one period: compare models of it, or leave the tests out";
+        return Err(Error::option("lift_tests", reason));
+    }
+    if lift_tests.is_none() && options.calibration != CalibrateOptions::default() {
+        return Err(Error::option("calibration", "goes with a frame `lift_tests`"));
+    }
     let money_here = spend_of(journeys, spend, options, run)?;
     let money_there = other.map(|other| spend_of(other, spend, options, run)).transpose()?;
-    let here = Side::new(journeys, &options.models, options.bootstrap, 0, run)?;
+    let mut here = Side::new(journeys, &options.models, options.bootstrap, 0, run)?;
+    if let Some(tests) = lift_tests {
+        here.calibrate(journeys, tests, options, run)?;
+    }
     let there = match other {
         Some(other) => Some(Side::new(other, &options.models, options.bootstrap, 1, run)?),
         None if here.models.len() < 2 => {

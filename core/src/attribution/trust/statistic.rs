@@ -76,6 +76,23 @@ impl Statistic {
         }
     }
 
+    /// The statistics of a model, its own first.
+    fn of(model: &Model) -> Vec<&'static str> {
+        let mut out: Vec<Self> = match model {
+            Model::Markov(_) => {
+                vec![Self::RemovalEffects, Self::JointEffects, Self::Transitions, Self::States]
+            }
+            Model::Shapley(_) => vec![Self::Values, Self::Positions, Self::Dividends, Self::Synergies],
+            Model::Logistic(_) => vec![Self::Coefficients, Self::Incremental],
+            Model::ShaoLi(_) => vec![Self::Contributions],
+            Model::PathCounterfactual(_) => vec![Self::Rates],
+            Model::TimeToEvent(_) | Model::AdditiveHazard(_) => vec![Self::Effects, Self::Incremental],
+            _ => Vec::new(),
+        };
+        out.push(Self::TouchCredits);
+        out.into_iter().map(Self::report).collect()
+    }
+
     /// The columns of the report that are estimated.
     fn estimates(self) -> Estimates {
         match self {
@@ -228,6 +245,11 @@ pub fn bootstrap(journeys: &Journeys, options: &BootstrapOptions, run: &Run) -> 
     let name = options.statistic.report();
     if options.statistic == Statistic::TouchCredits {
         return Ok(vec![(name, touches(journeys, &options.model, &spread, run)?)]);
+    }
+    let has = Statistic::of(&options.model);
+    if !has.contains(&name) {
+        let reason = format!("{} has no `{name}`: choose one of {}", options.model.name(), has.join(", "));
+        return Err(Error::option("statistic", reason));
     }
     let fitted = Fitted::fit(&options.model, journeys, run)?;
     let sets = match &fitted {

@@ -76,6 +76,9 @@ impl Journeys {
         if !(min_length..=20).contains(&max_length) {
             return Err(Error::option("max_length", format!("must be {min_length} to 20, not {max_length}")));
         }
+        if !(min_count.is_finite() && min_count >= 0.0) {
+            return Err(Error::option("min_count", format!("must be 0 or more, not {min_count}")));
+        }
         let z = level_z(level)?;
         let paths = distinct(self, run)?;
         let n = paths.sample.len();

@@ -102,27 +102,12 @@ pub(in crate::attribution::trust) fn lifted(
 /// A model by what is known of metric `k`, and by `other` of the other one.
 fn both(base: &Base, found: &Calibrated, other: Option<&Calibrated>, k: usize, totals: [f64; 2]) -> Lifted {
     let channels = found.credits.len();
-    let (credits, samples) = match other {
-        Some(other) => (
-            [&found.credits, &other.credits].map(Clone::clone),
-            [&found.samples, &other.samples].map(Clone::clone),
-        ),
-        None => {
-            let scaled = |c: usize| {
-                let rate = |r: usize| match &base.rate_draws {
-                    Some(draws) => draws[c][r % draws[c].len()],
-                    None => base.rates[c],
-                };
-                found.samples[c].iter().enumerate().map(|(r, x)| x * rate(r)).collect::<Vec<f64>>()
-            };
-            let mut samples: Vec<Vec<f64>> = (0..channels).map(scaled).collect();
-            let brought = |r: usize| samples.iter().filter_map(|s| s.get(r)).sum::<f64>();
-            let rest =
-                (0..found.samples.last().map_or(0, Vec::len)).map(|r| totals[1 - k] - brought(r)).collect();
-            samples.push(rest);
-            let credits = found.credits.iter().zip(&base.rates).map(|(x, rate)| x * rate).collect();
-            ([found.credits.clone(), credits], [found.samples.clone(), samples])
-        }
+    let (credits, samples) = if let Some(other) = other {
+        let credits = [&found.credits, &other.credits].map(Clone::clone);
+        (credits, [&found.samples, &other.samples].map(Clone::clone))
+    } else {
+        let (credits, samples) = at_rates(base, found, totals[1 - k]);
+        ([found.credits.clone(), credits], [found.samples.clone(), samples])
     };
     // The first of each pair is metric `k`.
     let at = |pair: [f64; 2]| if k == 0 { pair } else { [pair[1], pair[0]] };
@@ -137,4 +122,20 @@ fn both(base: &Base, found: &Calibrated, other: Option<&Calibrated>, k: usize, t
         credits: each,
         samples: pairs.map(|(a, b)| if k == 0 { [a, b] } else { [b, a] }).collect(),
     }
+}
+
+/// The other metric of a calibrated model and its samples, so much for one of this one.
+fn at_rates(base: &Base, found: &Calibrated, total: f64) -> (Vec<f64>, Vec<Vec<f64>>) {
+    let scaled = |c: usize| {
+        let rate = |r: usize| match &base.rate_draws {
+            Some(draws) => draws[c][r % draws[c].len()],
+            None => base.rates[c],
+        };
+        found.samples[c].iter().enumerate().map(|(r, x)| x * rate(r)).collect::<Vec<f64>>()
+    };
+    let mut samples: Vec<Vec<f64>> = (0..found.credits.len()).map(scaled).collect();
+    let brought = |r: usize| samples.iter().filter_map(|s| s.get(r)).sum::<f64>();
+    let rest = (0..found.samples.last().map_or(0, Vec::len)).map(|r| total - brought(r)).collect();
+    samples.push(rest);
+    (found.credits.iter().zip(&base.rates).map(|(x, rate)| x * rate).collect(), samples)
 }
