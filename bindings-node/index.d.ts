@@ -2352,6 +2352,52 @@ export declare namespace clv {
     sources?: Sources
   }
 
+  /** How `DynamicParetoNBD.posterior` draws, beside the options of its fit. */
+  export interface DynamicPosteriorOptions extends DynamicOptions {
+    /** Chains. Default 4. */
+    chains?: number
+    /** Draws of each chain. Default 1000. */
+    draws?: number
+    /** Draws of warm-up before them. Default 300. */
+    tune?: number
+    /** The acceptance that the step size aims at. Default 0.8. */
+    targetAccept?: number
+    /** A trajectory has at most 2 to this many steps. Default 10. */
+    maxDepth?: number
+    /** The prior of parameters that `priors` does not name. Default `"weak"`. */
+    prior?: 'weak' | 'flat'
+    /** Priors of single parameters and coefficients, by their names. */
+    priors?: Record<string, { median: number; sd: number }>
+    /** Standard deviation of the prior of coefficients of standardised covariates. */
+    coefficientSd?: number
+    /** Refits of a bootstrap, and of nothing else. Default 1000. */
+    replicates?: number
+  }
+
+  /** Options of `Posterior.predictAlong`. */
+  export interface DynamicDrawOptions {
+    /** How many periods after the end of observation, or how long. Default 1. */
+    periods?: Horizon
+    /** Level of the intervals. Default 0.9. */
+    level?: number
+    /** Level of an interval for the purchases themselves. */
+    purchaseInterval?: number
+    /** Also P(alive) so many periods, or so long, after the end of observation. */
+    ahead?: Horizon
+    /** Also purchases for ever, discounted at this rate. */
+    discountRate?: DiscountRate
+    /** Also the time by which a customer has bought again with this probability. */
+    nextPurchase?: number
+    /** Also the purchase rate while alive. */
+    rate?: boolean
+    /** Also the probabilities of 0, 1, … so many purchases in the coming periods. */
+    probabilities?: number
+    /** Predict with at most so many draws, evenly spaced. Default 400. */
+    mostDraws?: number
+    /** How the frames are read. */
+    sources?: Sources
+  }
+
   /** Options of `DynamicParetoNBD.check`. */
   export interface DynamicCheckOptions {
     /** The end of calibration, its grain included. */
@@ -2407,6 +2453,13 @@ export declare namespace clv {
 
   /** Pareto/NBD with covariates that change: seasons, campaigns, prices (Bachmann, Meierer & Näf 2021). */
   export class DynamicParetoNBD extends DynamicModel<DynamicOptions> {
+    /** Draws of the parameters and coefficients, whose `predictAlong` takes orders and `along`; the model need not be fitted. */
+    posterior(
+      method: 'nuts' | 'laplace' | 'bootstrap',
+      orders: FrameInput,
+      along: FrameInput,
+      options?: DynamicPosteriorOptions & RunOptions,
+    ): Promise<Posterior>
     /** Purchases in the coming periods, by what `along` says of then: customer, expected_purchases, p_alive, …. */
     predict(orders: FrameInput, along: FrameInput, options?: DynamicPredictOptions & RunOptions): Promise<Frame>
     /** The same of customers who are new at the time of their first row of `along`. */
@@ -3679,6 +3732,8 @@ export declare namespace clv {
     fitTable(): Frame
     /** As of a `Posterior`, each customer by its group's draws, and of unknown groups by those of a new one. */
     predict(rfm: FrameInput, options?: PosteriorPredictOptions & RunOptions): Promise<Frame>
+    /** The same of draws of `DynamicParetoNBD`: by orders, and by what `along` says of then. */
+    predictAlong(orders: FrameInput, along: FrameInput, options?: DynamicDrawOptions & RunOptions): Promise<Frame>
     /** The rows that were dropped before drawing, and why. */
     dropped(): Frame
     /** The draws as the bytes of a model file. */

@@ -1,5 +1,6 @@
 'use strict'
 // Covariates that change while customers live: a class for each kind of model.
+const { optionError } = require('./error.js')
 
 /** Their methods, and whether these take orders. */
 const KINDS = {
@@ -59,6 +60,10 @@ function dynamic(DynamicModel) {
     }
     classes[name] = Class
   }
+  const posterior = function () {
+    throw optionError('model', 'is one of spend, of which no draws are made: take DynamicParetoNBD')
+  }
+  Object.defineProperty(classes.DynamicGammaGamma.prototype, 'posterior', { value: posterior, configurable: true, writable: true })
   // A model of spend knows covariates or does not.
   const value = function lifetimeValue(spend, orders, along, options) {
     return spend instanceof DynamicModel

@@ -15,6 +15,7 @@ use crate::frame::Frame;
 use crate::intake::Input;
 use crate::job::{self, Call, Config, Slot, Start};
 use crate::models::save;
+use crate::posterior::Posterior;
 
 /// A model along covariates; `face/dynamic.js` has a class for each kind.
 #[napi]
@@ -116,6 +117,29 @@ impl DynamicModel {
         job::start_with(env, options, start, prepare, move |(model, gone)| {
             slot.set(model);
             dropped.set(gone);
+        })
+    }
+
+    /// Draws of the parameters by a method.
+    #[napi(skip_typescript)]
+    pub fn posterior<'e>(
+        &self,
+        env: &'e Env,
+        method: String,
+        orders: Unknown<'e>,
+        covariates: Unknown<'e>,
+        options: Unknown<'e>,
+    ) -> Result<Unknown<'e>> {
+        let start = Start { defaults: self.config.settings, this: None, monitor: None };
+        let prepare = |call: &Call<'e>| {
+            let options = self.config.merged::<Value>(call)?.to_string();
+            let (orders, covariates) = (call.columns(orders)?, call.columns(covariates)?);
+            Ok(move |run: &headwater::Run| {
+                Dynamic::posterior(&method, &orders.columns()?, &covariates.columns()?, &options, run)
+            })
+        };
+        job::start_with(env, options, start, prepare, |(draws, [gone, _])| {
+            Posterior::from(draws).with_dropped(gone)
         })
     }
 

@@ -1,6 +1,7 @@
 //! Draws of the parameters of models of purchases, of spend and of retention.
 
 use headwater::clv::LifetimeOptions;
+use headwater::clv::dynamic::DynamicDrawOptions;
 use headwater::clv::posterior::Posterior as CorePosterior;
 use headwater::column::Dropped;
 use napi::bindgen_prelude::{Either, Uint8Array, Unknown};
@@ -47,6 +48,11 @@ impl From<CorePosterior> for Posterior {
 }
 
 impl Posterior {
+    pub(crate) fn with_dropped(self, gone: Dropped) -> Self {
+        self.dropped.set(gone);
+        self
+    }
+
     fn report<'e>(
         &self,
         env: &'e Env,
@@ -112,6 +118,31 @@ impl Posterior {
     )]
     pub fn predict<'e>(&self, env: &'e Env, rfm: Unknown<'e>, options: Unknown<'e>) -> Result<Unknown<'e>> {
         self.report(env, "predict", Some(rfm), options)
+    }
+
+    /// The same of draws of `DynamicParetoNBD`: by orders, and by what `along` says of then.
+    #[napi(
+        ts_args_type = "orders: FrameInput, along: FrameInput, options?: DynamicDrawOptions & RunOptions",
+        ts_return_type = "Promise<Frame>"
+    )]
+    pub fn predict_along<'e>(
+        &self,
+        env: &'e Env,
+        orders: Unknown<'e>,
+        along: Unknown<'e>,
+        options: Unknown<'e>,
+    ) -> Result<Unknown<'e>> {
+        let prepare = |call: &Call<'e>| {
+            let options = call.options::<DynamicDrawOptions>()?;
+            let (orders, along) = (call.columns(orders)?, call.columns(along)?);
+            let draws = job::now(env, || self.slot.get())?;
+            Ok(move |run: &headwater::Run| {
+                draws.predict_along(&orders.columns()?, &along.columns()?, &options, run)
+            })
+        };
+        job::start(env, options, prepare, |found| {
+            Frame::new(found.table()).and("dropped", found.dropped().table())
+        })
     }
 
     /// Whether the model produces customers like these (posterior predictive checks): statistic (`share_0`, …

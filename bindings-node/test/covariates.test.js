@@ -131,6 +131,27 @@ test('covariates along time explain purchases and spend', async () => {
   await assert.rejects(model.lifetimeValue(model, orders, along), { code: 'HW_OPTION' })
 })
 
+test('parameters along time are drawn', async () => {
+  const { exponential } = draws(5)
+  const [orders, along] = [[], []]
+  for (let customer = 0; customer < 80; customer++) {
+    for (let month = 0; month < 14; month++) along.push({ customer, time: new Date(month * 30 * DAY), season: month % 4 === 3 })
+    const rate = (exponential() + exponential()) / 120
+    for (let t = customer % 30; t < 360; t += 1 + exponential() / (rate * (Math.floor(t / 30) % 4 === 3 ? 3 : 1))) {
+      orders.push({ customer, time: new Date(Math.floor(t) * DAY) })
+    }
+  }
+  const model = new hw.clv.DynamicParetoNBD({ covariates: { purchase: ['season'] }, period: '7d' })
+  const drawn = await hw.load((await model.posterior('laplace', orders, along, { draws: 100, chains: 2 })).toBytes())
+  assert.equal((await drawn.summary()).column('parameter')[4], 'purchase:season')
+  const told = await drawn.predictAlong(orders, along, { periods: 4, mostDraws: 20, nextPurchase: 0.3 })
+  for (const row of told.toRows()) {
+    assert.ok(row.expected_purchases_low <= row.expected_purchases && row.expected_purchases <= row.expected_purchases_high)
+  }
+  await assert.rejects(model.posterior('laplace', orders, along, { replicates: 5 }), { code: 'HW_OPTION' })
+  await assert.rejects(drawn.predict([{ frequency: 1, recency: 1, T: 2 }]), { code: 'HW_OPTION' })
+})
+
 test('independence of spend is tested', async () => {
   const rows = Array.from({ length: 120 }, (_, i) => ({ frequency: 1 + (i % 6), monetary_value: [1, 2, 3, 5, 4, 7][i % 6] }))
   const model = await new hw.clv.GammaGamma().fit(rows)

@@ -153,6 +153,42 @@ pub(crate) fn clv_dynamic_fit(
     })
 }
 
+/// Draws of the parameters of a model of purchases along covariates, and the rows dropped of both frames.
+#[pyfunction]
+pub(crate) fn clv_dynamic_posterior(
+    py: Python<'_>,
+    method: &str,
+    orders: &Bound<'_, PyAny>,
+    covariates: &Bound<'_, PyAny>,
+    options: &str,
+    run: RunArgs,
+) -> Outcome<(Model, Frame, Frame)> {
+    let (orders, covariates) = (columns(orders)?, columns(covariates)?);
+    run.call(py, |run| {
+        let (draws, [of_orders, of_covariates]) =
+            Dynamic::posterior(method, &orders, &covariates, options, run)?;
+        Ok((Model::new(draws), Frame::new(of_orders.table())?, Frame::new(of_covariates.table())?))
+    })
+}
+
+/// What draws say of customers along covariates.
+#[pyfunction]
+pub(crate) fn clv_dynamic_draws(
+    py: Python<'_>,
+    draws: &Bound<'_, Model>,
+    orders: &Bound<'_, PyAny>,
+    covariates: &Bound<'_, PyAny>,
+    options: &str,
+    run: RunArgs,
+) -> Outcome<(Frame, Frame)> {
+    let (draws, orders, covariates) =
+        (draws.get().get::<Posterior>()?, columns(orders)?, columns(covariates)?);
+    run.call(py, |run| {
+        let found = draws.predict_along(&orders, &covariates, &parse(options)?, run)?;
+        Ok((Frame::new(found.table())?, Frame::new(found.dropped().table())?))
+    })
+}
+
 /// A report by name of a model along covariates.
 #[pyfunction]
 pub(crate) fn clv_dynamic_report(

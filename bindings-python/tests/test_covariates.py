@@ -187,6 +187,31 @@ def test_customers_are_valued_along_time():
         model.lifetime_value(model, orders, seasons, **given)
 
 
+def test_parameters_along_time_are_drawn():
+    orders, seasons = along()
+    given = {"time_unit": "s"}
+    how = {"covariates": {"purchase": ["season"]}, "period": "7d"}
+    model = hw.clv.DynamicParetoNBD()
+    drawn = model.posterior(orders, seasons, "laplace", draws=100, chains=2, **how, **given)
+    assert drawn.model == "DynamicParetoNBD"
+    drawn = hw.clv.Posterior.from_bytes(drawn.to_bytes())
+    assert columns(drawn.summary())["parameter"][4] == "purchase:season"
+    ask = {"most_draws": 20, "next_purchase": 0.3, "probabilities": 2, "rate": True}
+    told = columns(drawn.predict_along(orders, seasons, 4, **ask, **given))
+    assert len(told["customer"]) == 150
+    for name in ("expected_purchases", "p_alive", "purchase_rate", "probability_1"):
+        for low, mid, high in zip(*(told[f"{name}{end}"] for end in ("_low", "", "_high")), strict=True):
+            assert low <= mid <= high
+    refits = model.posterior(orders, seasons, "bootstrap", replicates=5, seed=3, **how, **given)
+    assert refits.method == "bootstrap"
+    with pytest.raises(hw.OptionError, match="predict_along"):
+        drawn.predict({"frequency": [1.0], "recency": [1.0], "T": [2.0], "season": [1.0]})
+    with pytest.raises(hw.OptionError, match="`replicates`"):
+        model.posterior(orders, seasons, "laplace", replicates=5, **how, **given)
+    with pytest.raises(hw.OptionError, match="orders and covariates"):
+        hw.clv.laplace({"frequency": [1.0], "recency": [1.0], "T": [2.0]}, "DynamicParetoNBD")
+
+
 def test_independence_of_spend_is_tested():
     frame = {"frequency": [1, 2, 3, 4, 5, 6] * 20, "monetary_value": [1.0, 2, 3, 5, 4, 7] * 20}
     found = columns(hw.clv.GammaGamma().fit(frame).independence())

@@ -9,6 +9,7 @@ from . import _call, _core, _frames
 from ._buyers import Covariates, _named
 from ._buyers import given as given_instead
 from ._likelihood import _Likelihood
+from ._posterior import Posterior
 from ._spend import GammaGamma
 from .errors import OptionError
 
@@ -178,6 +179,77 @@ class DynamicParetoNBD(_Dynamic):
         self.covariates_ = _named(covariates)
         options = {"covariates": covariates, "period": period}
         return self._fit_along(orders, along, options, sources, _call.run(0, threads, progress))
+
+    def posterior(
+        self,
+        orders: Any,
+        along: Any,
+        method: Literal["nuts", "laplace", "bootstrap"] = "nuts",
+        *,
+        covariates: Covariates,
+        period: _call.Span = "1d",
+        chains: int | None = None,
+        draws: int | None = None,
+        tune: int | None = None,
+        target_accept: float | None = None,
+        max_depth: int | None = None,
+        prior: Literal["weak", "flat"] | None = None,
+        priors: Mapping[str, Mapping[str, float]] | None = None,
+        coefficient_sd: float | None = None,
+        replicates: int | None = None,
+        seed: int = 0,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+        **sources: Unpack[Sources],
+    ) -> Posterior:
+        """Draws of the parameters and coefficients: what `sample_posterior`, `laplace` and `bootstrap` give.
+
+        This model need not be fitted; its ``penalty`` counts in a bootstrap alone.
+
+        Parameters
+        ----------
+        orders, along : frame
+            As in `fit`.
+        method : {"nuts", "laplace", "bootstrap"}, default "nuts"
+            The no-U-turn sampler; a normal about the greatest density; refits on customers drawn again.
+        covariates, period
+            As in `fit`; a posterior has priors in place of penalties.
+        chains, draws, tune, target_accept, max_depth, prior, priors, coefficient_sd : optional
+            As in `sample_posterior`, not of a bootstrap.
+        replicates : int, optional
+            Refits of a bootstrap, 1000 by default.
+        seed, threads, progress, **sources
+            As in `sample_posterior` and `fit`.
+
+        Returns
+        -------
+        Posterior
+            Its `Posterior.predict_along` takes orders and ``along``.
+        """
+        given = _sources(sources)
+        customer, time = given.get("customer", "customer"), given.get("time", "time")
+        data, make = _frames.take(orders, _there(orders, [customer, time, given.get("value") or "value"]))
+        told, _ = _frames.take(along, _there(along, [customer, time, *_named(covariates)]))
+        options = self._params() | {
+            "covariates": covariates,
+            "period": period,
+            "chains": chains,
+            "draws": draws,
+            "tune": tune,
+            "target_accept": target_accept,
+            "max_depth": max_depth,
+            "prior": prior,
+            "priors": priors,
+            "coefficient_sd": coefficient_sd,
+            "replicates": replicates,
+            "sources": given,
+        }
+        run = _call.run(seed, threads, progress)
+        native, dropped, _ = _core.clv_dynamic_posterior(method, data, told, _call.options(options), run)
+        out = Posterior()
+        out._native, out.dropped_ = native, make(dropped)
+        out._restore(out._body())
+        return out
 
     def predict(
         self,

@@ -4,6 +4,7 @@ from typing import Any, Literal, Self, TypedDict, Unpack
 from . import _call
 from ._buyers import Covariates
 from ._likelihood import _Likelihood
+from ._posterior import Posterior
 from ._spend import GammaGamma
 
 class Sources(TypedDict, total=False):
@@ -40,6 +41,28 @@ class DynamicParetoNBD(_Dynamic):
         progress: _call.Progress = None,
         **sources: Unpack[Sources],
     ) -> Self: ...
+    def posterior(
+        self,
+        orders: Any,
+        along: Any,
+        method: Literal["nuts", "laplace", "bootstrap"] = "nuts",
+        *,
+        covariates: Covariates,
+        period: _call.Span = "1d",
+        chains: int | None = None,
+        draws: int | None = None,
+        tune: int | None = None,
+        target_accept: float | None = None,
+        max_depth: int | None = None,
+        prior: Literal["weak", "flat"] | None = None,
+        priors: Mapping[str, Mapping[str, float]] | None = None,
+        coefficient_sd: float | None = None,
+        replicates: int | None = None,
+        seed: int = 0,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+        **sources: Unpack[Sources],
+    ) -> Posterior: ...
     def predict(
         self,
         orders: Any,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from . import _call, _core, _frames
 from ._buyers import Covariates, _named, given
 from ._models import Fitted
 from ._spend import GammaGamma
 from .errors import OptionError
+
+if TYPE_CHECKING:
+    from ._dynamic import Sources
 
 _OnInvalid = Literal["error", "drop"]
 _Prior = Literal["weak", "flat"]
@@ -402,6 +405,66 @@ class Posterior(Fitted):
         found, dropped = _core.clv_lifetime_value(
             self._fitted, spend._fitted, data, _call.options(options), run
         )
+        _frames.tell(report, make, dropped=dropped)
+        return make(found)
+
+    def predict_along(
+        self,
+        orders: Any,
+        along: Any,
+        periods: _call.Horizon = 1.0,
+        *,
+        level: float = 0.9,
+        purchase_interval: float | None = None,
+        ahead: _call.Horizon | None = None,
+        discount_rate: _call.Discount | None = None,
+        next_purchase: float | None = None,
+        rate: bool = False,
+        probabilities: int | None = None,
+        most_draws: int = 400,
+        report: MutableMapping[str, Any] | None = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+        **sources: Unpack[Sources],
+    ) -> Any:
+        """What `predict` says, of draws of `DynamicParetoNBD`: by orders, and by what ``along`` says of then.
+
+        Parameters
+        ----------
+        orders, along : frame
+            As in `DynamicParetoNBD`, with rows of ``along`` for the time to come.
+        periods, level, purchase_interval, ahead, discount_rate, next_purchase, rate, probabilities
+            As in `predict`.
+        most_draws : int, default 400
+            As in `predict`.
+        report, threads, progress, **sources
+            As in `DynamicParetoNBD`.
+
+        Returns
+        -------
+        frame
+            That of `predict`.
+        """
+        from ._dynamic import _sources, _there
+
+        read = _sources(sources)
+        customer, time = read.get("customer", "customer"), read.get("time", "time")
+        data, make = _frames.take(orders, _there(orders, [customer, time, read.get("value") or "value"]))
+        told, _ = _frames.take(along, _there(along, [customer, time, *self.covariates_]))
+        options = {
+            "periods": periods,
+            "level": level,
+            "purchase_interval": purchase_interval,
+            "ahead": ahead,
+            "discount_rate": discount_rate,
+            "next_purchase": next_purchase,
+            "rate": rate,
+            "probabilities": probabilities,
+            "most_draws": most_draws,
+            "sources": read,
+        }
+        run = _call.run(0, threads, progress)
+        found, dropped = _core.clv_dynamic_draws(self._fitted, data, told, _call.options(options), run)
         _frames.tell(report, make, dropped=dropped)
         return make(found)
 

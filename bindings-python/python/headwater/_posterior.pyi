@@ -1,8 +1,9 @@
 from collections.abc import Mapping, MutableMapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 from . import _call
 from ._buyers import Covariates
+from ._dynamic import Sources
 from ._models import Fitted
 from ._spend import GammaGamma
 
@@ -76,6 +77,25 @@ class Posterior(Fitted):
         margin: float = 1.0,
         level: float = 0.9,
         most_draws: int = 400,
+    ) -> Any: ...
+    def predict_along(
+        self,
+        orders: Any,
+        along: Any,
+        periods: _call.Horizon = 1.0,
+        *,
+        level: float = 0.9,
+        purchase_interval: float | None = None,
+        ahead: _call.Horizon | None = None,
+        discount_rate: _call.Discount | None = None,
+        next_purchase: float | None = None,
+        rate: bool = False,
+        probabilities: int | None = None,
+        most_draws: int = 400,
+        report: MutableMapping[str, Any] | None = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+        **sources: Unpack[Sources],
     ) -> Any: ...
     def lifetime_value(
         self,
