@@ -448,7 +448,7 @@ def law(model: Any) -> None:
 #: What models that are no laws have in a law's place.
 _INSTEAD = {
     "Posterior": "draws have their own predict(rfm, periods) and lifetime_value(spend, rfm)",
-    "Hierarchy": "draws have their own predict(rfm, periods)",
+    "Hierarchy": "draws have their own predict(rfm, periods) and lifetime_value(spend, rfm)",
     "DynamicParetoNBD": "it has its own predict and lifetime_value(spend, orders, along)",
 }
 

@@ -4,6 +4,7 @@ from typing import Any, Literal, Self, TypedDict, Unpack
 from . import _call
 from ._buyers import Covariates
 from ._likelihood import _Likelihood
+from ._posterior import Posterior
 from ._spend import GammaGamma
 
 class Sources(TypedDict, total=False):
@@ -91,7 +92,7 @@ class DynamicParetoNBD(_Dynamic):
     ) -> Any: ...
     def lifetime_value(
         self,
-        spend: GammaGamma | DynamicGammaGamma,
+        spend: GammaGamma | DynamicGammaGamma | Posterior,
         orders: Any,
         along: Any,
         *,
@@ -99,6 +100,8 @@ class DynamicParetoNBD(_Dynamic):
         discount_rate: _call.Discount = 0.0,
         margin: float = 1.0,
         interval: float | None = None,
+        most_draws: int = 400,
+        seed: int = 0,
         report: MutableMapping[str, Any] | None = None,
         threads: int | None = None,
         progress: _call.Progress = None,

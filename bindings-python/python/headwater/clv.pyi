@@ -150,8 +150,8 @@ def backtest(
     progress: _call.Progress = None,
 ) -> Any: ...
 def lifetime_value(
-    model: Purchases | Posterior,
-    spend: GammaGamma | Posterior,
+    model: Purchases | Posterior | Hierarchy,
+    spend: GammaGamma | Posterior | Hierarchy,
     rfm: Any,
     *,
     periods: _call.Horizon = 52,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Posterior;
 use super::report::level;
-use super::subject::Subject;
+use super::subject::{Subject, given};
 use crate::clv::ahead::{DiscountRate, Horizon};
 use crate::clv::covariates::{Effects, Shared, each_pattern};
 use crate::clv::design::Reader;
@@ -162,6 +162,13 @@ impl Posterior {
     ) -> Result<DrawPrediction> {
         level(options.level)?;
         most_draws(options.most_draws)?;
+        same_unit(self.period, options.period)?;
+        let given = given!(
+            options;
+            frequency, recency, age, log_intervals, monetary_value, renewals, periods, purchase_interval, ahead,
+            discount_rate, next_purchase, rate, probabilities, discount, horizon, margin,
+        );
+        self.subject().refuse(&self.kind, &given)?;
         match self.subject() {
             Subject::Purchases => self.predict_purchases(frame, options, run),
             Subject::Spend => self.predict_spend(frame, options, run),
@@ -184,7 +191,6 @@ impl Posterior {
             let reason = format!("{level} is not a level between 0 and 1, such as 0.9");
             return Err(Error::option("purchase_interval", reason));
         }
-        same_unit(self.period, options.period)?;
         let models = self.models(options.most_draws)?;
         if let Some(model) = models.first() {
             whole_ahead(&**model, options.periods, ahead, period)?;
