@@ -2473,6 +2473,13 @@ export declare namespace clv {
     static fromParameters(params: { alpha: number; beta: number; gamma: number; delta: number }, period?: Duration): BetaGeoBetaBinomial
   }
 
+  /** The NBD model: purchases at random, and nobody leaves (Ehrenberg 1959). */
+  export class NBD extends PurchaseModel<'r' | 'alpha'> {
+    constructor(options?: BetaGeoOptions)
+    /** A model with given parameters, for example published ones. */
+    static fromParameters(params: { r: number; alpha: number }, period?: Duration): NBD
+  }
+
   /** Columns and options of `GammaGamma.predict`. */
   export interface SpendPredictOptions {
     /** Column of customers. Default `"customer"`. */

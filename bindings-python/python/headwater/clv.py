@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from . import _call, _core, _frames
 from ._buyers import (
+    NBD,
     BetaGeo,
     BetaGeoBetaBinomial,
     BetaGeoCNBD,
@@ -62,6 +63,7 @@ __all__ = [
     "Hierarchy",
     "ModifiedBetaGeo",
     "ModifiedBetaGeoCNBD",
+    "NBD",
     "ParetoGGG",
     "ParetoNBD",
     "Posterior",
@@ -94,6 +96,11 @@ __all__ = [
     "survival_scores",
     "tracking",
 ]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)
+
 
 _OnInvalid = Literal["error", "drop"]
 _Refunds = Literal["error", "drop", "net"]

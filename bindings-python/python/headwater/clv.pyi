@@ -3,6 +3,7 @@ from typing import Any, Literal
 
 from . import _call
 from ._buyers import (
+    NBD,
     BetaGeo,
     BetaGeoBetaBinomial,
     BetaGeoCNBD,
@@ -50,6 +51,7 @@ __all__ = [
     "Hierarchy",
     "ModifiedBetaGeo",
     "ModifiedBetaGeoCNBD",
+    "NBD",
     "ParetoGGG",
     "ParetoNBD",
     "Posterior",
@@ -86,6 +88,7 @@ _OnInvalid = Literal["error", "drop"]
 _Refunds = Literal["error", "drop", "net"]
 _TimeUnit = Literal["s", "ms", "us", "ns"]
 
+def __dir__() -> list[str]: ...
 def summarize(
     orders: Any,
     *,
