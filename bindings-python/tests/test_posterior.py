@@ -244,7 +244,7 @@ def test_options_that_mean_nothing_are_refused(drawn):
     with pytest.raises(hw.errors.OptionError, match="`priors.a`: `sd` is missing"):
         hw.clv.laplace(RFM, priors={"a": {"median": 1}})
     monthly = {"rate": 0.01, "per": "month"}
-    model = hw.clv.ShiftedBetaGeo.from_params(0.668, 3.806, period="365.2425d")
+    model = hw.clv.ShiftedBetaGeo.from_params(0.668, 3.806, period="365d")
     assert (
         columns(model.value(monthly))["value"][0]
         < columns(model.value({"rate": 0.1, "per": "year"}))["value"][0]
