@@ -2231,9 +2231,11 @@ export declare namespace clv {
     T?: string
     /** Column of the mean value of the repeat purchases, for draws of `GammaGamma`. Default `"monetary_value"`. */
     monetaryValue?: string
+    /** Of models of retention: what a row is and its columns, as when they were drawn. */
+    contract?: PosteriorOptions['contract']
     /** Column of weights: how many customers a row stands for, a whole number. */
     weight?: string
-    /** Customers of so many repeat purchases or more are one class. Default 7. */
+    /** Customers of so many repeat purchases or more, and renewals from this one on, are one class. Default 7. */
     most?: number
     /** Level of the interval from low to high. Default 0.9. */
     level?: number
@@ -2271,9 +2273,8 @@ export declare namespace clv {
   export function bootstrap(rfm: FrameInput, options?: RefitOptions & RunOptions): Promise<Posterior>
 
   /** Columns and options of `sampleHierarchy`. */
-  export interface HierarchyOptions
-    extends Omit<PosteriorOptions, 'covariates' | 'coefficientSd' | 'logIntervals' | 'monetaryValue' | 'contract'> {
-    /** Column of groups: segments, acquisition channels. Default `"group"`. */
+  export interface HierarchyOptions extends Omit<PosteriorOptions, 'covariates' | 'coefficientSd' | 'logIntervals'> {
+    /** Column of groups: segments, acquisition channels; of models of retention it may be that of cohorts. Default `"group"`. */
     group?: string
     /** How far groups may lie apart: the scale of the prior of the deviation of log parameters. Default 0.5. */
     spread?: number
@@ -2420,6 +2421,8 @@ export declare namespace clv {
     margin?: number
     /** Level of an interval of the value for the uncertainty of the parameters of both models. */
     interval?: number
+    /** Of draws of spend, at most so many are looked at, evenly spaced. Default 400. */
+    mostDraws?: number
     /** How the frames are read. */
     sources?: Sources
   }
@@ -2477,10 +2480,11 @@ export declare namespace clv {
     /**
      * The discounted value of each customer's coming purchases, by what `along` says of then: customer,
      * expected_purchases, p_alive, expected_spend, lifetime_value. A `DynamicGammaGamma` values each purchase by what
-     * holds when it is made; `along` then has the covariates of both models.
+     * holds when it is made; `along` then has the covariates of both models. Of draws of `GammaGamma` spend and value are
+     * means over them.
      */
     lifetimeValue(
-      spend: GammaGamma | DynamicGammaGamma,
+      spend: GammaGamma | Posterior | DynamicGammaGamma,
       orders: FrameInput,
       along: FrameInput,
       options?: DynamicLifetimeOptions & RunOptions,
@@ -2610,6 +2614,13 @@ export declare namespace clv {
     constructor(options?: BetaGeoOptions)
     /** A model with given parameters, for example published ones. */
     static fromParameters(params: { alpha: number; beta: number; gamma: number; delta: number }, period?: Duration): BetaGeoBetaBinomial
+  }
+
+  /** The NBD model: purchases at random, and nobody leaves (Ehrenberg 1959). */
+  export class NBD extends PurchaseModel<'r' | 'alpha'> {
+    constructor(options?: BetaGeoOptions)
+    /** A model with given parameters, for example published ones. */
+    static fromParameters(params: { r: number; alpha: number }, period?: Duration): NBD
   }
 
   /** Columns and options of `GammaGamma.predict`. */
@@ -3630,9 +3641,9 @@ export declare namespace clv {
   /**
    * The discounted value of every customer over the coming periods: customer,
    * expected_purchases, p_alive, expected_spend, lifetime_value; with `interval`
-   * also lifetime_value_low, lifetime_value_high.
+   * also lifetime_value_low, lifetime_value_high. Of draws of `GammaGamma` spend and value are means over them.
    */
-  export function lifetimeValue(model: PurchaseModel, spend: GammaGamma, rfm: FrameInput, options?: LifetimeOptions & RunOptions): Promise<Frame>
+  export function lifetimeValue(model: PurchaseModel, spend: GammaGamma | Posterior, rfm: FrameInput, options?: LifetimeOptions & RunOptions): Promise<Frame>
 
   /**
    * Is the richer law worth it? A law against one that contains it, fitted to
@@ -3728,12 +3739,34 @@ export declare namespace clv {
      * mean, sd, low, median, high, r_hat, ess_bulk.
      */
     population(options?: { level?: number } & RunOptions): Promise<Frame>
+    /** Every draw of every group: group, chain, draw, the parameters, log_posterior, divergent. */
+    draws(options?: RunOptions): Promise<Frame>
+    /**
+     * The draws of one group, as a posterior of their own; without a name those of what a group may be that was not
+     * seen.
+     */
+    posterior(group?: string | undefined | null): Posterior
     /** How it went, a row for each chain. */
     fitTable(): Frame
     /** As of a `Posterior`, each customer by its group's draws, and of unknown groups by those of a new one. */
     predict(rfm: FrameInput, options?: PosteriorPredictOptions & RunOptions): Promise<Frame>
-    /** The same of draws of `DynamicParetoNBD`: by orders, and by what `along` says of then. */
-    predictAlong(orders: FrameInput, along: FrameInput, options?: DynamicDrawOptions & RunOptions): Promise<Frame>
+    /** As of a `Posterior`, each group by its own draws, and unknown groups by those of a new one; with the column group. */
+    check(rfm: FrameInput, options?: PosteriorCheckOptions & RunOptions): Promise<Frame>
+    /**
+     * As of a `Posterior`, a curve for each group, of models of retention: group, and its columns; last, without a label,
+     * a group that was not seen.
+     */
+    survival(options?: DrawSurvivalOptions & RunOptions): Promise<Frame>
+    /**
+     * As of a `Posterior`, by tenure for each group, of models of retention: group, and its columns; last, without a
+     * label, a group that was not seen.
+     */
+    value(options: DrawValueOptions & RunOptions): Promise<Frame>
+    /**
+     * As of a `Posterior`, each customer by its group's draws, and of unknown groups by those of a new one. Spend is drawn
+     * by the same groups, or of all customers together, or fitted.
+     */
+    lifetimeValue(spend: Hierarchy | Posterior | GammaGamma, rfm: FrameInput, options?: LifetimeOptions & RunOptions): Promise<Frame>
     /** The rows that were dropped before drawing, and why. */
     dropped(): Frame
     /** The draws as the bytes of a model file. */
@@ -3773,7 +3806,9 @@ export declare namespace clv {
      * `share_7_or_more`, `mean`, `variance`, and of laws of purchases at random `bought_lately`), observed,
      * expected, low, high, and `p`, the share of replicates above what was observed: near 0 or 1 it tells of a
      * trait that the model does not have. Of `GammaGamma` the statistics are of the customers' mean values: `mean`,
-     * `sd`, `q10`, `median`, `q90`, and `correlation_of_logs` of frequency and mean value.
+     * `sd`, `q10`, `median`, `q90`, and `correlation_of_logs` of frequency and mean value. Of models of retention they
+     * are shares of those who met a renewal: `churn_1`, … `churn_7_or_later`, `churn`, and of several cohorts
+     * `between_cohorts`, the standard deviation of their churn.
      */
     check(rfm: FrameInput, options?: PosteriorCheckOptions & RunOptions): Promise<Frame>
     /**

@@ -14,6 +14,7 @@ const KINDS = {
   GGompertzNBD: [['r', 'alpha', 'b', 's', 'beta']],
   ParetoGGG: [['t', 'gamma', 'r', 'alpha', 's', 'beta']],
   BetaGeoBetaBinomial: [['alpha', 'beta', 'gamma', 'delta']],
+  NBD: [['r', 'alpha']],
 }
 
 /** The classes by their names; each is made of the native `PurchaseModel`. */

@@ -20,7 +20,7 @@ function error(code, message, column, row, option) {
   // What an option may be is spelt as it is given; the names of options are not.
   const [told, ...values] = text.split(/(?=unknown variant )/)
   if (code === 'HW_OPTION') {
-    text = told.replace(/`([a-z]+(?:_[a-z0-9]+)+)`/g, (_, name) => `\`${camel(name)}\``) + values.join('')
+    text = told.replace(/`((?:[a-z0-9_]+\.)*[a-z]+(?:_[a-z0-9]+)+)`/g, (_, name) => `\`${camel(name)}\``) + values.join('')
   }
   text = text.replace('on_invalid="drop"', 'onInvalid: "drop"')
   return new HeadwaterError(code, text, { column, row, option: option && camel(option) })

@@ -1,18 +1,22 @@
 //! What are they worth?
 
+use std::sync::Arc;
+
+use headwater::clv::posterior::{DrawnSpend, Posterior as CorePosterior};
 use headwater::clv::{
     self as core, BacktestOptions, CompareOptions, Estimates, ForecastOptions, GammaGammaModel,
     GammaGammaOptions, LifetimeOptions, PurchaseOptions, Purchases, Quantity, SpendPredictOptions,
     SummarizeOptions, TrackingOptions,
 };
 use headwater::column::Dropped;
-use napi::bindgen_prelude::{Object, This, Uint8Array, Unknown};
+use napi::bindgen_prelude::{Either, Object, This, Uint8Array, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
 
 use crate::frame::Frame;
 use crate::job::{self, Call, Config, Slot, Start};
 use crate::models::save;
+use crate::posterior::Posterior;
 
 /// Customers from orders: customer, frequency, recency, T, monetary_value, and
 /// the holdout where `calibrationEnd` is given. `extras.accounting` says where
@@ -30,26 +34,51 @@ pub fn summarize<'e>(env: &'e Env, orders: Unknown<'e>, options: Unknown<'e>) ->
     job::start(env, options, prepare, crate::rfm::summary)
 }
 
+/// A fitted model of spend, or draws of one.
+pub(crate) struct Spend(Either<Slot<GammaGammaModel>, Slot<CorePosterior>>);
+
+impl Spend {
+    pub(crate) fn of(spend: Either<&GammaGamma, &Posterior>) -> Self {
+        Self(match spend {
+            Either::A(fit) => Either::A(fit.slot.clone()),
+            Either::B(draws) => Either::B(draws.slot.clone()),
+        })
+    }
+
+    pub(crate) fn get(&self) -> headwater::Result<Either<Arc<GammaGammaModel>, Arc<CorePosterior>>> {
+        Ok(match &self.0 {
+            Either::A(slot) => Either::A(slot.get()?),
+            Either::B(slot) => Either::B(slot.get()?),
+        })
+    }
+}
+
 /// The discounted value of every customer over the coming periods: customer,
 /// expected_purchases, p_alive, expected_spend, lifetime_value; with `interval`
-/// also lifetime_value_low, lifetime_value_high.
+/// also lifetime_value_low, lifetime_value_high. Of draws of `GammaGamma` spend and value are means over them.
 #[napi(
     namespace = "clv",
-    ts_args_type = "model: PurchaseModel, spend: GammaGamma, rfm: FrameInput, options?: LifetimeOptions & RunOptions",
+    ts_args_type = "model: PurchaseModel, spend: GammaGamma | Posterior, rfm: FrameInput, options?: LifetimeOptions & RunOptions",
     ts_return_type = "Promise<Frame>"
 )]
 pub fn lifetime_value<'e>(
     env: &'e Env,
     model: &PurchaseModel,
-    spend: &GammaGamma,
+    spend: Either<&GammaGamma, &Posterior>,
     rfm: Unknown<'e>,
     options: Unknown<'e>,
 ) -> Result<Unknown<'e>> {
-    let (model, spend) = (model.slot.clone(), spend.slot.clone());
+    let (model, spend) = (model.slot.clone(), Spend::of(spend));
     let prepare = |call: &Call<'e>| {
         let (options, rfm) = (call.options::<LifetimeOptions>()?, call.columns(rfm)?);
         let (model, spend) = job::now(env, || Ok((model.get()?, spend.get()?)))?;
-        Ok(move |run: &headwater::Run| core::lifetime_value(&**model, &spend, &rfm.columns()?, &options, run))
+        Ok(move |run: &headwater::Run| {
+            let spend = match &spend {
+                Either::A(fit) => DrawnSpend::Fit(fit),
+                Either::B(draws) => DrawnSpend::Draws(draws),
+            };
+            core::lifetime_value(&**model, spend, &rfm.columns()?, &options, run)
+        })
     };
     job::start(env, options, prepare, |found| {
         Frame::new(found.table()).and("dropped", found.dropped().table())

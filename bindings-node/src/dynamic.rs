@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use headwater::clv::GammaGammaModel;
 use headwater::clv::dynamic::{Dynamic, DynamicLifetimeOptions, DynamicSpend};
+use headwater::clv::posterior::Posterior as CorePosterior;
 use headwater::column::Dropped;
-use napi::bindgen_prelude::{This, Uint8Array, Unknown};
+use napi::bindgen_prelude::{Either, This, Uint8Array, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
 use serde_json::Value;
 
-use crate::clv::GammaGamma;
+use crate::clv::{GammaGamma, Spend};
 use crate::frame::Frame;
 use crate::intake::Input;
 use crate::job::{self, Call, Config, Slot, Start};
@@ -41,6 +42,7 @@ impl From<Dynamic> for DynamicModel {
 enum Worth {
     Constant(Arc<GammaGammaModel>),
     Along(Arc<Dynamic>),
+    Draws(Arc<CorePosterior>),
 }
 
 impl DynamicModel {
@@ -60,6 +62,7 @@ impl DynamicModel {
                 let spend = match &spend {
                     Worth::Constant(spend) => DynamicSpend::Constant(spend),
                     Worth::Along(spend) => spend.spend()?,
+                    Worth::Draws(draws) => DynamicSpend::Draws(draws),
                 };
                 let (orders, covariates) = (orders.columns()?, covariates.columns()?);
                 model.purchases()?.lifetime_value(spend, &orders, &covariates, &options, run)
@@ -170,13 +173,18 @@ impl DynamicModel {
     pub fn value_by<'e>(
         &self,
         env: &'e Env,
-        spend: &GammaGamma,
+        spend: Either<&GammaGamma, &Posterior>,
         orders: Unknown<'e>,
         covariates: Unknown<'e>,
         options: Unknown<'e>,
     ) -> Result<Unknown<'e>> {
-        let spend = spend.slot.clone();
-        let spend = move || Ok(Worth::Constant(spend.get()?));
+        let spend = Spend::of(spend);
+        let spend = move || {
+            Ok(match spend.get()? {
+                Either::A(fit) => Worth::Constant(fit),
+                Either::B(draws) => Worth::Draws(draws),
+            })
+        };
         self.value(env, spend, orders, covariates, options)
     }
 

@@ -2,13 +2,13 @@
 
 use headwater::clv::LifetimeOptions;
 use headwater::clv::dynamic::DynamicDrawOptions;
-use headwater::clv::posterior::Posterior as CorePosterior;
+use headwater::clv::posterior::{DrawnSpend, Posterior as CorePosterior};
 use headwater::column::Dropped;
 use napi::bindgen_prelude::{Either, Uint8Array, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
 
-use crate::clv::GammaGamma;
+use crate::clv::{GammaGamma, Spend};
 use crate::frame::Frame;
 use crate::intake::Input;
 use crate::job::{self, Call, Slot};
@@ -37,7 +37,7 @@ pub fn clv_posterior<'e>(
 /// Draws of the parameters of a model of purchases, of spend or of retention: what `samplePosterior`, `laplace` and `bootstrap` give.
 #[napi(namespace = "clv")]
 pub struct Posterior {
-    slot: Slot<CorePosterior>,
+    pub(crate) slot: Slot<CorePosterior>,
     dropped: Slot<Dropped>,
 }
 
@@ -149,7 +149,9 @@ impl Posterior {
     /// `share_7_or_more`, `mean`, `variance`, and of laws of purchases at random `bought_lately`), observed,
     /// expected, low, high, and `p`, the share of replicates above what was observed: near 0 or 1 it tells of a
     /// trait that the model does not have. Of `GammaGamma` the statistics are of the customers' mean values: `mean`,
-    /// `sd`, `q10`, `median`, `q90`, and `correlation_of_logs` of frequency and mean value.
+    /// `sd`, `q10`, `median`, `q90`, and `correlation_of_logs` of frequency and mean value. Of models of retention they
+    /// are shares of those who met a renewal: `churn_1`, … `churn_7_or_later`, `churn`, and of several cohorts
+    /// `between_cohorts`, the standard deviation of their churn.
     #[napi(
         ts_args_type = "rfm: FrameInput, options?: PosteriorCheckOptions & RunOptions",
         ts_return_type = "Promise<Frame>"
@@ -183,29 +185,20 @@ impl Posterior {
     pub fn lifetime_value<'e>(
         &self,
         env: &'e Env,
-        spend: Either<&Posterior, &GammaGamma>,
+        spend: Either<&GammaGamma, &Posterior>,
         rfm: Unknown<'e>,
         options: Unknown<'e>,
     ) -> Result<Unknown<'e>> {
-        let spend = match spend {
-            Either::A(draws) => Either::A(draws.slot.clone()),
-            Either::B(fit) => Either::B(fit.slot.clone()),
-        };
+        let spend = Spend::of(spend);
         let prepare = |call: &Call<'e>| {
             let (options, rfm) = (call.options::<LifetimeOptions>()?, call.columns(rfm)?);
-            let draws = job::now(env, || self.slot.get())?;
-            let spend = job::now(env, || {
-                Ok(match &spend {
-                    Either::A(slot) => Either::A(slot.get()?),
-                    Either::B(slot) => Either::B(slot.get()?),
-                })
-            })?;
+            let (draws, spend) = job::now(env, || Ok((self.slot.get()?, spend.get()?)))?;
             Ok(move |run: &headwater::Run| {
-                let rfm = rfm.columns()?;
-                match &spend {
-                    Either::A(spend) => draws.lifetime_value(&**spend, &rfm, &options, run),
-                    Either::B(spend) => draws.lifetime_value(&**spend, &rfm, &options, run),
-                }
+                let spend = match &spend {
+                    Either::A(fit) => DrawnSpend::Fit(fit),
+                    Either::B(spend) => DrawnSpend::Draws(spend),
+                };
+                draws.lifetime_value(spend, &rfm.columns()?, &options, run)
             })
         };
         job::start(env, options, prepare, |found| {

@@ -2231,9 +2231,11 @@ export declare namespace clv {
     T?: string
     /** Column of the mean value of the repeat purchases, for draws of `GammaGamma`. Default `"monetary_value"`. */
     monetaryValue?: string
+    /** Of models of retention: what a row is and its columns, as when they were drawn. */
+    contract?: PosteriorOptions['contract']
     /** Column of weights: how many customers a row stands for, a whole number. */
     weight?: string
-    /** Customers of so many repeat purchases or more are one class. Default 7. */
+    /** Customers of so many repeat purchases or more, and renewals from this one on, are one class. Default 7. */
     most?: number
     /** Level of the interval from low to high. Default 0.9. */
     level?: number
@@ -2271,9 +2273,8 @@ export declare namespace clv {
   export function bootstrap(rfm: FrameInput, options?: RefitOptions & RunOptions): Promise<Posterior>
 
   /** Columns and options of `sampleHierarchy`. */
-  export interface HierarchyOptions
-    extends Omit<PosteriorOptions, 'covariates' | 'coefficientSd' | 'logIntervals' | 'monetaryValue' | 'contract'> {
-    /** Column of groups: segments, acquisition channels. Default `"group"`. */
+  export interface HierarchyOptions extends Omit<PosteriorOptions, 'covariates' | 'coefficientSd' | 'logIntervals'> {
+    /** Column of groups: segments, acquisition channels; of models of retention it may be that of cohorts. Default `"group"`. */
     group?: string
     /** How far groups may lie apart: the scale of the prior of the deviation of log parameters. Default 0.5. */
     spread?: number
@@ -2420,6 +2421,8 @@ export declare namespace clv {
     margin?: number
     /** Level of an interval of the value for the uncertainty of the parameters of both models. */
     interval?: number
+    /** Of draws of spend, at most so many are looked at, evenly spaced. Default 400. */
+    mostDraws?: number
     /** How the frames are read. */
     sources?: Sources
   }
@@ -2477,10 +2480,11 @@ export declare namespace clv {
     /**
      * The discounted value of each customer's coming purchases, by what `along` says of then: customer,
      * expected_purchases, p_alive, expected_spend, lifetime_value. A `DynamicGammaGamma` values each purchase by what
-     * holds when it is made; `along` then has the covariates of both models.
+     * holds when it is made; `along` then has the covariates of both models. Of draws of `GammaGamma` spend and value are
+     * means over them.
      */
     lifetimeValue(
-      spend: GammaGamma | DynamicGammaGamma,
+      spend: GammaGamma | Posterior | DynamicGammaGamma,
       orders: FrameInput,
       along: FrameInput,
       options?: DynamicLifetimeOptions & RunOptions,
@@ -2610,6 +2614,13 @@ export declare namespace clv {
     constructor(options?: BetaGeoOptions)
     /** A model with given parameters, for example published ones. */
     static fromParameters(params: { alpha: number; beta: number; gamma: number; delta: number }, period?: Duration): BetaGeoBetaBinomial
+  }
+
+  /** The NBD model: purchases at random, and nobody leaves (Ehrenberg 1959). */
+  export class NBD extends PurchaseModel<'r' | 'alpha'> {
+    constructor(options?: BetaGeoOptions)
+    /** A model with given parameters, for example published ones. */
+    static fromParameters(params: { r: number; alpha: number }, period?: Duration): NBD
   }
 
   /** Columns and options of `GammaGamma.predict`. */

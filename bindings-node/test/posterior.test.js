@@ -99,6 +99,50 @@ test('models of retention may be given parameters', async () => {
   assert.throws(() => hw.clv.BetaDiscreteWeibull.fromParameters({ alpha: 1, beta: 2, c: 30 }), /between 0.01 and 20/)
 })
 
+test('curves of cohorts are drawn together, and checked', async () => {
+  const plans = {
+    plan: [...Array(5).fill('basic'), ...Array(4).fill('family'), 'new', 'new'],
+    period: [0, 1, 2, 3, 4, 0, 1, 2, 3, 0, 1],
+    customers: [900, 700, 590, 520, 470, 600, 540, 495, 460, 40, 34],
+  }
+  const how = { model: 'ShiftedBetaGeo', group: 'plan', chains: 1, draws: 60, tune: 100, period: '30d' }
+  const found = await hw.load((await hw.clv.sampleHierarchy(plans, how)).toBytes())
+  const curves = await found.survival({ periods: 3 })
+  assert.deepStrictEqual(curves.column('group').slice(11), ['new', null, null, null, null])
+  const young = await found.posterior('new').survival({ periods: 3 })
+  assert.deepStrictEqual([...young.column('survival')], [...curves.column('survival')].slice(8, 12))
+  const fresh = await found.posterior().survival({ periods: 3 })
+  assert.deepStrictEqual([...fresh.column('survival')], [...curves.column('survival')].slice(12))
+  assert.strictEqual((await found.draws()).toRows().length, 180)
+  const discount = { rate: 0.1, per: '365d' }
+  assert.strictEqual((await found.value({ discount, tenures: 1 })).toRows().length, 8)
+  const who = { customer: ['ann', 'bob'], renewals: [1, 3], plan: ['other', 'basic'] }
+  const ahead = (await found.predict(who, { periods: 6, discount })).toRows()
+  assert.deepStrictEqual(ahead.map((row) => row.group), ['other', 'basic'])
+  assert.strictEqual((await found.check(plans)).toRows()[0].statistic, 'churn_1')
+  assert.throws(() => found.posterior('old'), /`basic`, `family`, `new`/)
+})
+
+test('values are by group, and fits take draws of spend', async () => {
+  const spends = {
+    ...rfm,
+    monetary_value: [0, 12, 30, 25, 41, 18, 33.5],
+    channel: [...Array(4).fill('web'), ...Array(3).fill('shop')],
+  }
+  const how = { group: 'channel', chains: 1, draws: 40, tune: 80, weight: 'many' }
+  const purchases = await hw.clv.sampleHierarchy(spends, how)
+  const spend = await hw.clv.sampleHierarchy(spends, { model: 'GammaGamma', ...how })
+  const found = (await purchases.lifetimeValue(spend, spends, { periods: 4 })).toRows()
+  const own = await purchases.posterior('shop').lifetimeValue(spend.posterior('shop'), spends, { periods: 4 })
+  assert.strictEqual(found[5].group, 'shop')
+  assert.strictEqual(found[5].lifetime_value, own.toRows()[5].lifetime_value)
+  const law = await new hw.clv.BetaGeo().fit(rfm, { weight: 'many' })
+  const priors = { q: { median: 3, sd: 0.1 } }
+  const draws = await hw.clv.laplace(spends, { model: 'GammaGamma', weight: 'many', draws: 50, priors })
+  const [row] = (await hw.clv.lifetimeValue(law, draws, spends, { periods: 4, interval: 0.9 })).toRows().slice(5)
+  assert.ok(row.lifetime_value_low < row.lifetime_value_high)
+})
+
 test('coefficients are drawn, and customers predicted by their own laws', async () => {
   const twice = (values) => [...values, ...values]
   const kinds = {

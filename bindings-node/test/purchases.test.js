@@ -117,3 +117,15 @@ test('wrong numbers are errors that name the option', () => {
   assert.ok(model.pAlive(1, 1, 2) > 0)
   assert.ok(spend.expectedSpend(2, 30) > 0)
 })
+
+test('NBD is compared with the laws that have dropout', async () => {
+  const rfm = await hw.clv.summarize(orders, { period: '7d', calibrationEnd: '1997-09-30' })
+  const model = await new hw.clv.NBD().fit(rfm)
+  assert.deepStrictEqual(Object.keys(model.params), ['r', 'alpha'])
+  assert.strictEqual(model.pAlive(2, 9, 38), 1)
+  assert.deepStrictEqual((await hw.load(model.toBytes())).params, model.params)
+  const table = await hw.clv.compare(rfm, { models: ['NBD', 'BetaGeo'] })
+  assert.deepStrictEqual([...table.column('model')], ['BetaGeo', 'NBD'])
+  const given = hw.clv.NBD.fromParameters({ r: 0.5, alpha: 8 })
+  assert.ok(Math.abs(given.expectedPurchases(0, 0, 0, 4) - 0.25) < 1e-12)
+})

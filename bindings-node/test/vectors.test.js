@@ -202,7 +202,9 @@ const calls = {
   'clv.gamma_gamma': fitted(hw.clv.GammaGamma),
   'clv.lifetime_value': async ({ frames: { rfm }, options }) => {
     const model = await new hw.clv.BetaGeo(options.beta_geo).fit(rfm)
-    const spend = await new hw.clv.GammaGamma(options.gamma_gamma).fit(rfm)
+    const spend = options.spend
+      ? await hw.clv.laplace(rfm, { model: 'GammaGamma', ...options.spend })
+      : await new hw.clv.GammaGamma(options.gamma_gamma).fit(rfm)
     return { lifetime_value: await hw.clv.lifetimeValue(model, spend, rfm, options.lifetime_value) }
   },
   'clv.tracking': async ({ frames, options }) => {

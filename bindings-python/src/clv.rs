@@ -1,7 +1,7 @@
 //! What are they worth?
 
 use headwater::clv::dynamic::{Dynamic, DynamicSpend};
-use headwater::clv::posterior::{Hierarchy, Posterior, sample_hierarchy};
+use headwater::clv::posterior::{DrawnSpend, Hierarchy, Posterior, sample_hierarchy};
 use headwater::clv::{self, Contractual, GammaGammaModel, Quantity, purchases_with};
 use headwater::options::parse;
 use pyo3::prelude::*;
@@ -393,15 +393,27 @@ pub(crate) fn clv_lifetime_value(
     let (model, spend) = (model.get(), spend.get());
     let (frame, options) = (columns(frame)?, parse(options)?);
     run.call(py, |run| {
-        let found = match (model.get::<Posterior>(), spend.get::<Posterior>()) {
-            (Ok(draws), Ok(spend)) => draws.lifetime_value(spend, &frame, &options, run),
-            (Ok(draws), Err(_)) => {
-                draws.lifetime_value(spend.get::<GammaGammaModel>()?, &frame, &options, run)
-            }
-            (Err(_), _) => clv::lifetime_value(model.buyers()?, spend.get()?, &frame, &options, run),
+        let spend = match (spend.get::<Posterior>(), spend.get::<Hierarchy>()) {
+            (Ok(draws), _) => DrawnSpend::Draws(draws),
+            (_, Ok(groups)) => DrawnSpend::Groups(groups),
+            _ => DrawnSpend::Fit(spend.get::<GammaGammaModel>()?),
+        };
+        if let Ok(groups) = model.get::<Hierarchy>() {
+            let found = groups.lifetime_value(spend, &frame, &options, run)?;
+            return Ok((Frame::new(found.table())?, Frame::new(found.dropped().table())?));
+        }
+        let found = match model.get::<Posterior>() {
+            Ok(draws) => draws.lifetime_value(spend, &frame, &options, run),
+            Err(_) => clv::lifetime_value(model.buyers()?, spend, &frame, &options, run),
         }?;
         Ok((Frame::new(found.table())?, Frame::new(found.dropped().table())?))
     })
+}
+
+/// The draws of one group of a hierarchy; of one that was not seen without a name.
+#[pyfunction]
+pub(crate) fn clv_group(model: &Model, group: Option<&str>) -> Outcome<Model> {
+    direct(|| Ok(Model::new(model.get::<Hierarchy>()?.posterior(group)?.clone())))
 }
 
 /// The value of customers by a model along covariates.
@@ -418,9 +430,10 @@ pub(crate) fn clv_dynamic_value(
     let (model, spend) = (model.get().along()?.purchases()?, spend.get());
     let (orders, covariates, options) = (columns(orders)?, columns(covariates)?, parse(options)?);
     run.call(py, |run| {
-        let spend = match spend.get::<GammaGammaModel>() {
-            Ok(constant) => DynamicSpend::Constant(constant),
-            Err(_) => spend.along()?.spend()?,
+        let spend = match (spend.get::<GammaGammaModel>(), spend.get::<Posterior>()) {
+            (Ok(constant), _) => DynamicSpend::Constant(constant),
+            (_, Ok(draws)) => DynamicSpend::Draws(draws),
+            _ => spend.along()?.spend()?,
         };
         let found = model.lifetime_value(spend, &orders, &covariates, &options, run)?;
         Ok((Frame::new(found.table())?, Frame::new(found.dropped().table())?))

@@ -180,6 +180,77 @@ def test_retention_is_drawn_of_cohorts_and_of_customers():
         hw.clv.laplace(COHORT, "ShiftedBetaGeo", contract={"cohorts": "separate"})
 
 
+def test_curves_of_cohorts_are_drawn_together_and_checked():
+    plans = {
+        "plan": ["basic"] * 5 + ["family"] * 4 + ["new"] * 2,
+        "period": [0, 1, 2, 3, 4, 0, 1, 2, 3, 0, 1],
+        "customers": [900, 700, 590, 520, 470, 600, 540, 495, 460, 40, 34],
+    }
+    how = {"group": "plan", "chains": 1, "draws": 60, "tune": 100, "period": "30d"}
+    found = hw.clv.sample_hierarchy(plans, "ShiftedBetaGeo", **how)
+    found = hw.clv.Hierarchy.from_bytes(found.to_bytes())
+    assert found.model == "ShiftedBetaGeo"
+    curves = columns(found.survival(3))
+    assert curves["group"] == ["basic"] * 4 + ["family"] * 4 + ["new"] * 4 + [None] * 4
+    young = found.posterior("new")
+    assert isinstance(young, hw.clv.Posterior)
+    assert columns(young.survival(3))["survival"] == curves["survival"][8:12]
+    assert columns(found.posterior().survival(3))["survival"] == curves["survival"][12:]
+    assert len(columns(found.draws())["beta"]) == 180
+    assert columns(found.value(YEARLY, tenures=1))["group"][-1] is None
+    who = {"customer": ["ann", "bob"], "renewals": [1, 3], "plan": ["other", "basic"]}
+    ahead = columns(found.predict(who, 6, discount=YEARLY))
+    assert ahead["group"] == ["other", "basic"]
+    assert "residual_value_low" in ahead
+    checked = columns(found.check(plans))
+    assert checked["group"][0] == "basic"
+    assert checked["statistic"][:2] == ["churn_1", "churn_2"]
+    lives = {"duration": [1, 2, 3, 3, 2, 2], "event": [True, True, True, False, True, False]}
+    lives["cohort"] = ["a", "a", "a", "b", "b", "b"]
+    contract = {"data": "customers"}
+    drawn = hw.clv.laplace(lives, "ShiftedBetaGeo", contract=contract, draws=50)
+    assert columns(drawn.check(lives, contract=contract))["statistic"][-1] == "between_cohorts"
+    with pytest.raises(hw.errors.OptionError, match="`basic`, `family`, `new`"):
+        found.posterior("old")
+
+
+def test_values_are_by_group_and_fits_take_draws_of_spend(drawn):
+    rfm = RFM | {"monetary_value": [0, 12, 30, 25, 41, 18, 33.5], "channel": [*["web"] * 4, *["shop"] * 3]}
+    how = {"group": "channel", "chains": 1, "draws": 40, "tune": 80, "weight": "many"}
+    purchases = hw.clv.sample_hierarchy(rfm, **how)
+    spend = hw.clv.sample_hierarchy(rfm, "GammaGamma", **how)
+    found = columns(hw.clv.lifetime_value(purchases, spend, rfm, periods=4))
+    assert found["group"] == rfm["channel"]
+    own = purchases.posterior("shop").lifetime_value(spend.posterior("shop"), rfm, periods=4)
+    assert found["lifetime_value"][4:] == columns(own)["lifetime_value"][4:]
+    with pytest.raises(hw.errors.OptionError, match="`spend`: is a Hierarchy"):
+        drawn.lifetime_value(spend, rfm)
+    law = hw.clv.BetaGeo().fit(RFM, weight="many")
+    draws = hw.clv.laplace(rfm, "GammaGamma", draws=50, weight="many", priors={"q": {"median": 3, "sd": 0.1}})
+    plain = columns(hw.clv.lifetime_value(law, draws, rfm, periods=4))
+    limits = columns(hw.clv.lifetime_value(law, draws, rfm, periods=4, interval=0.9, most_draws=100, seed=3))
+    assert "lifetime_value_low" not in plain
+    assert limits["lifetime_value_low"][5] < limits["lifetime_value_high"][5]
+    fit = hw.clv.GammaGamma.from_params(6.25, 3.74, 15.44)
+    with pytest.raises(hw.errors.OptionError, match="most_draws"):
+        hw.clv.lifetime_value(law, fit, rfm, most_draws=100)
+
+
+def test_options_that_mean_nothing_are_refused(drawn):
+    with pytest.raises(hw.errors.OptionError, match="`margin`: means nothing to BetaGeo"):
+        drawn.predict(RFM, margin=2)
+    with pytest.raises(hw.errors.OptionError, match="`weight`: means nothing"):
+        hw.clv.ShiftedBetaGeo().fit(COHORT, weight="many")
+    with pytest.raises(hw.errors.OptionError, match="`priors.a`: `sd` is missing"):
+        hw.clv.laplace(RFM, priors={"a": {"median": 1}})
+    monthly = {"rate": 0.01, "per": "month"}
+    model = hw.clv.ShiftedBetaGeo.from_params(0.668, 3.806, period="365d")
+    assert (
+        columns(model.value(monthly))["value"][0]
+        < columns(model.value({"rate": 0.1, "per": "year"}))["value"][0]
+    )
+
+
 def test_models_of_retention_may_be_given_parameters():
     model = hw.clv.ShiftedBetaGeo.from_params(alpha=0.668, beta=3.806, period="365d")
     assert model.verdict_ == "given"

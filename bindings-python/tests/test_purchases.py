@@ -227,3 +227,19 @@ def test_wrong_scalars_are_errors_that_name_the_option():
     import decimal
 
     assert model.score(decimal.Decimal(2), 3, 5) == model.score(2, 3, 5)
+
+
+def test_nbd_is_compared_with_the_laws_that_have_dropout(rfm):
+    model = hw.clv.NBD().fit(rfm, period="7d")
+    assert list(model.params_) == ["r", "alpha"]
+    assert model.score(2, 9.0, 38.0, 39) == model.score(2, 37.0, 38.0, 39)
+    assert model.score(2, 9.0, 38.0, 39)[1] == 1.0
+    again = hw.clv.NBD.from_bytes(model.to_bytes())
+    assert again.params_ == model.params_
+    table = hw.clv.compare(rfm, ["NBD", "BetaGeo"])
+    assert list(table["model"]) == ["BetaGeo", "NBD"]
+    assert hw.clv.NBD.from_params(0.5, 8.0).score(0, 0, 0, 4)[0] == pytest.approx(0.25)
+
+
+def test_the_module_lists_what_is_public():
+    assert dir(hw.clv) == sorted(hw.clv.__all__)

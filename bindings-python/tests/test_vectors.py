@@ -267,7 +267,10 @@ def clv(
             return tables | {"predictions": lambda: model.predict(frames["rfm"], **predict)}
         case "clv.lifetime_value":
             model = fit(hw.clv.BetaGeo, frames["rfm"], options.get("beta_geo", {}))
-            spend = fit(hw.clv.GammaGamma, frames["rfm"], options.get("gamma_gamma", {}))
+            if "spend" in options:
+                spend = hw.clv.laplace(frames["rfm"], "GammaGamma", **options["spend"])
+            else:
+                spend = fit(hw.clv.GammaGamma, frames["rfm"], options.get("gamma_gamma", {}))
             found = hw.clv.lifetime_value(model, spend, frames["rfm"], **options.get("lifetime_value", {}))
             return {"lifetime_value": found}
         case "clv.tracking":

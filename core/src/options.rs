@@ -5,15 +5,49 @@ use serde::de::DeserializeOwned;
 use crate::{Error, Result};
 
 /// Reads an options struct; an unknown name or a value of the wrong type is an
-/// [`Error::Option`] that names it.
+/// [`Error::Option`] that names it, `outer.inner` where it stands within another.
 pub fn parse<T: DeserializeOwned>(json: &str) -> Result<T> {
     serde_json::from_str(json).map_err(|error| {
         let text = error.to_string();
-        let reason = text.split(" at line ").next().unwrap_or(&text).to_owned();
+        let text = text.split(" at line ").next().unwrap_or(&text);
         // serde quotes an unknown field in backticks, but does not say which field held a wrong value.
         let quoted = || text.split('`').nth(1).unwrap_or("options").to_owned();
-        Error::Option { option: culprit::<T>(json).unwrap_or_else(quoted), reason }
+        Error::Option { option: culprit::<T>(json).unwrap_or_else(quoted), reason: said(text) }
     })
+}
+
+/// What serde found wrong, in the words of who gave the options.
+fn said(text: &str) -> String {
+    if let Some(field) = text.strip_prefix("missing field ") {
+        return format!("{field} is missing: give it too");
+    }
+    if let Some(rest) = text.strip_prefix("unknown field ") {
+        return match rest.split_once(", expected ") {
+            Some((field, known)) => {
+                let known = known.strip_prefix("one of ").unwrap_or(known);
+                format!("there is no option {field}; there is {known}")
+            }
+            None => format!("there is no option {}", rest.split(", ").next().unwrap_or(rest)),
+        };
+    }
+    for kind in ["invalid type: ", "invalid value: "] {
+        if let Some((found, wanted)) =
+            text.strip_prefix(kind).and_then(|rest| rest.rsplit_once(", expected "))
+        {
+            let wanted = match wanted {
+                "u8" | "u16" | "u32" | "u64" | "usize" | "u128" => "a whole number from 0",
+                "i8" | "i16" | "i32" | "i64" | "isize" | "i128" => "a whole number",
+                "f32" | "f64" => "a number",
+                "a boolean" => "true or false",
+                "a sequence" => "a list",
+                "a map" => "an object",
+                other if other.starts_with("struct ") => "an object of options",
+                other => other,
+            };
+            return format!("is {found}, where {wanted} is expected");
+        }
+    }
+    text.to_owned()
 }
 
 /// For calls that take no options: anything given is an [`Error::Option`].
@@ -24,14 +58,24 @@ pub fn none(json: &str) -> Result<()> {
     parse::<Nothing>(json).map(|_| ())
 }
 
-/// The one field without which the options can be read.
+/// The one field without which the options can be read, as deep as it lies.
 fn culprit<T: DeserializeOwned>(json: &str) -> Option<String> {
-    let fields: serde_json::Map<String, serde_json::Value> = serde_json::from_str(json).ok()?;
-    fields.keys().find_map(|name| {
-        let mut rest = fields.clone();
-        rest.remove(name);
-        serde_json::from_value::<T>(rest.into()).is_ok().then(|| name.clone())
-    })
+    let all: serde_json::Value = serde_json::from_str(json).ok()?;
+    let mut path: Vec<String> = Vec::new();
+    loop {
+        let at =
+            |root: &serde_json::Value| path.iter().try_fold(root.clone(), |v, name| v.get(name).cloned());
+        let Some(serde_json::Value::Object(fields)) = at(&all) else { break };
+        let without = |name: &String| {
+            let mut rest = all.clone();
+            let within = path.iter().try_fold(&mut rest, |v, name| v.get_mut(name));
+            within.and_then(serde_json::Value::as_object_mut).map(|fields| fields.remove(name));
+            serde_json::from_value::<T>(rest).is_ok()
+        };
+        let Some(name) = fields.keys().find(|name| without(name)).cloned() else { break };
+        path.push(name);
+    }
+    (!path.is_empty()).then(|| path.join("."))
 }
 
 #[cfg(test)]
@@ -56,6 +100,46 @@ mod tests {
         ] {
             let Err(Error::Option { option, .. }) = parse::<Toy>(json) else { unreachable!() };
             assert_eq!(option, wrong);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_in_words() {
+        #[derive(serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Inner {
+            #[allow(dead_code)]
+            median: f64,
+            #[allow(dead_code)]
+            sd: f64,
+        }
+        #[derive(Default, serde::Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        struct Toy {
+            #[allow(dead_code)]
+            priors: std::collections::BTreeMap<String, Inner>,
+            #[allow(dead_code)]
+            most: usize,
+        }
+        for (json, option, reason) in [
+            (r#"{"priors":{"a":{"median":1}}}"#, "priors.a", "`sd` is missing: give it too"),
+            (
+                r#"{"priors":{"b":{"median":1,"sd":2},"a":{"median":"x","sd":1}}}"#,
+                "priors.a",
+                "is string \"x\", where a number is expected",
+            ),
+            (
+                r#"{"priors":{"a":{"median":1,"sd":1,"mean":2}}}"#,
+                "priors.a.mean",
+                "there is no option `mean`; there is `median` or `sd`",
+            ),
+            (r#"{"most":-1}"#, "most", "is integer `-1`, where a whole number from 0 is expected"),
+            (r#"{"prior":1}"#, "prior", "there is no option `prior`; there is `priors` or `most`"),
+        ] {
+            let Err(Error::Option { option: found, reason: said }) = parse::<Toy>(json) else {
+                unreachable!()
+            };
+            assert_eq!((found.as_str(), said.as_str()), (option, reason));
         }
     }
 }

@@ -8,6 +8,7 @@ use headwater::clv::dynamic::{
     DynamicParetoNbdModel, DynamicPredictOptions, DynamicSpend, DynamicSpendOptions, DynamicTrackingOptions,
     Sources,
 };
+use headwater::clv::posterior::{PosteriorOptions, laplace};
 use headwater::clv::{
     self, Covariates, GammaGammaOptions, LifetimeOptions, PurchaseOptions, SummarizeOptions, TrackingOptions,
     When, gamma_gamma,
@@ -137,6 +138,7 @@ fn covariates_that_do_not_change_give_the_value_of_the_static_model() -> Result<
     };
     let (fixed, _) = clv::fit_purchases("clv.ParetoNBD", &frame, &fit, &run)?;
     let (spend, _) = gamma_gamma(&frame, &GammaGammaOptions::default(), &run)?;
+    let (draws, _) = laplace("GammaGamma", &frame, &PosteriorOptions::default(), &run)?;
     for (periods, rate) in [(1.0, 0.0), (26.0, 0.01)] {
         let ask = DynamicLifetimeOptions {
             periods: periods.into(),
@@ -144,6 +146,7 @@ fn covariates_that_do_not_change_give_the_value_of_the_static_model() -> Result<
             margin: 0.3,
             interval: Some(0.9),
             sources: sources(),
+            ..DynamicLifetimeOptions::default()
         };
         let (orders, covariates) = (market.orders(), market.covariates());
         let value = |run: &Run| {
@@ -151,6 +154,8 @@ fn covariates_that_do_not_change_give_the_value_of_the_static_model() -> Result<
         };
         let found = value(&run)?.table();
         assert_eq!(found, value(&Run::new().threads(1))?.table());
+        let by_draws =
+            dynamic.lifetime_value(DynamicSpend::Draws(&draws), &orders, &covariates, &ask, &run)?.table();
         let ask = LifetimeOptions {
             periods: periods.into(),
             discount_rate: rate.into(),
@@ -159,6 +164,7 @@ fn covariates_that_do_not_change_give_the_value_of_the_static_model() -> Result<
             ..LifetimeOptions::default()
         };
         let want = clv::lifetime_value(&*fixed, &spend, &frame, &ask, &run)?.table();
+        let of_draws = clv::lifetime_value(&*fixed, &draws, &frame, &ask, &run)?.table();
         for name in [
             "expected_purchases",
             "p_alive",
@@ -167,8 +173,10 @@ fn covariates_that_do_not_change_give_the_value_of_the_static_model() -> Result<
             "lifetime_value_low",
             "lifetime_value_high",
         ] {
-            for (a, b) in column(&found, name).iter().zip(column(&want, name)) {
-                assert!((a - b).abs() < 1e-4 * b, "{name}: {a} for {b}");
+            for (found, want) in [(&found, &want), (&by_draws, &of_draws)] {
+                for (a, b) in column(found, name).iter().zip(column(want, name)) {
+                    assert!((a - b).abs() < 1e-4 * b, "{name}: {a} for {b}");
+                }
             }
         }
     }
@@ -402,8 +410,14 @@ fn intervals_are_those_of_draws_of_the_parameters() -> Result<()> {
             };
             let spent = DynamicSpendOptions { periods, interval, sources: sources() };
             let margin = 1.0;
-            let value =
-                DynamicLifetimeOptions { periods, discount_rate, margin, interval, sources: sources() };
+            let value = DynamicLifetimeOptions {
+                periods,
+                discount_rate,
+                margin,
+                interval,
+                sources: sources(),
+                ..Default::default()
+            };
             let along = DynamicSpend::Along(spend);
             Ok([
                 model.predict(&orders, &covariates, &ahead, &run)?.table(),

@@ -170,13 +170,8 @@ fn damaged_draws_with_covariates_do_not_panic() -> Result<()> {
 #[test]
 fn damaged_draws_of_spend_and_of_retention_do_not_panic() -> Result<()> {
     let run = Run::new().threads(1);
-    let options = PosteriorOptions {
-        chains: 1,
-        draws: 6,
-        monetary_value: "value".into(),
-        period: Some("30d".parse()?),
-        ..PosteriorOptions::default()
-    };
+    let options =
+        PosteriorOptions { chains: 1, draws: 6, period: Some("30d".parse()?), ..PosteriorOptions::default() };
     let few = Columns::new()
         .with("customer", vec!["a", "b"])
         .with("frequency", vec![1.0, 3.0])
@@ -185,7 +180,8 @@ fn damaged_draws_of_spend_and_of_retention_do_not_panic() -> Result<()> {
     let cohort = Columns::new()
         .with("period", vec![0, 1, 2, 3, 4])
         .with("customers", vec![90.0, 70.0, 61.0, 55.0, 52.0]);
-    let (spend, _) = laplace("GammaGamma", &customers(), &options, &run)?;
+    let of_spend = PosteriorOptions { monetary_value: "value".into(), ..options.clone() };
+    let (spend, _) = laplace("GammaGamma", &customers(), &of_spend, &run)?;
     torment(&to_bytes(&spend)?, 300, |bytes| {
         let found: Posterior = from_bytes(bytes)?;
         let json = r#"{"monetary_value": "value", "most_draws": 3}"#;
@@ -201,6 +197,7 @@ fn damaged_draws_of_spend_and_of_retention_do_not_panic() -> Result<()> {
             let json = r#"{"discount": {"rate": 0.1, "per": "365d"}, "horizon": 9, "most_draws": 3}"#;
             found.report("survival", None, r#"{"periods": 5}"#, &run)?;
             found.report("value", None, json, &run)?;
+            found.report("check", Some(&cohort), r#"{"most": 2, "most_draws": 3}"#, &run)?;
             found.report("predict", Some(&few), json, &run).map(drop)
         });
     }

@@ -345,7 +345,8 @@ fn what_is_wrong_is_named() -> Result<()> {
     refused(ask("predict", r#"{"level": 1}"#), "level");
     refused(ask("survival", r#"{"most_draws": 0}"#), "most_draws");
     refused(ask("value", "{}"), "discount");
-    refused(ask("check", "{}"), "model");
+    refused(ask("check", r#"{"most": 0}"#), "most");
+    refused(ask("check", r#"{"monetary_value": "x"}"#), "monetary_value");
     let early = Columns::new().with("period", vec![0]).with("customers", vec![40.0]);
     for method in ["nuts", "laplace", "bootstrap"] {
         let found = Posterior::fit(method, "BetaDiscreteWeibull", &early, "{}", &run);

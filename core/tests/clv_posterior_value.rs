@@ -143,7 +143,7 @@ fn values_by_draws_are_the_mean_of_their_laws_and_intervals_those_of_the_fit() -
             ..PurchaseOptions::default()
         };
         let (model, _) = fit_purchases("clv.ParetoNBD", &frame, &fit, &run)?;
-        let by_fit = lifetime_value(&*model, &spend, &frame, &value, &run)?.table();
+        let by_fit = lifetime_value(&*model, &spend, &frame, &value_of_fits(&value), &run)?.table();
         let options = PosteriorOptions {
             weight: Some("many".into()),
             covariates,
@@ -164,6 +164,67 @@ fn values_by_draws_are_the_mean_of_their_laws_and_intervals_those_of_the_fit() -
         }
     }
     Ok(())
+}
+
+#[test]
+fn a_fit_beside_draws_of_spend_is_both() -> Result<()> {
+    let run = Run::new();
+    let frame = customers();
+    let fit = PurchaseOptions { weight: Some("many".into()), ..PurchaseOptions::default() };
+    let (model, _) = fit_purchases("clv.ParetoNBD", &frame, &fit, &run)?;
+    let options = PosteriorOptions {
+        weight: Some("many".into()),
+        chains: 1,
+        draws: 3_000,
+        ..PosteriorOptions::default()
+    };
+    let (spend, _) = laplace("GammaGamma", &frame, &options, &run)?;
+    let (posterior, _) = laplace("ParetoNBD", &frame, &options, &run)?;
+    let value = LifetimeOptions {
+        periods: 12.0.into(),
+        discount_rate: 0.01.into(),
+        margin: 0.4,
+        most_draws: 3_000,
+        ..LifetimeOptions::default()
+    };
+    let one = GammaGammaModel::from_parameters(6.25, 3.74, 15.44)?;
+    let plain = lifetime_value(&*model, &one, &frame, &value_of_fits(&value), &run)?.table();
+    let found = lifetime_value(&*model, &spend, &frame, &value, &run)?.table();
+    assert!(found.get("lifetime_value_low").is_none()); // none by default, as of fits
+    let asked = LifetimeOptions { interval: Some(0.9), ..value.clone() };
+    let limits = lifetime_value(&*model, &spend, &frame, &asked, &run)?.table();
+    assert_eq!(limits, lifetime_value(&*model, &spend, &frame, &asked, &Run::new().threads(1))?.table());
+    let drawn = posterior.lifetime_value(&spend, &frame, &asked, &run)?.table();
+    for row in 0..7 {
+        let spends = spend.draws().map(|p| {
+            let model = GammaGammaModel::from_parameters(p[0], p[1], p[2]).unwrap();
+            model.expected_spend(FREQUENCY[row], MONEY[row]).unwrap().unwrap()
+        });
+        let mean = spends.sum::<f64>() / spend.len() as f64;
+        near(told(&found, "expected_spend", row), mean, "spend");
+        let per_spend =
+            told(&plain, "lifetime_value", row).unwrap() / told(&plain, "expected_spend", row).unwrap();
+        near(told(&found, "lifetime_value", row), per_spend * mean, "value");
+        let of = |table: &Table, end: &str| told(table, &format!("lifetime_value{end}"), row).unwrap();
+        let width = of(&drawn, "_high") - of(&drawn, "_low");
+        for end in ["_low", "_high"] {
+            let gap = of(&limits, end) - of(&drawn, end);
+            assert!(gap.abs() < 0.1 * width, "{end} {row}: {gap} of {width}");
+        }
+    }
+    // Draws are no option of fits, and parameters that were given have no errors.
+    let message = |error: headwater::Error| error.to_string();
+    assert!(message(lifetime_value(&*model, &one, &frame, &value, &run).unwrap_err()).contains("most_draws"));
+    let given = purchases_with("clv.ParetoNBD", &[0.5, 10.0, 0.6, 11.0], 1, None)?;
+    assert!(lifetime_value(&*given, &spend, &frame, &value, &run).is_ok());
+    assert!(message(lifetime_value(&*given, &spend, &frame, &asked, &run).unwrap_err()).contains("given"));
+    let purchases = lifetime_value(&*model, &posterior, &frame, &value, &run).unwrap_err();
+    assert!(message(purchases).contains("GammaGamma"));
+    Ok(())
+}
+
+fn value_of_fits(value: &LifetimeOptions) -> LifetimeOptions {
+    LifetimeOptions { most_draws: LifetimeOptions::default().most_draws, ..value.clone() }
 }
 
 /// Bootstraps too; and without an interval nothing is asked of the spend's errors.

@@ -6,7 +6,8 @@
 //! - `clv.beta_geo`, `clv.gamma_gamma`: frame `rfm`; options `{"fit": {…}, "predict": {…}}`;
 //!   tables `parameters`, `fit`, `predictions`.
 //! - `clv.lifetime_value`: frame `rfm`; options `{"beta_geo": {…}, "gamma_gamma": {…},
-//!   "lifetime_value": {…}}`; table `lifetime_value`.
+//!   "lifetime_value": {…}}`, or in place of the second `"spend": {…}`, how draws of it are made; table
+//!   `lifetime_value`.
 //! - `clv.tracking`: frames `rfm`, `orders`; options `{"fit": {…}, "tracking": {…}}`; table `tracking`.
 //! - `clv.tracking_of`: frames `rfm`, `orders`; options `{"kind": …, "fit": {…}, "tracking": {…}}`; tables `tracking`, `by_cohort`.
 //! - `clv.single`: frame `rfm`; options `{"kind": …, "fit": {…}, "customer": [x, t_x, T], "periods": …, "most": …,
@@ -91,6 +92,11 @@ fn call(call: &str, frames: &Frames, options: &str, run: &Run) -> Result<Vec<(&'
         "clv.lifetime_value" => {
             let rfm = &frames["rfm"];
             let (model, _) = beta_geo(rfm, &parse(&part("beta_geo"))?, run)?;
+            if whole.get("spend").is_some() {
+                let (spend, _) = Posterior::fit("laplace", "GammaGamma", rfm, &part("spend"), run)?;
+                let value = lifetime_value(&model, &spend, rfm, &parse(&part("lifetime_value"))?, run)?;
+                return Ok(vec![("lifetime_value", value.table())]);
+            }
             let (spend, _) = gamma_gamma(rfm, &parse(&part("gamma_gamma"))?, run)?;
             let value = lifetime_value(&model, &spend, rfm, &parse(&part("lifetime_value"))?, run)?;
             Ok(vec![("lifetime_value", value.table())])

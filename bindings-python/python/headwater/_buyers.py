@@ -457,7 +457,7 @@ def law(model: Any) -> None:
         instead = f"{instead}; {more}"
     raise OptionError(
         f"option `model`: is {given(model)}, not a fitted law of purchases (BetaGeo, ModifiedBetaGeo, "
-        "BetaGeoCNBD, ModifiedBetaGeoCNBD, ParetoNBD, GGompertzNBD, ParetoGGG, BetaGeoBetaBinomial): "
+        "BetaGeoCNBD, ModifiedBetaGeoCNBD, ParetoNBD, GGompertzNBD, ParetoGGG, BetaGeoBetaBinomial, NBD): "
         f"{instead}"
     )
 
@@ -465,9 +465,45 @@ def law(model: Any) -> None:
 #: What models that are no laws have in a law's place.
 _INSTEAD = {
     "Posterior": "draws have their own predict(rfm, periods) and lifetime_value(spend, rfm)",
-    "Hierarchy": "draws have their own predict(rfm, periods)",
+    "Hierarchy": "draws have their own predict(rfm, periods) and lifetime_value(spend, rfm)",
     "DynamicParetoNBD": "it has its own predict and lifetime_value(spend, orders, along)",
 }
+
+
+class NBD(Purchases):
+    """The NBD model: purchases at random, and nobody leaves (Ehrenberg 1959).
+
+    What the laws with dropout are where nobody drops out: P(alive) is 1, and when a customer bought last
+    tells nothing. `compare` tells whether dropout is needed.
+
+    Parameters
+    ----------
+    penalty : float, default 0
+        Weight of an L2 penalty, per customer, on the logarithms of the parameters.
+    max_iterations : int, default 200
+        Most Newton steps, where ten are usual.
+    tolerance : float, default 1e-9
+        Converged when no entry of the gradient, per customer, exceeds this.
+
+    Attributes
+    ----------
+    params_, standard_errors_ : dict
+        r, alpha.
+    log_likelihood_ : float
+    verdict_ : str
+    dropped_ : frame
+
+    Examples
+    --------
+    >>> hw.clv.compare(rfm, ["NBD", "BetaGeo", "ParetoNBD"])
+    """
+
+    _kind = "clv.NBD"
+
+    @classmethod
+    def from_params(cls, r: float, alpha: float, period: _call.Span | None = None) -> Self:
+        """A model with given parameters, for example published ones."""
+        return cls._given([r, alpha], period)
 
 
 class _Regular(Purchases):

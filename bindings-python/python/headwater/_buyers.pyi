@@ -182,6 +182,10 @@ class ParetoGGG(Purchases):
         period: _call.Span | None = None,
     ) -> Self: ...
 
+class NBD(Purchases):
+    @classmethod
+    def from_params(cls, r: float, alpha: float, period: _call.Span | None = None) -> Self: ...
+
 class BetaGeoBetaBinomial(Purchases):
     @classmethod
     def from_params(

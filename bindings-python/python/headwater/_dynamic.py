@@ -432,7 +432,7 @@ class DynamicParetoNBD(_Dynamic):
 
     def lifetime_value(
         self,
-        spend: GammaGamma | DynamicGammaGamma,
+        spend: GammaGamma | DynamicGammaGamma | Posterior,
         orders: Any,
         along: Any,
         *,
@@ -440,6 +440,8 @@ class DynamicParetoNBD(_Dynamic):
         discount_rate: _call.Discount = 0.0,
         margin: float = 1.0,
         interval: float | None = None,
+        most_draws: int = 400,
+        seed: int = 0,
         report: MutableMapping[str, Any] | None = None,
         threads: int | None = None,
         progress: _call.Progress = None,
@@ -449,9 +451,9 @@ class DynamicParetoNBD(_Dynamic):
 
         Parameters
         ----------
-        spend : GammaGamma or DynamicGammaGamma
+        spend : GammaGamma, DynamicGammaGamma or Posterior
             What a purchase is worth: the same at all times, or by what holds when it is made; then ``along``
-            has the covariates of both models.
+            has the covariates of both models. Of draws of `GammaGamma` spend and value are means over them.
         orders, along : frame
             As in `fit`; the orders with their amounts.
         periods : int, str or timedelta, default 52
@@ -463,6 +465,10 @@ class DynamicParetoNBD(_Dynamic):
             The share of the spend that is profit.
         interval : float, optional
             The level of an interval of the value for the uncertainty of the parameters of both models.
+        most_draws : int, default 400
+            Of draws of spend, at most so many are looked at, evenly spaced.
+        seed : int, default 0
+            Decides what is drawn of purchases beside draws of spend.
         report, threads, progress, **sources
             As in `summarize` and `fit`.
 
@@ -472,10 +478,10 @@ class DynamicParetoNBD(_Dynamic):
             customer, expected_purchases, p_alive, expected_spend (the mean over the purchases that are
             expected), lifetime_value; with ``interval`` lifetime_value_low, lifetime_value_high.
         """
-        if not isinstance(spend, GammaGamma | DynamicGammaGamma):
+        if not isinstance(spend, GammaGamma | DynamicGammaGamma | Posterior):
             raise OptionError(
-                f"option `spend`: is {given_instead(spend)}, not a GammaGamma or a DynamicGammaGamma; "
-                "fit one to the same customers"
+                f"option `spend`: is {given_instead(spend)}, not a GammaGamma, draws of it or a "
+                "DynamicGammaGamma; fit one to the same customers"
             )
         given = _sources(sources)
         of_orders, of_along = self._columns(given)
@@ -488,10 +494,11 @@ class DynamicParetoNBD(_Dynamic):
                 "discount_rate": discount_rate,
                 "margin": margin,
                 "interval": interval,
+                "most_draws": most_draws,
                 "sources": given,
             }
         )
-        run = _call.run(0, threads, progress)
+        run = _call.run(seed, threads, progress)
         found, dropped = _core.clv_dynamic_value(self._fitted, spend._fitted, data, told, options, run)
         _frames.tell(report, make, dropped=dropped)
         return make(found)

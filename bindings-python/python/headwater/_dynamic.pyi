@@ -126,7 +126,7 @@ class DynamicParetoNBD(_Dynamic):
     ) -> Any: ...
     def lifetime_value(
         self,
-        spend: GammaGamma | DynamicGammaGamma,
+        spend: GammaGamma | DynamicGammaGamma | Posterior,
         orders: Any,
         along: Any,
         *,
@@ -134,6 +134,8 @@ class DynamicParetoNBD(_Dynamic):
         discount_rate: _call.Discount = 0.0,
         margin: float = 1.0,
         interval: float | None = None,
+        most_draws: int = 400,
+        seed: int = 0,
         report: MutableMapping[str, Any] | None = None,
         threads: int | None = None,
         progress: _call.Progress = None,

@@ -6,7 +6,11 @@ from collections.abc import Mapping, MutableMapping
 from typing import Any, Literal
 
 from . import _call, _core, _frames
+from ._buyers import given as _given
 from ._models import Fitted
+from ._posterior import _RETENTION, _SPEND, Posterior, _is
+from ._spend import GammaGamma
+from .errors import OptionError
 
 
 class Hierarchy(Fitted):
@@ -22,6 +26,8 @@ class Hierarchy(Fitted):
     """
 
     _kind = "clv.Hierarchy"
+    #: The model whose parameters were drawn, such as ``"BetaGeo"``.
+    model: str | None = None
     #: The column of groups.
     group: str | None = None
     groups: list[str] | None = None
@@ -32,6 +38,7 @@ class Hierarchy(Fitted):
 
     def _restore(self, body: dict[str, Any]) -> None:
         self.group, self.groups = body["group"], body["groups"]
+        self.model = body["new_group"]["kind"].removeprefix("clv.")
 
     def _report(self, name: str, options: Mapping[str, Any]) -> Any:
         found = dict(_core.clv_report(self._fitted, name, _call.options(options), _call.run()))
@@ -63,6 +70,27 @@ class Hierarchy(Fitted):
         """
         return self._report("population", {"level": level})
 
+    def draws(self) -> Any:
+        """Every draw of every group: group, chain, draw, the parameters, log_posterior, divergent."""
+        return self._report("draws", {})
+
+    def posterior(self, group: str | None = None) -> Posterior:
+        """The draws of one group, as a posterior of their own.
+
+        Parameters
+        ----------
+        group : str, optional
+            Its label; without one the draws of what a group may be that was not seen.
+
+        Returns
+        -------
+        Posterior
+        """
+        out = Posterior()
+        out._native = _core.clv_group(self._fitted, group if group is None else str(group))
+        out._restore(out._body())
+        return out
+
     def fit_summary(self) -> Any:
         """How it went, a row for each chain: chain, method, draws, divergences, step_size, acceptance, …"""
         return self._report("fit", {})
@@ -84,6 +112,11 @@ class Hierarchy(Fitted):
         frequency: str = "frequency",
         recency: str = "recency",
         T: str = "T",
+        monetary_value: str = "monetary_value",
+        renewals: str = "renewals",
+        discount: Mapping[str, Any] | None = None,
+        horizon: int | None = None,
+        margin: float = 1.0,
         period: _call.Span | None = None,
         on_invalid: Literal["error", "drop"] = "error",
         report: MutableMapping[str, Any] | None = None,
@@ -95,8 +128,8 @@ class Hierarchy(Fitted):
         Returns
         -------
         frame
-            customer, group, expected_purchases and p_alive, and what else is asked for, each with ``_low``
-            and ``_high``; with ``purchase_interval`` purchases_low, purchases_high.
+            customer, group, and the columns of `Posterior.predict`: of models of purchases
+            expected_purchases and p_alive, and what else is asked for, each with ``_low`` and ``_high``.
         """
         options = {
             "customer": customer,
@@ -112,17 +145,190 @@ class Hierarchy(Fitted):
             "rate": rate or None,
             "probabilities": probabilities,
             "most_draws": most_draws,
+            "monetary_value": monetary_value,
+            "renewals": renewals,
+            "discount": discount,
+            "horizon": horizon,
+            "margin": margin,
             "period": period,
             "on_invalid": on_invalid,
         }
-        data, make = _frames.take(rfm, [customer, frequency, recency, T, self.group])
+        if _is(self.model, _SPEND):
+            columns = [customer, frequency, monetary_value, self.group]
+        elif _is(self.model, *_RETENTION):
+            columns = [customer, renewals, self.group]
+        else:
+            columns = [customer, frequency, recency, T, self.group]
+        data, make = _frames.take(rfm, columns)
         run = _call.run(0, threads, progress)
         found = dict(_core.clv_report(self._fitted, "predict", _call.options(options), run, data))
         _frames.tell(report, make, dropped=found["dropped"])
         return make(found["predict"])
 
+    def check(
+        self,
+        rfm: Any,
+        *,
+        most: int = 7,
+        level: float = 0.9,
+        most_draws: int = 400,
+        frequency: str = "frequency",
+        recency: str = "recency",
+        T: str = "T",
+        monetary_value: str = "monetary_value",
+        contract: Mapping[str, Any] | None = None,
+        weight: str | None = None,
+        period: _call.Span | None = None,
+        on_invalid: Literal["error", "drop"] = "error",
+        seed: int = 0,
+        report: MutableMapping[str, Any] | None = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+    ) -> Any:
+        """As `Posterior.check`, each group by its own draws; unknown groups by a new one's.
+
+        Returns
+        -------
+        frame
+            group, statistic, observed, expected, low, high, p.
+        """
+        options = {
+            "frequency": frequency,
+            "recency": recency,
+            "T": T,
+            "monetary_value": monetary_value,
+            "contract": contract,
+            "weight": weight,
+            "most": most,
+            "level": level,
+            "most_draws": most_draws,
+            "period": period,
+            "on_invalid": on_invalid,
+        }
+        columns = _rows(self.model, self.group, options)
+        data, make = _frames.take(rfm, columns)
+        run = _call.run(seed, threads, progress)
+        found = dict(_core.clv_report(self._fitted, "check", _call.options(options), run, data))
+        _frames.tell(report, make, dropped=found["dropped"])
+        return make(found["check"])
+
+    def survival(self, periods: int = 12, *, level: float = 0.9, most_draws: int = 400) -> Any:
+        """As `Posterior.survival`, of models of retention: a curve for each group.
+
+        Returns
+        -------
+        frame
+            group, period, survival, retention, churn, each with ``_low`` and ``_high``; last, without a
+            label, a group that was not seen.
+        """
+        options = {"periods": periods, "level": level, "most_draws": most_draws}
+        return self._report("survival", options)
+
+    def value(
+        self,
+        discount: Mapping[str, Any],
+        *,
+        tenures: int = 5,
+        horizon: int | None = None,
+        margin: float = 1.0,
+        level: float = 0.9,
+        most_draws: int = 400,
+    ) -> Any:
+        """As `Posterior.value`, of models of retention that know their period: by tenure, for each group.
+
+        Returns
+        -------
+        frame
+            group, tenure, discounted_lifetime, expected_lifetime, value, each with ``_low`` and ``_high``;
+            last, without a label, a group that was not seen.
+        """
+        options = {
+            "discount": discount,
+            "tenures": tenures,
+            "horizon": horizon,
+            "margin": margin,
+            "level": level,
+            "most_draws": most_draws,
+        }
+        return self._report("value", options)
+
+    def lifetime_value(
+        self,
+        spend: Hierarchy | Posterior | GammaGamma,
+        rfm: Any,
+        *,
+        periods: _call.Horizon = 52,
+        discount_rate: _call.Discount = 0.0,
+        margin: float = 1.0,
+        interval: float | None = None,
+        most_draws: int = 400,
+        customer: str = "customer",
+        frequency: str = "frequency",
+        recency: str = "recency",
+        T: str = "T",
+        monetary_value: str = "monetary_value",
+        period: _call.Span | None = None,
+        on_invalid: Literal["error", "drop"] = "error",
+        seed: int = 0,
+        report: MutableMapping[str, Any] | None = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+    ) -> Any:
+        """As `Posterior.lifetime_value`, each customer by its group's draws; unknown groups by a new one's.
+
+        Parameters
+        ----------
+        spend : Hierarchy, Posterior or GammaGamma
+            Draws of `GammaGamma` by the same column of groups, or of all customers together, or a fitted one.
+        rfm : frame
+            What `summarize` gives, with the column of groups.
+        periods, discount_rate, margin, interval, most_draws
+            As in `Posterior.lifetime_value`.
+        customer, frequency, recency, T, monetary_value, period, on_invalid, seed, report, threads, progress
+            As in `Posterior.lifetime_value`.
+
+        Returns
+        -------
+        frame
+            customer, group, and the columns of `Posterior.lifetime_value`.
+        """
+        if not isinstance(spend, (Hierarchy, Posterior, GammaGamma)):
+            raise OptionError(
+                f"option `spend`: is {_given(spend)}, neither draws of GammaGamma (`sample_hierarchy`, "
+                '`laplace`, `sample_posterior` or `bootstrap` with model="GammaGamma") nor a fitted one'
+            )
+        options = {
+            "customer": customer,
+            "frequency": frequency,
+            "recency": recency,
+            "T": T,
+            "monetary_value": monetary_value,
+            "periods": periods,
+            "discount_rate": discount_rate,
+            "margin": margin,
+            "interval": interval,
+            "most_draws": most_draws,
+            "period": period,
+            "on_invalid": on_invalid,
+        }
+        data, make = _frames.take(rfm, [customer, frequency, recency, T, monetary_value, self.group])
+        run = _call.run(seed, threads, progress)
+        found, dropped = _core.clv_lifetime_value(
+            self._fitted, spend._fitted, data, _call.options(options), run
+        )
+        _frames.tell(report, make, dropped=dropped)
+        return make(found)
+
     def _facts(self) -> dict[str, Any]:
         return {"groups": ", ".join(self.groups or [])}
+
+
+def _rows(model: str | None, group: str | None, options: Mapping[str, Any]) -> list[str | None]:
+    """The columns that draws of this model are made of, or checked by."""
+    if _is(model, *_RETENTION):
+        return []  # whether there is a column `cohort` is for the core to see
+    roles = ("frequency", "monetary_value") if _is(model, _SPEND) else ("frequency", "recency", "T")
+    return [*(options[role] for role in roles), options["weight"], group]
 
 
 def sample_hierarchy(
@@ -143,6 +349,8 @@ def sample_hierarchy(
     recency: str = "recency",
     T: str = "T",
     weight: str | None = None,
+    monetary_value: str = "monetary_value",
+    contract: Mapping[str, Any] | None = None,
     period: _call.Span | None = None,
     on_invalid: Literal["error", "drop"] = "error",
     seed: int = 0,
@@ -154,16 +362,17 @@ def sample_hierarchy(
     Parameters
     ----------
     rfm : frame
-        What `summarize` gives, with a column of groups.
+        What `summarize` gives, with a column of groups; of models of retention, cohorts or customers as in
+        their ``fit``.
     model : str, default "BetaGeo"
-        The name of a model of purchases.
+        The name of a model of purchases, ``"GammaGamma"``, ``"ShiftedBetaGeo"`` or ``"BetaDiscreteWeibull"``.
     group : str, default "group"
-        The column of groups.
+        The column of groups; of models of retention it may be that of cohorts.
     spread : float, default 0.5
         How far groups may lie apart: the scale of the half-normal prior of the deviation of log parameters.
     k, chains, draws, tune, target_accept, max_depth, prior, priors
         As in `sample_posterior`; the priors are those of the centre.
-    frequency, recency, T, weight, period, on_invalid, seed, threads, progress
+    frequency, recency, T, weight, monetary_value, contract, period, on_invalid, seed, threads, progress
         As in `sample_posterior`.
 
     Returns
@@ -183,12 +392,15 @@ def sample_hierarchy(
         "recency": recency,
         "T": T,
         "weight": weight,
+        "monetary_value": monetary_value,
+        "contract": contract,
         "period": period,
         "on_invalid": on_invalid,
     }
     given = {name: value for name, value in sampling.items() if value is not None}
     options = {"group": group, "spread": spread, "sampling": given}
-    data, make = _frames.take(rfm, [frequency, recency, T, weight, group])
+    columns = _rows(model, group, sampling)
+    data, make = _frames.take(rfm, columns)
     run = _call.run(seed, threads, progress)
     native, dropped = _core.clv_posterior("hierarchy", model, data, _call.options(options), run)
     found = Hierarchy()

@@ -3,14 +3,19 @@ from typing import Any, Literal
 
 from . import _call
 from ._models import Fitted
+from ._posterior import Posterior
+from ._spend import GammaGamma
 
 class Hierarchy(Fitted):
+    model: str | None
     group: str | None
     groups: list[str] | None
     dropped_: Any
 
     def summary(self, level: float = 0.9) -> Any: ...
     def population(self, level: float = 0.9) -> Any: ...
+    def draws(self) -> Any: ...
+    def posterior(self, group: str | None = None) -> Posterior: ...
     def fit_summary(self) -> Any: ...
     def predict(
         self,
@@ -29,13 +34,72 @@ class Hierarchy(Fitted):
         frequency: str = "frequency",
         recency: str = "recency",
         T: str = "T",
+        monetary_value: str = "monetary_value",
+        renewals: str = "renewals",
+        discount: Mapping[str, Any] | None = None,
+        horizon: int | None = None,
+        margin: float = 1.0,
         period: _call.Span | None = None,
         on_invalid: Literal["error", "drop"] = "error",
         report: MutableMapping[str, Any] | None = None,
         threads: int | None = None,
         progress: _call.Progress = None,
     ) -> Any: ...
+    def check(
+        self,
+        rfm: Any,
+        *,
+        most: int = 7,
+        level: float = 0.9,
+        most_draws: int = 400,
+        frequency: str = "frequency",
+        recency: str = "recency",
+        T: str = "T",
+        monetary_value: str = "monetary_value",
+        contract: Mapping[str, Any] | None = None,
+        weight: str | None = None,
+        period: _call.Span | None = None,
+        on_invalid: Literal["error", "drop"] = "error",
+        seed: int = 0,
+        report: MutableMapping[str, Any] | None = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+    ) -> Any: ...
+    def survival(self, periods: int = 12, *, level: float = 0.9, most_draws: int = 400) -> Any: ...
+    def value(
+        self,
+        discount: Mapping[str, Any],
+        *,
+        tenures: int = 5,
+        horizon: int | None = None,
+        margin: float = 1.0,
+        level: float = 0.9,
+        most_draws: int = 400,
+    ) -> Any: ...
+    def lifetime_value(
+        self,
+        spend: Hierarchy | Posterior | GammaGamma,
+        rfm: Any,
+        *,
+        periods: _call.Horizon = 52,
+        discount_rate: _call.Discount = 0.0,
+        margin: float = 1.0,
+        interval: float | None = None,
+        most_draws: int = 400,
+        customer: str = "customer",
+        frequency: str = "frequency",
+        recency: str = "recency",
+        T: str = "T",
+        monetary_value: str = "monetary_value",
+        period: _call.Span | None = None,
+        on_invalid: Literal["error", "drop"] = "error",
+        seed: int = 0,
+        report: MutableMapping[str, Any] | None = None,
+        threads: int | None = None,
+        progress: _call.Progress = None,
+    ) -> Any: ...
 
+def _rows(model: str | None, group: str | None, options: Mapping[str, Any]) -> list[str | None]: ...
 def sample_hierarchy(
     rfm: Any,
     model: str = "BetaGeo",
@@ -54,6 +118,8 @@ def sample_hierarchy(
     recency: str = "recency",
     T: str = "T",
     weight: str | None = None,
+    monetary_value: str = "monetary_value",
+    contract: Mapping[str, Any] | None = None,
     period: _call.Span | None = None,
     on_invalid: Literal["error", "drop"] = "error",
     seed: int = 0,

@@ -212,6 +212,7 @@ class Posterior(Fitted):
         recency: str = "recency",
         T: str = "T",
         monetary_value: str = "monetary_value",
+        contract: Mapping[str, Any] | None = None,
         weight: str | None = None,
         period: _call.Span | None = None,
         on_invalid: _OnInvalid = "error",
@@ -228,9 +229,9 @@ class Posterior(Fitted):
         Parameters
         ----------
         rfm : frame
-            What `summarize` gives.
+            What `summarize` gives; of models of retention, cohorts or customers as in their ``fit``.
         most : int, default 7
-            Customers of so many repeat purchases or more are one class.
+            Customers of so many repeat purchases or more, and renewals from this one on, are one class.
         level : float, default 0.9
             The level of the interval of what the model makes.
         most_draws : int, default 400
@@ -238,6 +239,8 @@ class Posterior(Fitted):
         frequency, recency, T, monetary_value, weight : str
             Columns; ``monetary_value`` is of draws of `GammaGamma`, which read no recency and T; ``weight``
             says how many customers a row stands for, a whole number.
+        contract : dict, optional
+            Of models of retention: what a row is and its columns, as in `sample_posterior`.
         period : str, timedelta or number of days, optional
             The unit of recency and T; where given, it must be the draws'.
         seed : int, default 0
@@ -253,13 +256,17 @@ class Posterior(Fitted):
             bought_lately, the share who bought in the last quarter of their T. ``p`` is the share of
             replicates above what was observed: near 0 or 1 it tells of a trait that the model does not have.
             Of `GammaGamma` the statistics are of the customers' mean values: mean, sd, q10, median, q90, and
-            correlation_of_logs of frequency and mean value, of which the model has none.
+            correlation_of_logs of frequency and mean value, of which the model has none. Of models of
+            retention they are shares of those who met a renewal: churn_1, churn_2, … churn_7_or_later, who
+            left at it; churn, at any; and of several cohorts between_cohorts, the standard deviation of their
+            churn.
         """
         options = {
             "frequency": frequency,
             "recency": recency,
             "T": T,
             "monetary_value": monetary_value,
+            "contract": contract,
             "weight": weight,
             "most": most,
             "level": level,
@@ -267,9 +274,14 @@ class Posterior(Fitted):
             "period": period,
             "on_invalid": on_invalid,
         }
-        of_spend = [frequency, monetary_value, weight]
-        of_purchases = [frequency, recency, T, weight, *self.covariates_]
-        data, make = _frames.take(rfm, of_spend if _is(self.model, _SPEND) else of_purchases)
+        columns: list[str | None]
+        if _is(self.model, *_RETENTION):
+            columns = []  # whether there is a column `cohort` is for the core to see
+        elif _is(self.model, _SPEND):
+            columns = [frequency, monetary_value, weight]
+        else:
+            columns = [frequency, recency, T, weight, *self.covariates_]
+        data, make = _frames.take(rfm, columns)
         run = _call.run(seed, threads, progress)
         found = dict(_core.clv_report(self._fitted, "check", _call.options(options), run, data))
         _frames.tell(report, make, dropped=found["dropped"])

@@ -9,6 +9,8 @@ from ._spend import GammaGamma
 
 _OnInvalid = Literal["error", "drop"]
 _Prior = Literal["weak", "flat"]
+_SPEND: str
+_RETENTION: tuple[str, ...]
 
 class Posterior(Fitted):
     model: str | None
@@ -59,6 +61,7 @@ class Posterior(Fitted):
         recency: str = "recency",
         T: str = "T",
         monetary_value: str = "monetary_value",
+        contract: Mapping[str, Any] | None = None,
         weight: str | None = None,
         period: _call.Span | None = None,
         on_invalid: _OnInvalid = "error",
@@ -120,6 +123,7 @@ class Posterior(Fitted):
         progress: _call.Progress = None,
     ) -> Any: ...
 
+def _is(model: str | None, *names: str) -> bool: ...
 def sample_posterior(
     rfm: Any,
     model: str = "BetaGeo",

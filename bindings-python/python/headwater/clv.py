@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from . import _call, _core, _frames
 from ._buyers import (
+    NBD,
     BetaGeo,
     BetaGeoBetaBinomial,
     BetaGeoCNBD,
@@ -62,6 +63,7 @@ __all__ = [
     "Hierarchy",
     "ModifiedBetaGeo",
     "ModifiedBetaGeoCNBD",
+    "NBD",
     "ParetoGGG",
     "ParetoNBD",
     "Posterior",
@@ -94,6 +96,11 @@ __all__ = [
     "survival_scores",
     "tracking",
 ]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)
+
 
 _OnInvalid = Literal["error", "drop"]
 _Refunds = Literal["error", "drop", "net"]
@@ -372,8 +379,8 @@ def backtest(
 
 
 def lifetime_value(
-    model: Purchases | Posterior,
-    spend: GammaGamma | Posterior,
+    model: Purchases | Posterior | Hierarchy,
+    spend: GammaGamma | Posterior | Hierarchy,
     rfm: Any,
     *,
     periods: _call.Horizon = 52,
@@ -397,11 +404,12 @@ def lifetime_value(
 
     Parameters
     ----------
-    model : BetaGeo, ParetoNBD, … or Posterior
+    model : BetaGeo, ParetoNBD, … or Posterior or Hierarchy
         A fitted law, or draws of one: then expected_purchases, p_alive and the value are means over them.
         `DynamicParetoNBD` has a method ``lifetime_value`` of its own.
-    spend : GammaGamma, or Posterior
-        Draws of it go with draws of purchases.
+    spend : GammaGamma, Posterior or Hierarchy
+        A fitted `GammaGamma` or draws of it, over which expected_spend and the value are means; draws by
+        group go with draws of purchases by the same groups.
     rfm : frame
         What `summarize` gives.
     periods : int, str or timedelta, default 52
@@ -414,7 +422,8 @@ def lifetime_value(
         The share of the spend that is profit.
     interval : float, optional
         The level of an interval of the value for the uncertainty of the parameters, such as 0.9: by the delta
-        method, or of draws as in `Posterior.lifetime_value`.
+        method; of draws as in `Posterior.lifetime_value`; of a fitted law beside draws of spend by quantiles,
+        purchases being normal on the log scale.
     most_draws : int, default 400
         Of draws, at most so many are looked at, evenly spaced.
     customer, frequency, recency, T, monetary_value : str
@@ -422,7 +431,7 @@ def lifetime_value(
     period : str, timedelta or number of days, optional
         The unit of recency and T; where given, it must be the model's.
     seed : int, default 0
-        Decides the draws of the parameters of spend.
+        Decides what is drawn of a fitted model beside draws of the other.
     on_invalid, report, threads, progress
         As in `summarize`.
 
@@ -437,9 +446,9 @@ def lifetime_value(
     OptionError
         Where ``model`` is neither a law of purchases nor draws of one, or ``spend`` no `GammaGamma`.
     """
-    if isinstance(model, Posterior):
+    if isinstance(model, Posterior | Hierarchy):
         return model.lifetime_value(
-            spend,
+            spend,  # type: ignore[arg-type]
             rfm,
             periods=periods,
             discount_rate=discount_rate,
@@ -459,10 +468,10 @@ def lifetime_value(
             progress=progress,
         )
     law(model)
-    if not isinstance(spend, GammaGamma):
+    if not isinstance(spend, GammaGamma | Posterior):
         raise OptionError(
-            f"option `spend`: is {given(spend)}, not a GammaGamma; fit one to the same customers (draws of "
-            "spend go with draws of purchases)"
+            f"option `spend`: is {given(spend)}, neither a GammaGamma nor draws of it; fit one to the same "
+            "customers (draws of spend by group go with draws of purchases by group)"
         )
     options = {
         "customer": customer,
@@ -474,12 +483,13 @@ def lifetime_value(
         "discount_rate": discount_rate,
         "margin": margin,
         "interval": interval,
+        "most_draws": most_draws,
         "period": period,
         "on_invalid": on_invalid,
     }
     columns = [customer, frequency, recency, T, monetary_value, model._intervals, *model.covariates_]
     data, make = _frames.take(rfm, columns)
-    run = _call.run(0, threads, progress)
+    run = _call.run(seed, threads, progress)
     found, dropped = _core.clv_lifetime_value(model._fitted, spend._fitted, data, _call.options(options), run)
     _frames.tell(report, make, dropped=dropped)
     return make(found)

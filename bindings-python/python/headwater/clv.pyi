@@ -3,6 +3,7 @@ from typing import Any, Literal
 
 from . import _call
 from ._buyers import (
+    NBD,
     BetaGeo,
     BetaGeoBetaBinomial,
     BetaGeoCNBD,
@@ -50,6 +51,7 @@ __all__ = [
     "Hierarchy",
     "ModifiedBetaGeo",
     "ModifiedBetaGeoCNBD",
+    "NBD",
     "ParetoGGG",
     "ParetoNBD",
     "Posterior",
@@ -86,6 +88,7 @@ _OnInvalid = Literal["error", "drop"]
 _Refunds = Literal["error", "drop", "net"]
 _TimeUnit = Literal["s", "ms", "us", "ns"]
 
+def __dir__() -> list[str]: ...
 def summarize(
     orders: Any,
     *,
@@ -150,8 +153,8 @@ def backtest(
     progress: _call.Progress = None,
 ) -> Any: ...
 def lifetime_value(
-    model: Purchases | Posterior,
-    spend: GammaGamma | Posterior,
+    model: Purchases | Posterior | Hierarchy,
+    spend: GammaGamma | Posterior | Hierarchy,
     rfm: Any,
     *,
     periods: _call.Horizon = 52,

@@ -20,7 +20,10 @@ use crate::{Error, Result, Run};
 /// One model of [`compare_purchases`]: its name, such as `"ParetoNBD"`, or its
 /// name and k.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "one of the models is neither a name, such as \"ParetoNBD\", nor a name with its ticks between purchases, such as {\"model\": \"BetaGeoCNBD\", \"k\": 3}"
+)]
 pub enum Candidate {
     /// A name.
     Name(String),

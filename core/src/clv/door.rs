@@ -12,7 +12,7 @@ use super::rows::{RfmSlices, Unique};
 use super::unit::Unit;
 use super::{
     BetaBinomialLaw, BetaGeoCnbdLaw, BetaGeoLaw, GGompertzLaw, ModifiedBetaGeoCnbdLaw, ModifiedBetaGeoLaw,
-    ParetoGggLaw, ParetoLaw,
+    NbdLaw, ParetoGggLaw, ParetoLaw,
 };
 use crate::column::{Columns, Dropped, OnInvalid, Table, Tables, Values};
 use crate::math::{ln_gamma, sum};
@@ -139,6 +139,7 @@ impl PurchaseOptions {
             GGompertzLaw::KIND => self.fit::<GGompertzLaw, 5>(rows, given, constant, run),
             ParetoGggLaw::KIND => self.fit::<ParetoGggLaw, 6>(rows, given, 0.0, run),
             BetaBinomialLaw::KIND => self.fit::<BetaBinomialLaw, 4>(rows, given, constant, run),
+            NbdLaw::KIND => self.fit::<NbdLaw, 2>(rows, given, constant, run),
             _ => Err(Error::option("model", format!("`{kind}` is no model of purchases"))),
         }
     }
@@ -186,6 +187,7 @@ pub(crate) fn with_law<V: VisitLaw>(kind: &str, k: u32, visit: V) -> Result<V::O
         GGompertzLaw::KIND => law::<GGompertzLaw, V, 5>(k, visit),
         ParetoGggLaw::KIND => law::<ParetoGggLaw, V, 6>(k, visit),
         BetaBinomialLaw::KIND => law::<BetaBinomialLaw, V, 4>(k, visit),
+        NbdLaw::KIND => law::<NbdLaw, V, 2>(k, visit),
         _ => Err(Error::option("model", format!("`{kind}` is no model of purchases"))),
     }
 }
@@ -246,6 +248,7 @@ pub fn purchases_from_bytes(bytes: &[u8]) -> Result<Option<Box<dyn Purchases>>> 
         GGompertzLaw::KIND => read::<PurchaseModel<GGompertzLaw, 5>>(bytes),
         ParetoGggLaw::KIND => read::<PurchaseModel<ParetoGggLaw, 6>>(bytes),
         BetaBinomialLaw::KIND => read::<PurchaseModel<BetaBinomialLaw, 4>>(bytes),
+        NbdLaw::KIND => read::<PurchaseModel<NbdLaw, 2>>(bytes),
         _ => Ok(None),
     }
 }

@@ -7,9 +7,8 @@ use super::beta_geo::discount_weights;
 use super::covariates::{Shared, each_law, reader};
 use super::design::Reader;
 use super::frames::{History, Roles, beside, intervals_of};
-use super::gamma_gamma::GammaGammaModel;
 use super::laws::{Edges, History as Customer, Purchases, Quantity, factors, ln_slopes, reach, same_unit};
-use super::posterior::MOST_DRAWS;
+use super::posterior::{DrawnSpend, MOST_DRAWS, SpendDraws, of_groups};
 use super::rows::Unique;
 use super::unit::Unit;
 use crate::column::{Columns, Dropped, Names, OnInvalid, Sign, Table, Values};
@@ -39,7 +38,7 @@ pub struct LifetimeOptions {
     pub margin: f64,
     /// Level of an interval of the value for the uncertainty of the parameters, of purchases and of
     /// spend alike: of fits by the delta method on the log scale, none by default; of draws by their quantiles,
-    /// 0.9 by default.
+    /// 0.9 by default where both are drawn.
     pub interval: Option<f64>,
     /// At most so many draws are looked at, evenly spaced, where the model is one of draws; 400 by default, 100,000 at
     /// most.
@@ -184,16 +183,34 @@ impl Lifetime {
 /// Σ_t margin · E\[spend\] · (E\[Y(t)\] − E\[Y(t−1)\]) / (1 + d)^t, t = 1 … periods.
 ///
 /// Purchases of a period are discounted as if made at its end.
-pub fn lifetime_value(
+///
+/// Spend is a fitted `GammaGamma`, or draws of one, of which expected spend and value are means, infinite and so missing
+/// where they are in some draw. An interval, none by default, then has the quantiles of the value, of which purchases
+/// are drawn by the seed from the normal that the delta method gives their logarithm.
+pub fn lifetime_value<'s>(
     model: &dyn Purchases,
-    spend: &GammaGammaModel,
+    spend: impl Into<DrawnSpend<'s>>,
     frame: &Columns,
     options: &LifetimeOptions,
     run: &Run,
 ) -> Result<Lifetime> {
+    let spend = spend.into();
     let weights = options.weights(model.period())?;
+    let draws = match spend {
+        DrawnSpend::Fit(_) if options.most_draws != MOST_DRAWS => {
+            return Err(Error::option(
+                "most_draws",
+                "means nothing to fitted models, which have no draws: leave it out",
+            ));
+        }
+        DrawnSpend::Fit(_) => None,
+        DrawnSpend::Draws(draws) => Some(SpendDraws::new(draws, options.most_draws, run)?),
+        DrawnSpend::Groups(_) => return Err(of_groups()),
+    };
     let quantile = |level| {
-        spend.estimates().interval_quantile(level)?;
+        if let DrawnSpend::Fit(fit) = spend {
+            fit.estimates().interval_quantile(level)?;
+        }
         model.estimates().interval_quantile(level)
     };
     let z = options.interval.map(quantile).transpose()?;
@@ -216,10 +233,22 @@ pub fn lifetime_value(
     let each = valued.map(|v| *v).into_iter().zip(history.frequency.iter().zip(money));
     let each: Vec<Worth> = each
         .map(|((discounted, purchases, alive, spread), (x, m))| {
-            let expected = spend.spend(*x, *m);
+            let purchased = options.margin * discounted;
+            let (expected, edges) = match (spend, &draws) {
+                (_, Some(draws)) => {
+                    let spent = draws.spent(*x, *m);
+                    let edges = options.interval.map(|level| draws.edges(&spent, purchased, spread, level));
+                    (SpendDraws::mean(&spent), edges.unwrap_or_default())
+                }
+                (DrawnSpend::Fit(fit), None) => {
+                    let expected = fit.spend(*x, *m);
+                    let reach = z.zip(spread.zip(fit.spread(*x, *m))).map(|(z, (a, b))| z * a.hypot(b));
+                    let value = expected.map(|spend| options.margin * spend * discounted);
+                    (expected, value.map_or([None; 2], |value| factors(value, reach)))
+                }
+                _ => (None, [None; 2]),
+            };
             let value = expected.map(|spend| options.margin * spend * discounted);
-            let reach = z.zip(spread.zip(spend.spread(*x, *m))).map(|(z, (a, b))| z * a.hypot(b));
-            let edges = value.map_or([None; 2], |value| factors(value, reach));
             Worth { purchases, alive, spend: expected, value, edges }
         })
         .collect();

@@ -100,8 +100,8 @@ pub use frames::{
 pub use gamma_gamma::{GammaGamma, GammaGammaModel, SpendSlices};
 pub use laws::{
     BetaBinomialLaw, BetaGeoCnbdLaw, BetaGeoLaw, CustomerPrediction, Fit, GGompertzLaw, History, Law, Mixing,
-    ModifiedBetaGeoCnbdLaw, ModifiedBetaGeoLaw, ParetoGggLaw, ParetoLaw, PredictOptions, PurchaseModel,
-    Purchases, Quantity, predict,
+    ModifiedBetaGeoCnbdLaw, ModifiedBetaGeoLaw, NbdLaw, ParetoGggLaw, ParetoLaw, PredictOptions,
+    PurchaseModel, Purchases, Quantity, predict,
 };
 pub use lifetime::{Lifetime, LifetimeOptions, lifetime_value};
 pub use nested::{LikelihoodRatio, likelihood_ratio};
@@ -138,3 +138,23 @@ pub type GGompertzNbdModel = PurchaseModel<GGompertzLaw, 5>;
 pub type BetaGeoBetaBinomial = Fit<BetaBinomialLaw, 4>;
 /// A fitted [`BetaGeoBetaBinomial`].
 pub type BetaGeoBetaBinomialModel = PurchaseModel<BetaBinomialLaw, 4>;
+/// NBD (Ehrenberg 1959): purchases without dropout.
+///
+/// ```
+/// use headwater::Run;
+/// use headwater::clv::{Nbd, Purchases, RfmSlices};
+///
+/// let rfm = RfmSlices {
+///     frequency: &[0.0, 1.0, 2.0, 5.0],
+///     recency: &[0.0, 9.0, 20.0, 31.0],
+///     age: &[35.0, 38.0, 39.0, 38.0],
+///     weight: Some(&[60.0, 30.0, 20.0, 10.0]),
+///     ..RfmSlices::default()
+/// };
+/// let model = Nbd::new().fit(&rfm, &Run::new())?;
+/// assert_eq!(model.p_alive(1.0, 9.0, 38.0, 0.0)?, 1.0);
+/// # Ok::<(), headwater::Error>(())
+/// ```
+pub type Nbd = Fit<NbdLaw, 2>;
+/// A fitted [`Nbd`].
+pub type NbdModel = PurchaseModel<NbdLaw, 2>;

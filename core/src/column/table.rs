@@ -91,6 +91,44 @@ impl Table {
         self
     }
 
+    /// These columns beside those of tables of numbers, text and truth values, of the same columns each, which stand
+    /// below each other.
+    #[must_use]
+    pub(crate) fn beside(self, tables: &[Self]) -> Self {
+        let Some(first) = tables.first() else { return self };
+        first.columns.iter().fold(self, |out, column| {
+            let same = || tables.iter().filter_map(|t| t.get(&column.name));
+            let valid = same().flat_map(|c| c.valid.clone().unwrap_or_else(|| vec![true; c.values.len()]));
+            let values = match &column.values {
+                Values::I64(_) => Values::I64(
+                    same()
+                        .flat_map(|c| if let Values::I64(v) = &c.values { v.clone() } else { Vec::new() })
+                        .collect(),
+                ),
+                Values::Bool(_) => Values::Bool(
+                    same()
+                        .flat_map(|c| if let Values::Bool(v) = &c.values { v.clone() } else { Vec::new() })
+                        .collect(),
+                ),
+                Values::Text(_) => {
+                    let mut all = Text::new();
+                    for column in same() {
+                        if let Values::Text(v) = &column.values {
+                            v.iter().for_each(|t| all.push(t));
+                        }
+                    }
+                    Values::Text(all)
+                }
+                _ => Values::F64(
+                    same()
+                        .flat_map(|c| if let Values::F64(v) = &c.values { v.clone() } else { Vec::new() })
+                        .collect(),
+                ),
+            };
+            out.push(&column.name, values, Some(valid.collect()))
+        })
+    }
+
     /// The columns in order.
     pub fn columns(&self) -> &[Column] {
         &self.columns

@@ -88,7 +88,7 @@ impl Belief<'_> {
 
     /// The chance to leave at the renewal after `n`.
     pub(super) fn leaving(&self, n: u32) -> Result<Told> {
-        let leaves = |curve: &Curve| -exp_m1(curve.ln_retention(n.saturating_add(1)));
+        let leaves = |curve: &Curve| curve.leaving(n.saturating_add(1));
         match self {
             Self::Fit(fit, z) => Ok(Told {
                 value: Some(leaves(&fit.curve)),

@@ -83,6 +83,11 @@ impl Curve {
         twist(ln_gamma_rise, self.beta + from, self.alpha, to - from)
     }
 
+    /// The chance to leave at renewal `t`, of who came so far.
+    pub(crate) fn leaving(&self, t: u32) -> f64 {
+        -exp_m1(self.ln_retention(t))
+    }
+
     pub(super) fn ln_retention(&self, t: u32) -> f64 {
         let before = f64::from(t) - 1.0;
         if self.c == 1.0 {

@@ -107,10 +107,7 @@ pub(super) fn fit(
     run: &Run,
 ) -> Result<(ContractModel, Dropped)> {
     period_of(options.period)?;
-    let (tables, dropped) = match options.data {
-        ContractData::Cohorts => cohorts(frame, options, run)?,
-        ContractData::Customers => customers(frame, options, run)?,
-    };
+    let (tables, dropped) = tables(frame, options, run)?;
     let solver = Solver { max_iterations: options.max_iterations, tolerance: options.tolerance };
     let mut life = LifeTable::default();
     tables.iter().for_each(|(_, own)| life.merge(own));
@@ -136,6 +133,58 @@ pub(super) fn fit(
         ));
     }
     Ok((model, dropped))
+}
+
+impl ContractOptions {
+    /// What says how the other kind of rows is read is refused where it is given.
+    fn check(&self) -> Result<()> {
+        let default = Self::default();
+        let (rows, given) = match self.data {
+            ContractData::Cohorts => (
+                "cohorts: their customers are counted in `customers`, and `entry` is by `left_truncated`",
+                [
+                    ("weight", self.weight.is_some()),
+                    ("entry", self.entry.is_some()),
+                    ("duration", self.duration != default.duration),
+                    ("event", self.event != default.event),
+                ],
+            ),
+            ContractData::Customers => (
+                "customers: `duration`, `event`, `entry` and `weight` are their columns",
+                [
+                    ("index", self.index != default.index),
+                    ("customers", self.customers != default.customers),
+                    ("start", self.start != default.start),
+                    ("left_truncated", self.left_truncated),
+                ],
+            ),
+        };
+        match given.iter().find(|(_, given)| *given) {
+            None => Ok(()),
+            Some((option, _)) => Err(Error::option(
+                *option,
+                format!("means nothing where `data` says that rows are of {rows}"),
+            )),
+        }
+    }
+}
+
+fn tables(frame: &Columns, options: &ContractOptions, run: &Run) -> Result<(LifeTables, Dropped)> {
+    options.check()?;
+    match options.data {
+        ContractData::Cohorts => cohorts(frame, options, run),
+        ContractData::Customers => customers(frame, options, run),
+    }
+}
+
+/// The life tables of the cohorts of a frame, by label.
+pub(crate) fn life_tables(
+    frame: &Columns,
+    options: &ContractOptions,
+    run: &Run,
+) -> Result<(Vec<LifeTable>, Dropped)> {
+    let (tables, dropped) = tables(frame, options, run)?;
+    Ok((tables.into_iter().map(|(_, life)| life).collect(), dropped))
 }
 
 type LifeTables = Vec<(Option<String>, LifeTable)>;
@@ -269,6 +318,7 @@ fn customers(frame: &Columns, options: &ContractOptions, run: &Run) -> Result<(L
 
 /// The customers of a frame, of all its cohorts together.
 pub(crate) fn lives(frame: &Columns, options: &ContractOptions, run: &Run) -> Result<(Lives, Dropped)> {
+    options.check()?;
     match options.data {
         ContractData::Cohorts => {
             let (tables, dropped) = cohorts(frame, options, run)?;

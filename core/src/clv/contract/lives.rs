@@ -43,6 +43,13 @@ impl Lives {
     pub(crate) fn reweighted(&self, weight: &[f64]) -> Self {
         Self::of(self.each.iter().copied().zip(weight.iter().copied()).collect())
     }
+
+    /// The lives of several.
+    pub(crate) fn together(parts: &[Self]) -> Self {
+        let each =
+            |part: &Self| part.each.iter().copied().zip(part.weight.iter().copied()).collect::<Vec<_>>();
+        Self::of(parts.iter().flat_map(each).collect())
+    }
 }
 
 #[cfg(test)]

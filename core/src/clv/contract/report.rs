@@ -166,7 +166,7 @@ impl ContractModel {
         if let [_] = fits[..] {
             return Ok(tables.pop().unwrap_or_default());
         }
-        Ok(stack(Table::new().push("cohort", Values::Text(cohort), Some(valid)), &tables))
+        Ok(Table::new().push("cohort", Values::Text(cohort), Some(valid)).beside(&tables))
     }
 
     /// The life tables, of all customers and of each cohort:
@@ -176,7 +176,7 @@ impl ContractModel {
         let (cohorts, tables): (Vec<_>, Vec<_>) =
             std::iter::once((None, self.life.table())).chain(own).unzip();
         let rows: Vec<usize> = tables.iter().map(Table::rows).collect();
-        stack(begin(&cohorts, &rows), &tables)
+        begin(&cohorts, &rows).beside(&tables)
     }
 }
 
@@ -344,37 +344,6 @@ fn worth(lifetimes: &[Option<Told>], margin: f64) -> Result<Vec<Option<Told>>> {
         Ok(Some(told))
     };
     lifetimes.iter().map(worth).collect()
-}
-
-/// Tables of the same columns, of numbers and text, below each other.
-fn stack(begin: Table, tables: &[Table]) -> Table {
-    let Some(first) = tables.first() else { return begin };
-    first.columns().iter().fold(begin, |out, column| {
-        let same = || tables.iter().filter_map(|t| t.get(&column.name));
-        let valid = same().flat_map(|c| c.valid.clone().unwrap_or_else(|| vec![true; c.values.len()]));
-        let values = match &column.values {
-            Values::I64(_) => Values::I64(
-                same()
-                    .flat_map(|c| if let Values::I64(v) = &c.values { v.clone() } else { Vec::new() })
-                    .collect(),
-            ),
-            Values::Text(_) => {
-                let mut all = Text::new();
-                for column in same() {
-                    if let Values::Text(v) = &column.values {
-                        v.iter().for_each(|t| all.push(t));
-                    }
-                }
-                Values::Text(all)
-            }
-            _ => Values::F64(
-                same()
-                    .flat_map(|c| if let Values::F64(v) = &c.values { v.clone() } else { Vec::new() })
-                    .collect(),
-            ),
-        };
-        out.push(&column.name, values, Some(valid.collect()))
-    })
 }
 
 /// DEL for tenure 0, DERL(n) for tenure n; `None` where infinite.

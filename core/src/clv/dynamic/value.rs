@@ -9,9 +9,11 @@ use super::model::{DynamicParetoNbdModel, centred};
 use super::spend_model::{DynamicGammaGammaModel, Spend};
 use super::timeline::{Life, Lives, Timeline};
 use crate::clv::ahead::{DiscountRate, Horizon};
+use crate::clv::estimates::interval_quantile;
 use crate::clv::gamma_gamma::GammaGammaModel;
 use crate::clv::laws::{deviation_by, factors, ln_rise};
 use crate::clv::lifetime::{Lifetime, LifetimeOptions, Worth};
+use crate::clv::posterior::{MOST_DRAWS, Posterior, SpendDraws};
 use crate::column::Columns;
 use crate::math::{exp, ln_1p, sum};
 use crate::{Error, Result, Run};
@@ -31,16 +33,18 @@ pub struct DynamicLifetimeOptions {
     /// Share of the spend that is profit, from 0; 1 by default.
     pub margin: f64,
     /// Level of an interval of the value for the uncertainty of the parameters, of purchases and of
-    /// spend alike (delta method on the log scale); none by default.
+    /// spend alike (delta method on the log scale; of draws of spend, quantiles); none by default.
     pub interval: Option<f64>,
+    /// At most so many draws of spend are looked at, evenly spaced; 400 by default, 100,000 at most.
+    pub most_draws: usize,
     /// How the frames are read.
     pub sources: Sources,
 }
 
 impl Default for DynamicLifetimeOptions {
     fn default() -> Self {
-        let LifetimeOptions { periods, discount_rate, margin, .. } = LifetimeOptions::default();
-        Self { periods, discount_rate, margin, interval: None, sources: Sources::default() }
+        let LifetimeOptions { periods, discount_rate, margin, most_draws, .. } = LifetimeOptions::default();
+        Self { periods, discount_rate, margin, interval: None, most_draws, sources: Sources::default() }
     }
 }
 
@@ -51,12 +55,15 @@ pub enum DynamicSpend<'a> {
     Constant(&'a GammaGammaModel),
     /// One along covariates, of the same frame as those of the purchases.
     Along(&'a DynamicGammaGammaModel),
+    /// Draws of `GammaGamma`, of which expected spend and value are means.
+    Draws(&'a Posterior),
 }
 
 /// The spend of customers, beside what is known of them.
 enum Spender<'a> {
     Constant(&'a GammaGammaModel),
     Along(Spend<'a>, Vec<f64>),
+    Draws(SpendDraws),
 }
 
 impl Spender<'_> {
@@ -67,6 +74,10 @@ impl Spender<'_> {
                 let (x, mean) = mean(life, lives);
                 spend.spend(x, mean).map(|spend| vec![spend; coming.len()])
             }
+            Self::Draws(draws) => {
+                let (x, mean) = mean(life, lives);
+                SpendDraws::mean(&draws.spent(x, mean)).map(|spend| vec![spend; coming.len()])
+            }
             Self::Along(spend, _) => {
                 let level = spend.level(at, life, lives)?;
                 Some(coming.iter().map(|(place, _)| level * spend.factor(at, life, *place)).collect())
@@ -76,12 +87,13 @@ impl Spender<'_> {
 
     fn estimates(&self) -> &[f64] {
         match self {
-            Self::Constant(_) => &[],
+            Self::Constant(_) | Self::Draws(_) => &[],
             Self::Along(_, at) => at,
         }
     }
 
-    /// The standard deviation of the logarithm of a value, which `of` gives at parameters of spend.
+    /// The standard deviation of the logarithm of a value, which `of` gives at parameters of spend; draws have edges
+    /// of their own.
     fn deviation(&self, life: &Life, lives: &Lives, value: f64, of: impl Fn(&[f64]) -> f64) -> Option<f64> {
         match self {
             Self::Constant(spend) => {
@@ -89,6 +101,7 @@ impl Spender<'_> {
                 spend.spread(x, mean)
             }
             Self::Along(spend, _) => Some(spend.deviation(value, of)),
+            Self::Draws(_) => None,
         }
     }
 }
@@ -117,11 +130,13 @@ impl DynamicParetoNbdModel {
         options: &DynamicLifetimeOptions,
         run: &Run,
     ) -> Result<Lifetime> {
-        let &DynamicLifetimeOptions { periods, discount_rate, margin, interval, ref sources } = options;
+        let &DynamicLifetimeOptions { periods, discount_rate, margin, interval, most_draws, ref sources } =
+            options;
         let plan = LifetimeOptions { periods, discount_rate, margin, ..LifetimeOptions::default() };
         let (periods, rate) = plan.plan(Some(self.period.into()))?;
         let slow = ln_1p(rate);
         let quantile = |level| match spend {
+            DynamicSpend::Draws(_) => interval_quantile(level),
             DynamicSpend::Constant(spend) => spend.estimates().interval_quantile(level),
             DynamicSpend::Along(spend) => spend.estimates().interval_quantile(level),
         };
@@ -142,6 +157,12 @@ impl DynamicParetoNbdModel {
             }
             readers.push(spend.reader());
         }
+        if most_draws != MOST_DRAWS && !matches!(spend, DynamicSpend::Draws(_)) {
+            return Err(Error::option(
+                "most_draws",
+                "means nothing to fitted models, which have no draws: leave it out",
+            ));
+        }
         let timeline = Timeline::read(covariates, &readers, sources, run)?;
         let period = self.period.micros();
         let lives = Lives::read(orders, &timeline, sources, period as f64, run)?;
@@ -149,6 +170,7 @@ impl DynamicParetoNbdModel {
         let course = Course::new(&matrix, self.effects.coefficients());
         let spender = match spend {
             DynamicSpend::Constant(spend) => Spender::Constant(spend),
+            DynamicSpend::Draws(draws) => Spender::Draws(SpendDraws::new(draws, most_draws, run)?),
             DynamicSpend::Along(spend) => {
                 let spend = spend.spend(&timeline, 1);
                 let at = spend.at();
@@ -173,27 +195,42 @@ impl DynamicParetoNbdModel {
                 sum(purchases.iter().zip(spends).zip(&weights).map(|((n, spend), weight)| n * spend * weight))
             };
             let value = spends.as_deref().map(|spends| worth(&purchases, spends));
-            let reach = |z: f64, value: f64, spends: &[f64]| {
+            let of_purchases = |value: f64, spends: &[f64]| {
                 let moved = |at: &[f64]| {
                     let living = Living::new(life, &lives.pieces, &course, at);
                     worth(&living.purchases(&coming, &course, at), spends)
                 };
                 let slopes = self.slopes(&at, 1, |at| vec![ln_rise(value, moved(at))]);
-                let of_purchases = deviation_by(self.effects.covariance(), slopes.first()?);
+                Some(deviation_by(self.effects.covariance(), slopes.first()?))
+            };
+            let reach = |z: f64, value: f64, spends: &[f64]| {
+                let of_purchases = of_purchases(value, spends)?;
                 let of_spend = spender.deviation(life, &lives, value, |at| {
                     spender.at(at, life, &lives, &coming).map_or(value, |spends| worth(&purchases, &spends))
                 })?;
                 Some(z * of_purchases.hypot(of_spend)).filter(|reach| reach.is_finite())
             };
-            let edges = match (z, value, spends.as_deref()) {
-                (Some(z), Some(value), Some(spends)) => factors(value, reach(z, value, spends)),
+            let edges = match (&spender, z.zip(interval), value, spends.as_deref()) {
+                (Spender::Draws(draws), Some((_, level)), _, _) => {
+                    let (x, mean) = mean(life, &lives);
+                    let ones = vec![1.0; coming.len()];
+                    let bought = worth(&purchases, &ones);
+                    draws.edges(&draws.spent(x, mean), bought, of_purchases(bought, &ones), level)
+                }
+                (_, Some((z, _)), Some(value), Some(spends)) => factors(value, reach(z, value, spends)),
                 _ => [None; 2],
             };
-            let mean = |spends: &Vec<f64>| {
+            let average = |spends: &Vec<f64>| {
                 let spent = sum(purchases.iter().zip(spends).map(|(n, spend)| n * spend));
                 if all > 0.0 { spent / all } else { spends.first().copied().unwrap_or_default() }
             };
-            Worth { purchases: all, alive: living.p_alive(), spend: spends.as_ref().map(mean), value, edges }
+            Worth {
+                purchases: all,
+                alive: living.p_alive(),
+                spend: spends.as_ref().map(average),
+                value,
+                edges,
+            }
         };
         let parts = run.map_items(n.div_ceil(PIECE), |piece| {
             let lives = &lives.each[piece * PIECE..n.min((piece + 1) * PIECE)];

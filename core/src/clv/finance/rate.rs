@@ -1,7 +1,8 @@
 //! Rates that know their span, and money that knows its period.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::clv::unit::Unit;
 use crate::column::Duration;
 use crate::math::{exp, exp_m1, ln, ln_1p};
 use crate::{Error, Result};
@@ -23,7 +24,8 @@ use crate::{Error, Result};
 pub struct Rate {
     /// The rate, as a share: 0.1 for 10 %.
     pub rate: f64,
-    /// The span that it is per.
+    /// The span that it is per; from text also `month`, `quarter` or `year`, by their mean lengths.
+    #[serde(deserialize_with = "span")]
     pub per: Duration,
 }
 
@@ -76,7 +78,8 @@ impl Rate {
 pub struct Flow {
     /// How much.
     pub amount: f64,
-    /// How often.
+    /// How often; from text also `month`, `quarter` or `year`, by their mean lengths.
+    #[serde(deserialize_with = "span")]
     pub per: Duration,
 }
 
@@ -93,6 +96,10 @@ impl Flow {
         }
         Err(Error::option(name, "its amount must be a finite number"))
     }
+}
+
+fn span<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Duration, D::Error> {
+    Unit::deserialize(deserializer).map(Unit::length)
 }
 
 fn spans(name: &str, per: Duration) -> Result<()> {

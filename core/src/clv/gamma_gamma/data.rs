@@ -3,7 +3,7 @@
 use super::SpendSlices;
 use crate::math::newton::Local;
 use crate::math::{Sum, digamma_rise, ln, ln_1p, ln_beta, sum, trigamma, trigamma_rise};
-use crate::{Result, Run};
+use crate::{Error, Result, Run};
 
 const PIECE: usize = 8192;
 
@@ -46,6 +46,19 @@ impl Data {
                 excluded += 1;
             }
         }
+        for row in &mut kept {
+            row.ln_total = ln(row.x * row.mean);
+        }
+        Self::distinct(kept, excluded)
+    }
+
+    /// All rows of several.
+    pub(crate) fn together(parts: &[Self]) -> Self {
+        let rows = parts.iter().flat_map(|part| part.rows.iter().copied()).collect();
+        Self::distinct(rows, parts.iter().map(|part| part.excluded).sum())
+    }
+
+    fn distinct(mut kept: Vec<Row>, excluded: u64) -> Self {
         let key = |a: &Row, b: &Row| a.x.total_cmp(&b.x).then(a.mean.total_cmp(&b.mean));
         kept.sort_by(|a, b| key(a, b).then(a.weight.total_cmp(&b.weight)));
         kept.dedup_by(|next, row| {
@@ -55,9 +68,6 @@ impl Data {
             }
             same
         });
-        for row in &mut kept {
-            row.ln_total = ln(row.x * row.mean);
-        }
         Self::sorted(kept, excluded)
     }
 
@@ -86,6 +96,17 @@ impl Data {
         values.sort_unstable_by(f64::total_cmp);
         values.dedup();
         values.len()
+    }
+
+    /// Whether there is anything to learn from.
+    pub(crate) fn enough(&self) -> Result<()> {
+        let different = self.different();
+        if different >= 3 {
+            return Ok(());
+        }
+        Err(Error::not_enough_data(format!(
+            "GammaGamma needs three or more different mean values among customers with a repeat purchase and a positive mean; there are {different}"
+        )))
     }
 
     /// Sums over a piece of the rows: four of values and gradients, and two of Hessians alone.

@@ -132,12 +132,7 @@ impl GammaGamma {
         }
         let data = Data::read(rows)?;
         let n = data.customers;
-        let different = data.different();
-        if different < 3 {
-            return Err(Error::not_enough_data(format!(
-                "GammaGamma needs three or more different mean values among customers with a repeat purchase and a positive mean; there are {different}"
-            )));
-        }
+        data.enough()?;
         let mean = data.mean();
         run.stage("fitting GammaGamma", 0)?;
         let centre = [0.0, 0.0, ln(mean)];

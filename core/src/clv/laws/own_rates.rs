@@ -21,6 +21,8 @@ pub enum Mixing {
         /// The second's.
         b: usize,
     },
+    /// Nothing differs, for nothing happens: nobody leaves.
+    None,
 }
 
 impl Mixing {
@@ -34,6 +36,7 @@ impl Mixing {
         let raised = match self {
             Self::Gamma { shape, .. } => shape,
             Self::Beta { a, .. } => a,
+            Self::None => return [0.0; 2],
         };
         let likelihood = |more: f64| {
             let mut values = values.clone();
@@ -45,6 +48,7 @@ impl Mixing {
         let factor = |n: f64| match self {
             Self::Gamma { shape, rate } => (of(shape) + n) / of(rate),
             Self::Beta { a, b } => (of(a) + n) / (of(a) + of(b) + n),
+            Self::None => 0.0,
         };
         let here = likelihood(0.0);
         let first = factor(0.0) * exp(likelihood(1.0) - here);

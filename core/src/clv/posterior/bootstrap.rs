@@ -56,7 +56,7 @@ pub fn bootstrap(
     options.check()?;
     let kind = full(kind);
     let subject = Subject::of(&kind);
-    subject.refuse(&kind, options.k, options.covariates.is_some(), options.contract.is_some())?;
+    subject.refuse(&kind, &options.given())?;
     match subject {
         Subject::Purchases => purchases(&kind, frame, options, run),
         Subject::Spend => spend::bootstrap(frame, options, run),

@@ -6,7 +6,8 @@ use super::Posterior;
 use super::predict::most_draws;
 use super::replicate::{Replicate, bought_lately};
 use super::report::level;
-use super::subject::Subject;
+use super::subject::{Subject, given};
+use crate::clv::contract::ContractOptions;
 use crate::clv::covariates::{Effects, Patterns};
 use crate::clv::frames::{History as Rows, Roles};
 use crate::clv::laws::{opportunities, same_unit};
@@ -32,9 +33,13 @@ pub struct PosteriorCheckOptions {
     pub age: String,
     /// Column of the mean value of the repeat purchases, where the draws are of `GammaGamma`.
     pub monetary_value: String,
+    /// Where the draws are of a model of retention: what a row is, and its columns, as
+    /// [`PosteriorOptions::contract`](super::PosteriorOptions::contract) has them.
+    pub contract: Option<ContractOptions>,
     /// Column of weights: how many customers a row stands for, a whole number. None by default.
     pub weight: Option<String>,
-    /// Customers of so many repeat purchases or more are one class; 7 by default, 1000 at most.
+    /// Customers of so many repeat purchases or more, and renewals from this one on, are one class; 7 by default,
+    /// 1000 at most.
     pub most: usize,
     /// Level of the interval from `low` to `high`; 0.9 by default.
     pub level: f64,
@@ -54,6 +59,7 @@ impl Default for PosteriorCheckOptions {
             recency: "recency".to_owned(),
             age: "T".to_owned(),
             monetary_value: "monetary_value".to_owned(),
+            contract: None,
             weight: None,
             most: 7,
             level: 0.9,
@@ -132,6 +138,10 @@ impl Posterior {
     /// those of their mean values: `mean`, `sd`, `q10`, `median`, `q90`, and `correlation_of_logs` of frequency and
     /// mean value, of which the model has none. Each draw makes as many customers of the same frequencies.
     ///
+    /// Of draws of a model of retention the statistics are shares of those who met a renewal: `churn_1`, `churn_2`, …
+    /// `churn_7_or_later`, who left at it; `churn`, at any; and, of several cohorts, `between_cohorts`, the standard
+    /// deviation of their `churn`. Each draw decides for as many customers of each cohort as met each renewal.
+    ///
     /// Errors: [`Error::Row`], [`Error::NotEnoughData`] without customers,
     /// [`Error::Option`].
     ///
@@ -161,7 +171,10 @@ impl Posterior {
         run: &Run,
     ) -> Result<PosteriorCheck> {
         level(options.level)?;
-        if self.subject() == Subject::Spend {
+        let subject = self.subject();
+        subject
+            .refuse(&self.kind, &given!(options; frequency, recency, age, monetary_value, contract, most))?;
+        if subject == Subject::Spend {
             return self.check_spend(frame, options, run);
         }
         if options.most == 0 || options.most > 1000 {
@@ -169,6 +182,9 @@ impl Posterior {
         }
         most_draws(options.most_draws)?;
         same_unit(self.period, options.period)?;
+        if matches!(subject, Subject::Retention(_)) {
+            return self.check_retention(frame, options, run);
+        }
         let models = self.models(options.most_draws)?;
         let roles = Roles {
             customer: None,

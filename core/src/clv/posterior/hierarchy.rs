@@ -15,12 +15,15 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::groups::{Part, parts, read_each};
 use super::kernel::{Evidence, Kernel, Visit, full, with_kernel};
 use super::nuts::{Plan, walk};
 use super::prior::Priors;
 use super::sample::{centred, rounded};
-use super::{Chain, Method, Posterior, PosteriorOptions};
+use super::subject::Subject;
+use super::{Chain, Method, Posterior, PosteriorOptions, retention, spend};
 use crate::clv::ParetoGggLaw;
+use crate::clv::contract::{self, Family};
 use crate::clv::frames::History as Rows;
 use crate::clv::laws::{Law, opportunities};
 use crate::clv::rows::{RfmSlices, Unique};
@@ -73,7 +76,9 @@ pub struct Hierarchy {
     pub(super) deviation: Vec<Vec<f64>>,
 }
 
-/// Draws the parameters of all groups, and of the population that they come from.
+/// Draws the parameters of all groups, and of the population that they come from: of a model of purchases, of
+/// `GammaGamma`, or of the models of retention `ShiftedBetaGeo` and `BetaDiscreteWeibull`, whose groups may be their
+/// cohorts.
 ///
 /// ```
 /// use headwater::Run;
@@ -104,7 +109,58 @@ pub fn sample_hierarchy(
     if !(0.001..=10.0).contains(&options.spread) {
         return Err(Error::option("spread", "must lie between 0.001 and 10; the default is 0.5"));
     }
-    let kind = full(kind);
+    let (kind, sampling) = (full(kind), &options.sampling);
+    let subject = Subject::of(&kind);
+    subject.refuse(&kind, &sampling.given())?;
+    match subject {
+        Subject::Purchases => of_purchases(&kind, frame, options, run),
+        Subject::Spend => {
+            let read = |part: &Columns| spend::read(part, &spend::asked(sampling), run);
+            let (groups, data, dropped) = of_parts(frame, options, run, read)?;
+            let pool = Pool { kind: &kind, groups, parts: &data, options, run };
+            Ok((pool.draw(spend::Spend)?, dropped))
+        }
+        Subject::Retention(family) => {
+            let asked = retention::rows_of(sampling)?;
+            let read = |part: &Columns| contract::lives(part, &asked, run);
+            let (groups, data, dropped) = of_parts(frame, options, run, read)?;
+            let pool = Pool { kind: &kind, groups, parts: &data, options, run };
+            let hierarchy = match family {
+                Family::ShiftedBetaGeo => pool.draw(retention::Shifted)?,
+                Family::BetaDiscreteWeibull => pool.draw(retention::Weibull)?,
+            };
+            Ok((hierarchy, dropped))
+        }
+    }
+}
+
+/// What each group of a frame tells.
+fn of_parts<D: Evidence>(
+    frame: &Columns,
+    options: &HierarchyOptions,
+    run: &Run,
+    read: impl Fn(&Columns) -> Result<(D, Dropped)>,
+) -> Result<(Vec<String>, Vec<D>, Dropped)> {
+    let (parts, mut dropped) = parts(frame, &options.group, options.sampling.on_invalid, run)?;
+    enough(&options.group, parts.len())?;
+    let (data, more) = read_each(&parts, read)?;
+    dropped.merge(more);
+    Ok((parts.into_iter().map(Part::into_label).collect(), data, dropped))
+}
+
+fn enough(column: &str, groups: usize) -> Result<()> {
+    if (2..=MOST_GROUPS).contains(&groups) {
+        return Ok(());
+    }
+    Err(Error::column(column, format!("has {groups} groups: 2 to {MOST_GROUPS} can be pooled")))
+}
+
+fn of_purchases(
+    kind: &str,
+    frame: &Columns,
+    options: &HierarchyOptions,
+    run: &Run,
+) -> Result<(Hierarchy, Dropped)> {
     for (option, refused) in
         [("model", kind == ParetoGggLaw::KIND), ("covariates", options.sampling.covariates.is_some())]
     {
@@ -134,15 +190,12 @@ pub fn sample_hierarchy(
         opportunities(&slices)?;
     }
     let order = codes.codes_by_label();
-    if order.len() < 2 || order.len() > MOST_GROUPS {
-        let reason = format!("has {} groups: 2 to {MOST_GROUPS} can be pooled", order.len());
-        return Err(Error::column(options.group.as_str(), reason));
-    }
+    enough(&options.group, order.len())?;
     let uniques =
         order.iter().map(|code| members(&slices, &codes, *code, run)).collect::<Result<Vec<_>>>()?;
     let groups = order.iter().map(|code| codes.labels.get(*code).into_owned()).collect();
-    let visit = Pool { kind: &kind, groups, uniques: &uniques, options, run };
-    Ok((with_kernel(&kind, options.sampling.k, visit)?, rows.dropped))
+    let pool = Pool { kind, groups, parts: &uniques, options, run };
+    Ok((with_kernel(kind, options.sampling.k, pool)?, rows.dropped))
 }
 
 /// The distinct rows of one group.
@@ -161,12 +214,20 @@ fn members(slices: &RfmSlices<'_>, codes: &Names, code: u32, run: &Run) -> Resul
     super::sample::unique(&some, run)
 }
 
-struct Pool<'a> {
+struct Pool<'a, D> {
     kind: &'a str,
     groups: Vec<String>,
-    uniques: &'a [Unique],
+    parts: &'a [D],
     options: &'a HierarchyOptions,
     run: &'a Run,
+}
+
+impl Visit for Pool<'_, Unique> {
+    type Out = Hierarchy;
+
+    fn visit<K: Kernel<N, Data = Unique>, const N: usize>(self, kernel: K) -> Result<Hierarchy> {
+        self.draw(kernel)
+    }
 }
 
 /// How a group is sampled: in its own coordinates about its mode, or as a deviation from the population.
@@ -175,45 +236,21 @@ enum Frame<const N: usize> {
     Deviation,
 }
 
-/// All rows as one group.
-fn together(uniques: &[Unique]) -> Unique {
-    let mut all = Unique::default();
-    for one in uniques {
-        all.frequency.extend(&one.frequency);
-        all.recency.extend(&one.recency);
-        all.age.extend(&one.age);
-        all.weight.extend(&one.weight);
-    }
-    // The laws ask for rows of one x beside each other.
-    let mut order: Vec<usize> = (0..all.len()).collect();
-    let key = |i: &usize| (all.frequency[*i], all.recency[*i].to_bits(), all.age[*i].to_bits());
-    order.sort_by_key(key);
-    Unique {
-        frequency: order.iter().map(|i| all.frequency[*i]).collect(),
-        recency: order.iter().map(|i| all.recency[*i]).collect(),
-        age: order.iter().map(|i| all.age[*i]).collect(),
-        weight: order.iter().map(|i| all.weight[*i]).collect(),
-        log_intervals: Vec::new(),
-        group: Vec::new(),
-    }
-}
-
-impl Visit for Pool<'_> {
-    type Out = Hierarchy;
-
-    fn visit<K: Kernel<N, Data = Unique>, const N: usize>(self, kernel: K) -> Result<Hierarchy> {
-        let Self { kind, groups, uniques, options, run } = self;
+impl<D: Evidence> Pool<'_, D> {
+    fn draw<K: Kernel<N, Data = D>, const N: usize>(self, kernel: K) -> Result<Hierarchy> {
+        let Self { kind, groups, parts, options, run } = self;
         let asked = &options.sampling;
-        let all = together(uniques);
+        let all = D::together(parts);
         let (customers, mean_age, rate) = all.pooled(K::NAME)?;
         let parameters = centred(K::NAMES, K::UNIT, mean_age);
         let priors = Priors::new(asked.prior, &asked.priors, &parameters, &[], None)?;
+        let bounds = K::within(priors.bounds_of());
         run.stage("looking for the modes", 0)?;
         let stop = |n: f64| Stop { max_iterations: 300, gradient: 1e-7 * n.max(1.0) };
         let common = {
             let ready = kernel.full(&all);
             let start = kernel.start(&all, (rate, mean_age), run)?.map(ln);
-            maximise(start, &priors.bounds_of(), stop(customers), |log| {
+            maximise(start, &bounds, stop(customers), |log| {
                 run.check()?;
                 let mut local = kernel.local(&ready, *log, run)?;
                 priors.add_local(*log, &mut local);
@@ -228,16 +265,16 @@ impl Visit for Pool<'_> {
                 std::array::from_fn(|j| (0..N).map(|k| factor[i][k] * factor[j][k]).sum())
             });
             for i in 0..N {
-                total[i][i] += options.spread * options.spread / uniques.len() as f64;
+                total[i][i] += options.spread * options.spread / parts.len() as f64;
             }
             cholesky(&total).unwrap_or(factor)
         };
-        let count = |unique: &Unique| sum(unique.weight.iter().copied());
-        let mut frames: Vec<Frame<N>> = Vec::with_capacity(uniques.len());
-        for unique in uniques {
-            let ready = kernel.full(unique);
+        let count = |part: &D| sum(part.weights());
+        let mut frames: Vec<Frame<N>> = Vec::with_capacity(parts.len());
+        for part in parts {
+            let ready = kernel.full(part);
             let tie = 1.0 / (options.spread * options.spread);
-            let found = maximise(middle, &priors.bounds_of(), stop(count(unique)), |log| {
+            let found = maximise(middle, &bounds, stop(count(part)), |log| {
                 run.check()?;
                 let mut local = kernel.local(&ready, *log, run)?;
                 for i in 0..N {
@@ -254,14 +291,15 @@ impl Visit for Pool<'_> {
             (0..N).for_each(|i| bent[i][i] += tie);
             let own = covariance(&bent, [false; N]);
             let tells = own.is_some_and(|c| (0..N).all(|i| 16.0 * c[i][i] < options.spread * options.spread));
+            let inside = !found.bound.contains(&true);
             let factor = covariance(&found.local.hessian, [false; N]).and_then(|c| cholesky(&c));
             frames.push(match factor {
-                Some(factor) if tells => Frame::Own { mode: found.at, factor },
+                Some(factor) if tells && inside => Frame::Own { mode: found.at, factor },
                 _ => Frame::Deviation,
             });
         }
-        let ready: Vec<K::Ready<'_>> = uniques.iter().map(|u| kernel.ready(u)).collect();
-        let size = 2 * N + N * uniques.len();
+        let ready: Vec<K::Ready<'_>> = parts.iter().map(|part| kernel.ready(part)).collect();
+        let size = 2 * N + N * parts.len();
         let usual = ln(0.4 * options.spread);
         let place = |y: &[f64]| -> Place<N> {
             let m: [f64; N] =
@@ -284,6 +322,10 @@ impl Visit for Pool<'_> {
         };
         let density = |y: &[f64], gradient: &mut [f64]| -> f64 {
             let at = place(y);
+            let beyond = |(at, (low, high)): (&f64, &(f64, f64))| at < low || at > high;
+            if at.each.iter().any(|each| each.iter().zip(&K::LIMITS).any(beyond)) {
+                return f64::NAN;
+            }
             gradient.fill(0.0);
             let (mut value, mut of_m) = (0.0, [0.0; N]);
             priors.add(&at.m, &mut value, &mut of_m);
@@ -345,10 +387,10 @@ impl Visit for Pool<'_> {
         };
         let mut posteriors: Vec<Posterior> = frames
             .iter()
-            .zip(uniques)
-            .map(|(frame, unique)| {
+            .zip(parts)
+            .map(|(frame, part)| {
                 let estimate = if let Frame::Own { mode, .. } = frame { *mode } else { middle };
-                empty(estimate, count(unique))
+                empty(estimate, count(part))
             })
             .collect();
         let mut new_group = empty(middle, customers);
@@ -368,7 +410,8 @@ impl Visit for Pool<'_> {
                     centres[j].push(exp(at.m[j]));
                     deviations[j].push(at.tau[j]);
                     let z = normal_quantile(unit_open(rand::Rng::next_u64(&mut rng)));
-                    new_group.draws.push(bounded(at.m[j] + at.tau[j] * z));
+                    let (low, high) = K::LIMITS[j];
+                    new_group.draws.push(bounded((at.m[j] + at.tau[j] * z).clamp(low, high)));
                 }
                 for (posterior, log) in posteriors.iter_mut().zip(&at.each) {
                     posterior.draws.extend(log.map(bounded));

@@ -1,14 +1,19 @@
 //! What a hierarchy says: frames of its groups, predictions, its file.
 
-use super::Posterior;
+use super::check::PosteriorCheckOptions;
 use super::diagnostics::summarize;
+use super::groups::{Part, add, split};
 use super::hierarchy::Hierarchy;
 use super::predict::{DrawPredictOptions, DrawPrediction};
 use super::report::{SummaryOptions, level};
-use crate::column::{Columns, Intake, Sign, Table, Tables, Text, Values};
+use super::subject::Subject;
+use super::value::DrawnSpend;
+use super::{DrawSurvivalOptions, DrawValueOptions, Posterior};
+use crate::clv::LifetimeOptions;
+use crate::column::{Columns, Dropped, Intake, Names, OnInvalid, Sign, Table, Tables, Text, Values};
 use crate::math::{quantile, sorted};
 use crate::model::Model;
-use crate::options::parse;
+use crate::options::{none, parse};
 use crate::{Error, Result, Run};
 
 impl Hierarchy {
@@ -22,38 +27,58 @@ impl Hierarchy {
         self.groups.iter().position(|g| g == name).and_then(|at| self.posteriors.get(at))
     }
 
+    /// The draws of one group; of one that was not seen without a name.
+    pub fn posterior(&self, group: Option<&str>) -> Result<&Posterior> {
+        let Some(name) = group else { return Ok(&self.new_group) };
+        self.group(name).ok_or_else(|| {
+            let listed = self.groups.iter().take(20).map(|g| format!("`{g}`")).collect::<Vec<_>>().join(", ");
+            let more = if self.groups.len() > 20 { ", …" } else { "" };
+            let reason = format!(
+                "there is no group `{name}`: they are {listed}{more}; without a name it is one that was not seen"
+            );
+            Error::option("group", reason)
+        })
+    }
+
     /// Draws of what a group that was not seen may be.
     pub fn new_group(&self) -> &Posterior {
         &self.new_group
     }
 
-    /// A frame of the parameters of all groups: group, customers, and the columns of [`Posterior::table`].
+    /// Its draws; of a group that was not seen, those of a new one.
+    pub(super) fn of(&self, label: &str) -> &Posterior {
+        self.group(label).unwrap_or(&self.new_group)
+    }
+
+    /// The column of groups.
+    pub(super) fn column(&self) -> &str {
+        &self.group
+    }
+
+    /// Tables of each group, below each other beside its label.
+    fn labelled(&self, tables: &[Table]) -> Table {
+        let each = self.groups.iter().zip(tables);
+        let labels = each.flat_map(|(group, table)| std::iter::repeat_n(group, table.rows()));
+        Table::new().with("group", Values::Text(labels.collect::<Text>()))
+    }
+
+    /// A frame of the parameters of all groups: group, customers, and the columns of [`Posterior::table`] but `estimate`.
     pub fn groups_table(&self, options: &SummaryOptions) -> Result<Table> {
-        let tables = self.posteriors.iter().map(|p| p.table(options)).collect::<Result<Vec<Table>>>()?;
-        let rows = |f: &dyn Fn(usize) -> String| -> Text {
-            let each = tables.iter().enumerate();
-            each.flat_map(|(g, t)| std::iter::repeat_n(f(g), t.rows())).collect()
+        let without = |table: Table| {
+            let columns = table.into_columns().into_iter().filter(|c| c.name != "estimate");
+            columns.fold(Table::new(), |out, c| out.push(&c.name, c.values, c.valid))
         };
-        let customers: Vec<f64> = self
-            .posteriors
-            .iter()
-            .zip(&tables)
-            .flat_map(|(p, t)| std::iter::repeat_n(p.customers, t.rows()))
-            .collect();
-        let parameters: Text = tables
-            .iter()
-            .flat_map(|t| {
-                (0..t.rows()).filter_map(|row| t.text("parameter", row).map(std::borrow::Cow::into_owned))
-            })
-            .collect();
-        let mut out = Table::new()
-            .with("group", Values::Text(rows(&|g| self.groups[g].clone())))
-            .with("customers", Values::F64(customers))
-            .with("parameter", Values::Text(parameters));
-        for name in ["mean", "sd", "low", "median", "high", "r_hat", "ess_bulk", "ess_tail", "mcse"] {
-            out = out.with_optional(name, tables.iter().flat_map(|t| t.optional(name)));
-        }
-        Ok(out)
+        let each = self.posteriors.iter().map(|p| p.table(options).map(without));
+        let tables = each.collect::<Result<Vec<Table>>>()?;
+        let customers = self.posteriors.iter().zip(&tables);
+        let customers = customers.flat_map(|(p, table)| std::iter::repeat_n(p.customers, table.rows()));
+        Ok(self.labelled(&tables).with("customers", Values::F64(customers.collect())).beside(&tables))
+    }
+
+    /// A frame of the draws of all groups: group, and the columns of [`Posterior::draws_table`].
+    pub fn draws_table(&self) -> Table {
+        let tables: Vec<Table> = self.posteriors.iter().map(Posterior::draws_table).collect();
+        self.labelled(&tables).beside(&tables)
     }
 
     /// A frame of the population: parameter, what (`centre`: e^m, or `deviation`: τ), mean, sd,
@@ -83,6 +108,49 @@ impl Hierarchy {
             .with_optional("ess_bulk", found.iter().map(|f| finite(f.0.ess_bulk))))
     }
 
+    /// [`Posterior::survival`] of each group, below each other: group, period, survival, retention, churn, each
+    /// with `_low` and `_high`. Last, without a label, comes a group that was not seen.
+    pub fn survival(&self, options: &DrawSurvivalOptions, run: &Run) -> Result<Table> {
+        self.and_new(|posterior| posterior.survival(options, run))
+    }
+
+    /// [`Posterior::value`] of each group, below each other: group, tenure, discounted_lifetime, expected_lifetime, value,
+    /// each with `_low` and `_high`. Last, without a label, comes a group that was not seen.
+    pub fn value(&self, options: &DrawValueOptions, run: &Run) -> Result<Table> {
+        self.and_new(|posterior| posterior.value(options, run))
+    }
+
+    fn and_new(&self, ask: impl Fn(&Posterior) -> Result<Table>) -> Result<Table> {
+        let each = self.posteriors.iter().chain([&self.new_group]).map(ask);
+        let tables = each.collect::<Result<Vec<Table>>>()?;
+        let labels = self.groups.iter().map(|g| Some(g.as_str())).chain([None]).zip(&tables);
+        let labels = labels.flat_map(|(group, table)| std::iter::repeat_n(group, table.rows()));
+        let valid = labels.clone().map(|group| group.is_some()).collect();
+        let text = labels.map(Option::unwrap_or_default).collect::<Text>();
+        Ok(Table::new().push("group", Values::Text(text), Some(valid)).beside(&tables))
+    }
+
+    /// [`Posterior::check`] of each group of a frame: group, and its columns. Groups that were not seen are checked by the
+    /// draws of a new one.
+    pub fn check(
+        &self,
+        frame: &Columns,
+        options: &PosteriorCheckOptions,
+        run: &Run,
+    ) -> Result<(Table, Dropped)> {
+        let (parts, mut dropped) = super::groups::parts(frame, &self.group, options.on_invalid, run)?;
+        let (mut labels, mut tables) = (Vec::new(), Vec::new());
+        for part in &parts {
+            let found = self.of(part.label()).check(&part.columns, options, run);
+            let (table, more) = part.placed(found.map(|found| (found.table(), found.dropped().clone())))?;
+            labels.extend(std::iter::repeat_n(part.label(), table.rows()));
+            tables.push(table);
+            add(&mut dropped, more);
+        }
+        let labels = Values::Text(labels.into_iter().collect::<Text>());
+        Ok((Table::new().with("group", labels).beside(&tables), dropped))
+    }
+
     /// [`Posterior::predict`], each customer by the draws of its group; of a group that was
     /// not seen, by those of a new one. The frame has the column of groups too.
     pub fn predict(
@@ -91,66 +159,161 @@ impl Hierarchy {
         options: &DrawPredictOptions,
         run: &Run,
     ) -> Result<DrawPrediction> {
-        let mut intake = Intake::new(frame, options.on_invalid, run);
-        let group = intake.names(&self.group)?;
-        let customer = intake.names(&options.customer)?;
-        let amounts = [&options.frequency, &options.recency, &options.age]
-            .map(|name| intake.amounts(name, Sign::NonNegative));
-        let kept = intake.finish()?;
-        let (group, customer) = (kept.names(group), kept.names(customer));
-        let [frequency, recency, age] = amounts;
-        let columns = [kept.values(frequency?), kept.values(recency?), kept.values(age?)];
-        let mut rows: Vec<Vec<u32>> = vec![Vec::new(); self.groups.len() + 1];
-        let place: Vec<usize> = (0..group.labels.len() as u32)
-            .map(|code| {
-                let label = group.labels.get(code);
-                self.groups.iter().position(|g| *g == label).unwrap_or(self.groups.len())
-            })
-            .collect();
-        for (row, code) in group.codes.iter().enumerate() {
-            rows[place[*code as usize]].push(row as u32);
+        let read: &[&str] = match self.new_group.subject() {
+            Subject::Purchases => &[&options.frequency, &options.recency, &options.age],
+            Subject::Spend => &[&options.frequency, &options.monetary_value],
+            Subject::Retention(_) => &[&options.renewals],
+        };
+        self.each_customer((frame, &options.customer, read), options.on_invalid, run, |posterior, part| {
+            let found = posterior.predict(&part.columns, options, run)?;
+            Ok((found.table(), found.dropped().clone()))
+        })
+    }
+
+    /// [`Posterior::lifetime_value`], each customer by the draws of its group; of a group that was not seen, by
+    /// those of a new one. Spend may be a [`Hierarchy`] of `GammaGamma` too, of the same column of groups.
+    ///
+    /// ```
+    /// use headwater::Run;
+    /// use headwater::clv::posterior::{HierarchyOptions, PosteriorOptions, laplace, sample_hierarchy};
+    /// use headwater::clv::LifetimeOptions;
+    /// use headwater::column::Columns;
+    ///
+    /// let customers = Columns::new()
+    ///     .with("customer", (0..8_i64).collect::<Vec<_>>())
+    ///     .with("frequency", vec![0.0, 1.0, 1.0, 2.0, 6.0, 0.0, 1.0, 3.0])
+    ///     .with("recency", vec![0.0, 4.0, 24.0, 9.0, 36.0, 0.0, 20.0, 30.0])
+    ///     .with("T", vec![35.0, 38.0, 38.0, 39.0, 38.0, 36.0, 39.0, 38.0])
+    ///     .with("monetary_value", vec![0.0, 12.0, 35.0, 8.0, 60.0, 0.0, 42.0, 25.0])
+    ///     .with("customers", vec![1400.0, 300.0, 200.0, 100.0, 90.0, 60.0, 30.0, 20.0])
+    ///     .with("channel", vec!["web", "web", "web", "web", "web", "shop", "shop", "shop"]);
+    /// let sampling = PosteriorOptions {
+    ///     weight: Some("customers".into()), chains: 2, draws: 60, tune: 60, ..Default::default()
+    /// };
+    /// let (spend, _) = laplace("GammaGamma", &customers, &sampling, &Run::new())?;
+    /// let options = HierarchyOptions { group: "channel".into(), sampling, ..Default::default() };
+    /// let (found, _) = sample_hierarchy("BetaGeo", &customers, &options, &Run::new())?;
+    /// let options = LifetimeOptions { periods: 12.0.into(), ..Default::default() };
+    /// let table = found.lifetime_value(&spend, &customers, &options, &Run::new())?.table();
+    /// assert_eq!(table.columns()[1].name, "group");
+    /// # Ok::<(), headwater::Error>(())
+    /// ```
+    pub fn lifetime_value<'s>(
+        &self,
+        spend: impl Into<DrawnSpend<'s>>,
+        frame: &Columns,
+        options: &LifetimeOptions,
+        run: &Run,
+    ) -> Result<DrawPrediction> {
+        let spend = spend.into();
+        if let DrawnSpend::Groups(groups) = spend
+            && groups.column() != self.column()
+        {
+            let reason = format!(
+                "is by the groups of column `{}` and purchases by those of `{}`: draw both by one",
+                groups.column(),
+                self.column()
+            );
+            return Err(Error::option("spend", reason));
         }
+        let read = [&options.frequency, &options.recency, &options.age, &options.monetary_value];
+        let read = read.map(String::as_str);
+        self.each_customer((frame, &options.customer, &read), options.on_invalid, run, |posterior, part| {
+            let spend = match spend {
+                DrawnSpend::Groups(groups) => DrawnSpend::Draws(groups.of(part.label())),
+                one => one,
+            };
+            let found = posterior.lifetime_value(spend, &part.columns, options, run)?;
+            Ok((found.table(), found.dropped().clone()))
+        })
+    }
+
+    /// What is said of customers, each by the draws of its group, with the column of groups.
+    fn each_customer(
+        &self,
+        (frame, customer, read): (&Columns, &str, &[&str]),
+        on_invalid: OnInvalid,
+        run: &Run,
+        ask: impl Fn(&Posterior, &Part) -> Result<(Table, Dropped)>,
+    ) -> Result<DrawPrediction> {
+        let mut intake = Intake::new(frame, on_invalid, run);
+        let group = intake.names(&self.group)?;
+        let names = intake.names(customer)?;
+        for name in read {
+            intake.amounts(name, Sign::NonNegative)?;
+        }
+        let kept = intake.finish()?;
+        let mut parts = split(frame, &kept.names(group.clone()), &kept);
+        if parts.is_empty() {
+            parts.push(Part::empty(frame)); // the columns of no customers
+        }
+        let mut dropped = kept.into_dropped();
         let mut all: Vec<(String, Vec<Option<f64>>)> = Vec::new();
-        for (posterior, rows) in self.posteriors.iter().chain([&self.new_group]).zip(&rows) {
-            if rows.is_empty() {
-                continue;
+        let mut told: Vec<bool> = vec![false; frame.rows()];
+        for part in &mut parts {
+            let rows: Vec<i64> = part.rows.iter().map(|row| i64::from(*row)).collect();
+            part.columns.set(customer, rows);
+            let (found, more) = part.placed(ask(self.of(part.label()), part))?;
+            add(&mut dropped, more);
+            // Some may have been dropped on the way.
+            let place = |i: usize| found.text("customer", i)?.parse::<usize>().ok();
+            let rows: Vec<usize> = (0..found.rows()).filter_map(place).collect();
+            for row in &rows {
+                told[*row] = true;
             }
-            let take = |v: &[f64]| rows.iter().map(|row| v[*row as usize]).collect::<Vec<f64>>();
-            let part = Columns::new()
-                .with(&options.customer, rows.iter().map(|row| i64::from(*row)).collect::<Vec<_>>())
-                .with(&options.frequency, take(&columns[0]))
-                .with(&options.recency, take(&columns[1]))
-                .with(&options.age, take(&columns[2]));
-            let found = posterior.predict(&part, options, run)?.table();
             for column in found.columns().iter().filter(|c| c.name != "customer") {
                 let at = all.iter().position(|(name, _)| *name == column.name).unwrap_or_else(|| {
-                    all.push((column.name.clone(), vec![None; customer.codes.len()]));
+                    all.push((column.name.clone(), vec![None; frame.rows()]));
                     all.len() - 1
                 });
                 for (row, value) in rows.iter().zip(found.optional(&column.name)) {
-                    all[at].1[*row as usize] = value;
+                    all[at].1[*row] = value;
                 }
             }
         }
-        let mut table =
-            Table::new().with("customer", Values::Names(customer)).with("group", Values::Names(group));
+        let rows: Vec<usize> = (0..frame.rows()).filter(|row| told[*row]).collect();
+        let these = |names: Names| {
+            let codes = rows.iter().map(|row| names.codes[*row]).collect();
+            Values::Names(Names { codes, labels: names.labels })
+        };
+        let mut table = Table::new().with("customer", these(names)).with("group", these(group));
         for (name, values) in all {
-            table = table.with_optional(&name, values);
+            table = table.with_optional(&name, rows.iter().map(|row| values[*row]));
         }
-        Ok(DrawPrediction::new(table, kept.into_dropped()))
+        Ok(DrawPrediction::new(table, dropped))
     }
 
-    /// A report by its name, with its options as JSON: `groups`, `population`, `predict`.
+    /// A report by its name, with its options as JSON: what the bindings call.
+    ///
+    /// | name | frame | tables |
+    /// | --- | --- | --- |
+    /// | `groups`, `population`, `draws` | none | of the same name ([`Hierarchy::groups_table`], [`Hierarchy::population_table`], [`Hierarchy::draws_table`]) |
+    /// | `fit` | none | `fit`, a row for each chain |
+    /// | `survival`, `value` | none | of the same name |
+    /// | `predict`, `check` | of customers | of the same name, and `dropped` |
     pub fn report(&self, name: &str, frame: Option<&Columns>, options: &str, run: &Run) -> Result<Tables> {
+        let frame =
+            || frame.ok_or_else(|| Error::option("frame", format!("`{name}` needs a frame of customers")));
         match name {
             "groups" => Ok(vec![("groups", self.groups_table(&parse(options)?)?)]),
             "population" => Ok(vec![("population", self.population_table(&parse(options)?)?)]),
-            "fit" => Ok(vec![("fit", self.new_group.fit_table())]),
+            "draws" => {
+                none(options)?;
+                Ok(vec![("draws", self.draws_table())])
+            }
+            "fit" => {
+                none(options)?;
+                Ok(vec![("fit", self.new_group.fit_table())])
+            }
+            "survival" => Ok(vec![("survival", self.survival(&parse(options)?, run)?)]),
+            "value" => Ok(vec![("value", self.value(&parse(options)?, run)?)]),
             "predict" => {
-                let frame =
-                    frame.ok_or_else(|| Error::option("frame", "`predict` needs a frame of customers"))?;
-                let found = self.predict(frame, &parse(options)?, run)?;
+                let found = self.predict(frame()?, &parse(options)?, run)?;
                 Ok(vec![("predict", found.table()), ("dropped", found.dropped().table())])
+            }
+            "check" => {
+                let (table, dropped) = self.check(frame()?, &parse(options)?, run)?;
+                Ok(vec![("check", table), ("dropped", dropped.table())])
             }
             _ => Err(Error::option("report", format!("there is no report `{name}` of hierarchies"))),
         }

@@ -115,7 +115,9 @@ pub(in crate::clv) fn bayes<L: Law<N>, const N: usize>(
     })?;
     let ordinary = factor(&found.local, 0.0)
         .filter(|f| !found.bound.contains(&true) && (found.converged || gain(&found.local, f) < NOTHING));
-    if out.method == Method::Laplace && ordinary.is_none() {
+    let sd = |factor: &[Vec<f64>], i: usize| sum(factor[i].iter().map(|f| f * f)).sqrt();
+    let runs_off = ordinary.as_ref().is_none_or(|f| priors.runs_off(&found.at, |i| sd(f, i)));
+    if out.method == Method::Laplace && runs_off {
         return Err(no_mode(name, found.iterations, found.gradient_norm / customers));
     }
     let factor = ordinary.unwrap_or_else(|| rounded(&found.local));

@@ -19,6 +19,8 @@ pub(crate) trait Evidence: Send + Sync + Sized {
     fn weights(&self) -> Vec<f64>;
     /// The rows of other weights; those of none are left out.
     fn reweighted(&self, weight: &[f64]) -> Self;
+    /// All rows of several.
+    fn together(parts: &[Self]) -> Self;
 }
 
 /// A log-likelihood of `N` positive parameters, on their logarithms.

@@ -24,6 +24,7 @@ mod bootstrap;
 mod check;
 mod diagnostics;
 mod draw;
+mod groups;
 mod hierarchy;
 mod hierarchy_report;
 pub(super) mod joint;
@@ -32,6 +33,7 @@ mod nuts;
 mod predict;
 mod prior;
 mod replicate;
+mod replicate_retention;
 mod replicate_spend;
 mod report;
 mod retention;
@@ -54,8 +56,9 @@ pub use report::SummaryOptions;
 pub use retention::{DrawSurvivalOptions, DrawValueOptions};
 pub use sample::{laplace, sample_posterior};
 pub use value::DrawnSpend;
+pub(super) use value::{SpendDraws, of_groups};
 
-use subject::Subject;
+use subject::{Subject, given};
 
 use super::contract::{ContractOptions, Curve};
 use super::covariates::{Covariates, Effects};
@@ -164,6 +167,11 @@ impl PosteriorOptions {
         }
     }
 
+    /// Those that mean something to models of some kinds alone, where they are given.
+    fn given(&self) -> Vec<&'static str> {
+        given!(self; k, covariates, coefficient_sd, contract, frequency, recency, age, log_intervals, monetary_value)
+    }
+
     pub(super) fn check(&self) -> Result<()> {
         if self.chains == 0 || self.chains > 1000 {
             return Err(Error::option("chains", "must be a number from 1 to 1000; the default is 4"));
@@ -182,6 +190,9 @@ impl PosteriorOptions {
         }
         if self.coefficient_sd.is_some_and(|sd| !(1e-4..=20.0).contains(&sd)) {
             return Err(Error::option("coefficient_sd", "must lie between 1e-4 and 20; the default is 1"));
+        }
+        if self.coefficient_sd.is_some() && self.covariates.is_none() {
+            return Err(Error::option("coefficient_sd", "means nothing without covariates: leave it out"));
         }
         let penalised = |c: &Covariates| c.purchase_penalty != 0.0 || c.dropout_penalty != 0.0;
         if self.covariates.as_ref().is_some_and(penalised) {
@@ -291,6 +302,11 @@ impl BootstrapOptions {
             max_iterations: self.max_iterations,
             tolerance: self.first_tolerance(),
         }
+    }
+
+    /// Those that mean something to models of some kinds alone, where they are given.
+    fn given(&self) -> Vec<&'static str> {
+        given!(self; k, covariates, contract, frequency, recency, age, log_intervals, monetary_value)
     }
 
     fn first_tolerance(&self) -> f64 {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Posterior;
 use super::report::level;
-use super::subject::Subject;
+use super::subject::{Subject, given};
 use crate::clv::ahead::{DiscountRate, Horizon};
 use crate::clv::covariates::{Effects, Shared, each_pattern};
 use crate::clv::design::Reader;
@@ -162,6 +162,16 @@ impl Posterior {
     ) -> Result<DrawPrediction> {
         level(options.level)?;
         most_draws(options.most_draws)?;
+        same_unit(self.period, options.period)?;
+        if self.subject() == Subject::Along {
+            return Err(self.other(ALONG));
+        }
+        let given = given!(
+            options;
+            frequency, recency, age, log_intervals, monetary_value, renewals, periods, purchase_interval, ahead,
+            discount_rate, next_purchase, rate, probabilities, discount, horizon, margin,
+        );
+        self.subject().refuse(&self.kind, &given)?;
         match self.subject() {
             Subject::Purchases => self.predict_purchases(frame, options, run),
             Subject::Spend => self.predict_spend(frame, options, run),
@@ -195,7 +205,6 @@ impl Posterior {
     ) -> Result<DrawPrediction> {
         let question = self.asked(options)?;
         let period = self.period.or(options.period);
-        same_unit(self.period, options.period)?;
         let models = self.models(options.most_draws)?;
         if let Some(model) = models.first() {
             whole_ahead(&**model, options.periods, options.ahead, period)?;

@@ -109,6 +109,16 @@ impl Priors {
         }
     }
 
+    /// Whether a normal of these standard deviations about a mode reaches beyond the flat part of a parameter's prior:
+    /// there is the prior's edge, and no end that the data know.
+    pub(crate) fn runs_off(&self, at: &[f64], sd: impl Fn(usize) -> f64) -> bool {
+        let parameters = self.each.iter().take(self.parameters).zip(at).enumerate();
+        let reach = |(i, ((centre, _, flat), at)): (usize, (&(f64, f64, f64), &f64))| {
+            *flat > 0.0 && (at - centre).abs() + 2.0 * sd(i) > *flat
+        };
+        parameters.into_iter().any(reach)
+    }
+
     /// The curvature of the log-density along one of them, its sign changed.
     pub(crate) fn curvature(&self, i: usize, at: f64) -> f64 {
         let (_, sd, flat) = self.each[i];

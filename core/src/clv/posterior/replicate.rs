@@ -101,33 +101,7 @@ impl Replicate {
     }
 
     fn binomial(&mut self, n: u64, p: f64) -> u64 {
-        if p > 0.5 {
-            return n - self.binomial(n, 1.0 - p);
-        }
-        if p <= 0.0 {
-            return 0;
-        }
-        let (of, bits) = (n as f64, self.rng.next_u64());
-        let variance = of * p * (1.0 - p);
-        if variance >= LARGE {
-            let drawn = of * p + variance.sqrt() * normal_quantile(unit_open(bits));
-            return drawn.round().clamp(0.0, of) as u64;
-        }
-        // Inversion from 0 on; in logarithms, for (1 − p)^n may be less than any number.
-        let odds = ln(p) - ln_1p(-p);
-        let mut ln_mass = of * ln_1p(-p);
-        let (mut place, mut found) = (unit(bits), 0);
-        while found < n {
-            let mass = exp(ln_mass);
-            let over = found as f64 > of * p && ln_mass < -60.0;
-            if place < mass || over {
-                break;
-            }
-            place -= mass;
-            ln_mass += odds + ln((of - found as f64) / (found as f64 + 1.0));
-            found += 1;
-        }
-        found
+        binomial(&mut self.rng, n, p)
     }
 
     /// Shares of the classes, mean, variance, and where asked for the share of `lately`.
@@ -141,6 +115,37 @@ impl Replicate {
         }
         out
     }
+}
+
+/// How many of `n` are of a kind that each is with this chance.
+pub(super) fn binomial(rng: &mut Pcg64, n: u64, p: f64) -> u64 {
+    if p > 0.5 {
+        return n - binomial(rng, n, 1.0 - p);
+    }
+    if p <= 0.0 {
+        return 0;
+    }
+    let (of, bits) = (n as f64, rng.next_u64());
+    let variance = of * p * (1.0 - p);
+    if variance >= LARGE {
+        let drawn = of * p + variance.sqrt() * normal_quantile(unit_open(bits));
+        return drawn.round().clamp(0.0, of) as u64;
+    }
+    // Inversion from 0 on; in logarithms, for (1 − p)^n may be less than any number.
+    let odds = ln(p) - ln_1p(-p);
+    let mut ln_mass = of * ln_1p(-p);
+    let (mut place, mut found) = (unit(bits), 0);
+    while found < n {
+        let mass = exp(ln_mass);
+        let over = found as f64 > of * p && ln_mass < -60.0;
+        if place < mass || over {
+            break;
+        }
+        place -= mass;
+        ln_mass += odds + ln((of - found as f64) / (found as f64 + 1.0));
+        found += 1;
+    }
+    found
 }
 
 /// Whether a last purchase lies in the last quarter of T.

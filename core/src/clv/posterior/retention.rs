@@ -40,10 +40,14 @@ impl Evidence for Lives {
     fn reweighted(&self, weight: &[f64]) -> Self {
         Self::reweighted(self, weight)
     }
+
+    fn together(parts: &[Self]) -> Self {
+        Self::together(parts)
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Shifted;
+pub(super) struct Shifted;
 
 impl Kernel<2> for Shifted {
     type Data = Lives;
@@ -72,7 +76,7 @@ impl Kernel<2> for Shifted {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Weibull;
+pub(super) struct Weibull;
 
 impl Kernel<3> for Weibull {
     type Data = Lives;
@@ -109,7 +113,7 @@ impl Kernel<3> for Weibull {
 }
 
 /// How the rows of a frame are read: what `contract` names, with the weight and the rest that all models have.
-fn rows_of(
+pub(super) fn read_as(
     contract: Option<&ContractOptions>,
     weight: Option<&String>,
     on_invalid: OnInvalid,
@@ -140,6 +144,10 @@ fn rows_of(
     ))
 }
 
+pub(super) fn rows_of(options: &PosteriorOptions) -> Result<ContractOptions> {
+    read_as(options.contract.as_ref(), options.weight.as_ref(), options.on_invalid)
+}
+
 pub(super) fn bayes(
     family: Family,
     frame: &Columns,
@@ -148,8 +156,7 @@ pub(super) fn bayes(
     run: &Run,
 ) -> Result<(Posterior, Dropped)> {
     let out = Posterior::empty(family.kind(), 1, method, options.period);
-    let asked = rows_of(options.contract.as_ref(), options.weight.as_ref(), options.on_invalid)?;
-    let (lives, dropped) = contract::lives(frame, &asked, run)?;
+    let (lives, dropped) = contract::lives(frame, &rows_of(options)?, run)?;
     let posterior = match family {
         Family::ShiftedBetaGeo => drawn(Shifted, &lives, out, options, run)?,
         Family::BetaDiscreteWeibull => drawn(Weibull, &lives, out, options, run)?,
@@ -164,7 +171,7 @@ pub(super) fn bootstrap(
     run: &Run,
 ) -> Result<(Posterior, Dropped)> {
     let out = Posterior::empty(family.kind(), 1, Method::Bootstrap, options.period);
-    let asked = rows_of(options.contract.as_ref(), options.weight.as_ref(), options.on_invalid)?;
+    let asked = read_as(options.contract.as_ref(), options.weight.as_ref(), options.on_invalid)?;
     let (lives, dropped) = contract::lives(frame, &asked, run)?;
     let solver = Solver { max_iterations: options.max_iterations, tolerance: options.first_tolerance() };
     let fit = family.fit(lives.life(), solver, run)?;
@@ -220,7 +227,7 @@ impl Default for DrawValueOptions {
 
 impl Posterior {
     /// The retention curves of some of the draws.
-    fn curves(&self, most: usize) -> Result<Vec<Curve>> {
+    pub(super) fn curves(&self, most: usize) -> Result<Vec<Curve>> {
         if !matches!(self.subject(), Subject::Retention(_)) {
             return Err(
                 self.other("only those of ShiftedBetaGeo and BetaDiscreteWeibull have a retention curve")

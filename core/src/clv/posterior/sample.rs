@@ -105,7 +105,7 @@ fn bayes(
     options.check()?;
     let kind = full(kind);
     let subject = Subject::of(&kind);
-    subject.refuse(&kind, options.k, options.covariates.is_some(), options.contract.is_some())?;
+    subject.refuse(&kind, &options.given())?;
     match subject {
         Subject::Purchases => purchases(&kind, frame, options, method, run),
         Subject::Spend => spend::bayes(frame, options, method, run),
@@ -200,6 +200,28 @@ impl Evidence for Unique {
             group: Vec::new(),
         }
     }
+
+    fn together(parts: &[Self]) -> Self {
+        let mut all = Self::default();
+        for one in parts {
+            all.frequency.extend(&one.frequency);
+            all.recency.extend(&one.recency);
+            all.age.extend(&one.age);
+            all.weight.extend(&one.weight);
+        }
+        // The laws ask for rows of one x beside each other.
+        let mut order: Vec<usize> = (0..all.len()).collect();
+        let key = |i: &usize| (all.frequency[*i], all.recency[*i].to_bits(), all.age[*i].to_bits());
+        order.sort_by_key(key);
+        Self {
+            frequency: order.iter().map(|i| all.frequency[*i]).collect(),
+            recency: order.iter().map(|i| all.recency[*i]).collect(),
+            age: order.iter().map(|i| all.age[*i]).collect(),
+            weight: order.iter().map(|i| all.weight[*i]).collect(),
+            log_intervals: Vec::new(),
+            group: Vec::new(),
+        }
+    }
 }
 
 /// Where the posterior of a law without covariates is greatest.
@@ -234,7 +256,10 @@ pub(super) fn mode<K: Kernel<N>, const N: usize>(
 
 /// Laplace's approximation has nothing to approximate.
 pub(super) fn no_mode(model: &'static str, iterations: usize, gradient_norm: f64) -> Error {
-    let hint = "the posterior has no ordinary mode to approximate it at: take the prior `weak`".to_owned();
+    let hint =
+        "the posterior has no ordinary mode to approximate it at: take the prior `weak`, or name one of the \
+                parameter that the data do not tell (`priors`)"
+            .to_owned();
     Error::NotConverged { model, iterations, gradient_norm, hint }
 }
 
@@ -271,7 +296,8 @@ pub(super) fn drawn<K: Kernel<N>, const N: usize>(
     let priors = Priors::new(options.prior, &options.priors, &parameters, &[], None)?;
     let found = mode(kernel, rows, &priors, run)?;
     let ordinary = found.converged.then(|| covariance(&found.local.hessian, found.bound)).flatten();
-    if out.method == Method::Laplace && (ordinary.is_none() || found.bound.contains(&true)) {
+    let runs_off = ordinary.is_none_or(|c| priors.runs_off(&found.at, |i| c[i][i].max(0.0).sqrt()));
+    if out.method == Method::Laplace && (runs_off || found.bound.contains(&true)) {
         return Err(no_mode(K::NAME, found.iterations, found.gradient_norm / customers));
     }
     // Where the density is flat or not yet curved, coordinates of a prior's width do.

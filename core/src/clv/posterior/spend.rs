@@ -19,16 +19,11 @@ use crate::{Error, Result, Run};
 const PIECE: usize = 256;
 
 #[derive(Clone, Copy, Debug)]
-struct Spend;
+pub(super) struct Spend;
 
 impl Evidence for Data {
-    fn pooled(&self, model: &'static str) -> Result<(f64, f64, f64)> {
-        if self.different() < 2 {
-            return Err(Error::not_enough_data(format!(
-                "{model} needs two different mean values or more among customers with a repeat purchase and a \
-                 positive mean"
-            )));
-        }
+    fn pooled(&self, _: &'static str) -> Result<(f64, f64, f64)> {
+        self.enough()?;
         Ok((self.customers, self.mean(), 1.0))
     }
 
@@ -38,6 +33,10 @@ impl Evidence for Data {
 
     fn reweighted(&self, weight: &[f64]) -> Self {
         Self::reweighted(self, weight)
+    }
+
+    fn together(parts: &[Self]) -> Self {
+        Self::together(parts)
     }
 }
 
@@ -73,16 +72,24 @@ pub(super) fn bayes(
     run: &Run,
 ) -> Result<(Posterior, Dropped)> {
     let out = Posterior::empty(GammaGammaModel::KIND, 1, method, options.period);
-    let asked = GammaGammaOptions {
+    let (data, dropped) = read(frame, &asked(options), run)?;
+    Ok((drawn(Spend, &data, out, options, run)?, dropped))
+}
+
+/// What a posterior's options say of the rows.
+pub(super) fn asked(options: &PosteriorOptions) -> GammaGammaOptions {
+    GammaGammaOptions {
         frequency: options.frequency.clone(),
         monetary_value: options.monetary_value.clone(),
         weight: options.weight.clone(),
         on_invalid: options.on_invalid,
         ..GammaGammaOptions::default()
-    };
-    let spends = Spends::read(frame, &asked, run)?;
-    let posterior = drawn(Spend, &Data::read(&spends.slices())?, out, options, run)?;
-    Ok((posterior, spends.dropped))
+    }
+}
+
+pub(super) fn read(frame: &Columns, asked: &GammaGammaOptions, run: &Run) -> Result<(Data, Dropped)> {
+    let spends = Spends::read(frame, asked, run)?;
+    Ok((Data::read(&spends.slices())?, spends.dropped))
 }
 
 pub(super) fn bootstrap(

@@ -33,34 +33,61 @@ impl Subject {
         }
     }
 
-    /// Options that mean nothing to a model of this kind are refused.
-    pub(super) fn refuse(self, kind: &str, k: u32, covariates: bool, contract: bool) -> Result<()> {
+    /// Whether a model of this kind looks at an option.
+    fn reads(self, option: &str) -> bool {
+        match option {
+            "contract" | "renewals" | "discount" | "horizon" | "margin" => {
+                matches!(self, Self::Retention(_))
+            }
+            "monetary_value" => self == Self::Spend,
+            "frequency" => !matches!(self, Self::Retention(_)),
+            "periods" | "most" => self != Self::Spend,
+            _ => self == Self::Purchases,
+        }
+    }
+
+    /// Options that mean nothing to a model of this kind are refused where they are given.
+    pub(super) fn refuse(self, kind: &str, given: &[&'static str]) -> Result<()> {
         if self == Self::Along {
             return Err(Self::along());
         }
-        let (purchases, retention) = (self == Self::Purchases, matches!(self, Self::Retention(_)));
-        let meaningless = [
-            ("k", k != 1 && !purchases),
-            ("covariates", covariates && !purchases),
-            ("contract", contract && !retention),
-        ];
-        match meaningless.into_iter().find(|(_, given)| *given) {
+        match given.iter().find(|option| !self.reads(option)) {
             None => Ok(()),
-            Some((option, _)) => {
+            Some(option) => {
                 let name = kind.trim_start_matches("clv.");
-                Err(Error::option(option, format!("means nothing to {name}: leave it out")))
+                Err(Error::option(*option, format!("means nothing to {name}: leave it out")))
             }
         }
     }
-}
 
-impl Subject {
     /// Customers along covariates are told by two frames.
     pub(super) fn along() -> Error {
         let reason = "DynamicParetoNBD learns from orders and covariates: draw by its own methods";
         Error::option("model", reason)
     }
 }
+
+/// The default of options of this type.
+pub(super) fn default_of<T: Default>(_: &T) -> T {
+    T::default()
+}
+
+/// The names of those options that are not the defaults.
+macro_rules! given {
+    ($options:expr; $($option:ident),+ $(,)?) => {{
+        let options = $options;
+        let default = $crate::clv::posterior::subject::default_of(options);
+        let mut names: Vec<&'static str> = Vec::new();
+        $(if options.$option != default.$option {
+            names.push(match stringify!($option) {
+                "age" => "T",
+                name => name,
+            });
+        })+
+        names
+    }};
+}
+pub(super) use given;
 
 impl Posterior {
     pub(super) fn subject(&self) -> Subject {

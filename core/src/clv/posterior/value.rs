@@ -2,23 +2,25 @@
 
 use rand::Rng;
 
-use super::Posterior;
 use super::predict::{at, most_draws};
 use super::report::level;
+use super::{Hierarchy, Posterior};
 use crate::clv::covariates::{Shared, each_pattern};
 use crate::clv::gamma_gamma::{GammaGammaModel, spend_at};
-use crate::clv::laws::{Purchases, Quantity};
+use crate::clv::laws::{Edges, Purchases, Quantity};
 use crate::clv::lifetime::{Lifetime, LifetimeOptions, Worth};
 use crate::clv::rows::Unique;
 use crate::column::Columns;
 use crate::math::{exp, mean_and_limits, normal_quantile, sum};
 use crate::run::unit_open;
-use crate::{Result, Run};
+use crate::{Error, Result, Run};
 
 /// Distinct rows valued in one piece of work.
 const PIECE: usize = 16;
 /// The stream of the parameters of spend.
 const SPEND: u64 = 0x7370_656e_0000_0000;
+/// The stream of fitted purchases beside draws of spend.
+const PURCHASES: u64 = 0x7075_7263_0000_0000;
 
 /// What customers spend, beside draws of what they buy.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +29,9 @@ pub enum DrawnSpend<'a> {
     Draws(&'a Posterior),
     /// A fit: parameters are drawn from the normal of their estimates on the log scale, by the seed.
     Fit(&'a GammaGammaModel),
+    /// Draws of `GammaGamma` by group, beside draws of purchases by the same groups
+    /// ([`Hierarchy::lifetime_value`]).
+    Groups(&'a Hierarchy),
 }
 
 impl<'a> From<&'a Posterior> for DrawnSpend<'a> {
@@ -39,6 +44,67 @@ impl<'a> From<&'a GammaGammaModel> for DrawnSpend<'a> {
     fn from(fit: &'a GammaGammaModel) -> Self {
         Self::Fit(fit)
     }
+}
+
+impl<'a> From<&'a Hierarchy> for DrawnSpend<'a> {
+    fn from(groups: &'a Hierarchy) -> Self {
+        Self::Groups(groups)
+    }
+}
+
+pub(in crate::clv) fn of_groups() -> Error {
+    let reason = "is drawn by group, and these purchases are not: take `sample_hierarchy` for both, or draws of spend \
+                  of all customers together";
+    Error::option("spend", reason)
+}
+
+/// Draws of `GammaGamma` beside fitted purchases, whose logarithm is normal about what the fit expects.
+#[derive(Clone, Debug)]
+pub(in crate::clv) struct SpendDraws {
+    each: Vec<[f64; 3]>,
+    normal: Vec<f64>,
+}
+
+impl SpendDraws {
+    pub(in crate::clv) fn new(draws: &Posterior, most: usize, run: &Run) -> Result<Self> {
+        let models = draws.spends(most_draws(most)?)?;
+        let mut rng = run.rng(PURCHASES);
+        let normal = models.iter().map(|_| normal_quantile(unit_open(rng.next_u64()))).collect();
+        Ok(Self { each: models.iter().map(GammaGammaModel::params).collect(), normal })
+    }
+
+    /// Expected spend of a customer by each draw, infinite where it has no mean.
+    pub(in crate::clv) fn spent(&self, x: f64, m: f64) -> Vec<f64> {
+        spent(&self.each, x, m)
+    }
+
+    /// The mean of [`SpendDraws::spent`], missing where it is infinite.
+    pub(in crate::clv) fn mean(spent: &[f64]) -> Option<f64> {
+        Some(sum(spent.iter().copied()) / spent.len().max(1) as f64).filter(|v| v.is_finite())
+    }
+
+    /// Quantiles of the value, of which `purchases` is what discounted purchases bring per unit of spend, and `spread` the
+    /// standard deviation of its logarithm.
+    pub(in crate::clv) fn edges(
+        &self,
+        spent: &[f64],
+        purchases: f64,
+        spread: Option<f64>,
+        level: f64,
+    ) -> Edges {
+        let Some(spread) = spread else { return [None; 2] };
+        // No purchase brings nothing, whatever it would bring.
+        let value = |(z, spend): (&f64, &f64)| {
+            if purchases > 0.0 { purchases * exp(spread * z) * spend } else { 0.0 }
+        };
+        let mut values: Vec<f64> = self.normal.iter().zip(spent).map(value).collect();
+        let [_, low, high] = mean_and_limits(&mut values, 0.5 - 0.5 * level);
+        [low, high].map(|edge| Some(edge).filter(|v| v.is_finite()))
+    }
+}
+
+fn spent(each: &[[f64; 3]], x: f64, m: f64) -> Vec<f64> {
+    each.iter().map(|p| spend_at(*p, x, m).unwrap_or(f64::INFINITY)).collect()
 }
 
 impl Posterior {
@@ -87,6 +153,7 @@ impl Posterior {
         let interval = match spend {
             DrawnSpend::Draws(_) => options.interval.or(Some(0.9)),
             DrawnSpend::Fit(_) => options.interval,
+            DrawnSpend::Groups(_) => return Err(of_groups()),
         };
         if let Some(given) = interval {
             level(given)?;
@@ -101,7 +168,7 @@ impl Posterior {
                 fit.estimates().interval_quantile(level)?;
                 (most, drawn(fit, most, run))
             }
-            (DrawnSpend::Fit(_), None) => (most, Vec::new()),
+            (DrawnSpend::Fit(_) | DrawnSpend::Groups(_), _) => (most, Vec::new()),
         };
         let models = self.models(most)?;
         let estimate = self.model(&self.estimate)?;
@@ -159,13 +226,15 @@ fn worth(
     let mean = |values: &[f64]| sum(values.iter().copied()) / values.len().max(1) as f64;
     // No purchase brings nothing, whatever it would bring.
     let value = |(n, spend): (&f64, &f64)| if *n > 0.0 { margin * n * spend } else { 0.0 };
-    let spent: Vec<f64> = spends.iter().map(|p| spend_at(*p, x, m).unwrap_or(f64::INFINITY)).collect();
+    let spent = spent(spends, x, m);
     let limits = interval.map(|level| {
         let mut values: Vec<f64> = discounted.iter().zip(&spent).map(value).collect();
         mean_and_limits(&mut values, 0.5 - 0.5 * level).map(finite)
     });
     let (expected, value) = match spend {
-        DrawnSpend::Draws(_) => (finite(mean(&spent)), limits.and_then(|[value, ..]| value)),
+        DrawnSpend::Draws(_) | DrawnSpend::Groups(_) => {
+            (finite(mean(&spent)), limits.and_then(|[value, ..]| value))
+        }
         DrawnSpend::Fit(fit) => {
             let expected = fit.spend(x, m);
             (expected, expected.map(|spend| margin * spend * mean(discounted)))
