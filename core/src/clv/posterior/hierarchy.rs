@@ -120,6 +120,7 @@ pub fn sample_hierarchy(
             let pool = Pool { kind: &kind, groups, parts: &data, options, run };
             Ok((pool.draw(spend::Spend)?, dropped))
         }
+        Subject::Along => Err(Subject::along()),
         Subject::Retention(family) => {
             let asked = retention::rows_of(sampling)?;
             let read = |part: &Columns| contract::lives(part, &asked, run);

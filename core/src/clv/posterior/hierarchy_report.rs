@@ -160,7 +160,7 @@ impl Hierarchy {
         run: &Run,
     ) -> Result<DrawPrediction> {
         let read: &[&str] = match self.new_group.subject() {
-            Subject::Purchases => &[&options.frequency, &options.recency, &options.age],
+            Subject::Purchases | Subject::Along => &[&options.frequency, &options.recency, &options.age],
             Subject::Spend => &[&options.frequency, &options.monetary_value],
             Subject::Retention(_) => &[&options.renewals],
         };
