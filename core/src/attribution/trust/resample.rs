@@ -168,13 +168,7 @@ pub(in crate::attribution) fn weights(
     of: impl Iterator<Item = (u64, f64)>,
 ) -> Vec<f64> {
     let mut poisson = Draw::new(Weigh::Poisson);
-    let first = replicate - replicate % BLOCK;
-    let mut block = [0.0; BLOCK];
-    let weight = |(key, mass): (u64, f64)| {
-        poisson.block(seed, key, mass, first, &mut block);
-        block[replicate - first]
-    };
-    of.map(weight).collect()
+    of.map(|(key, mass)| poisson.one(seed, key, mass, replicate)).collect()
 }
 
 /// A number for a path that depends on its labels alone.
@@ -322,7 +316,7 @@ impl Draw {
     /// The weights of a unit of this key and mass in the block of replicates
     /// that begins at `first`.
     pub(super) fn block(&mut self, seed: u64, key: u64, mass: f64, first: usize, out: &mut [f64; BLOCK]) {
-        let stream = split_mix(key ^ split_mix(seed ^ 0x626f_6f74));
+        let stream = stream(seed, key);
         if mass == 1.0 && self.weigh == Weigh::Poisson {
             let mut random = [0_u32; BLOCK];
             for (i, pair) in random.chunks_exact_mut(2).enumerate() {
@@ -340,6 +334,27 @@ impl Draw {
             }
             return;
         }
+        let (table, piece) = self.table(mass);
+        for (i, out) in out.iter_mut().enumerate() {
+            let bits = split_mix(stream.wrapping_add(((first + i) as u64).wrapping_mul(GOLDEN)));
+            *out = table.draw(piece, bits);
+        }
+    }
+
+    /// The weight that [`Draw::block`] has for one replicate.
+    fn one(&mut self, seed: u64, key: u64, mass: f64, replicate: usize) -> f64 {
+        let stream = stream(seed, key);
+        if mass == 1.0 && self.weigh == Weigh::Poisson {
+            let bits = split_mix(stream.wrapping_add(((replicate / 2) as u64).wrapping_mul(GOLDEN)));
+            let u = if replicate.is_multiple_of(2) { bits as u32 } else { (bits >> 32) as u32 };
+            return self.unit.iter().filter(|below| u >= **below).count() as f64;
+        }
+        let (table, piece) = self.table(mass);
+        table.draw(piece, split_mix(stream.wrapping_add((replicate as u64).wrapping_mul(GOLDEN))))
+    }
+
+    /// The table of a mass, and what it has beyond a whole number with the share that decides of it.
+    fn table(&mut self, mass: f64) -> (&Table, Option<(f64, f64)>) {
         if self.tables.len() > TABLES {
             self.tables.clear();
         }
@@ -352,19 +367,24 @@ impl Draw {
             Weigh::Poisson => Table::poisson(whole),
             Weigh::Split(share) => Table::binomial(whole, share),
         });
-        for (i, out) in out.iter_mut().enumerate() {
-            let bits = split_mix(stream.wrapping_add(((first + i) as u64).wrapping_mul(GOLDEN)));
-            *out = table.low + table.cumulative.partition_point(|p| *p <= unit_open(bits)) as f64;
-            if let Some((piece, share)) = piece.filter(|p| p.0 > 0.0)
-                && unit_open(split_mix(bits)) < share
-            {
-                *out += piece;
-            }
-        }
+        (table, piece.filter(|p| p.0 > 0.0))
     }
 }
 
+/// The random stream of a unit.
+fn stream(seed: u64, key: u64) -> u64 {
+    split_mix(key ^ split_mix(seed ^ 0x626f_6f74))
+}
+
 impl Table {
+    fn draw(&self, piece: Option<(f64, f64)>, bits: u64) -> f64 {
+        let whole = self.low + self.cumulative.partition_point(|p| *p <= unit_open(bits)) as f64;
+        match piece {
+            Some((piece, share)) if unit_open(split_mix(bits)) < share => whole + piece,
+            _ => whole,
+        }
+    }
+
     fn poisson(mean: f64) -> Self {
         Self::new(mean, mean, f64::INFINITY, |k| mean / k)
     }
@@ -422,6 +442,21 @@ mod tests {
         }
         let mean = sum / n;
         (mean, squares / n - mean * mean)
+    }
+
+    #[test]
+    fn one_weight_is_that_of_its_block() {
+        let mut block = [0.0; BLOCK];
+        for weigh in [Weigh::Poisson, Weigh::Split(0.3)] {
+            let mut draw = Draw::new(weigh);
+            for (key, mass) in [(3, 1.0), (9, 1.0), (4, 0.4), (5, 6.5), (6, 2_000.0)] {
+                for first in [0, 64] {
+                    draw.block(7, key, mass, first, &mut block);
+                    let one: Vec<f64> = (0..BLOCK).map(|i| draw.one(7, key, mass, first + i)).collect();
+                    assert_eq!(one, block, "{weigh:?} {mass}");
+                }
+            }
+        }
     }
 
     #[test]
