@@ -170,12 +170,8 @@ fn damaged_draws_with_covariates_do_not_panic() -> Result<()> {
 #[test]
 fn damaged_draws_of_spend_and_of_retention_do_not_panic() -> Result<()> {
     let run = Run::new().threads(1);
-    let options = PosteriorOptions {
-        chains: 1,
-        draws: 6,
-        period: Some("30d".parse()?),
-        ..PosteriorOptions::default()
-    };
+    let options =
+        PosteriorOptions { chains: 1, draws: 6, period: Some("30d".parse()?), ..PosteriorOptions::default() };
     let few = Columns::new()
         .with("customer", vec!["a", "b"])
         .with("frequency", vec![1.0, 3.0])
