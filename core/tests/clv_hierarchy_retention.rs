@@ -70,6 +70,10 @@ fn f64s(table: &Table, name: &str) -> Vec<f64> {
     table.f64s(name).unwrap_or_else(|| unreachable!("{name}")).to_vec()
 }
 
+fn pull(at: f64, m: f64, ln_tau: f64) -> f64 {
+    -0.5 * ((at - m) / ln_tau.exp()).powi(2) - ln_tau
+}
+
 /// The density, written down anew: log parameters of the groups, then m, then ln τ.
 struct Density {
     survivors: Vec<Vec<f64>>,
@@ -86,10 +90,6 @@ impl Density {
                 (pair[0] - pair[1]) * leave.ln() + pair[1] * (-leave).ln_1p()
             })
             .sum()
-    }
-
-    fn pull(&self, at: f64, m: f64, ln_tau: f64) -> f64 {
-        -0.5 * ((at - m) / ln_tau.exp()).powi(2) - ln_tau
     }
 
     /// Metropolis's steps, one coordinate after the other.
@@ -111,7 +111,7 @@ impl Density {
                 };
                 let j = i % 2;
                 let part = |at: &[f64]| -> f64 {
-                    let tie = |g: usize| self.pull(at[2 * g + j], at[m + j], at[tau + j]);
+                    let tie = |g: usize| pull(at[2 * g + j], at[m + j], at[tau + j]);
                     if i < m {
                         return self.group(i / 2, &at[i - j..]) + tie(i / 2);
                     }
@@ -135,8 +135,7 @@ impl Density {
                     let both = [at[i - 1], at[i]];
                     let whole = |at: &[f64]| {
                         let g = i / 2;
-                        let ties =
-                            (0..2).map(|j| self.pull(at[2 * g + j], at[m + j], at[tau + j])).sum::<f64>();
+                        let ties = (0..2).map(|j| pull(at[2 * g + j], at[m + j], at[tau + j])).sum::<f64>();
                         self.group(g, &at[2 * g..]) + ties
                     };
                     let before = whole(&at);
