@@ -160,6 +160,10 @@ impl Purchases for Customer {
     fn period(&self) -> Option<Unit> {
         Some(self.period)
     }
+    /// Rates jump with the covariates.
+    fn is_smooth(&self) -> bool {
+        false
+    }
     fn mixing(&self) -> [Mixing; 2] {
         ParetoLaw::MIXING
     }

@@ -2,7 +2,7 @@
 
 use super::History;
 use super::delta::{Edges, around, of_probabilities};
-use super::next_purchase::{edges_of_next, reached};
+use super::next_purchase::{Chances, edges_of_next, reached};
 use super::purchases::{Purchases, Quantity, buying_level, slope};
 use crate::clv::ahead::{DiscountRate, Horizon};
 use crate::clv::unit::Unit;
@@ -127,13 +127,18 @@ impl Asked {
                 vec![finite(summed(models.iter().map(|m| m.quantity(history, quantity)).collect()))]
             }
             What::Next(level) => {
+                // Who buys more surely buys sooner: the upper limit of the chance gives the lower one of the time.
+                let edges = [0, 2, 1];
+                if models.iter().all(|m| m.is_smooth()) {
+                    let mut chances = Chances::new(models, history);
+                    return vec![edges.map(|at| chances.reached(level, |bought| summed(bought)[at]))];
+                }
                 let bought = |t: f64| {
                     let none = |m: &dyn Purchases| m.probabilities_of(history, t, 0).first().copied();
                     summed(models.iter().map(|m| 1.0 - none(&**m).unwrap_or(1.0)).collect())
                 };
                 let discrete = models.first().is_some_and(|m| m.is_discrete());
-                // Who buys more surely buys sooner: the upper limit of the chance gives the lower one of the time.
-                vec![[0, 2, 1].map(|at| reached(discrete, history.age, level, |t| bought(t)[at]))]
+                vec![edges.map(|at| reached(discrete, history.age, level, |t| bought(t)[at]))]
             }
             What::Probabilities { periods, most } => {
                 let each: Vec<Vec<f64>> =

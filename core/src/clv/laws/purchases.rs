@@ -68,6 +68,10 @@ pub trait Purchases: Send + Sync {
     fn is_discrete(&self) -> bool {
         false
     }
+    /// Whether what is expected of a customer is smooth in time.
+    fn is_smooth(&self) -> bool {
+        !self.is_discrete()
+    }
     /// Covariates and what they do, where the model has any.
     fn effects(&self) -> Option<&Effects> {
         None
