@@ -137,6 +137,8 @@ struct Base {
     matched: Vec<f64>,
     /// Samples of each channel's credit, where they were drawn.
     draws: Option<Vec<Vec<f64>>>,
+    /// Conversions that stand with two channels.
+    shared: f64,
 }
 
 /// How many standard errors an effect may lie beyond all that there is.
@@ -359,7 +361,7 @@ fn credited(journeys: &Journeys, tests: &[Test], options: &CalibrateOptions, run
             matched.push(by_group(journeys, &fitted, 1, &inside, run)?[0][test.channel][k]);
         }
         let draws = draws.as_ref().map(|d| (0..channels).map(|c| d.row(m, c)[k].clone()).collect());
-        out.push(Base { name, credits, matched, draws });
+        out.push(Base { name, credits, matched, draws, shared: 0.0 });
     }
     Ok(out)
 }
@@ -376,6 +378,7 @@ fn compared(tests: &[Test], found: &Controlled, options: &CalibrateOptions, run:
     let of_channel = |(c, x): (usize, &[f64; 2])| (0..samples).map(|r| draw(c, *x, r)).collect();
     Base {
         name: "self_controlled".into(),
+        shared: found.shared,
         credits: added.iter().map(|x| x[0]).collect(),
         matched: tests.iter().map(of_test).collect(),
         draws: Some(added.iter().enumerate().map(of_channel).collect()),
