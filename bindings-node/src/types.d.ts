@@ -1235,6 +1235,11 @@ export interface SelfControlledOptions {
   wear?: number[]
   /** For how long an earlier touch counts as one. Default 30 days. */
   wearWindow?: Duration
+  /**
+   * For how long touches of one channel may make those of another do more; pairs of channels of which that is so
+   * are found. Default 7, 14 and 30 days; `[]` to look for no pairs.
+   */
+  primingWindows?: Duration[]
   /** How often channels touch is taken as even over so long a time. Default 7 days. */
   calendar?: Duration
   /** Channels that people touch because they are about to buy, or that follow such touches: left out. */
@@ -1248,7 +1253,10 @@ export interface SelfControlledOptions {
 /**
  * What each channel added, every customer compared with themselves: channel,
  * touches, per_touch, per_touch_se, half_life (days), wear, conversions,
- * standard_error, low, high, share, note. `extras.profile` has the effect by age.
+ * standard_error, low, high, share, note. `extras.profile` has the effect by age, `extras.priming` the pairs of
+ * channels that were found to work through each other: primer, channel, window (days), factor, conversions,
+ * standard_error, low, high. What a channel added is what would be lost without it: what primed touches did more
+ * stands with both.
  * When a customer was touched, given how often, is taken as chance; leave out
  * channels that people touch because they are about to buy. Journeys that lack
  * touches (`open` of `exclude` or `decided`, `between`) are refused.

@@ -159,6 +159,8 @@ test('lifetime value, windows, and what touches add', async () => {
   assert.equal((await hw.chooseHalfLife(made, { folds: 2 })).column('candidate')[0], '12h')
   const added = await hw.selfControlled(made, { halfLives: ['2d'], wear: [0] })
   assert.ok(added.extras.profile)
+  assert.deepEqual([...added.extras.priming.column('primer')], [])
+  await assert.rejects(hw.selfControlled(made, { primingWindows: ['14d', '7d'] }), { code: 'HW_OPTION' })
 })
 
 test('calibrated models stand beside the others', async () => {

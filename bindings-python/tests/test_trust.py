@@ -277,6 +277,12 @@ def test_windows_and_what_touches_add(events):
     added = hw.self_controlled(events, half_lives=["2d"], wear=[0.0], report=beside)
     assert added["conversions"].sum() == pytest.approx(3.0)
     assert "profile" in beside
+    assert list(beside["priming"]["primer"]) == []
+    assert {"channel", "window", "factor", "conversions", "low"} <= set(beside["priming"].columns)
+    blind = hw.self_controlled(events, half_lives=["2d"], wear=[0.0], priming_windows=[])
+    assert blind["conversions"].to_list() == added["conversions"].to_list()
+    with pytest.raises(hw.OptionError, match="priming_windows"):
+        hw.self_controlled(events, priming_windows=["14d", "7d"])
 
 
 def test_calibrated_models_stand_beside_the_others(paths):

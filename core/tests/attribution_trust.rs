@@ -524,7 +524,8 @@ fn tests_are_of_their_period_and_bad_ones_are_named() {
 fn customers_compared_with_themselves_tell_what_touches_add() {
     let w = world(6_000, 120.0, 0.15, 2.0, 21);
     let j = w.journeys(&EventOptions::default());
-    let [table, profile] = self_controlled(&j, &SelfControlledOptions::default(), &Run::new()).unwrap();
+    let [table, profile, priming] =
+        self_controlled(&j, &SelfControlledOptions::default(), &Run::new()).unwrap();
     let at = |c: &str, name: &str| cell(&table, &[("channel", c)], name);
     assert!((at("a", "per_touch") - 0.15).abs() < 3.0 * at("a", "per_touch_se"), "{table:?}");
     assert!(at("a", "per_touch_se") < 0.02);
@@ -534,6 +535,7 @@ fn customers_compared_with_themselves_tell_what_touches_add() {
     assert!(cell(&last, &[("channel", "b")], "conversions") > 300.0);
     let total: f64 = floats(&table, "conversions").iter().sum();
     assert!((total - j.total_conversions()).abs() < 1e-6);
+    assert_eq!(priming.rows(), 0, "{priming:?}");
     // What a touch adds dies away with a mean of two days, a half-life of 1.39: e^(-1/2) of it is to come after one.
     assert!([1.25, 1.5].contains(&at("a", "half_life")), "{table:?}");
     assert!(at("a", "wear") < 0.11);
@@ -558,7 +560,7 @@ fn those_who_buy_anyway_may_respond_otherwise() {
         let effect = |rate: f64| if alike || rate > 0.0 { 0.2 } else { 0.05 };
         let w = world_by(8_000, 120.0, effect, 2.0, seed);
         let j = w.journeys(&EventOptions::default());
-        let [table, _] = self_controlled(&j, &SelfControlledOptions::default(), &Run::new()).unwrap();
+        let [table, ..] = self_controlled(&j, &SelfControlledOptions::default(), &Run::new()).unwrap();
         let at = |name: &str| cell(&table, &[("channel", "a")], name);
         let (off, se) = (at("conversions") - w.caused, at("standard_error"));
         assert!(off.abs() < 3.0 * se, "{seed}: {off} of {}, {table:?}", w.caused);
@@ -634,6 +636,8 @@ fn touches_that_wear_out_and_channels_that_follow_intent() {
         SelfControlledOptions { wear: vec![1.0], ..Default::default() },
         SelfControlledOptions { calendar: Duration::from_micros(5), ..Default::default() },
         SelfControlledOptions { exclude: vec!["nobody".into()], ..Default::default() },
+        SelfControlledOptions { priming_windows: vec![Duration::default()], ..Default::default() },
+        SelfControlledOptions { priming_windows: vec![Duration::from_days(9); 2], ..Default::default() },
     ] {
         assert!(matches!(self_controlled(&j, &bad, &Run::new()), Err(Error::Option { .. })));
     }
@@ -642,12 +646,117 @@ fn touches_that_wear_out_and_channels_that_follow_intent() {
     assert!(matches!(self_controlled(&j, &nothing, &Run::new()), Err(Error::NotEnoughData { .. })));
 }
 
+/// Touches of `last` do four times as much within ten days after one of `first`; those of `first` and of `other` do
+/// little and nothing. The conversions that would be lost without each channel, and without the priming.
+fn priming_world(people: u64, factor: f64, seed: u64) -> (World, [f64; 3], f64) {
+    let mut w = World::default();
+    let (mut s, days) = (seed, 120.0);
+    let (mut lost, mut more) = ([0.0; 3], 0.0);
+    for i in 0..people {
+        let name = format!("p{i}");
+        let rate = if uniform(&mut s) < 0.4 { exponential(&mut s, 0.02) } else { 0.0 };
+        let mut at = exponential(&mut s, 1.0 / rate.max(1e-9));
+        while at < days {
+            w.orders.push((name.clone(), at, 10.0));
+            at += exponential(&mut s, 1.0 / rate);
+        }
+        let mut primers: Vec<f64> = Vec::new();
+        for (c, channel) in ["first", "last", "other"].into_iter().enumerate() {
+            let mut at = exponential(&mut s, 12.0);
+            while at < days {
+                w.touches.push((name.clone(), at, channel, 1.0));
+                let effect = [0.02, 0.08, 0.0][c];
+                let primed = c == 1 && primers.iter().any(|p| *p < at && at - p < 10.0);
+                if c == 0 {
+                    primers.push(at);
+                }
+                // What is seen of it until the end.
+                let seen = 1.0 - 0.5_f64.powf((days - at) / 2.0);
+                lost[c] += effect * seen;
+                let extra = if primed { effect * (factor - 1.0) } else { 0.0 };
+                more += extra * seen;
+                if uniform(&mut s) < effect + extra {
+                    let sale = at + exponential(&mut s, 2.0 / std::f64::consts::LN_2);
+                    w.orders.extend((sale < days).then(|| (name.clone(), sale, 10.0)));
+                }
+                at += exponential(&mut s, 12.0);
+            }
+        }
+    }
+    (w, [lost[0] + more, lost[1] + more, lost[2]], more)
+}
+
+/// The shape that touches of [`priming_world`] have, and those beside it.
+fn few_shapes() -> SelfControlledOptions {
+    SelfControlledOptions {
+        half_lives: [1, 2, 4].map(Duration::from_days).to_vec(),
+        wear: vec![0.0, 0.2],
+        ..Default::default()
+    }
+}
+
+#[test]
+fn channels_that_prime_others_are_found() {
+    let options = SelfControlledOptions {
+        priming_windows: [5, 10, 20].map(Duration::from_days).to_vec(),
+        ..few_shapes()
+    };
+    let (w, lost, more) = priming_world(1_500, 4.0, 71);
+    let j = w.journeys(&EventOptions::default());
+    let [table, profile, priming] = self_controlled(&j, &options, &Run::new()).unwrap();
+    assert_eq!(priming.rows(), 1, "{priming:?}");
+    let pair = |name: &str| priming.text(name, 0).unwrap().into_owned();
+    assert_eq!((pair("primer"), pair("channel")), ("first".into(), "last".into()));
+    assert_eq!(floats(&priming, "window"), [10.0]);
+    assert!((floats(&priming, "factor")[0] - 4.0).abs() < 1.2, "{priming:?}");
+    let (found, se) = (floats(&priming, "conversions")[0], floats(&priming, "standard_error")[0]);
+    assert!((found - more).abs() < 3.0 * se && se < 0.2 * more, "{more} {priming:?} {lost:?} {table:?}");
+    for (channel, truth) in ["first", "last", "other"].into_iter().zip(lost) {
+        let at = |name: &str| cell(&table, &[("channel", channel)], name);
+        assert!((at("conversions") - truth).abs() < 3.0 * at("standard_error"), "{truth} {table:?}");
+        assert!(at("standard_error") < 0.2 * lost[0], "{table:?}");
+    }
+    // What stands with both is taken off once, and the profile of a primer is of its own touches.
+    let total: f64 = floats(&table, "conversions").iter().sum();
+    assert!((total - found - j.total_conversions()).abs() < 1e-6);
+    let rate = |channel: &str| cell(&profile, &[("channel", channel)], "rate");
+    assert!(rate("first") < 0.3 * rate("last"), "{profile:?}");
+    let one = self_controlled(&j, &options, &Run::new().threads(1)).unwrap();
+    assert_eq!(one, [table, profile, priming]);
+    // Calibrated, the baseline is what it is without tests.
+    let given = CalibrateOptions { self_controlled: Some(options.clone()), ..Default::default() };
+    let tests = tests_frame(&[("other", 0.0, 1e6)]);
+    let joined = &calibrate(&j, &tests, &given, &Run::new()).unwrap()[0].1;
+    let baseline = |t: &Table, name: &str| cell(t, &[("channel", "(baseline)")], name);
+    assert!((baseline(joined, "calibrated") - baseline(&one[0], "conversions")).abs() < 1.0, "{joined:?}");
+    // Without windows it is as if there were no such thing.
+    let none = SelfControlledOptions { priming_windows: Vec::new(), ..few_shapes() };
+    let [blind, _, nothing] = self_controlled(&j, &none, &Run::new()).unwrap();
+    assert_eq!(nothing.rows(), 0);
+    assert!(
+        (cell(&blind, &[("channel", "first")], "conversions") - lost[0]).abs() > 0.1 * lost[0],
+        "{blind:?}"
+    );
+}
+
+#[test]
+fn where_nothing_primes_nothing_is_found() {
+    for seed in 0..6 {
+        let (w, ..) = priming_world(1_000, 1.0, 500 + seed);
+        let j = w.journeys(&EventOptions::default());
+        let found = self_controlled(&j, &few_shapes(), &Run::new()).unwrap();
+        let none = SelfControlledOptions { priming_windows: Vec::new(), ..few_shapes() };
+        assert_eq!(found[2].rows(), 0, "{:?}", found[2]);
+        assert_eq!(found, self_controlled(&j, &none, &Run::new()).unwrap());
+    }
+}
+
 #[test]
 fn intervals_of_what_touches_add_cover_it() {
     let (mut hits, worlds) = (0, 40);
     for seed in 0..worlds {
         let j = world(1_000, 90.0, 0.1, 2.0, 1_000 + seed).journeys(&EventOptions::default());
-        let [table, _] = self_controlled(&j, &SelfControlledOptions::default(), &Run::new()).unwrap();
+        let [table, ..] = self_controlled(&j, &SelfControlledOptions::default(), &Run::new()).unwrap();
         // b is aimed at good customers and adds nothing.
         let at = |name: &str| cell(&table, &[("channel", "b")], name);
         hits += u32::from(at("low") <= 0.0 && at("high") >= 0.0);

@@ -240,6 +240,7 @@ def self_controlled(
     half_lives: Sequence[_call.Span] | None = None,
     wear: Sequence[float] | None = None,
     wear_window: _call.Span = "30d",
+    priming_windows: Sequence[_call.Span] | None = None,
     calendar: _call.Span = "7d",
     exclude: Sequence[str] = (),
     confidence: float = 0.9,
@@ -266,6 +267,9 @@ def self_controlled(
         What each earlier touch may take from a touch; by default 10 from 0 to 0.7. ``[0]`` for none.
     wear_window : span, default "30d"
         For how long an earlier touch counts as one.
+    priming_windows : sequence of spans, optional
+        For how long touches of one channel may make those of another do more; pairs of channels of which
+        that is so are found. By default 7, 14 and 30 days; ``[]`` to look for no pairs.
     calendar : span, default "7d"
         How often channels touch is taken as even over so long a time.
     exclude : sequence of str
@@ -275,7 +279,8 @@ def self_controlled(
     observation_end : str or datetime, optional
         By default the last event there is.
     report : dict, optional
-        Is given the frame "profile": the effect of an average touch by age.
+        Is given the frame "profile", the effect of an average touch by age, and "priming", the pairs that
+        were found: primer, channel, window (days), factor, conversions, standard_error, low, high.
     threads, progress
         As in `headwater.attribute`.
 
@@ -283,7 +288,9 @@ def self_controlled(
     -------
     frame
         channel, touches, per_touch, per_touch_se, half_life (days), wear, conversions, standard_error, low,
-        high, share, note; the last row is ``(baseline)``.
+        high, share, note; the last row is ``(baseline)``. What a channel added is what would be lost without
+        it: what primed touches did more stands with both channels, so that conversions add up to all there
+        are when those of "priming" are taken off once.
     """
     options = {
         "exclude": _call.listed("exclude", exclude),
@@ -296,6 +303,8 @@ def self_controlled(
         options["half_lives"] = _call.listed("half_lives", half_lives)
     if wear is not None:
         options["wear"] = _call.listed("wear", wear)
+    if priming_windows is not None:
+        options["priming_windows"] = _call.listed("priming_windows", priming_windows)
     return _ask(journeys, "self_controlled", options, {"threads": threads, "progress": progress}, report)
 
 

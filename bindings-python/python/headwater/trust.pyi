@@ -72,6 +72,7 @@ def self_controlled(
     half_lives: Sequence[_call.Span] | None = None,
     wear: Sequence[float] | None = None,
     wear_window: _call.Span = "30d",
+    priming_windows: Sequence[_call.Span] | None = None,
     calendar: _call.Span = "7d",
     exclude: Sequence[str] = (),
     confidence: float = 0.9,

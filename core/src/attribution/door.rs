@@ -218,8 +218,8 @@ impl<'a> Given<'a> {
                 calibrate(journeys, need(frame, "lift_tests", "lift tests")?, &self.read(options, run)?, run)
             }
             "self_controlled" => {
-                let [table, profile] = self_controlled(journeys, &parse(options)?, run)?;
-                Ok(vec![("self_controlled", table), ("profile", profile)])
+                let [table, profile, priming] = self_controlled(journeys, &parse(options)?, run)?;
+                Ok(vec![("self_controlled", table), ("profile", profile), ("priming", priming)])
             }
             "money" => {
                 let [table, counts] = money(journeys, frame, lift_tests, &self.read(options, run)?, run)?;

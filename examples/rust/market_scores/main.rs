@@ -7,12 +7,13 @@
 //! cargo run --release -p headwater --example market_scores -- --coverage 200
 //! cargo run --release -p headwater --example market_scores -- --coverage 200 --from 200
 //! cargo run --release -p headwater --example market_scores -- --aim 300000
+//! cargo run --release -p headwater --example market_scores -- --aim 300000 --only synergy,mixed
 //! ```
 //!
 //! `--models` is a file with a JSON array of models, as `attribute` takes them;
 //! by default `MODELS`. `--aim` tells how far each channel is off with one lift test
 //! for three channels, in markets of so many people; `--from` begins at a later
-//! seed, for it and for `--coverage`. Customers are known without error here: what
+//! seed, for it and for `--coverage`, and `--only` names the markets, for it and for the errors of models. Customers are known without error here: what
 //! stitching adds to the errors is another question.
 #![allow(clippy::print_stdout)]
 
@@ -58,11 +59,19 @@ struct Arguments {
     from: u64,
     aim: u64,
     models: String,
+    markets: Vec<String>,
 }
 
 fn main() -> Outcome<()> {
-    let mut given =
-        Arguments { people: 20_000, seeds: 3, coverage: 0, from: 0, aim: 0, models: MODELS.to_owned() };
+    let mut given = Arguments {
+        people: 20_000,
+        seeds: 3,
+        coverage: 0,
+        from: 0,
+        aim: 0,
+        models: MODELS.to_owned(),
+        markets: market_names(),
+    };
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
@@ -73,17 +82,17 @@ fn main() -> Outcome<()> {
             "--from" => given.from = value.parse()?,
             "--aim" => given.aim = value.parse()?,
             "--models" => given.models = std::fs::read_to_string(value)?,
+            "--only" => given.markets = value.split(',').map(str::to_owned).collect(),
             _ => {
-                return Err(
-                    format!("{name}: give --people, --seeds, --models, --coverage, --from or --aim").into()
-                );
+                let known = "--people, --seeds, --models, --coverage, --from, --aim or --only";
+                return Err(format!("{name}: give {known}").into());
             }
         }
     }
     let run = Run::new();
     match &given {
         Arguments { coverage: count, from, .. } if *count > 0 => coverage(*from, *count, &run),
-        Arguments { aim: people, .. } if *people > 0 => aim(*people, (given.from, given.seeds), &run),
+        Arguments { aim: people, .. } if *people > 0 => aim(*people, &given, &run),
         _ => errors(&given, &run),
     }
 }
@@ -199,10 +208,10 @@ fn market_names() -> Vec<String> {
 
 fn errors(given: &Arguments, run: &Run) -> Outcome<()> {
     let models: AttributeOptions = options::parse(&format!("{{\"models\": {}}}", given.models))?;
-    let markets = market_names();
+    let markets = &given.markets;
     let (mut book, plain) = (Book::default(), ScoreOptions::default());
     println!("| market | orders | incremental | true shares |\n| --- | ---: | ---: | --- |");
-    for name in &markets {
+    for name in markets {
         for seed in 1..=given.seeds {
             let world = World::new(name, given.people, seed, run)?;
             if seed == 1 {
@@ -223,13 +232,13 @@ fn errors(given: &Arguments, run: &Run) -> Outcome<()> {
     println!("\n{} people, {} seeds each.", given.people, given.seeds);
     book.print(
         "Error of shares: Σ|error| / Σ share over channels above 5 %, in %",
-        &markets,
+        markets,
         MEASURES[0],
         Some(true),
     );
-    book.print("Largest relative error of a channel above 5 %, in %", &markets, MEASURES[1], Some(true));
-    book.print("Rank correlation with the truth, τ_b", &markets, MEASURES[2], Some(false));
-    book.print("Credit beyond what channels truly did, in %", &markets, MEASURES[3], None);
+    book.print("Largest relative error of a channel above 5 %, in %", markets, MEASURES[1], Some(true));
+    book.print("Rank correlation with the truth, τ_b", markets, MEASURES[2], Some(false));
+    book.print("Credit beyond what channels truly did, in %", markets, MEASURES[3], None);
     book.print_shares();
     Ok(())
 }
@@ -314,16 +323,16 @@ fn calibrated(world: &World, tests: Table, given: &str, run: &Run) -> Outcome<Co
 // --- the aim -----------------------------------------------------------------------------------------------------------
 
 /// How far each channel above 5 % is off, and how often all of a market's are within 10 %.
-fn aim(people: u64, (from, seeds): (u64, u64), run: &Run) -> Outcome<()> {
+fn aim(people: u64, Arguments { from, seeds, markets, .. }: &Arguments, run: &Run) -> Outcome<()> {
     println!("{people} people, {seeds} seeds; one test for three channels, of half of the people.\n");
     println!(
         "| market | worst of each seed, share in % | the same, amount | true share → estimate (last seed) |"
     );
     println!("| --- | --- | --- | --- |");
-    for name in market_names() {
+    for name in markets {
         let (mut shares, mut amounts, mut shown) = (Vec::new(), Vec::new(), Vec::new());
         for seed in from + 1..=from + seeds {
-            let world = World::new(&name, people, seed, run)?;
+            let world = World::new(name, people, seed, run)?;
             let found =
                 score(&compared(&world, run)?, &world.truth(), &ScoreOptions::default(), run)?.channels;
             let column = |name: &str| found.f64s(name).ok_or_else(|| format!("no column {name}"));

@@ -140,6 +140,7 @@ impl Calibrated {
             let sample = |(r, k): (usize, &f64)| (k * credit(r)).min(total);
             out.samples.push(draws[c].iter().enumerate().map(sample).collect());
         }
+        let total = total + base.shared;
         out.baseline = total - exact_sum(out.credits.iter().copied());
         let rest = (0..replicates).map(|r| total - out.samples.iter().map(|s| s[r]).sum::<f64>()).collect();
         out.samples.push(rest);

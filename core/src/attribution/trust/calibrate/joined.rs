@@ -120,6 +120,7 @@ pub(super) fn joined(
             cells.iter().enumerate().filter_map(one).collect()
         })
         .collect();
+    let total = total + base.shared;
     let rest = (0..SAMPLES).map(|r| total - samples.iter().filter_map(|s| s.get(r)).sum::<f64>()).collect();
     samples.push(rest);
     let sources = claims

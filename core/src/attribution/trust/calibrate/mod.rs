@@ -142,6 +142,8 @@ struct Base {
     /// Of each channel the other metric for one of this, and its samples.
     rates: Vec<f64>,
     rate_draws: Option<Vec<Vec<f64>>>,
+    /// Conversions that stand with two channels.
+    shared: f64,
 }
 
 /// How many standard errors an effect may lie beyond all that there is.
@@ -386,7 +388,7 @@ fn credited(journeys: &Journeys, tests: &[Test], options: &CalibrateOptions, run
             (0..channels).map(|c| of([&d.row(m, c)[1 - k], &d.row(m, c)[k]])).collect()
         });
         let draws = draws.as_ref().map(|d| (0..channels).map(|c| d.row(m, c)[k].clone()).collect());
-        out.push(Base { name, credits, matched, draws, rates, rate_draws });
+        out.push(Base { name, credits, matched, draws, rates, rate_draws, shared: 0.0 });
     }
     Ok(out)
 }
@@ -420,6 +422,7 @@ fn compared(
     let of_channel = |(c, x): (usize, &[f64; 2])| (0..samples).map(|r| draw(c, *x, r)).collect();
     Base {
         name: "self_controlled".into(),
+        shared: found.shared,
         credits: added.iter().map(|x| x[0]).collect(),
         matched: tests.iter().map(of_test).collect(),
         draws: Some(added.iter().enumerate().map(of_channel).collect()),

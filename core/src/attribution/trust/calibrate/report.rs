@@ -50,7 +50,7 @@ pub(super) fn tables(
                 }
             } else {
                 channel.push("(baseline)");
-                before.push(total - exact_sum(base.credits.iter().copied()));
+                before.push(total + base.shared - exact_sum(base.credits.iter().copied()));
                 factor.push(None);
                 after.push(found.baseline);
                 share.push(None);

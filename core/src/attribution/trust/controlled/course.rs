@@ -4,6 +4,7 @@
 //! l = rate of dealing / r, so that integrals of w and of products of two are exact.
 
 use super::dealt::Feature;
+use super::priming::Primer;
 use super::sums::{Ask, Sums};
 use crate::math::exp;
 
@@ -29,6 +30,9 @@ pub(super) struct Course<'a> {
     /// Many features share a decay: each is worked out once.
     decays: Vec<f64>,
     which: Vec<usize>,
+    /// What primes touches, and the place in it of each feature.
+    pub(super) primers: Vec<Primer>,
+    primed: Vec<Option<usize>>,
     surprise: Vec<f64>,
     /// Of the stretch at hand: l, w₀ + l, e^(−r span), and ∫ e^(−rt).
     level: Vec<f64>,
@@ -39,6 +43,8 @@ pub(super) struct Course<'a> {
     pairs: Vec<f64>,
     square: Vec<f64>,
     own: Vec<f64>,
+    /// Features behind the core whose product is asked for too, and it.
+    mates: Vec<(usize, usize, f64)>,
 }
 
 impl<'a> Course<'a> {
@@ -49,16 +55,36 @@ impl<'a> Course<'a> {
         decays.sort_by(f64::total_cmp);
         decays.dedup();
         let which = active.iter().map(|(_, f)| decays.partition_point(|d| *d < f.decay)).collect();
+        let mut primers: Vec<Primer> = Vec::new();
+        active.iter().filter_map(|(_, f)| f.primer).for_each(|primer| {
+            if !primers.contains(&primer) {
+                primers.push(primer);
+            }
+        });
+        let primed =
+            active.iter().map(|(_, f)| f.primer.and_then(|f| primers.iter().position(|p| *p == f))).collect();
         let with =
             |a: &Feature| active[..core].iter().map(|(_, b)| 1.0 / (a.decay + b.decay)).collect::<Vec<f64>>();
         let pairs =
             if ask.products { active.iter().flat_map(|(_, a)| with(a)).collect() } else { Vec::new() };
         let zeros = || vec![0.0; n];
+        // Another shape of a channel is a feature of all its touches, and behind it those of the primed ones.
+        let mut mates = Vec::new();
+        let mut shape = None;
+        for (a, (_, feature)) in active.iter().enumerate().skip(core) {
+            match (feature.primer, shape) {
+                (None, _) => shape = Some(a),
+                (Some(_), Some(start)) => mates.extend((start..a).map(|b| (a, b, 0.0))),
+                (Some(_), None) => {}
+            }
+        }
         Self {
             ask,
             core,
             decays,
             which,
+            primers,
+            primed,
             surprise: zeros(),
             level: zeros(),
             sum: zeros(),
@@ -67,14 +93,15 @@ impl<'a> Course<'a> {
             square: vec![0.0; pairs.len()],
             own: zeros(),
             pairs,
+            mates,
             active,
         }
     }
 
-    /// Lets time pass, with touches dealt by channel.
-    pub(super) fn pass(&mut self, span: f64, dealt: &[Dealt]) {
+    /// Lets time pass, with touches dealt by channel, and the chance of being primed by primer.
+    pub(super) fn pass(&mut self, span: f64, dealt: &[Dealt], primed: &[f64]) {
         let lasting: Vec<f64> = self.decays.iter().map(|decay| exp(-decay * span)).collect();
-        for (a, (_, Feature { channel, decay, wear })) in self.active.iter().enumerate() {
+        for (a, (_, Feature { channel, decay, wear, .. })) in self.active.iter().enumerate() {
             let Dealt { count, here, near, after_first } = dealt[*channel];
             let mut rate = count * here;
             if *wear > 0.0 && rate > 0.0 {
@@ -82,6 +109,9 @@ impl<'a> Course<'a> {
                 if after_first {
                     rate *= 1.0 - wear;
                 }
+            }
+            if let Some(primer) = self.primed[a] {
+                rate *= primed[primer];
             }
             self.level[a] = rate / decay;
             self.sum[a] = self.surprise[a] + self.level[a];
@@ -116,14 +146,24 @@ impl<'a> Course<'a> {
             let decay = self.active[a].1.decay;
             self.own[a] += product(1.0 / (decay + decay), sum, level, left, self.inside[a]);
         }
+        for (a, b, product) in &mut self.mates {
+            let (a, b) = (*a, *b);
+            let pair = 1.0 / (self.active[a].1.decay + self.active[b].1.decay);
+            *product += self.sum[a] * self.sum[b] * (1.0 - self.left[a] * self.left[b]) * pair
+                - self.level[b] * self.sum[a] * self.inside[a]
+                - self.level[a] * self.sum[b] * self.inside[b]
+                + self.level[a] * self.level[b] * span;
+        }
     }
 
-    /// A touch, with so many of its channel before it.
-    pub(super) fn touch(&mut self, channel: usize, earlier: usize) {
+    /// A touch, with so many of its channel before it, and what primes it.
+    pub(super) fn touch(&mut self, channel: usize, earlier: usize, primed: impl Fn(&Primer) -> bool) {
         for (surprise, (_, f)) in
             self.surprise.iter_mut().zip(&self.active).filter(|(_, (_, f))| f.channel == channel)
         {
-            *surprise += power(1.0 - f.wear, earlier);
+            if f.primer.as_ref().is_none_or(&primed) {
+                *surprise += power(1.0 - f.wear, earlier);
+            }
         }
     }
 
@@ -150,6 +190,11 @@ impl<'a> Course<'a> {
                     square[g * p + f] += product;
                 }
                 square[f * p + f] += weight * self.own[a];
+            }
+            for (a, b, product) in &self.mates {
+                let (f, g) = (self.active[*a].0, self.active[*b].0);
+                square[f * p + g] += weight * product;
+                square[g * p + f] += weight * product;
             }
         }
     }

@@ -9,6 +9,7 @@
 
 use super::calendar::{Calendar, Seen};
 use super::course::{Course, Dealt, power};
+use super::priming::Primer;
 use super::sums::{Ask, Sums};
 use super::weights::{Counts, Weights};
 use crate::Result;
@@ -18,12 +19,13 @@ use crate::math::exp;
 use crate::run::Run;
 
 /// A channel's feature: the decay a day of what a touch does, and what each
-/// earlier touch takes from it.
+/// earlier touch takes from it; of all touches, or of those that are primed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Feature {
     pub(super) channel: usize,
     pub(super) decay: f64,
     pub(super) wear: f64,
+    pub(super) primer: Option<Primer>,
 }
 
 /// What is known of all customers.
@@ -31,7 +33,7 @@ pub(super) struct Deck<'a> {
     pub(super) journeys: &'a Journeys,
     pub(super) excluded: &'a [bool],
     /// Channels that touch only those who have converted.
-    members: Vec<bool>,
+    pub(super) members: Vec<bool>,
     calendar: Calendar,
     weights: Weights,
     /// Days for which an earlier touch counts as one.
@@ -163,7 +165,7 @@ impl<'a> Deck<'a> {
         }
         let hand = Hand::new(self, &watched);
         let active: Vec<(usize, Feature)> =
-            features.iter().copied().enumerate().filter(|(_, f)| hand.holds(f.channel)).collect();
+            features.iter().copied().enumerate().filter(|(_, f)| hand.tells(f)).collect();
         if active.is_empty() {
             return;
         }
@@ -174,14 +176,18 @@ impl<'a> Deck<'a> {
         let mut before = Before::new(self.members.len(), self.window);
         before.count(watched.touches[0].1, 0.0);
         let (mut touch, mut sale, mut now) = (1, 0, 0.0);
-        for next in self.edges(&watched, worn) {
+        let mut primed = vec![0.0; course.primers.len()];
+        for next in self.edges(&watched, worn, &course.primers) {
             if next > now {
                 hand.deal((now, next), worn, &mut reached, &mut dealt);
-                course.pass(next - now, &dealt);
+                let middle = f64::midpoint(now, next);
+                primed.iter_mut().zip(&course.primers).for_each(|(x, p)| *x = hand.primed(p, middle));
+                course.pass(next - now, &dealt, &primed);
             }
             now = next;
             while let Some((_, channel)) = watched.touches.get(touch).filter(|t| t.0 <= now) {
-                course.touch(*channel, before.count(*channel, now));
+                let earlier = before.count(*channel, now);
+                course.touch(*channel, earlier, |primer| before.primed(primer, now));
                 touch += 1;
             }
             while let Some((_, count)) = watched.conversions.get(sale).filter(|s| s.0 <= now) {
@@ -197,7 +203,10 @@ impl<'a> Deck<'a> {
         let mut before = Before::new(self.members.len(), self.window);
         for (at, channel) in &watched.touches {
             let earlier = before.count(*channel, *at);
-            for (f, feature) in features.iter().enumerate().filter(|(_, f)| f.channel == *channel) {
+            let counts = |f: &Feature| {
+                f.channel == *channel && f.primer.is_none_or(|primer| before.primed(&primer, *at))
+            };
+            for (f, feature) in features.iter().enumerate().filter(|(_, f)| counts(f)) {
                 let seen = (1.0 - exp(-feature.decay * (watched.days - at))) / feature.decay;
                 let fresh = power(1.0 - feature.wear, earlier);
                 out.exposure[f] += fresh * seen;
@@ -207,17 +216,17 @@ impl<'a> Deck<'a> {
     }
 
     /// The instants at which anything changes, in order, the end last.
-    fn edges(&self, watched: &Watched, worn: bool) -> Vec<f64> {
+    fn edges(&self, watched: &Watched, worn: bool, primers: &[Primer]) -> Vec<f64> {
         let mut edges: Vec<f64> = watched.touches.iter().skip(1).map(|t| t.0).collect();
         edges.extend(watched.conversions.iter().map(|c| c.0));
         let step = self.calendar.step;
         let first = (watched.offset / step).floor() + 1.0;
         let steps = ((watched.offset + watched.days) / step - first).ceil().max(0.0) as usize;
         edges.extend((0..steps).map(|k| (first + k as f64) * step - watched.offset));
-        if worn {
-            // How many earlier touches there are changes fast at first.
-            edges.extend((1..).map(f64::from).take_while(|d| *d < self.window));
-        }
+        // How many earlier touches there are changes fast at first.
+        let early = primers.iter().map(|p| p.window).fold(if worn { self.window } else { 0.0 }, f64::max);
+        edges.extend((1..).map(f64::from).take_while(|d| *d < early));
+        edges.extend(primers.iter().map(|p| p.window));
         edges.push(watched.member);
         edges.retain(|d| *d < watched.days);
         edges.push(watched.days);
@@ -246,6 +255,25 @@ impl<'a> Hand<'a> {
     /// Whether there is anything of a channel to be dealt.
     fn holds(&self, channel: usize) -> bool {
         self.count[channel] > 0.0 && self.whole[channel] > 0.0
+    }
+
+    /// Whether a feature may be otherwise than expected.
+    fn tells(&self, feature: &Feature) -> bool {
+        let primes = |p: Primer| self.holds(p.channel) || self.watched.touches[0].1 == p.channel;
+        self.holds(feature.channel) && feature.primer.is_none_or(primes)
+    }
+
+    /// The chance that there is a touch of the primer in the days before one.
+    fn primed(&self, primer: &Primer, day: f64) -> f64 {
+        let Primer { channel, window } = *primer;
+        if self.watched.touches[0].1 == channel && day < window {
+            return 1.0;
+        }
+        if !self.holds(channel) {
+            return 0.0;
+        }
+        let near = (self.reach(channel, day) - self.reach(channel, day - window)) / self.whole[channel];
+        1.0 - power(1.0 - near.clamp(0.0, 1.0), self.count[channel] as usize)
     }
 
     /// How often a channel touches from when it may up to a day.
@@ -297,6 +325,12 @@ impl Before {
         times.push(at);
         earlier
     }
+
+    /// Whether the primer touched before a day, and within its window.
+    fn primed(&self, primer: &Primer, at: f64) -> bool {
+        let last = self.times[primer.channel].iter().rev().find(|t| **t < at);
+        last.is_some_and(|t| at - t < primer.window)
+    }
 }
 
 #[cfg(test)]
@@ -309,10 +343,13 @@ mod tests {
 
     const LENGTH: f64 = 40.0;
 
-    /// One customer: touches of `a` on these days, one of `b`, two conversions.
-    fn journeys(days: &[f64]) -> Journeys {
-        let mut touches: Vec<(f64, &str)> = days.iter().map(|d| (*d, "a")).collect();
-        touches.push((5.0, "b"));
+    /// Conversions.
+    const SALES: [f64; 2] = [4.0, 12.5];
+
+    /// One customer: touches of `a` and of `b` on these days, two conversions.
+    fn journeys(a: &[f64], b: &[f64]) -> Journeys {
+        let mut touches: Vec<(f64, &str)> = a.iter().map(|d| (*d, "a")).collect();
+        touches.extend(b.iter().map(|d| (*d, "b")));
         let instant = |d: f64| (d * 86_400e6) as i64;
         let frame = Columns::new()
             .with("customer", vec!["x"; touches.len()])
@@ -320,17 +357,21 @@ mod tests {
             .with("channel", touches.iter().map(|t| t.1).collect::<Vec<_>>());
         let sales = Columns::new()
             .with("customer", vec!["x"; 2])
-            .with("time", crate::column::Data::times([4.0, 12.5].map(instant).to_vec()));
+            .with("time", crate::column::Data::times(SALES.map(instant).to_vec()));
         let options =
             EventOptions { observation_end: Some(Moment(instant(LENGTH))), ..EventOptions::default() };
         Journeys::from_events(&frame, Some(&sales), &options, &Run::new()).unwrap()
     }
 
-    /// What works of touches on these days, at a day.
-    fn works(days: &[f64], feature: &Feature, window: f64, at: f64) -> f64 {
+    /// What works of touches of channels on these days, at a day.
+    fn works(days: &[Vec<f64>; 2], feature: &Feature, window: f64, at: f64) -> f64 {
+        let mine = &days[feature.channel];
+        let primed = |day: f64| {
+            feature.primer.is_none_or(|p| days[p.channel].iter().any(|d| *d < day && day - d < p.window))
+        };
         let mut sum = 0.0;
-        for (i, day) in days.iter().enumerate().filter(|(_, day)| **day <= at) {
-            let earlier = days[..i].iter().filter(|d| day - **d < window).count();
+        for (i, day) in mine.iter().enumerate().filter(|(_, day)| **day <= at && primed(**day)) {
+            let earlier = mine[..i].iter().filter(|d| day - **d < window).count();
             sum += power(1.0 - feature.wear, earlier) * exp(-feature.decay * (at - day));
         }
         sum
@@ -338,47 +379,77 @@ mod tests {
 
     #[test]
     fn integrals_are_those_of_touches_dealt_many_times() {
-        let days = [0.0, 2.0, 3.0, 10.0, 11.0, 30.0];
-        let made = journeys(&days);
-        let excluded = [false, true];
+        let days = [vec![0.0, 2.0, 3.0, 10.0, 11.0, 30.0], vec![1.5, 6.0, 20.0]];
+        let made = journeys(&days[0], &days[1]);
+        let excluded = [false; 2];
         let lives = lives(&made, Some(Moment((LENGTH * 86_400e6) as i64)), &[false; 2]).unwrap();
         let window = 9.0;
         let deck = Deck::new(&made, &lives, &excluded, 14.0, window, &Run::new()).unwrap();
-        let features =
-            [Feature { channel: 0, decay: 0.25, wear: 0.3 }, Feature { channel: 0, decay: 0.1, wear: 0.0 }];
-        let mut sums = Sums::new(2);
-        deck.deal(&lives[0], &features, &Ask { products: true, core: 2 }, &mut sums);
-        // The channel's calendar is this customer's: 4 of 5 in the first fortnight, 1 in the third.
-        let deal = |bits: u64| {
-            let u = unit_open(split_mix(bits)) * 5.0;
-            if u < 4.0 { u / 4.0 * 14.0 } else { 28.0 + (u - 4.0) * 12.0 }
+        let feature = |channel, decay, wear, primer: Option<(usize, f64)>| Feature {
+            channel,
+            decay,
+            wear,
+            primer: primer.map(|(channel, window)| Primer { channel, window }),
+        };
+        // The last is primed by the first touch too, which is not dealt.
+        let features = [
+            feature(0, 0.25, 0.3, None),
+            feature(0, 0.1, 0.0, None),
+            feature(0, 0.25, 0.3, Some((1, 6.0))),
+            feature(1, 0.1, 0.0, Some((0, 2.5))),
+        ];
+        let n = features.len();
+        let mut sums = Sums::new(n);
+        deck.deal(&lives[0], &features, &Ask { products: true, core: n }, &mut sums);
+        // Another shape of a channel, behind a core, has the products that it would have within one.
+        let behind = [features[3], features[0], features[2]];
+        let mut part = Sums::new(3);
+        deck.deal(&lives[0], &behind, &Ask { products: true, core: 1 }, &mut part);
+        for (a, f) in [3, 0, 2].into_iter().enumerate() {
+            for (b, g) in [3, 0, 2].into_iter().enumerate() {
+                let (x, y) = (part.plain.square[a * 3 + b], sums.plain.square[f * n + g]);
+                assert!((x - y).abs() < 1e-12 * y.abs().max(1.0), "{f} {g}: {x} {y}");
+            }
+        }
+        // A channel's calendar is this customer's: of a 4 of 5 in the first fortnight, 1 in the third; of b 2 of 3
+        // in the first, 1 in the second.
+        let deal = |bits: u64, all: f64, early: f64, late: f64, width: f64| {
+            let u = unit_open(split_mix(bits)) * all;
+            if u < early { u / early * 14.0 } else { late + (u - early) * width }
         };
         let (rounds, step) = (4_000_u64, 0.1);
         let grid: Vec<f64> = (0..400).map(|k| (f64::from(k) + 0.5) * step).collect();
-        let mut expected = vec![[0.0; 2]; grid.len()];
-        let mut at_sales = [[0.0; 2]; 2];
+        let mut expected = vec![[0.0; 4]; grid.len()];
+        let mut at_sales = [[0.0; 4]; 2];
+        // The first touch is no surprise.
+        let first = |f: usize, t: f64| match features[f] {
+            Feature { channel: 0, decay, primer: None, .. } => exp(-decay * t),
+            _ => 0.0,
+        };
         for round in 0..rounds {
-            let mut dealt: Vec<f64> = (0..5).map(|k| deal(round * 5 + k)).collect();
-            dealt.push(0.0);
-            dealt.sort_by(f64::total_cmp);
+            let mut a: Vec<f64> = (0..5).map(|k| deal(round * 8 + k, 5.0, 4.0, 28.0, 12.0)).collect();
+            let mut b: Vec<f64> = (5..8).map(|k| deal(round * 8 + k, 3.0, 2.0, 14.0, 14.0)).collect();
+            a.push(0.0);
+            a.sort_by(f64::total_cmp);
+            b.sort_by(f64::total_cmp);
+            let dealt = [a, b];
             for (f, feature) in features.iter().enumerate() {
-                let more =
-                    |t: f64| (works(&dealt, feature, window, t) - exp(-feature.decay * t)) / rounds as f64;
+                let more = |t: f64| (works(&dealt, feature, window, t) - first(f, t)) / rounds as f64;
                 grid.iter().zip(&mut expected).for_each(|(t, e)| e[f] += more(*t));
-                [4.0, 12.5].iter().zip(&mut at_sales).for_each(|(t, e)| e[f] += more(*t));
+                SALES.iter().zip(&mut at_sales).for_each(|(t, e)| e[f] += more(*t));
             }
         }
-        let seen = |f: usize, t: f64| works(&days, &features[f], window, t) - exp(-features[f].decay * t);
-        for f in 0..2 {
-            let moment: f64 = [4.0, 12.5].iter().zip(&at_sales).map(|(t, e)| seen(f, *t) - e[f]).sum();
+        let seen = |f: usize, t: f64| works(&days, &features[f], window, t) - first(f, t);
+        for f in 0..n {
+            let moment: f64 = SALES.iter().zip(&at_sales).map(|(t, e)| seen(f, *t) - e[f]).sum();
             assert!((sums.plain.moments[f] - moment).abs() < 0.06, "{f}: {} {moment}", sums.plain.moments[f]);
-            for g in 0..2 {
+            for g in 0..n {
                 let square: f64 = grid
                     .iter()
                     .zip(&expected)
                     .map(|(t, e)| (seen(f, *t) - e[f]) * (seen(g, *t) - e[g]) * step)
                     .sum();
-                let found = sums.plain.square[f * 2 + g];
+                let found = sums.plain.square[f * n + g];
                 assert!((found - square).abs() < 0.03 * square.abs() + 0.1, "{f} {g}: {found} {square}");
             }
             let exposure: f64 = grid.iter().map(|t| works(&days, &features[f], window, *t) * step).sum();

@@ -1,10 +1,11 @@
 //! The size of each channel's effect, and its error.
 
 use super::SelfControlledOptions;
-use super::blend::Blend;
+use super::blend::{Blend, Target};
 use super::dealt::{Deck, Feature};
-use super::shapes::{doubt, shapes};
-use super::sums::{Ask, Sums};
+use super::priming::{Pair, brought_by, lost_with, pairs, score};
+use super::shapes::{Shapes, doubt, shapes};
+use super::sums::{Ask, Sums, Touched};
 use crate::attribution::trust::lives::{Life, excluded, lives};
 use crate::journey::Journeys;
 use crate::run::Run;
@@ -14,8 +15,11 @@ use crate::{Error, Result};
 pub(in crate::attribution::trust) struct Channel {
     pub(in crate::attribution::trust) touches: f64,
     pub(in crate::attribution::trust) excluded: bool,
-    /// Conversions until the end of observation, and the standard error; none where nothing tells.
+    /// Conversions until the end of observation, and the standard error; none where nothing tells. With those
+    /// that it brought together with another channel.
     pub(in crate::attribution::trust) incremental: Option<[f64; 2]>,
+    /// Of those what its own touches did.
+    own: [f64; 2],
     pub(super) half_life: f64,
     pub(super) wear: f64,
     /// What an average touch would add in all the time to come over what it added until the end.
@@ -28,15 +32,27 @@ impl Channel {
         self.incremental.filter(|_| self.touches > 0.0).map(|x| x.map(|x| x / self.touches))
     }
 
-    /// The same with what is still to come.
+    /// What each touch did by itself, with what is still to come.
     pub(super) fn whole_per_touch(&self) -> Option<[f64; 2]> {
-        self.per_touch().map(|x| x.map(|x| x * self.whole))
+        self.per_touch().map(|_| self.own.map(|x| x / self.touches * self.whole))
     }
+}
+
+/// Touches of a channel that did more after those of another.
+pub(super) struct Primed {
+    pub(super) pair: Pair,
+    /// How much more: a touch with over one without; none where one without does nothing.
+    pub(super) factor: Option<f64>,
+    /// Conversions until the end of observation, and the standard error.
+    pub(super) conversions: [f64; 2],
 }
 
 /// The estimates by channel.
 pub(in crate::attribution::trust) struct Controlled {
     pub(in crate::attribution::trust) channels: Vec<Channel>,
+    pub(super) primed: Vec<Primed>,
+    /// What stands with two channels.
+    pub(in crate::attribution::trust) shared: f64,
     /// The rest, and its standard error.
     pub(super) baseline: [f64; 2],
 }
@@ -69,48 +85,139 @@ pub(in crate::attribution::trust) fn estimate(
     }
     let (step, window) = (options.calendar.days(), options.wear_window.days());
     let deck = Deck::new(journeys, &lives, &excluded, step, window, run)?;
-    let shapes = shapes(&deck, &lives, &open, options, run)?;
-    let features: Vec<Feature> = open.iter().map(|c| shapes.feature(*c, shapes.chosen[*c])).collect();
-    run.stage("compare customers with themselves", 2 * lives.len() as u64)?;
-    let all: Vec<&Life> = lives.iter().collect();
-    let sums = add_up(&deck, &all, &features, (features.len(), 1), run)?;
-    let p = features.len();
     let mut touches = vec![0.0; labels.len()];
     for c in lives.iter().flat_map(Life::touches).map(|i| journeys.steps[i] as usize) {
         touches[c] += 1.0;
     }
-    let by_feature: Vec<f64> = open.iter().map(|c| touches[*c]).collect();
-    let all_features: Vec<usize> = (0..p).collect();
-    let theta = [sums.plain.fit(&all_features).0, sums.weighed_fit(&by_feature)];
-    let chances = sums.chances(&theta[1], &by_feature);
-    let meat = scatter(&deck, &all, &features, &theta, &chances, run)?;
-    let blend = Blend::new(&sums, &theta, &meat);
-    let told = |f: usize| blend.used[f];
-    let doubt = doubt(&deck, &lives, &open, &shapes, run)?;
+    let all: Vec<&Life> = lives.iter().collect();
+    let mut shapes = shapes(&deck, &lives, &open, options, run)?;
+    let pairs = pairs(&deck, &all, &shapes, &touches, options, run)?;
+    if !pairs.is_empty() {
+        shapes.improve(&deck, &lives, &pairs, run)?;
+    }
+    let fitted = Fitted::new(&deck, &all, &shapes, pairs, &touches, run)?;
+    let doubt = doubt(&deck, &lives, &shapes, &fitted.pairs, run)?;
     let spread: f64 = doubt.iter().map(|d| d[1]).sum();
-    let channels = (0..labels.len())
+    let channels: Vec<Channel> = (0..labels.len())
         .map(|c| {
-            let place = open.iter().position(|o| *o == c);
+            let place = open.iter().position(|o| *o == c).filter(|f| fitted.blend.used[*f]);
             let (h, s) = shapes.chosen[c];
-            let found = place.filter(|f| told(*f));
             let decay = std::f64::consts::LN_2 / shapes.half_lives[h];
-            let unworn = |f: usize| {
-                if sums.exposure[f] > 0.0 { sums.started[f] / decay / sums.exposure[f] } else { 1.0 }
+            let with_doubt = |f: usize, target: usize| {
+                let [x, variance] = fitted.told(target);
+                [x + doubt[f][0], (variance + doubt[f][1]).sqrt()]
             };
             Channel {
                 touches: touches[c],
                 excluded: excluded[c],
-                incremental: found
-                    .map(|f| [blend.added[f] + doubt[f][0], (blend.variance[f] + doubt[f][1]).sqrt()]),
+                incremental: place.map(|f| with_doubt(f, f)),
+                own: place.map_or([0.0; 2], |f| with_doubt(f, fitted.direct(f))),
                 half_life: shapes.half_lives[h],
                 wear: shapes.wear[s],
-                whole: found.map_or(1.0, unworn),
+                whole: place.map_or(1.0, |f| fitted.unseen(f, decay)),
             }
         })
         .collect();
-    let sum: f64 = (0..p).filter(|f| told(*f)).map(|f| blend.added[f] + doubt[f][0]).sum();
-    let error = (blend.together + spread).sqrt();
-    Ok(Controlled { channels, baseline: [journeys.total_conversions() - sum, error] })
+    let primed = fitted.primed();
+    let shared: f64 = primed.iter().map(|p| p.conversions[0]).sum();
+    let sum: f64 = open.iter().filter_map(|c| channels[*c].incremental).map(|x| x[0]).sum();
+    let error = (fitted.blend.together + spread).sqrt();
+    let baseline = [journeys.total_conversions() - sum + shared, error];
+    Ok(Controlled { channels, primed, shared, baseline })
+}
+
+/// Sizes of effects, the shapes being known.
+pub(super) struct Fitted {
+    pub(super) pairs: Vec<Pair>,
+    open: Vec<usize>,
+    sums: Sums,
+    /// Of each open channel what would be lost without it, of each pair what it brought, then of each open
+    /// channel what its touches did, primed or not, and what they did without that.
+    blend: Blend,
+}
+
+impl Fitted {
+    pub(super) fn new(
+        deck: &Deck<'_>,
+        lives: &[&Life],
+        shapes: &Shapes,
+        pairs: Vec<Pair>,
+        touches: &[f64],
+        run: &Run,
+    ) -> Result<Self> {
+        let features = shapes.features(&pairs);
+        let open = shapes.open.clone();
+        run.stage("compare customers with themselves", 2 * lives.len() as u64)?;
+        let p = features.len();
+        let sums = add_up(deck, lives, &features, (p, 1), run)?;
+        let place = |pair: &Pair| open.iter().position(|c| *c == pair.channel);
+        let mut touched: Vec<Touched> =
+            open.iter().map(|c| Touched { count: touches[*c], own: None }).collect();
+        for (k, pair) in pairs.iter().enumerate() {
+            let own = place(pair);
+            let part =
+                own.map_or(0.0, |c| sums.started[open.len() + k] / sums.started[c] * touches[pair.channel]);
+            touched.push(Touched { count: part, own });
+        }
+        let all: Vec<usize> = (0..p).collect();
+        let theta = [sums.plain.fit(&all).0, sums.weighed_fit(&touched)];
+        let chances = sums.chances(&theta[1], &touched);
+        let meat = scatter(deck, lives, &features, &theta, &chances, run)?;
+        let target = |features: Vec<usize>, times: f64| Target { features, times };
+        let mut targets: Vec<Target> =
+            (0..open.len()).map(|at| target(lost_with(&open, &pairs, at), 1.0)).collect();
+        // What stands with two channels counts once.
+        targets.extend((open.len()..p).map(|f| target(vec![f], -1.0)));
+        if !pairs.is_empty() {
+            let direct = (0..open.len()).map(|at| brought_by(&open, &pairs, at));
+            let unprimed = (0..open.len()).map(|at| vec![at]);
+            targets.extend(direct.chain(unprimed).map(|features| target(features, 0.0)));
+        }
+        let blend = Blend::new(&sums, &theta, &meat, &targets);
+        Ok(Self { pairs, open, sums, blend })
+    }
+
+    /// What a target added, and the variance.
+    fn told(&self, target: usize) -> [f64; 2] {
+        [self.blend.added[target], self.blend.variance[target]]
+    }
+
+    /// What a pair brought, and the standard error; none where nothing tells.
+    pub(super) fn pair(&self, k: usize) -> Option<[f64; 2]> {
+        let target = self.open.len() + k;
+        let [x, variance] = self.told(target);
+        self.blend.used[target].then(|| [x, variance.sqrt()])
+    }
+
+    /// What the last pair explains beside the others, as about so many of its standard errors.
+    pub(super) fn score_of_last(&self) -> f64 {
+        let all: Vec<usize> = (0..self.sums.exposure.len()).collect();
+        let before = &all[..all.len().saturating_sub(1)];
+        score(&self.sums, before, &all)
+    }
+
+    /// The target of what the touches of an open channel did.
+    fn direct(&self, at: usize) -> usize {
+        if self.pairs.is_empty() { at } else { self.open.len() + self.pairs.len() + at }
+    }
+
+    /// What touches of an open channel would add in all the time to come over what they added until the end.
+    fn unseen(&self, at: usize, decay: f64) -> f64 {
+        let Sums { exposure, started, .. } = &self.sums;
+        if exposure[at] > 0.0 { started[at] / decay / exposure[at] } else { 1.0 }
+    }
+
+    fn primed(&self) -> Vec<Primed> {
+        let each = self.pairs.iter().enumerate().filter_map(|(k, pair)| {
+            let (n, exposure) = (self.open.len(), &self.sums.exposure);
+            let conversions = self.pair(k)?;
+            let own = self.open.iter().position(|c| *c == pair.channel)?;
+            let alone = self.blend.added[self.direct(own) + n] / exposure[own];
+            let factor = (alone > 0.0).then(|| 1.0 + conversions[0] / exposure[n + k] / alone);
+            Some(Primed { pair: *pair, factor, conversions })
+        });
+        each.collect()
+    }
 }
 
 /// Adds up over customers, always in the same order: products of every so manieth, as many times.

@@ -17,6 +17,9 @@
 //! θ = A⁻¹ v,   A = Σ_i ∫ w wᵀ dt,   v = Σ_i Σ_conversions w(t)
 //! ```
 //!
+//! Where touches of c do more for some days after one of p (`priming`), the primed ones have a θ_pc beside θ_c.
+//! What it brought would be lost without p as without c, and stands with both.
+//!
 //! Customers are weighed by the rates that their other conversions tell of (`weights`), and what
 //! that favours is held against the estimate of all alike (`blend`).
 //!
@@ -34,6 +37,7 @@ mod calendar;
 mod course;
 mod dealt;
 mod fit;
+mod priming;
 mod shapes;
 mod sums;
 mod weights;
@@ -61,6 +65,9 @@ pub struct SelfControlledOptions {
     pub wear: Vec<f64>,
     /// For how long an earlier touch counts as one. Default 30 days.
     pub wear_window: Duration,
+    /// For how long touches of one channel may make those of another do more; pairs of channels of which that
+    /// is so are found. Default 7, 14 and 30 days; none to look for no pairs.
+    pub priming_windows: Vec<Duration>,
     /// How often channels touch is taken as even over so long a time. Default 7 days.
     pub calendar: Duration,
     /// Channels that people touch because they are about to buy, or that follow such
@@ -83,6 +90,7 @@ impl Default for SelfControlledOptions {
             half_lives: hours.map(|h| Duration::from_micros(h * 3_600_000_000)).to_vec(),
             wear: vec![0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7],
             wear_window: Duration::from_days(30),
+            priming_windows: [7, 14, 30].map(Duration::from_days).to_vec(),
             calendar: Duration::from_days(7),
             exclude: Vec::new(),
             confidence: 0.9,
@@ -102,6 +110,13 @@ impl SelfControlledOptions {
         let sound = self.wear.iter().all(|s| (0.0..1.0).contains(s));
         if !sound || self.wear.is_empty() || self.wear.len() > 64 || !self.wear.is_sorted_by(|a, b| a < b) {
             return Err(Error::option("wear", "must be 1 to 64 numbers that ascend, from 0 to below 1"));
+        }
+        let windows: Vec<f64> = self.priming_windows.iter().map(|d| d.days()).collect();
+        let sound = windows.iter().all(|d| (1.0..=366.0).contains(d)) && windows.is_sorted_by(|a, b| a < b);
+        if !sound || windows.len() > 8 {
+            let reason =
+                "must be 8 durations at most that ascend, from a day to a year; none to look for no pairs";
+            return Err(Error::option("priming_windows", reason));
         }
         for (name, duration) in [("wear_window", &self.wear_window), ("calendar", &self.calendar)] {
             if !(duration.days() >= 1.0 && duration.days() <= 3_660.0) {
@@ -124,19 +139,26 @@ const HASTY: f64 = 0.5;
 /// When a customer was touched, given how often, is taken as chance, by the
 /// calendar of each channel; what the customer would have done otherwise may be
 /// anything and goes any course. Channels that reach good customers are so not
-/// rewarded for it. Two tables:
+/// rewarded for it. Three tables:
 /// `self_controlled` (channel, touches, per_touch, per_touch_se, `half_life` in days,
 /// wear, conversions, `standard_error`, low, high, share of what all channels added,
-/// note; the last row is `(baseline)`, so that conversions add up to all there are)
-/// and `profile` (channel, from, to: days after the touch; rate: conversions a day
-/// that an average touch of that age adds; `standard_error`).
+/// note; the last row is `(baseline)`),
+/// `profile` (channel, from, to: days after the touch; rate: conversions a day
+/// that an average touch of that age adds; `standard_error`) and `priming` (primer, channel, window in days:
+/// touches of the channel that had one of the primer in the days before did `factor` times what others did;
+/// conversions that this brought, `standard_error`, low, high).
+///
+/// What a channel added is what would be lost without it. What primed touches did more would be lost without
+/// either channel and stands with both: conversions add up to all there are when those of `priming` are taken off
+/// once. Pairs, eight at most, are looked for among the twelve channels that touch most, from a hundred conversions
+/// on, and taken in one by one where chance would find one in fewer than one of a hundred markets without any. Only
+/// touches that make others do *more* are looked for.
 ///
 /// It does not hold where people touch a channel because they are about to buy
 /// (branded search, direct, retargeting): they seem to work at once and strongly,
 /// which the note tells. Such touches are consequences of the conversion and mislead
 /// about the other channels too: `exclude` them, and find out about them by an
-/// experiment ([`calibrate`](super::calibrate) joins the two). A channel that only makes
-/// another one work better (synergy) is credited with a part of it. Channels that
+/// experiment ([`calibrate`](super::calibrate) joins the two). Channels that
 /// touch customers only (newsletters) are recognised, and dealt from the first conversion
 /// on. Negative estimates are left as they are.
 ///
@@ -147,7 +169,7 @@ pub fn self_controlled(
     journeys: &Journeys,
     options: &SelfControlledOptions,
     run: &Run,
-) -> Result<[Table; 2]> {
+) -> Result<[Table; 3]> {
     let found = estimate(journeys, options, run)?;
     let z = normal_quantile(0.5 + options.confidence / 2.0);
     let labels = journeys.channel_labels();
@@ -202,7 +224,23 @@ pub fn self_controlled(
         .with("to", each(&|_, _, to| to))
         .with("rate", each(&|c, from, to| full(c)[0] * between(c, from, to)))
         .with("standard_error", each(&|c, from, to| full(c)[1] * between(c, from, to)));
-    Ok([table, profile])
+    Ok([table, profile, priming(&found.primed, &labels, z)])
+}
+
+fn priming(found: &[fit::Primed], labels: &[String], z: f64) -> Table {
+    let names = |f: &dyn Fn(&fit::Primed) -> usize| {
+        Values::Text(found.iter().map(|p| labels[f(p)].as_str()).collect::<Text>())
+    };
+    let numbers = |f: &dyn Fn([f64; 2]) -> f64| Values::F64(found.iter().map(|p| f(p.conversions)).collect());
+    Table::new()
+        .with("primer", names(&|p| p.pair.primer.channel))
+        .with("channel", names(&|p| p.pair.channel))
+        .with("window", Values::F64(found.iter().map(|p| p.pair.primer.window).collect()))
+        .with_optional("factor", found.iter().map(|p| p.factor))
+        .with("conversions", numbers(&|x| x[0]))
+        .with("standard_error", numbers(&|x| x[1]))
+        .with("low", numbers(&|x| x[0] - z * x[1]))
+        .with("high", numbers(&|x| x[0] + z * x[1]))
 }
 
 fn note(channel: &fit::Channel) -> &'static str {

@@ -3,6 +3,7 @@
 use super::SelfControlledOptions;
 use super::dealt::{Deck, Feature};
 use super::fit::add_up;
+use super::priming::{Pair, lost_with};
 use super::sums::{Part, Sums};
 use crate::Result;
 use crate::attribution::trust::lives::Life;
@@ -21,6 +22,8 @@ type Shape = (usize, usize);
 
 /// Half-lives and wear that a channel may have, and which it has.
 pub(super) struct Shapes {
+    /// The channels that are not left out.
+    pub(super) open: Vec<usize>,
     pub(super) half_lives: Vec<f64>,
     pub(super) wear: Vec<f64>,
     /// By channel.
@@ -29,7 +32,12 @@ pub(super) struct Shapes {
 
 impl Shapes {
     pub(super) fn feature(&self, channel: usize, (h, s): Shape) -> Feature {
-        Feature { channel, decay: std::f64::consts::LN_2 / self.half_lives[h], wear: self.wear[s] }
+        Feature {
+            channel,
+            decay: std::f64::consts::LN_2 / self.half_lives[h],
+            wear: self.wear[s],
+            primer: None,
+        }
     }
 
     /// ln of half-lives in days is normal about 4 days with deviation 1.5, wear exponential with mean 0.1.
@@ -51,6 +59,36 @@ impl Shapes {
         out.retain(|shape| *shape != (h, s));
         out
     }
+
+    /// Goes to shapes that explain more, all half-lives first, until there are none nearby.
+    pub(super) fn improve(
+        &mut self,
+        deck: &Deck<'_>,
+        lives: &[Life],
+        pairs: &[Pair],
+        run: &Run,
+    ) -> Result<()> {
+        run.stage("find how fast touches die away", (ROUNDS as u64 + 1) * sample(lives).0.len() as u64)?;
+        let mut moving = self.open.clone();
+        for round in 0..=ROUNDS {
+            let Some(around) = Around::look(deck, lives, (self, pairs), (&moving, round == 0), run)? else {
+                break;
+            };
+            let better = around.better();
+            let changed: Vec<usize> = better.iter().map(|(c, _)| *c).collect();
+            for (c, shape) in better {
+                self.chosen[c] = shape;
+            }
+            // Channels that stand still are looked at once more when all the others do.
+            let all = moving.len() == self.open.len();
+            moving = match (changed.is_empty(), all && round > 0) {
+                (true, true) => break,
+                (true, false) => self.open.clone(),
+                (false, _) => changed,
+            };
+        }
+        Ok(())
+    }
 }
 
 /// The shapes that explain most: all half-lives without wear first, then step by step nearby.
@@ -64,26 +102,9 @@ pub(super) fn shapes(
     let channels = deck.excluded.len();
     let half_lives: Vec<f64> = options.half_lives.iter().map(|d| d.days()).collect();
     let middle = half_lives.iter().position(|h| *h >= 4.0).unwrap_or(half_lives.len() - 1);
-    let mut shapes = Shapes { half_lives, wear: options.wear.clone(), chosen: vec![(middle, 0); channels] };
-    run.stage("find how fast touches die away", (ROUNDS as u64 + 1) * sample(lives).0.len() as u64)?;
-    let mut moving: Vec<usize> = open.to_vec();
-    for round in 0..=ROUNDS {
-        let Some(around) = Around::look(deck, lives, open, (&shapes, &moving, round == 0), run)? else {
-            break;
-        };
-        let better = around.better();
-        let changed: Vec<usize> = better.iter().map(|(c, _)| *c).collect();
-        for (c, shape) in better {
-            shapes.chosen[c] = shape;
-        }
-        // Channels that stand still are looked at once more when all the others do.
-        let all = moving.len() == open.len();
-        moving = match (changed.is_empty(), all && round > 0) {
-            (true, true) => break,
-            (true, false) => open.to_vec(),
-            (false, _) => changed,
-        };
-    }
+    let (open, wear) = (open.to_vec(), options.wear.clone());
+    let mut shapes = Shapes { open, half_lives, wear, chosen: vec![(middle, 0); channels] };
+    shapes.improve(deck, lives, &[], run)?;
     Ok(shapes)
 }
 
@@ -92,17 +113,18 @@ pub(super) fn shapes(
 pub(super) fn doubt(
     deck: &Deck<'_>,
     lives: &[Life],
-    open: &[usize],
     shapes: &Shapes,
+    pairs: &[Pair],
     run: &Run,
 ) -> Result<Vec<[f64; 2]>> {
+    let open = &shapes.open;
     run.stage("weigh other half-lives", sample(lives).0.len() as u64)?;
-    let Some(around) = Around::look(deck, lives, open, (shapes, open, true), run)? else {
+    let Some(around) = Around::look(deck, lives, (shapes, pairs), (open, true), run)? else {
         return Ok(vec![[0.0; 2]; open.len()]);
     };
     let each = (0..open.len()).map(|at| {
         let told: Vec<(f64, f64)> =
-            around.of(at).map(|(_, feature, score)| (score, around.added(at, feature))).collect();
+            around.of(at).map(|(_, other, score)| (score, around.added(at, other))).collect();
         let own = told.first().map_or(0.0, |t| t.1);
         let top = told.iter().map(|t| t.0).fold(f64::NEG_INFINITY, f64::max);
         let weights: Vec<f64> = told.iter().map(|t| exp(t.0 - top)).collect();
@@ -125,9 +147,10 @@ fn sample(lives: &[Life]) -> (Vec<&Life>, usize) {
 /// What channels would explain with other shapes, the other channels being as they are.
 struct Around<'a> {
     shapes: &'a Shapes,
-    open: &'a [usize],
-    candidates: Vec<(usize, Shape)>,
-    /// Of the open channels as they are, then of the candidates.
+    pairs: &'a [Pair],
+    /// A channel, another shape, and the place of its feature; those of pairs in which it is follow.
+    candidates: Vec<(usize, Shape, usize)>,
+    /// Of the open channels and the pairs as they are, then of the candidates.
     sums: Sums,
     /// Customers over those who were looked at.
     times: f64,
@@ -138,70 +161,85 @@ impl<'a> Around<'a> {
     fn look(
         deck: &Deck<'_>,
         lives: &[Life],
-        open: &'a [usize],
-        (shapes, moving, wide): (&'a Shapes, &[usize], bool),
+        (shapes, pairs): (&'a Shapes, &'a [Pair]),
+        (moving, wide): (&[usize], bool),
         run: &Run,
     ) -> Result<Option<Self>> {
-        let candidates: Vec<(usize, Shape)> = moving
-            .iter()
-            .flat_map(|c| shapes.candidates(*c, wide).into_iter().map(move |shape| (*c, shape)))
-            .collect();
+        let mut features = shapes.features(pairs);
+        let core = features.len();
+        let mut candidates = Vec::new();
+        for c in moving {
+            for shape in shapes.candidates(*c, wide) {
+                candidates.push((*c, shape, features.len()));
+                let own = shapes.feature(*c, shape);
+                let primed = pairs.iter().filter(|pair| pair.channel == *c);
+                features.push(own);
+                features.extend(primed.map(|pair| Feature { primer: Some(pair.primer), ..own }));
+            }
+        }
         if candidates.is_empty() {
             return Ok(None);
         }
-        let now = open.iter().map(|c| (*c, shapes.chosen[*c]));
-        let features: Vec<Feature> =
-            now.chain(candidates.iter().copied()).map(|(c, shape)| shapes.feature(c, shape)).collect();
         let (some, every) = sample(lives);
-        let sums = add_up(deck, &some, &features, (open.len(), every), run)?;
+        let sums = add_up(deck, &some, &features, (core, every), run)?;
         let times = lives.len() as f64 / some.len() as f64;
-        Ok(Some(Self { shapes, open, candidates, sums, times }))
+        Ok(Some(Self { shapes, pairs, candidates, sums, times }))
     }
 
-    /// The shapes of an open channel, its own first: each with its feature and ln of how likely it is.
+    /// The shapes of an open channel, its own first: each with the place of its feature and ln of how likely
+    /// it is.
     fn of(&self, at: usize) -> impl Iterator<Item = (Shape, usize, f64)> + '_ {
-        let channel = self.open[at];
-        let others = self.candidates.iter().enumerate().filter(move |(_, (of, _))| *of == channel);
-        let others = others.map(|(k, (_, shape))| (*shape, self.open.len() + k));
-        std::iter::once((self.shapes.chosen[channel], at)).chain(others).map(move |(shape, feature)| {
+        let channel = self.shapes.open[at];
+        let others = self.candidates.iter().filter(move |(of, ..)| *of == channel);
+        let others = others.map(|(_, shape, place)| (*shape, *place));
+        std::iter::once((self.shapes.chosen[channel], at)).chain(others).map(move |(shape, place)| {
             // What is explained, over what it scatters.
             let scatter = self.sums.dispersion();
-            let explained = explained(&self.sums.weighed, &self.with(at, feature));
+            let explained = explained(&self.sums.weighed, &self.with(at, place));
             let explained = if scatter > 0.0 { self.times * explained / (2.0 * scatter) } else { 0.0 };
-            (shape, feature, explained + self.shapes.ln_prior(shape))
+            (shape, place, explained + self.shapes.ln_prior(shape))
         })
     }
 
-    /// The features of the open channels, one of them replaced.
-    fn with(&self, at: usize, feature: usize) -> Vec<usize> {
-        (0..self.open.len()).map(|k| if k == at { feature } else { k }).collect()
+    /// The features of the open channels and the pairs, those of one channel replaced.
+    fn with(&self, at: usize, place: usize) -> Vec<usize> {
+        let n = self.shapes.open.len();
+        let mut out: Vec<usize> = (0..n + self.pairs.len()).collect();
+        if place != at {
+            let mine = (0..self.pairs.len()).filter(|k| self.pairs[*k].channel == self.shapes.open[at]);
+            let replaced = std::iter::once(at).chain(mine.map(|k| n + k));
+            replaced.enumerate().for_each(|(k, of)| out[of] = place + k);
+        }
+        out
     }
 
-    /// What an open channel added if this is its feature.
-    fn added(&self, at: usize, feature: usize) -> f64 {
-        let (theta, _) = self.sums.weighed.fit(&self.with(at, feature));
-        self.times * theta[at] * self.sums.exposure[feature]
+    /// What an open channel added if its feature is this.
+    fn added(&self, at: usize, place: usize) -> f64 {
+        let with = self.with(at, place);
+        let (theta, _) = self.sums.weighed.fit(&with);
+        let mine = lost_with(&self.shapes.open, self.pairs, at);
+        mine.iter().map(|k| self.times * theta[*k] * self.sums.exposure[with[*k]]).sum()
     }
 
     /// Channels of which another shape is likelier than their own, and the likeliest.
     fn better(&self) -> Vec<(usize, Shape)> {
         let best = |at: usize| {
-            let own = self.shapes.chosen[self.open[at]];
+            let own = self.shapes.chosen[self.shapes.open[at]];
             let mut best = (f64::NEG_INFINITY, own);
             for (shape, _, score) in self.of(at) {
                 if score > best.0 {
                     best = (score + if shape == own { 1e-9 } else { 0.0 }, shape);
                 }
             }
-            (self.open[at], best.1)
+            (self.shapes.open[at], best.1)
         };
-        let all = (0..self.open.len()).map(best);
+        let all = (0..self.shapes.open.len()).map(best);
         all.filter(|(channel, shape)| *shape != self.shapes.chosen[*channel]).collect()
     }
 }
 
 /// vᵀA⁻¹v over the picked features; what works backwards explains nothing.
-fn explained(sums: &Part, picked: &[usize]) -> f64 {
+pub(super) fn explained(sums: &Part, picked: &[usize]) -> f64 {
     let mut left = picked.to_vec();
     while !left.is_empty() {
         let (theta, moments) = sums.fit(&left);

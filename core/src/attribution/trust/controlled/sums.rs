@@ -65,7 +65,7 @@ impl Sums {
     }
 
     /// The θ of weighed customers whose touches bring so many conversions each, by their own θ: one at most.
-    pub(super) fn weighed_fit(&self, touches: &[f64]) -> Vec<f64> {
+    pub(super) fn weighed_fit(&self, touches: &[Touched]) -> Vec<f64> {
         let p = self.exposure.len();
         let factor = Factor::new(self.weighed.square.clone(), p);
         let mut theta = factor.solve(&self.weighed.moments);
@@ -78,10 +78,18 @@ impl Sums {
         theta
     }
 
-    /// How many conversions a touch of each channel brings.
-    pub(super) fn chances(&self, theta: &[f64], touches: &[f64]) -> Vec<f64> {
+    /// How many conversions a touch of each channel brings. What is primed brings b beside a, and
+    /// (a + b)² = a² + (2 a + b) b.
+    pub(super) fn chances(&self, theta: &[f64], touches: &[Touched]) -> Vec<f64> {
         let each = theta.iter().zip(&self.exposure).zip(touches);
-        each.map(|((t, x), n)| if *n > 0.0 { (t * x / n).clamp(0.0, 1.0) } else { 0.0 }).collect()
+        let alone: Vec<f64> = each
+            .map(|((t, x), n)| if n.count > 0.0 { (t * x / n.count).clamp(0.0, 1.0) } else { 0.0 })
+            .collect();
+        let with = |(more, n): (&f64, &Touched)| match n.own {
+            Some(own) => (2.0 * alone[own] + more).min(1.0),
+            None => *more,
+        };
+        alone.iter().zip(touches).map(with).collect()
     }
 
     /// Σ of what touches of these chances take from the weights of the days after them.
@@ -123,10 +131,17 @@ impl Sums {
     }
 }
 
+/// How many touches a feature is of; where it is of primed ones, the feature of all of their channel.
+pub(super) struct Touched {
+    pub(super) count: f64,
+    pub(super) own: Option<usize>,
+}
+
 /// What is asked of a customer beside Σ w at conversions.
 pub(super) struct Ask {
     /// Products and exposures too.
     pub(super) products: bool,
-    /// Products are those of so many first features with all, and squares.
+    /// Products are those of so many first features with all, squares, and those of features of primed touches
+    /// with the feature of all touches that they follow.
     pub(super) core: usize,
 }
