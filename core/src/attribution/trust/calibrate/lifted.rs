@@ -106,13 +106,13 @@ fn both(base: &Base, found: &Calibrated, other: Option<&Calibrated>, k: usize, t
         let credits = [&found.credits, &other.credits].map(Clone::clone);
         (credits, [&found.samples, &other.samples].map(Clone::clone))
     } else {
-        let (credits, samples) = at_rates(base, found, totals[1 - k]);
+        let (credits, samples) = at_rates(base, found, totals[1 - k] + shared(base, found));
         ([found.credits.clone(), credits], [found.samples.clone(), samples])
     };
     // The first of each pair is metric `k`.
     let at = |pair: [f64; 2]| if k == 0 { pair } else { [pair[1], pair[0]] };
-    let left = [0, 1].map(|i| exact_sum(credits[i].iter().copied()));
-    let rest = at([totals[k] - left[0], totals[1 - k] - left[1]]);
+    let brought = exact_sum(credits[1].iter().copied());
+    let rest = at([found.baseline, totals[1 - k] + shared(base, found) - brought]);
     let mut each: Vec<[f64; 2]> = (0..channels).map(|c| at([credits[0][c], credits[1][c]])).collect();
     each.push(rest);
     let [first, second] = samples;
@@ -122,6 +122,13 @@ fn both(base: &Base, found: &Calibrated, other: Option<&Calibrated>, k: usize, t
         credits: each,
         samples: pairs.map(|(a, b)| if k == 0 { [a, b] } else { [b, a] }).collect(),
     }
+}
+
+/// The other metric of what stands with two channels, at what all channels have for one of this one.
+fn shared(base: &Base, found: &Calibrated) -> f64 {
+    let brought = exact_sum(found.credits.iter().copied());
+    let worth = exact_sum(found.credits.iter().zip(&base.rates).map(|(x, rate)| x * rate));
+    if base.shared > 0.0 && brought > 0.0 { base.shared * worth / brought } else { 0.0 }
 }
 
 /// The other metric of a calibrated model and its samples, so much for one of this one.
