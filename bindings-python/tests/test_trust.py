@@ -198,7 +198,7 @@ def test_what_is_no_model_says_what_to_do(paths):
         hw.compare(paths, [hw.Markov])
     with pytest.raises(hw.OptionError, match="models"):
         hw.attribute(paths, 3)
-    with pytest.raises(hw.OptionError, match="`from_end`: is nan; give a finite number"):
+    with pytest.raises(hw.OptionError, match="`from_end` is nan; give a finite number"):
         hw.attribute(paths, hw.Custom(from_end=[float("nan")]))
 
 

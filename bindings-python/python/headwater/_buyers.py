@@ -503,7 +503,7 @@ class NBD(Purchases):
     @classmethod
     def from_params(cls, r: float, alpha: float, period: _call.Span | None = None) -> Self:
         """A model with given parameters, for example published ones."""
-        return cls._given([r, alpha], period)
+        return cls._given({"r": r, "alpha": alpha}, period)
 
 
 class _Regular(Purchases):

@@ -97,7 +97,8 @@ def dump(name: str, value: Any) -> str:
     except (TypeError, ValueError) as error:
         if "JSON compliant" in str(error):
             inside, number = _endless(name, value) or (name, value)
-            raise OptionError(f"option `{inside}`: is {number!r}; give a finite number") from None
+            its = "" if inside == name else f"its `{inside}` "
+            raise OptionError(f"option `{name}`: {its}is {number!r}; give a finite number") from None
         raise OptionError(f"option `{name}`: {value!r} cannot be used: {error}") from None
 
 

@@ -132,7 +132,10 @@ pub fn compare(
         let drawn = drawn(&draws, fitted, labels.len(), calibrated);
         between.push(("ranks", ranks(&names, &labels, &credits, &drawn, options.confidence)));
         let numbers = Numbers::by_table(about, &TOLD, options.bootstrap)?;
-        let samples: Vec<Vec<f64>> = drawn.iter().map(|credits| numbers.of(&of_credits(credits))).collect();
+        let of_sample =
+            |r: usize| -> Vec<Vec<f64>> { drawn.iter().map(|of| sample(of, labels.len(), r)).collect() };
+        let samples: Vec<Vec<f64>> =
+            (0..options.bootstrap).map(|r| numbers.of(&of_credits(&of_sample(r)))).collect();
         about = numbers.with_intervals(&samples, &spread, run)?;
     }
     if options.folds > 0 {
@@ -208,7 +211,7 @@ const TOLD: [Told; 3] = [
     },
 ];
 
-/// The credits of each sample, by model and channel; calibrated models last.
+/// The samples of each channel's credits, by model; those of calibrated models may be more.
 fn drawn(
     draws: &Draws,
     fitted: usize,
@@ -216,13 +219,12 @@ fn drawn(
     calibrated: Vec<Vec<Vec<f64>>>,
 ) -> Vec<Vec<Vec<f64>>> {
     let of_model = |m: usize| (0..channels).map(|c| draws.measure(m, c, Measure::Conversions)).collect();
-    let by_channel: Vec<Vec<Vec<f64>>> = (0..fitted).map(of_model).chain(calibrated).collect();
-    // A channel that nothing is known of has no samples, and a credit of 0.
-    let credit = |draws: &Vec<f64>, r: usize| draws.get(r).copied().unwrap_or(0.0);
-    let of_sample = |r: usize| {
-        by_channel.iter().map(|of| of[..channels].iter().map(|draws| credit(draws, r)).collect()).collect()
-    };
-    (0..draws.replicates).map(of_sample).collect()
+    (0..fitted).map(of_model).chain(calibrated).collect()
+}
+
+/// The credits of channels in one sample. A channel that nothing is known of has no samples, and a credit of 0.
+fn sample(drawn: &[Vec<f64>], channels: usize, r: usize) -> Vec<f64> {
+    drawn.iter().take(channels).map(|draws| draws.get(r).copied().unwrap_or(0.0)).collect()
 }
 
 fn agreement(names: &[String], credits: &[Vec<f64>]) -> Table {
@@ -267,7 +269,9 @@ fn ranks(
     let tail = (1.0 - confidence) / 2.0;
     for (m, name) in names.iter().enumerate() {
         let estimate = from_top(&credits[m]);
-        let by_sample: Vec<Vec<f64>> = drawn.iter().map(|credits| from_top(&credits[m])).collect();
+        let count = drawn[m].iter().take(labels.len()).map(Vec::len).max().unwrap_or(0);
+        let by_sample: Vec<Vec<f64>> =
+            (0..count).map(|r| from_top(&sample(&drawn[m], labels.len(), r))).collect();
         for (c, label) in labels.iter().enumerate() {
             let mut mine: Vec<f64> = by_sample.iter().map(|r| r[c]).collect();
             let kept = mine.iter().filter(|r| **r == estimate[c]).count();
