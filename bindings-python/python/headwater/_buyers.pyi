@@ -182,6 +182,21 @@ class ParetoGGG(Purchases):
         period: _call.Span | None = None,
     ) -> Self: ...
 
+class AbeParetoNBD(Purchases):
+    @classmethod
+    def from_params(
+        cls,
+        lambda_: float,
+        sigma_lambda: float,
+        mu: float,
+        sigma_mu: float,
+        odds: float = 1.0,
+        period: _call.Span | None = None,
+    ) -> Self: ...
+    def correlation(self) -> Any: ...
+    @property
+    def correlation_(self) -> float: ...
+
 class BetaGeoBetaBinomial(Purchases):
     @classmethod
     def from_params(

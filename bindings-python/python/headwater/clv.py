@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from . import _call, _core, _frames
 from ._buyers import (
+    AbeParetoNBD,
     BetaGeo,
     BetaGeoBetaBinomial,
     BetaGeoCNBD,
@@ -48,6 +49,7 @@ from ._value import ZeroInflatedLognormal
 from .errors import OptionError
 
 __all__ = [
+    "AbeParetoNBD",
     "Aft",
     "BetaDiscreteWeibull",
     "BetaGeo",

@@ -3,6 +3,7 @@ from typing import Any, Literal
 
 from . import _call
 from ._buyers import (
+    AbeParetoNBD,
     BetaGeo,
     BetaGeoBetaBinomial,
     BetaGeoCNBD,
@@ -36,6 +37,7 @@ from ._survival import Aft, Cox, DiscreteHazard, kaplan_meier, nelson_aalen, sur
 from ._value import ZeroInflatedLognormal
 
 __all__ = [
+    "AbeParetoNBD",
     "Aft",
     "BetaDiscreteWeibull",
     "BetaGeo",
