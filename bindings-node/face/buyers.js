@@ -13,6 +13,7 @@ const KINDS = {
   ParetoNBD: [['r', 'alpha', 's', 'beta']],
   GGompertzNBD: [['r', 'alpha', 'b', 's', 'beta']],
   ParetoGGG: [['t', 'gamma', 'r', 'alpha', 's', 'beta']],
+  AbeParetoNBD: [['lambda', 'sigma_lambda', 'mu', 'sigma_mu', 'odds']],
   BetaGeoBetaBinomial: [['alpha', 'beta', 'gamma', 'delta']],
   NBD: [['r', 'alpha']],
 }
@@ -63,6 +64,9 @@ function buyers(PurchaseModel) {
         }
       },
     }[name]
+  }
+  classes.AbeParetoNBD.prototype.correlation = function correlation() {
+    return this.report('correlation', undefined)
   }
   return classes
 }

@@ -2617,6 +2617,22 @@ export declare namespace clv {
     ): ParetoGGG
   }
 
+  /**
+   * Abe's hierarchical Pareto/NBD: log-normal rates of purchases and of dropout, correlated (Abe 2009). `lambda` and `mu`
+   * are median rates, the sigmas standard deviations of their logarithms, and `odds` is (1 + ρ) / (1 − ρ) of their
+   * correlation ρ.
+   */
+  export class AbeParetoNBD extends PurchaseModel<'lambda' | 'sigma_lambda' | 'mu' | 'sigma_mu' | 'odds'> {
+    constructor(options?: BetaGeoOptions)
+    /** A model with given parameters, for example published ones. */
+    static fromParameters(
+      params: { lambda: number; sigma_lambda: number; mu: number; sigma_mu: number; odds: number },
+      period?: Duration,
+    ): AbeParetoNBD
+    /** The correlation of ln λ and ln μ over customers: correlation, low, high (95 %). */
+    correlation(): Promise<Frame>
+  }
+
   /** The BG/BB model: purchases at discrete opportunities (Fader, Hardie & Shang 2010). */
   export class BetaGeoBetaBinomial extends PurchaseModel<'alpha' | 'beta' | 'gamma' | 'delta'> {
     constructor(options?: BetaGeoOptions)

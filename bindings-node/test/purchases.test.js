@@ -59,6 +59,24 @@ test('ParetoGGG learns regularity from the times between purchases', async () =>
   await assert.rejects(new hw.clv.ParetoGGG().fit(await hw.clv.summarize(orders, how)), { code: 'HW_COLUMN' })
 })
 
+test('rates of AbeParetoNBD are log-normal and correlated', async () => {
+  const rfm = await hw.clv.summarize(orders, { period: '7d', calibrationEnd: '1997-09-30' })
+  const params = { lambda: 0.03, sigma_lambda: 1.2, mu: 0.03, sigma_mu: 1.5, odds: 3 }
+  const model = hw.clv.AbeParetoNBD.fromParameters(params, '7d')
+  assert.ok(model instanceof hw.clv.AbeParetoNBD)
+  assert.deepStrictEqual(model.params, params)
+  const [told] = (await model.correlation()).toRows()
+  assert.deepStrictEqual(told, { correlation: 0.5, low: null, high: null })
+  const first = rfm.toRows().slice(0, 5)
+  const columns = ['customer', 'frequency', 'recency', 'T']
+  const few = Object.fromEntries(columns.map((name) => [name, first.map((row) => row[name])]))
+  const found = (await model.predict(few, { periods: 39, ownRates: true })).toRows()
+  assert.ok(found.every((row) => row.own_rate > 0 && row.own_dropout > 0))
+  const alone = model.expectedPurchases(few.frequency[0], few.recency[0], few.T[0], 39)
+  assert.strictEqual(alone, found[0].expected_purchases)
+  assert.throws(() => hw.clv.AbeParetoNBD.fromParameters({ ...params, mu: 0 }), { code: 'HW_OPTION' })
+})
+
 test('laws are tested against those that contain them', async () => {
   const rfm = await hw.clv.summarize(orders, { period: '7d', calibrationEnd: '1997-09-30' })
   const pareto = await new hw.clv.ParetoNBD().fit(rfm)

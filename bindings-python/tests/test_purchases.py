@@ -82,6 +82,27 @@ def test_regularity_is_learnt_from_the_times_between_purchases(orders, rfm, tmp_
         hw.clv.ParetoGGG().fit(rfm)
 
 
+def test_rates_of_abes_law_are_log_normal_and_correlated(rfm, tmp_path):
+    model = hw.clv.AbeParetoNBD.from_params(0.03, 1.2, 0.03, 1.5, odds=3.0, period="7d")
+    assert list(model.params_) == ["lambda", "sigma_lambda", "mu", "sigma_mu", "odds"]
+    assert model.correlation_ == 0.5
+    assert hw.clv.AbeParetoNBD.from_params(0.03, 1.2, 0.03, 1.5).correlation_ == 0.0
+    found = model.predict(rfm.head(5), periods=39, own_rates=True, rate=True, ahead=26, next_purchase=0.5)
+    assert (found["p_alive_ahead"] < found["p_alive"]).all()
+    assert (found[["own_rate", "own_dropout", "own_rate_sd", "own_dropout_sd"]] > 0).all(axis=None)
+    model.save(tmp_path / "model.json")
+    again = hw.load(tmp_path / "model.json")
+    assert type(again) is hw.clv.AbeParetoNBD
+    assert again.params_ == model.params_
+    fitted = hw.clv.AbeParetoNBD(tolerance=1e-6).fit(rfm[rfm["customer"] % 8 == 0], period="7d")
+    told = fitted.correlation()
+    assert list(told["correlation"]) == [fitted.correlation_]
+    assert list(told["low"])[0] <= fitted.correlation_ <= list(told["high"])[0]
+    assert -1 < fitted.correlation_ < 1
+    with pytest.raises(hw.errors.OptionError, match="sigma_mu"):
+        hw.clv.AbeParetoNBD.from_params(0.03, 1.2, 0.03, 0.0)
+
+
 def test_laws_are_tested_against_those_that_contain_them(rfm):
     pareto, gompertz = hw.clv.ParetoNBD().fit(rfm), hw.clv.GGompertzNBD(tolerance=1e-6).fit(rfm)
     found = hw.clv.likelihood_ratio(pareto, gompertz)

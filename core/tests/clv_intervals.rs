@@ -317,6 +317,7 @@ fn models_of_given_parameters_do_not_pretend_to_a_fit() -> Result<()> {
         ("clv.BetaGeo", &[0.24, 4.41, 0.79, 2.43][..]),
         ("clv.ParetoNBD", &[0.55, 10.6, 0.61, 11.7]),
         ("clv.ParetoGGG", &[5.0, 4.0, 0.55, 10.6, 0.61, 11.7]),
+        ("clv.AbeParetoNBD", &[0.03, 1.2, 0.03, 1.5, 3.0]),
     ] {
         let model = purchases_with(kind, values, 1, None)?;
         let model = purchases_from_bytes(&model.bytes()?)?.unwrap();

@@ -457,8 +457,8 @@ def law(model: Any) -> None:
         instead = f"{instead}; {more}"
     raise OptionError(
         f"option `model`: is {given(model)}, not a fitted law of purchases (BetaGeo, ModifiedBetaGeo, "
-        "BetaGeoCNBD, ModifiedBetaGeoCNBD, ParetoNBD, GGompertzNBD, ParetoGGG, BetaGeoBetaBinomial, NBD): "
-        f"{instead}"
+        "BetaGeoCNBD, ModifiedBetaGeoCNBD, ParetoNBD, GGompertzNBD, ParetoGGG, AbeParetoNBD, "
+        f"BetaGeoBetaBinomial, NBD): {instead}"
     )
 
 
@@ -800,6 +800,76 @@ class ParetoGGG(Purchases):
     ) -> Self:
         """A model with given parameters, for example published ones."""
         return cls._given({"t": t, "gamma": gamma, "r": r, "alpha": alpha, "s": s, "beta": beta}, period)
+
+
+class AbeParetoNBD(Purchases):
+    """Abe's hierarchical Pareto/NBD: log-normal rates of purchases and of dropout, correlated (Abe 2009).
+
+    `ParetoNBD` where the logarithms of a customer's purchase rate and dropout rate are jointly normal over
+    customers. Fitted by maximum likelihood, both rates integrated out, without draws.
+
+    Parameters
+    ----------
+    penalty : float, default 0
+        Weight of an L2 penalty, per customer, on the logarithms of the parameters.
+    max_iterations : int, default 200
+        Most Newton steps, where ten are usual.
+    tolerance : float, default 1e-9
+        Converged when no entry of the gradient, per customer, exceeds this.
+
+    Attributes
+    ----------
+    params_, standard_errors_ : dict
+        lambda, mu (median rates per period), sigma_lambda, sigma_mu (standard deviations of their
+        logarithms), odds (of the correlation: (1 + rho) / (1 - rho)).
+    correlation_ : float
+        rho, that of the logarithms of both rates; its limits are in `correlation`.
+    log_likelihood_ : float
+    verdict_ : str
+    dropped_ : frame
+
+    Examples
+    --------
+    >>> rfm = hw.clv.summarize(orders, period="7d")
+    >>> model = hw.clv.AbeParetoNBD().fit(rfm)
+    >>> model.predict(rfm, periods=39)
+    """
+
+    _kind = "clv.AbeParetoNBD"
+
+    @classmethod
+    def from_params(
+        cls,
+        lambda_: float,
+        sigma_lambda: float,
+        mu: float,
+        sigma_mu: float,
+        odds: float = 1.0,
+        period: _call.Span | None = None,
+    ) -> Self:
+        """A model with given parameters, for example published ones; odds of 1 are no correlation."""
+        values = {
+            "lambda_": lambda_,
+            "sigma_lambda": sigma_lambda,
+            "mu": mu,
+            "sigma_mu": sigma_mu,
+            "odds": odds,
+        }
+        return cls._given(values, period)
+
+    def correlation(self) -> Any:
+        """The correlation of ln lambda and ln mu over customers, as a frame: correlation, low, high (95 %).
+
+        low and high are missing where nothing is known of its error.
+        """
+        found, make = self._tables("correlation", {})
+        return make(found["correlation"])
+
+    @property
+    def correlation_(self) -> float:
+        """The correlation of ln lambda and ln mu over customers."""
+        found, _ = self._tables("correlation", {})
+        return float(_frames.Frame(found["correlation"])["correlation"][0])
 
 
 class BetaGeoBetaBinomial(Purchases):

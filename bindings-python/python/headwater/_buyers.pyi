@@ -186,6 +186,21 @@ class NBD(Purchases):
     @classmethod
     def from_params(cls, r: float, alpha: float, period: _call.Span | None = None) -> Self: ...
 
+class AbeParetoNBD(Purchases):
+    @classmethod
+    def from_params(
+        cls,
+        lambda_: float,
+        sigma_lambda: float,
+        mu: float,
+        sigma_mu: float,
+        odds: float = 1.0,
+        period: _call.Span | None = None,
+    ) -> Self: ...
+    def correlation(self) -> Any: ...
+    @property
+    def correlation_(self) -> float: ...
+
 class BetaGeoBetaBinomial(Purchases):
     @classmethod
     def from_params(

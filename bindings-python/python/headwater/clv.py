@@ -12,6 +12,7 @@ from typing import Any, Literal
 from . import _call, _core, _frames
 from ._buyers import (
     NBD,
+    AbeParetoNBD,
     BetaGeo,
     BetaGeoBetaBinomial,
     BetaGeoCNBD,
@@ -49,6 +50,7 @@ from ._value import ZeroInflatedLognormal
 from .errors import OptionError
 
 __all__ = [
+    "AbeParetoNBD",
     "Aft",
     "BetaDiscreteWeibull",
     "BetaGeo",

@@ -4,6 +4,7 @@ from typing import Any, Literal
 from . import _call
 from ._buyers import (
     NBD,
+    AbeParetoNBD,
     BetaGeo,
     BetaGeoBetaBinomial,
     BetaGeoCNBD,
@@ -37,6 +38,7 @@ from ._survival import Aft, Cox, DiscreteHazard, kaplan_meier, nelson_aalen, sur
 from ._value import ZeroInflatedLognormal
 
 __all__ = [
+    "AbeParetoNBD",
     "Aft",
     "BetaDiscreteWeibull",
     "BetaGeo",

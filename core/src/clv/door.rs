@@ -11,8 +11,8 @@ use super::laws::{Edges, Fit, History, Law, PurchaseModel, Purchases, Quantity, 
 use super::rows::{RfmSlices, Unique};
 use super::unit::Unit;
 use super::{
-    BetaBinomialLaw, BetaGeoCnbdLaw, BetaGeoLaw, GGompertzLaw, ModifiedBetaGeoCnbdLaw, ModifiedBetaGeoLaw,
-    NbdLaw, ParetoGggLaw, ParetoLaw,
+    AbeParetoLaw, BetaBinomialLaw, BetaGeoCnbdLaw, BetaGeoLaw, GGompertzLaw, ModifiedBetaGeoCnbdLaw,
+    ModifiedBetaGeoLaw, NbdLaw, ParetoGggLaw, ParetoLaw,
 };
 use crate::column::{Columns, Dropped, OnInvalid, Table, Tables, Values};
 use crate::math::{ln_gamma, sum};
@@ -138,6 +138,7 @@ impl PurchaseOptions {
             ParetoLaw::KIND => self.fit::<ParetoLaw, 4>(rows, given, constant, run),
             GGompertzLaw::KIND => self.fit::<GGompertzLaw, 5>(rows, given, constant, run),
             ParetoGggLaw::KIND => self.fit::<ParetoGggLaw, 6>(rows, given, 0.0, run),
+            AbeParetoLaw::KIND => self.fit::<AbeParetoLaw, 5>(rows, given, constant, run),
             BetaBinomialLaw::KIND => self.fit::<BetaBinomialLaw, 4>(rows, given, constant, run),
             NbdLaw::KIND => self.fit::<NbdLaw, 2>(rows, given, constant, run),
             _ => Err(Error::option("model", format!("`{kind}` is no model of purchases"))),
@@ -186,6 +187,7 @@ pub(crate) fn with_law<V: VisitLaw>(kind: &str, k: u32, visit: V) -> Result<V::O
         ParetoLaw::KIND => law::<ParetoLaw, V, 4>(k, visit),
         GGompertzLaw::KIND => law::<GGompertzLaw, V, 5>(k, visit),
         ParetoGggLaw::KIND => law::<ParetoGggLaw, V, 6>(k, visit),
+        AbeParetoLaw::KIND => law::<AbeParetoLaw, V, 5>(k, visit),
         BetaBinomialLaw::KIND => law::<BetaBinomialLaw, V, 4>(k, visit),
         NbdLaw::KIND => law::<NbdLaw, V, 2>(k, visit),
         _ => Err(Error::option("model", format!("`{kind}` is no model of purchases"))),
@@ -247,6 +249,7 @@ pub fn purchases_from_bytes(bytes: &[u8]) -> Result<Option<Box<dyn Purchases>>> 
         ParetoLaw::KIND => read::<PurchaseModel<ParetoLaw, 4>>(bytes),
         GGompertzLaw::KIND => read::<PurchaseModel<GGompertzLaw, 5>>(bytes),
         ParetoGggLaw::KIND => read::<PurchaseModel<ParetoGggLaw, 6>>(bytes),
+        AbeParetoLaw::KIND => read::<PurchaseModel<AbeParetoLaw, 5>>(bytes),
         BetaBinomialLaw::KIND => read::<PurchaseModel<BetaBinomialLaw, 4>>(bytes),
         NbdLaw::KIND => read::<PurchaseModel<NbdLaw, 2>>(bytes),
         _ => Ok(None),
@@ -318,6 +321,7 @@ impl dyn Purchases {
     /// | `new_customer` | none | `new_customer`: purchases, probability; `course`: periods, expected_purchases, p_alive; with `interval` …_low, …_high of all |
     /// | `frequencies` | of customers | `frequencies`: purchases, actual (customers with so many), expected, residual (standardised); `goodness_of_fit`: chi_squared, degrees_of_freedom, p |
     /// | `check` | with a holdout | `check`, `by_frequency`, `by_recency`, `by_age`, `deciles`: the forecast beside fact |
+    /// | `correlation` | none | `correlation`, of `AbeParetoNBD`: correlation of ln λ and ln μ, low, high (95 %) |
     /// | `parameters` | none | `parameters`, `fit`: of [`Estimates`](super::Estimates) |
     pub fn report(&self, name: &str, frame: Option<&Columns>, options: &str, run: &Run) -> Result<Tables> {
         let frame =
@@ -334,6 +338,16 @@ impl dyn Purchases {
                 crate::options::none(options)?;
                 let (parameters, fit) = self.tables()?;
                 Ok(vec![("parameters", parameters), ("fit", fit)])
+            }
+            "correlation" => {
+                crate::options::none(options)?;
+                let Some(found) = self.mixing()[0].correlation(self.estimates()) else {
+                    let reason = format!("{} has no correlation of rates: AbeParetoNBD has", self.kind());
+                    return Err(Error::option("report", reason));
+                };
+                let names = ["correlation", "low", "high"];
+                let add = |table: Table, (name, value)| table.with_optional(name, [value]);
+                Ok(vec![("correlation", names.into_iter().zip(found).fold(Table::new(), add))])
             }
             _ => Err(Error::option("report", format!("there is no report `{name}` of models of purchases"))),
         }

@@ -32,6 +32,8 @@ pub enum Verdict {
     EqualRates,
     /// All customers buy equally regularly (t, γ → ∞ in proportion).
     EqualRegularity,
+    /// ln λ tells ln μ of a customer, or the data do not say how they go together (ρ → ±1 of Abe's Pareto/NBD).
+    PerfectCorrelation,
     /// All customers spend alike (q, v → ∞ in proportion), or each always the same (p → ∞).
     EqualSpend,
     /// The likelihood rises for ever along some coefficients: they tell who has the
@@ -60,6 +62,7 @@ impl Verdict {
             Self::ConstantHazard => "constant_hazard",
             Self::EqualRates => "equal_rates",
             Self::EqualRegularity => "equal_regularity",
+            Self::PerfectCorrelation => "perfect_correlation",
             Self::EqualSpend => "equal_spend",
             Self::MonotoneLikelihood => "monotone_likelihood",
             Self::Boundary => "boundary",

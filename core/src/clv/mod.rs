@@ -99,9 +99,9 @@ pub use frames::{
 };
 pub use gamma_gamma::{GammaGamma, GammaGammaModel, SpendSlices};
 pub use laws::{
-    BetaBinomialLaw, BetaGeoCnbdLaw, BetaGeoLaw, CustomerPrediction, Fit, GGompertzLaw, History, Law, Mixing,
-    ModifiedBetaGeoCnbdLaw, ModifiedBetaGeoLaw, NbdLaw, ParetoGggLaw, ParetoLaw, PredictOptions,
-    PurchaseModel, Purchases, Quantity, predict,
+    AbeParetoLaw, BetaBinomialLaw, BetaGeoCnbdLaw, BetaGeoLaw, CustomerPrediction, Fit, GGompertzLaw,
+    History, Law, Mixing, ModifiedBetaGeoCnbdLaw, ModifiedBetaGeoLaw, NbdLaw, ParetoGggLaw, ParetoLaw,
+    PredictOptions, PurchaseModel, Purchases, Quantity, predict,
 };
 pub use lifetime::{Lifetime, LifetimeOptions, lifetime_value};
 pub use nested::{LikelihoodRatio, likelihood_ratio};
@@ -130,6 +130,10 @@ pub type ParetoNbdModel = PurchaseModel<ParetoLaw, 4>;
 pub type ParetoGgg = Fit<ParetoGggLaw, 6>;
 /// A fitted [`ParetoGgg`].
 pub type ParetoGggModel = PurchaseModel<ParetoGggLaw, 6>;
+/// Abe's hierarchical Pareto/NBD (Abe 2009).
+pub type AbeParetoNbd = Fit<AbeParetoLaw, 5>;
+/// A fitted [`AbeParetoNbd`].
+pub type AbeParetoModel = PurchaseModel<AbeParetoLaw, 5>;
 /// GGompertz/NBD (Bemmaor & Glady 2012).
 pub type GGompertzNbd = Fit<GGompertzLaw, 5>;
 /// A fitted [`GGompertzNbd`].

@@ -3,6 +3,7 @@
 //! A [`Law`] is a likelihood and what follows from it for one customer;
 //! [`Fit`] maximises any of them, [`PurchaseModel`] predicts with any of them.
 
+mod abe;
 mod asked;
 mod beta_binomial;
 mod beta_geo;
@@ -20,6 +21,7 @@ mod purchases;
 
 use std::fmt::Debug;
 
+pub use abe::AbeParetoLaw;
 pub(in crate::clv) use asked::{Asked, More};
 pub use beta_binomial::BetaBinomialLaw;
 pub(crate) use beta_geo::BetaGeometric;

@@ -310,6 +310,7 @@ mod tests {
             ("clv.GGompertzNBD", 1),
             ("clv.BetaGeoBetaBinomial", 1),
             ("clv.ParetoGGG", 1),
+            ("clv.AbeParetoNBD", 1),
         ] {
             with_law(kind, k, Compare((&rows, &given, &covariates)))?;
         }

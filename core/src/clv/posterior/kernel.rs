@@ -208,6 +208,7 @@ mod tests {
             ("clv.GGompertzNBD", 1),
             ("clv.BetaGeoBetaBinomial", 1),
             ("clv.ParetoGGG", 1),
+            ("clv.AbeParetoNBD", 1),
         ] {
             with_kernel(kind, k, Compare(&unique)).unwrap();
         }
