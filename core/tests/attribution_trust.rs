@@ -1001,14 +1001,14 @@ fn money_by_period_has_the_intervals_of_each_period() {
     let whole = MoneyOptions { models: vec![Model::Linear], bootstrap: 60, ..MoneyOptions::default() };
     let monthly = MoneyOptions { period: MoneyPeriod::Month, ..whole.clone() };
     let run = || Run::new().seed(4);
-    let [table, _] = money(&j, Some(&spend), &monthly, &run().threads(1)).unwrap();
-    assert_eq!(money(&j, Some(&spend), &monthly, &run().threads(3)).unwrap()[0], table);
+    let [table, _] = money(&j, Some(&spend), None, &monthly, &run().threads(1)).unwrap();
+    assert_eq!(money(&j, Some(&spend), None, &monthly, &run().threads(3)).unwrap()[0], table);
     // A rule knows no other month: each has the same customers, and so the same weights, on its own.
     let months = [0, 31, 59, 90].map(|d| d * DAY);
     let mut met = 0;
     for month in months.windows(2) {
         let [alone, _] =
-            money(&j.between(month[0], month[1]).unwrap(), Some(&spend), &whole, &run()).unwrap();
+            money(&j.between(month[0], month[1]).unwrap(), Some(&spend), None, &whole, &run()).unwrap();
         for r in (0..table.rows()).filter(|r| table.i64s("period").unwrap()[*r] == month[0]) {
             let channel = table.text("channel", r).unwrap().into_owned();
             for column in ["conversions", "conversions_low", "conversions_high", "value_low", "value_high"] {
@@ -1021,7 +1021,7 @@ fn money_by_period_has_the_intervals_of_each_period() {
     }
     assert!(met >= 6, "{table:?}");
     let chain = MoneyOptions { models: vec![Model::Markov(Markov::default())], ..monthly };
-    let [table, _] = money(&j, Some(&spend), &chain, &run()).unwrap();
+    let [table, _] = money(&j, Some(&spend), None, &chain, &run()).unwrap();
     let (low, high) = (floats(&table, "conversions_low"), floats(&table, "conversions_high"));
     let inside =
         floats(&table, "conversions").iter().zip(low.iter().zip(high)).all(|(x, (a, b))| a <= x && x <= b);
@@ -1345,10 +1345,10 @@ fn comparisons_have_the_intervals_of_credits() {
     let given =
         CompareOptions { models: models.clone(), bootstrap: 70, folds: 3, ..CompareOptions::default() };
     let run = || Run::new().seed(8);
-    let found = compare(&j, Some(&truth), &given, &run()).unwrap();
+    let found = compare(&j, Some(&truth), None, &given, &run()).unwrap();
     let order: Vec<&str> = found.iter().map(|t| t.0).collect();
     assert_eq!(order, ["agreement", "ranks", "predictions", "errors", "truth"]);
-    assert_eq!(compare(&j, Some(&truth), &given, &run().threads(1)).unwrap(), found);
+    assert_eq!(compare(&j, Some(&truth), None, &given, &run().threads(1)).unwrap(), found);
     let found: BTreeMap<_, _> = found.into_iter().collect();
     let credits =
         attribute(&j, &AttributeOptions { models, bootstrap: 70, ..AttributeOptions::default() }, &run());
