@@ -3825,6 +3825,8 @@ export declare namespace clv {
      * in some draw is missing.
      */
     predict(rfm: FrameInput, options?: PosteriorPredictOptions & RunOptions): Promise<Frame>
+    /** The same of draws of `DynamicParetoNBD`: by orders, and by what `along` says of then. */
+    predictAlong(orders: FrameInput, along: FrameInput, options?: DynamicDrawOptions & RunOptions): Promise<Frame>
     /**
      * Whether the model produces customers like these (posterior predictive checks): statistic (`share_0`, …
      * `share_7_or_more`, `mean`, `variance`, and of laws of purchases at random `bought_lately`), observed,
