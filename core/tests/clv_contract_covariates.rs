@@ -6,6 +6,7 @@ use headwater::clv::Verdict;
 use headwater::clv::contract::{
     BetaDiscreteWeibull, Contract, LifeTable, ShiftedBetaGeo, ShiftedBetaGeoModel,
 };
+use headwater::clv::posterior::Posterior;
 use headwater::column::{Columns, Table};
 use headwater::math::{exp, ln, ln_beta, pow};
 use rand::rngs::StdRng;
@@ -92,6 +93,10 @@ fn report(model: &Contract, name: &str, frame: Option<&Columns>, options: &str) 
 
 fn values(model: &Contract) -> Vec<f64> {
     model.model().effects().unwrap().coefficients().iter().map(|c| c.value).collect()
+}
+
+fn f64s(table: &Table, name: &str) -> Vec<f64> {
+    table.f64s(name).unwrap().to_vec()
 }
 
 /// The parameters of customers with this x, by the parameters at the mean.
@@ -307,6 +312,10 @@ fn neither_the_order_of_rows_nor_threads_nor_a_file_change_anything() {
     let bytes = model.to_bytes().unwrap();
     let loaded = Contract::from_bytes(&bytes).unwrap().unwrap();
     assert_eq!(loaded, model);
+    // Intervals of a kind are told by the covariance of all parameters, which the file keeps.
+    let asked = r#"{"at": {"x": 0.3}, "interval": 0.9, "periods": 5}"#;
+    let limits = |model: &Contract| f64s(&report(model, "survival", None, asked), "survival_high");
+    assert_eq!(limits(&loaded), limits(&model));
     // A model without covariates has nothing of them in its file.
     let plain = ShiftedBetaGeoModel::from_parameters(1.0, 2.0).unwrap();
     let bytes = headwater::model::to_bytes(&plain).unwrap();
@@ -362,6 +371,10 @@ fn what_cannot_be_is_one_clear_error() {
     stay.push((4.0, false, 0.0), 5.0, 1.0, "b");
     let (code, message) = told(&stay.frame(), BOTH);
     assert!(code == "HW_NOT_ENOUGH_DATA" && message.contains("nobody left"), "{message}");
+
+    let draw = r#"{"weight": "weight", "contract": {"data": "customers", "covariates": {"alpha": ["x"]}}}"#;
+    let drawn = Posterior::fit("laplace", "ShiftedBetaGeo", &frame, draw, &Run::new()).map(drop);
+    assert_eq!(drawn.map_err(|e| e.code()), Err("HW_OPTION"));
 
     let model = fit("ShiftedBetaGeo", &frame, BOTH).unwrap();
     let plain = fit("ShiftedBetaGeo", &frame, r#"{"data": "customers", "weight": "weight"}"#).unwrap();

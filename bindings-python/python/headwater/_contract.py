@@ -274,7 +274,8 @@ class ShiftedBetaGeo(_Contract):
     Attributes
     ----------
     params_, standard_errors_ : dict
-        alpha, beta: of all customers together.
+        alpha, beta: of all customers together; of a model with covariates at their means, and the
+        coefficients, such as ``alpha:price``.
     log_likelihood_ : float
     verdict_ : str
     dropped_ : frame
@@ -313,7 +314,8 @@ class BetaDiscreteWeibull(_Contract):
     Attributes
     ----------
     params_, standard_errors_ : dict
-        alpha, beta, c: of all customers together; c > 1 where the chance rises.
+        alpha, beta, c: of all customers together; c > 1 where the chance rises;
+        coefficients as in `ShiftedBetaGeo`.
     log_likelihood_ : float
     verdict_ : str
     dropped_ : frame

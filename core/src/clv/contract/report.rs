@@ -115,7 +115,8 @@ pub(crate) fn per_period(discount: Rate, period: Option<Duration>) -> Result<f64
 }
 
 impl ContractModel {
-    /// A frame of the retention curve, for all customers and each cohort:
+    /// A frame of the retention curve, for all customers and each cohort, or of a model with covariates for
+    /// one kind of customer (of which nothing is `observed` beyond the beginning):
     /// \[cohort,\] period, observed (Kaplan and Meier's), survival, retention,
     /// churn, each of the three with `_low` and `_high` where an interval was asked for.
     pub fn survival(&self, options: &SurvivalOptions, run: &Run) -> Result<Table> {
@@ -136,7 +137,8 @@ impl ContractModel {
         values(&self.told(options.at.as_ref(), run)?.groups(options.interval)?, discount, options, run)
     }
 
-    /// A frame for customers who are still there: customer, survival (the
+    /// A frame for customers who are still there, with the columns of the model's covariates where it has them:
+    /// customer, survival (the
     /// chance to make `periods` more renewals), churn (at the next renewal),
     /// expected_lifetime (further periods expected, missing where infinite),
     /// and with a discount residual_value, `margin` · DERL; each with `_low` and `_high` where an interval was
