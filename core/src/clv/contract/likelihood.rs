@@ -9,6 +9,9 @@ use super::{Curve, LifeTable};
 use crate::math::newton::Local;
 use crate::math::{Sum, exp, exp_m1, ln, ln_1p};
 
+/// So many renewals cost less one by one than by gamma functions.
+const SHORT: f64 = 32.0;
+
 struct Sums<const N: usize> {
     value: Sum,
     gradient: [Sum; N],
@@ -61,7 +64,7 @@ pub(crate) fn met(life: &LifeTable) -> Vec<Met> {
 pub(crate) fn shifted(met: &[Met], [alpha, beta]: [f64; 2]) -> Local<2> {
     let mut sums = Sums::new();
     for &Met { from: before, to, kept, lost } in met {
-        if to - before > 1.0 {
+        if to - before > SHORT {
             let stretch = Curve { alpha, beta, c: 1.0 }.stretch(before, to);
             sums.value.add(kept * stretch.value);
             for i in 0..2 {
@@ -70,16 +73,21 @@ pub(crate) fn shifted(met: &[Met], [alpha, beta]: [f64; 2]) -> Local<2> {
             }
             continue;
         }
-        let z = beta + before;
-        let s = alpha + z;
-        sums.value.extend([-kept * ln_1p(alpha / z), lost * ln(alpha / s)]);
-        let all = kept + lost;
-        // D/α − N/s on α; K/z − N/s on β.
-        sums.gradient[0].add(lost - all * (alpha / s));
-        sums.gradient[1].add(kept * (beta / z) - all * (beta / s));
-        sums.hessian[0][0].add(-all * (alpha / s) * (z / s));
-        sums.hessian[0][1].add(all * (alpha / s) * (beta / s));
-        sums.hessian[1][1].add(kept * (beta / z) * (before / z) - all * (beta / s) * ((alpha + before) / s));
+        let mut before = before;
+        while before < to {
+            let z = beta + before;
+            let s = alpha + z;
+            sums.value.extend([-kept * ln_1p(alpha / z), lost * ln(alpha / s)]);
+            let all = kept + lost;
+            // D/α − N/s on α; K/z − N/s on β.
+            sums.gradient[0].add(lost - all * (alpha / s));
+            sums.gradient[1].add(kept * (beta / z) - all * (beta / s));
+            sums.hessian[0][0].add(-all * (alpha / s) * (z / s));
+            sums.hessian[0][1].add(all * (alpha / s) * (beta / s));
+            sums.hessian[1][1]
+                .add(kept * (beta / z) * (before / z) - all * (beta / s) * ((alpha + before) / s));
+            before += 1.0;
+        }
     }
     sums.hessian[1][0] = sums.hessian[0][1];
     sums.local()
@@ -197,6 +205,17 @@ mod tests {
         assert!((shifted(&met(&life), [0.7, 3.5]).value / one_by_one - 1.0).abs() < 1e-14);
         differences(|at| shifted(&met(&life), at), [0.7, 3.5]);
         differences(|at| weibull(&met(&life), at), [0.7, 3.5, 0.8]);
+        // One by one and by gamma functions, on either side of where the latter begin.
+        for renewals in [31, 32, 33, 60] {
+            let life = LifeTable::from_survivors(&vec![8.0; renewals + 1], 0)?;
+            let (one, two) = (shifted(&met(&life), [0.7, 3.5]), weibull(&met(&life), [0.7, 3.5, 1.0]));
+            assert!((one.value / two.value - 1.0).abs() < 1e-13);
+            differences(|at| shifted(&met(&life), at), [0.7, 3.5]);
+            for (i, j) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+                assert!((one.gradient[i] / two.gradient[i] - 1.0).abs() < 1e-11);
+                assert!((one.hessian[i][j] / two.hessian[i][j] - 1.0).abs() < 1e-10);
+            }
+        }
         Ok(())
     }
 
