@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use super::curve::{FASTEST, SLOWEST};
 use super::fit::{Family, Solver, judged};
 use super::life::Life;
-use super::likelihood::{Met, met, shifted, weibull};
+use super::likelihood::{Met, met, met_by, shifted, weibull};
 use super::{ContractModel, LifeTable};
 use crate::clv::covariates::{Effect, Effects, Patterns, Process, each_of, each_once, scales};
 use crate::clv::design::{Given, Matrix, Terms};
@@ -241,6 +241,10 @@ pub(super) fn fit(
     let (met, customers): (Vec<Vec<Met>>, Vec<f64>) = (0..patterns.len())
         .map(|kind| {
             let (members, _) = patterns.get(kind);
+            if let [one] = members {
+                let (life, weight) = lives[rows[*one as usize] as usize];
+                return (met_by(life, weight), weight);
+            }
             let own = LifeTable::of(members.len(), |i| lives[rows[members[i] as usize] as usize]);
             (met(&own), own.customers())
         })

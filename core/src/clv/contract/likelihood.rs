@@ -5,6 +5,7 @@
 //! ln P(T = t), one still there after t gives ln S(t), and one who came under
 //! observation after e renewals gives −ln S(e).
 
+use super::life::Life;
 use super::{Curve, LifeTable};
 use crate::math::newton::Local;
 use crate::math::{Sum, exp, exp_m1, ln, ln_1p};
@@ -58,6 +59,14 @@ pub(crate) fn met(life: &LifeTable) -> Vec<Met> {
         }
     }
     out
+}
+
+/// Those of a single life.
+pub(super) fn met_by((duration, event, entry): Life, weight: f64) -> Vec<Met> {
+    let last = duration - f64::from(u8::from(event));
+    let stayed = (last > entry).then_some(Met { from: entry, to: last, kept: weight, lost: 0.0 });
+    let left = event.then_some(Met { from: last, to: duration, kept: 0.0, lost: weight });
+    stayed.into_iter().chain(left).collect()
 }
 
 /// The shifted beta-geometric model, at ln α, ln β.
@@ -217,6 +226,15 @@ mod tests {
             }
         }
         Ok(())
+    }
+
+    #[test]
+    fn a_single_life_is_its_life_table() {
+        for life in
+            [(1.0, true, 0.0), (1.0, false, 0.0), (7.0, true, 0.0), (9.0, false, 4.0), (5.0, true, 4.0)]
+        {
+            assert_eq!(met_by(life, 2.5), met(&LifeTable::of(1, |_| (life, 2.5))), "{life:?}");
+        }
     }
 
     #[test]
