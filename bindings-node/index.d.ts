@@ -2266,7 +2266,7 @@ export declare namespace clv {
   }
 
   /** Options of `Posterior.value`. */
-  export interface DrawValueOptions extends Omit<ContractValueOptions, 'interval'> {
+  export interface DrawValueOptions extends Omit<ContractValueOptions, 'interval' | 'at'> {
     /** Level of the intervals. Default 0.9. */
     level?: number
     /** At most so many draws, evenly spaced. Default 400. */
@@ -3063,6 +3063,8 @@ export declare namespace clv {
     leftTruncated?: boolean
     /** Whether cohorts share one curve. Default `"pooled"`. */
     cohorts?: 'pooled' | 'separate'
+    /** Of customers: the columns that explain how they leave. */
+    covariates?: ContractCovariates
     /** The length of a period; needed to discount. */
     period?: Duration
     /** Most Newton steps. Default 200. */
@@ -3070,6 +3072,23 @@ export declare namespace clv {
     /** The gradient per customer that counts as zero. Default 1e-9. */
     tolerance?: number
   }
+
+  /** Columns that explain how customers leave: numbers, truth values or names. */
+  export interface ContractCovariates {
+    /** Columns that move alpha. */
+    alpha?: string[]
+    /** Columns that move beta. */
+    beta?: string[]
+    /** Reference levels of columns of names; the first in order by default. */
+    references?: Record<string, string>
+    /** λ of −½ λ γ² per customer, on standardised covariates of alpha. Default 0. */
+    alphaPenalty?: number
+    /** The same for beta. */
+    betaPenalty?: number
+  }
+
+  /** Of a model with covariates: those of the kind of customer told of; at their means unless given. */
+  export type ContractKind = Record<string, string | number | boolean>
 
   /** Options of `value`. */
   export interface ContractValueOptions {
@@ -3083,9 +3102,11 @@ export declare namespace clv {
     margin?: number
     /** Level of an interval for the uncertainty of the parameters. */
     interval?: number
+    /** The kind of customer told of, by its covariates. */
+    at?: ContractKind
   }
 
-  /** Columns and options of the `predict` of models of retention. */
+  /** Columns of customers, with those of the model's covariates, and options of the `predict` of models of retention. */
   export interface ContractPredictOptions {
     /** Column of customers. Default `"customer"`. */
     customer?: string
@@ -3112,7 +3133,9 @@ export declare namespace clv {
     /** The parameters: [cohort,] parameter, estimate, standard_error, low, high. */
     summary(options?: RunOptions): Promise<Frame>
     /** The shares that stay: [cohort,] period, observed, survival, retention, churn. */
-    survival(options?: { periods?: number; interval?: number } & RunOptions): Promise<Frame>
+    survival(options?: { periods?: number; interval?: number; at?: ContractKind } & RunOptions): Promise<Frame>
+    /** Of covariates: covariate, on (alpha, beta), estimate, standard_error, z, p_value, low, high. */
+    coefficients(options?: RunOptions): Promise<Frame>
     /**
      * What a customer is worth by tenure: [cohort,] tenure, discounted_lifetime, expected_lifetime, value; with
      * `interval` each with `_low` and `_high`.

@@ -3,7 +3,7 @@
 
 const SURVIVAL = { summary: 'summary', predict: 'predict', earlyWarning: 'early_warning', scores: 'scores' }
 const LEARNED = { summary: 'summary', predict: 'predict', score: 'score' }
-const RETENTION = { summary: 'estimates', survival: 'survival', value: 'value', predict: 'predict', compare: 'compare', lifeTable: 'life_table' }
+const RETENTION = { summary: 'estimates', coefficients: 'coefficients', survival: 'survival', value: 'value', predict: 'predict', compare: 'compare', lifeTable: 'life_table' }
 
 /** Their methods, and the reports that these are. */
 const KINDS = {

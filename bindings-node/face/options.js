@@ -4,6 +4,7 @@ const { optionError, snake } = require('./error.js')
 
 /** Under these the keys are the caller's own words (namespaces, columns, channels): left as they are. */
 const CALLERS_WORDS = new Set([
+  'at',
   'byKind',
   'by_kind',
   'channels',

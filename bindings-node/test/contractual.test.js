@@ -110,3 +110,38 @@ test('labels of the caller are left as they are', async () => {
   })
   assert.deepEqual(Object.keys(model.params), ['newPlan[basic]'])
 })
+
+const plans = () => ({
+  planType: [...Array(4).fill('basic'), ...Array(4).fill('plus')],
+  duration: Float64Array.of(1, 2, 3, 3, 1, 2, 3, 3),
+  event: [true, true, true, false, true, true, true, false],
+  n: Float64Array.of(369, 163, 86, 382, 131, 126, 90, 653),
+})
+
+test('covariates of contracts are two fits', async () => {
+  const how = { data: 'customers', weight: 'n', period: '365d' }
+  const covariates = { alpha: ['planType'], beta: ['planType'], references: { planType: 'plus' } }
+  const model = await new hw.clv.ShiftedBetaGeo(how).fit(plans(), { covariates })
+  assert.deepEqual(Object.keys(model.params), ['alpha', 'beta', 'alpha:planType[basic]', 'beta:planType[basic]'])
+  const coefficients = (await model.coefficients()).toRows()
+  assert.deepEqual(coefficients.map((row) => row.on), ['alpha', 'beta'])
+  let total = 0
+  for (const [planType, from] of [['basic', 0], ['plus', 4]]) {
+    const own = Object.fromEntries(Object.entries(plans()).map(([name, values]) => [name, values.slice(from, from + 4)]))
+    const one = await new hw.clv.ShiftedBetaGeo(how).fit(own)
+    total += one.logLikelihood
+    const [mine, other] = [await model.survival({ periods: 6, at: { planType } }), await one.survival({ periods: 6 })]
+    other.column('survival').forEach((share, t) => assert.ok(Math.abs(mine.column('survival')[t] - share) < 1e-6))
+    const who = { customer: ['ann'], renewals: [2], planType: [planType] }
+    const [ahead, alone] = [await model.predict(who), await one.predict(who)]
+    assert.ok(Math.abs(ahead.column('churn')[0] - alone.column('churn')[0]) < 1e-6)
+    assert.ok((await model.value({ discount, at: { planType } })).column('value')[0] > 1)
+  }
+  assert.ok(Math.abs(model.logLikelihood - total) < 1e-7)
+  const fit = (given, frame = plans()) => new hw.clv.ShiftedBetaGeo(how).fit(frame, given)
+  await assert.rejects(fit({ data: 'cohorts', weight: undefined, covariates }, cohorts()), { code: 'HW_OPTION' })
+  await assert.rejects(fit({ covariates: { purchase: ['planType'] } }), { code: 'HW_OPTION' })
+  await assert.rejects(model.survival({ at: { planType: 'gold' } }), { code: 'HW_ROW' })
+  await assert.rejects(model.survival({ at: { planType: 'plus', price: 3 } }), { code: 'HW_OPTION', option: 'at' })
+  await assert.rejects((await fit({})).coefficients(), { code: 'HW_OPTION' })
+})

@@ -171,6 +171,62 @@ def test_a_wrong_option_is_named(call):
         work(good, durations="duration")
 
 
+PLANS = {
+    "plan": ["basic"] * 4 + ["plus"] * 4,
+    "duration": [1.0, 2.0, 3.0, 3.0] * 2,
+    "event": [True, True, True, False] * 2,
+    "n": [369.0, 163.0, 86.0, 382.0, 131.0, 126.0, 90.0, 653.0],
+}
+ON_BOTH = {"alpha": ["plan"], "beta": ["plan"]}
+
+
+def of_plans(**options):
+    return hw.clv.ShiftedBetaGeo().fit(PLANS, **{"data": "customers", "weight": "n", **options})
+
+
+def test_covariates_of_contracts_are_two_fits():
+    model = of_plans(covariates=ON_BOTH, period="365d")
+    assert list(model.params_) == ["alpha", "beta", "alpha:plan[plus]", "beta:plan[plus]"]
+    told = columns(model.coefficients())
+    assert told["on"] == ["alpha", "beta"]
+    assert told["covariate"] == ["plan[plus]"] * 2
+    total = 0.0
+    for plan in ("basic", "plus"):
+        rows = [i for i, label in enumerate(PLANS["plan"]) if label == plan]
+        own = {name: [values[i] for i in rows] for name, values in PLANS.items()}
+        one = hw.clv.ShiftedBetaGeo().fit(own, data="customers", weight="n", period="365d")
+        total += one.log_likelihood_
+        at = {"plan": plan}
+        for mine, other in (
+            (model.survival(6, at=at), one.survival(6)),
+            (model.value(RATE, at=at), one.value(RATE)),
+        ):
+            name = "survival" if "survival" in columns(other) else "value"
+            assert columns(mine)[name] == pytest.approx(columns(other)[name], rel=1e-6)
+        who = {"customer": ["ann"], "renewals": [2]}
+        mine, other = model.predict({**who, "plan": [plan]}), one.predict(who)
+        assert columns(mine)["churn"] == pytest.approx(columns(other)["churn"], rel=1e-6)
+    assert model.log_likelihood_ == pytest.approx(total, rel=1e-10)
+    assert columns(model.compare())["model"][-1] == "covariates"
+    again = hw.clv.ShiftedBetaGeo.from_bytes(model.to_bytes())
+    assert again.params_ == model.params_
+
+
+def test_covariates_of_contracts_are_checked():
+    with pytest.raises(hw.OptionError, match="customers"):
+        hw.clv.ShiftedBetaGeo().fit(COHORTS, covariates={"alpha": ["plan"]})
+    with pytest.raises(hw.OptionError, match="purchase"):
+        of_plans(covariates={"purchase": ["plan"]})
+    with pytest.raises(hw.ColumnError, match="price"):
+        of_plans(covariates={"alpha": ["price"]})
+    with pytest.raises(hw.OptionError, match="fitted without"):
+        of_plans().survival(at={"plan": "plus"})
+    with pytest.raises(hw.OptionError, match="price"):
+        of_plans(covariates=ON_BOTH).survival(at={"plan": "plus", "price": 3})
+    with pytest.raises(hw.RowError, match="level"):
+        of_plans(covariates=ON_BOTH).survival(at={"plan": "gold"})
+
+
 def test_units_are_not_guessed():
     year = {"retention": {"rate": 0.65, "per": "365d"}, "discount": RATE}
     with pytest.raises(hw.OptionError, match="upkeep"):

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypedDict
 
 from . import _call
 from ._survival import _Leavers
 
 _OnInvalid = Literal["error", "drop"]
+
+
+class ContractCovariates(TypedDict, total=False):
+    """Which columns explain how customers leave; see ``fit``."""
+
+    alpha: list[str]
+    beta: list[str]
+    references: dict[str, str]
+    alpha_penalty: float
+    beta_penalty: float
 
 
 class _Contract(_Leavers):
@@ -34,6 +44,7 @@ class _Contract(_Leavers):
         entry: str | None = None,
         weight: str | None = None,
         cohorts: Literal["pooled", "separate"] = "pooled",
+        covariates: ContractCovariates | None = None,
         period: _call.Span | None = None,
         on_invalid: _OnInvalid = "error",
         threads: int | None = None,
@@ -64,6 +75,11 @@ class _Contract(_Leavers):
             Of customers: the column of how many customers a row stands for.
         cohorts : {"pooled", "separate"}, default "pooled"
             Whether cohorts share one curve, or have one each beside that of all.
+        covariates : dict, optional
+            Of customers: the columns that move ``alpha`` and ``beta``, such as
+            ``{"alpha": ["plan"], "beta": ["plan", "price"]}``; with ``references`` (levels of columns of
+            names) and ``alpha_penalty``, ``beta_penalty`` (of −½ λ γ² a customer, standardised). The
+            parameters are then those of a customer whose covariates are at their means.
         period : str, timedelta or number of days, optional
             The length of a period; needed to discount.
         on_invalid, threads, progress
@@ -89,6 +105,7 @@ class _Contract(_Leavers):
             "entry": entry,
             "weight": weight,
             "cohorts": cohorts,
+            "covariates": covariates,
             "period": period,
             "on_invalid": on_invalid,
         }
@@ -104,11 +121,21 @@ class _Contract(_Leavers):
         """On the fit: [cohort,] log_likelihood, customers, distinct, iterations, aic, bic, verdict."""
         return self._ask("fit")
 
+    def coefficients(self) -> Any:
+        """Of covariates: covariate, on ("alpha", "beta"), estimate, standard_error, z, p_value, low, high."""
+        return self._ask("coefficients")
+
     def life_table(self) -> Any:
         """What the model was fitted to: [cohort,] period, at_risk, lost, retention, survival."""
         return self._ask("life_table")
 
-    def survival(self, periods: int | None = None, *, interval: float | None = None) -> Any:
+    def survival(
+        self,
+        periods: int | None = None,
+        *,
+        interval: float | None = None,
+        at: Mapping[str, Any] | None = None,
+    ) -> Any:
         """The shares that stay, in the data and beyond.
 
         Parameters
@@ -117,13 +144,17 @@ class _Contract(_Leavers):
             How many periods from the beginning; as many as were observed unless given.
         interval : float, optional
             The level of an interval for the uncertainty of the parameters, such as 0.95.
+        at : dict, optional
+            Of a model with covariates: those of the kind of customer told of, such as
+            ``{"plan": "basic"}``; at their means unless given.
 
         Returns
         -------
         frame
-            [cohort,] period, observed (Kaplan-Meier), survival, retention, churn.
+            [cohort,] period, observed (Kaplan-Meier; of all customers, so missing of a model with
+            covariates), survival, retention, churn.
         """
-        return self._ask("survival", {"periods": periods, "interval": interval})
+        return self._ask("survival", {"periods": periods, "interval": interval, "at": at})
 
     def value(
         self,
@@ -133,6 +164,7 @@ class _Contract(_Leavers):
         horizon: int | None = None,
         margin: float = 1.0,
         interval: float | None = None,
+        at: Mapping[str, Any] | None = None,
     ) -> Any:
         """What a customer is worth by tenure: 0 is a new one, n one about to make the n-th renewal.
 
@@ -148,6 +180,8 @@ class _Contract(_Leavers):
             The margin of one period.
         interval : float, optional
             The level of an interval for the uncertainty of the parameters.
+        at : dict, optional
+            As in `survival`.
 
         Returns
         -------
@@ -161,6 +195,7 @@ class _Contract(_Leavers):
             "horizon": horizon,
             "margin": margin,
             "interval": interval,
+            "at": at,
         }
         return self._ask("value", options)
 
@@ -186,6 +221,7 @@ class _Contract(_Leavers):
         Parameters
         ----------
         frame : frame
+            Of a model with covariates, with their columns too.
         customer, renewals : str
             Its columns: who, and the renewals that each has made, from 0.
         cohort : str, optional
@@ -238,7 +274,8 @@ class ShiftedBetaGeo(_Contract):
     Attributes
     ----------
     params_, standard_errors_ : dict
-        alpha, beta: of all customers together.
+        alpha, beta: of all customers together; of a model with covariates at their means, and the
+        coefficients, such as ``alpha:price``.
     log_likelihood_ : float
     verdict_ : str
     dropped_ : frame
@@ -277,7 +314,8 @@ class BetaDiscreteWeibull(_Contract):
     Attributes
     ----------
     params_, standard_errors_ : dict
-        alpha, beta, c: of all customers together; c > 1 where the chance rises.
+        alpha, beta, c: of all customers together; c > 1 where the chance rises;
+        coefficients as in `ShiftedBetaGeo`.
     log_likelihood_ : float
     verdict_ : str
     dropped_ : frame

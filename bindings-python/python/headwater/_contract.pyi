@@ -1,10 +1,17 @@
 from collections.abc import Mapping, MutableMapping
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypedDict
 
 from . import _call
 from ._survival import _Leavers
 
 _OnInvalid = Literal["error", "drop"]
+
+class ContractCovariates(TypedDict, total=False):
+    alpha: list[str]
+    beta: list[str]
+    references: dict[str, str]
+    alpha_penalty: float
+    beta_penalty: float
 
 class _Contract(_Leavers):
     max_iterations: int
@@ -26,6 +33,7 @@ class _Contract(_Leavers):
         entry: str | None = None,
         weight: str | None = None,
         cohorts: Literal["pooled", "separate"] = "pooled",
+        covariates: ContractCovariates | None = None,
         period: _call.Span | None = None,
         on_invalid: _OnInvalid = "error",
         threads: int | None = None,
@@ -33,8 +41,15 @@ class _Contract(_Leavers):
     ) -> Self: ...
     def summary(self) -> Any: ...
     def fit_summary(self) -> Any: ...
+    def coefficients(self) -> Any: ...
     def life_table(self) -> Any: ...
-    def survival(self, periods: int | None = None, *, interval: float | None = None) -> Any: ...
+    def survival(
+        self,
+        periods: int | None = None,
+        *,
+        interval: float | None = None,
+        at: Mapping[str, Any] | None = None,
+    ) -> Any: ...
     def value(
         self,
         discount: Mapping[str, Any],
@@ -43,6 +58,7 @@ class _Contract(_Leavers):
         horizon: int | None = None,
         margin: float = 1.0,
         interval: float | None = None,
+        at: Mapping[str, Any] | None = None,
     ) -> Any: ...
     def predict(
         self,

@@ -97,7 +97,7 @@ impl Contractual {
     pub fn parameters(&self) -> Result<Table> {
         match self {
             Self::Survival(model) => model.coefficients().table("ratio", 0.95),
-            Self::Contract(model) => model.estimates().table(0.95),
+            Self::Contract(model) => model.model().parameters(),
             Self::Learned(model) => model.coefficients(0.95),
         }
     }
@@ -106,7 +106,7 @@ impl Contractual {
     pub fn fit_table(&self) -> Table {
         match self {
             Self::Survival(model) => model.coefficients().fit_table(),
-            Self::Contract(model) => model.estimates().fit_table(),
+            Self::Contract(model) => model.model().whole_fit(),
             Self::Learned(model) => model.fit_table(),
         }
     }

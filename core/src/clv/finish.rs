@@ -70,16 +70,24 @@ pub(super) struct Finished<const N: usize> {
 impl<const N: usize> Finish<'_, N> {
     /// The maximum of `whole`, the log-likelihood on log parameters and standardised coefficients.
     pub(super) fn find(&self, whole: impl Fn(&[f64]) -> Result<Local>) -> Result<Finished<N>> {
+        self.find_within(&self.shrinkage.bounds(), whole)
+    }
+
+    /// The same inside these bounds.
+    pub(super) fn find_within(
+        &self,
+        bounds: &[(f64, f64)],
+        whole: impl Fn(&[f64]) -> Result<Local>,
+    ) -> Result<Finished<N>> {
         let size = N + self.scales.len();
         let mut start: Vec<f64> = self.plain.values.iter().map(|v| ln(*v)).collect();
         start.resize(size, 0.0);
-        let bounds = self.shrinkage.bounds();
         let penalised = |at: &[f64]| -> Result<Local> {
             let mut local = whole(at)?;
             self.shrinkage.penalise(self.customers, at, &mut local);
             Ok(local)
         };
-        let found = search(self.name, &start, &bounds, self.limits, self.customers, penalised)?;
+        let found = search(self.name, &start, bounds, self.limits, self.customers, penalised)?;
         let log_likelihood = whole(&found.at)?.value;
         Ok(self.back(&found, log_likelihood))
     }

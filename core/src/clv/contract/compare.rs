@@ -13,7 +13,7 @@ impl ContractModel {
     /// likelihood-ratio test of each against the one before: statistic, df,
     /// p_value. The models are `geometric` (one chance to leave for all),
     /// `shifted_beta_geo`, `beta_discrete_weibull`, and, where cohorts have
-    /// curves of their own, `separate`, which is tested against this model pooled.
+    /// curves of their own, `separate`, or `covariates`, either tested against this model without.
     ///
     /// Equal customers lie on the edge of the shifted beta-geometric model, so
     /// its p-value is half of the usual one (Self & Liang 1987).
@@ -26,12 +26,8 @@ impl ContractModel {
         let solver = Solver { max_iterations: 1000, tolerance: 1e-9 };
         let mut rows: Vec<Compared> =
             vec![Compared { model: "geometric", parameters: 1, fit: geometric(&self.life).0, test: None }];
-        let families = [
-            ("shifted_beta_geo", Family::ShiftedBetaGeo),
-            ("beta_discrete_weibull", Family::BetaDiscreteWeibull),
-        ];
-        for (model, other) in families {
-            let fit = if other == family {
+        for other in [Family::ShiftedBetaGeo, Family::BetaDiscreteWeibull] {
+            let fit = if other == family && self.effects.is_none() {
                 self.estimates.fit()
             } else {
                 match other.fit(&self.life, solver, run) {
@@ -47,7 +43,7 @@ impl ContractModel {
                 chi_square_tail(statistic, 1)
             };
             rows.push(Compared {
-                model,
+                model: other.row(),
                 parameters: other.parameters().len(),
                 fit,
                 test: Some((statistic, 1, p)),
@@ -79,6 +75,14 @@ impl ContractModel {
             let fit = self.estimates.fit() + gain;
             rows.push(Compared { model: "separate", parameters, fit, test });
         }
+        if let Some(effects) = &self.effects {
+            let pooled = rows.iter().find(|r| r.model == family.row());
+            let gain = pooled.map(|r| (2.0 * (self.estimates.fit() - r.fit)).max(0.0));
+            let df = effects.free();
+            let parameters = family.parameters().len() + df;
+            let test = gain.filter(|_| df > 0).map(|gain| (gain, df, chi_square_tail(gain, df)));
+            rows.push(Compared { model: "covariates", parameters, fit: self.estimates.fit(), test });
+        }
         let n = self.life.customers();
         let k = |r: &Compared| r.parameters as f64;
         Ok(Table::new()
@@ -90,6 +94,16 @@ impl ContractModel {
             .with_optional("statistic", rows.iter().map(|r| r.test.map(|t| t.0)))
             .with_optional("df", rows.iter().map(|r| r.test.map(|t| t.1 as f64)))
             .with_optional("p_value", rows.iter().map(|r| r.test.map(|t| t.2))))
+    }
+}
+
+impl Family {
+    /// Its row of the table.
+    fn row(self) -> &'static str {
+        match self {
+            Self::ShiftedBetaGeo => "shifted_beta_geo",
+            Self::BetaDiscreteWeibull => "beta_discrete_weibull",
+        }
     }
 }
 

@@ -89,7 +89,7 @@ impl Contract {
 
     /// A report by its name, with its options as JSON: `survival`, `value`,
     /// `predict` (which takes a frame of customers), `compare`, `estimates`,
-    /// `fit` and `life_table`. An unknown name or option is an [`Error::Option`].
+    /// `coefficients`, `fit` and `life_table`. An unknown name or option is an [`Error::Option`].
     pub fn report(&self, name: &str, frame: Option<&Columns>, options: &str, run: &Run) -> Result<Tables> {
         let model = self.model();
         let table = match name {
@@ -107,6 +107,10 @@ impl Contract {
             "estimates" => {
                 none(options)?;
                 ("estimates", model.table()?)
+            }
+            "coefficients" => {
+                none(options)?;
+                ("coefficients", model.coefficients()?)
             }
             "fit" => {
                 none(options)?;

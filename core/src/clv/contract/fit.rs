@@ -193,6 +193,26 @@ pub(crate) fn start(chance: f64) -> [f64; 2] {
     [1.0, (1.0 - chance) / chance]
 }
 
+/// Which simpler model the customers ask for, by log parameters and which of them are held.
+pub(super) fn judged<const N: usize>(at: [f64; N], held: [bool; N]) -> Verdict {
+    let (high, low) = (|i: usize| at[i] > 6.0, |i: usize| at[i] < -6.0);
+    if !held.contains(&true) {
+        Verdict::Interior
+    } else if held[2..].contains(&true) {
+        Verdict::Boundary
+    } else if at[1] > ln(EDGE) + 1.0 || (high(0) && high(1)) {
+        Verdict::EqualDropout
+    } else if low(0) && low(1) {
+        Verdict::PolarisedDropout
+    } else if low(0) && high(1) {
+        Verdict::NoDropout
+    } else if low(1) {
+        Verdict::CertainDropout
+    } else {
+        Verdict::Boundary
+    }
+}
+
 struct Search<'a> {
     family: Family,
     solver: Solver,
@@ -282,22 +302,6 @@ impl Search<'_> {
                 fixed = [true; N];
                 [[0.0; N]; N]
             });
-        let (high, low) = (|i: usize| at[i] > 6.0, |i: usize| at[i] < -6.0);
-        let verdict = if !found.bound.contains(&true) {
-            Verdict::Interior
-        } else if found.bound[2..].contains(&true) {
-            Verdict::Boundary
-        } else if at[1] > ln(EDGE) + 1.0 || (high(0) && high(1)) {
-            Verdict::EqualDropout
-        } else if low(0) && low(1) {
-            Verdict::PolarisedDropout
-        } else if low(0) && high(1) {
-            Verdict::NoDropout
-        } else if low(1) {
-            Verdict::CertainDropout
-        } else {
-            Verdict::Boundary
-        };
         let n = self.life.customers();
         Estimates {
             names: self.family.parameters().iter().map(|p| (*p).to_owned()).collect(),
@@ -309,7 +313,7 @@ impl Search<'_> {
             distinct: self.life.informative() as u64,
             iterations: found.iterations as u64,
             gradient_norm: found.gradient_norm / n,
-            verdict,
+            verdict: judged(at, found.bound),
         }
     }
 }

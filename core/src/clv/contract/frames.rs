@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::fit::{Family, Solver};
 use super::life::{Life, fault};
 use super::lives::Lives;
-use super::{CohortFit, ContractModel, LifeTable};
+use super::{CohortFit, ContractCovariates, ContractModel, LifeTable};
+use crate::clv::design::{Given, Reader};
 use crate::clv::unit::Unit;
 use crate::column::{Columns, Dropped, Duration, Intake, Names, OnInvalid, Sign};
 use crate::{Error, Result, Run};
@@ -62,6 +63,8 @@ pub struct ContractOptions {
     pub weight: Option<String>,
     /// Whether cohorts share one curve.
     pub cohorts: Pooling,
+    /// Of customers: the columns that explain how they leave; none by default.
+    pub covariates: Option<ContractCovariates>,
     /// The length of a period, such as `"30d"`; needed to discount.
     pub period: Option<Duration>,
     /// What happens to rows that cannot be.
@@ -87,6 +90,7 @@ impl Default for ContractOptions {
             entry: None,
             weight: None,
             cohorts: Pooling::Pooled,
+            covariates: None,
             period: None,
             on_invalid: OnInvalid::Error,
             max_iterations,
@@ -107,8 +111,16 @@ pub(super) fn fit(
     run: &Run,
 ) -> Result<(ContractModel, Dropped)> {
     period_of(options.period)?;
-    let (tables, dropped) = tables(frame, options, run)?;
     let solver = Solver { max_iterations: options.max_iterations, tolerance: options.tolerance };
+    if let Some(covariates) = &options.covariates {
+        options.check()?;
+        options.check_covariates()?;
+        let columns = covariates.columns()?;
+        let Rows { lives, given, dropped, .. } = rows(frame, options, None, Reader::Fit(&columns), run)?;
+        let model = super::covariates::fit(family, &lives, &given, covariates, solver, run)?;
+        return Ok((model.with_period(options.period), dropped));
+    }
+    let (tables, dropped) = tables(frame, options, run)?;
     let mut life = LifeTable::default();
     tables.iter().for_each(|(_, own)| life.merge(own));
     let estimates = family.fit(&life, solver, run)?;
@@ -136,6 +148,23 @@ pub(super) fn fit(
 }
 
 impl ContractOptions {
+    /// What covariates cannot stand beside.
+    fn check_covariates(&self) -> Result<()> {
+        if self.data == ContractData::Cohorts {
+            return Err(Error::option(
+                "covariates",
+                "are of customers: pass one row a customer and data=\"customers\"; a row may stand for many, with `weight`",
+            ));
+        }
+        if self.cohorts == Pooling::Separate || self.cohort.is_some() {
+            return Err(Error::option(
+                "covariates",
+                "a model with covariates has no curves of cohorts: name the cohort as a covariate, and leave `cohort` and `cohorts` out",
+            ));
+        }
+        Ok(())
+    }
+
     /// What says how the other kind of rows is read is refused where it is given.
     fn check(&self) -> Result<()> {
         let default = Self::default();
@@ -260,19 +289,27 @@ fn cohorts(frame: &Columns, options: &ContractOptions, run: &Run) -> Result<(Lif
 }
 
 /// Customers one by one, as a frame has them.
-struct Rows {
+struct Rows<'a> {
     cohort: Option<Names>,
     lives: Vec<(Life, f64)>,
+    given: Vec<Given<'a>>,
     dropped: Dropped,
 }
 
-fn rows(frame: &Columns, options: &ContractOptions, run: &Run) -> Result<Rows> {
+fn rows<'a>(
+    frame: &'a Columns,
+    options: &ContractOptions,
+    cohort: Option<&str>,
+    covariates: Reader<'_>,
+    run: &'a Run,
+) -> Result<Rows<'a>> {
     let mut intake = Intake::new(frame, options.on_invalid, run);
-    let cohort = cohort_column(frame, options).map(|c| intake.names(c)).transpose()?;
+    let cohort = cohort.map(|c| intake.names(c)).transpose()?;
     let duration = intake.amounts(&options.duration, Sign::NonNegative)?;
     let event = intake.flags(&options.event)?;
     let entry = options.entry.as_deref().map(|e| intake.amounts(e, Sign::NonNegative)).transpose()?;
     let weight = options.weight.as_deref().map(|w| intake.amounts(w, Sign::NonNegative)).transpose()?;
+    let given = covariates.read(&mut intake)?;
     let row = |i: usize| (duration[i], event[i], entry.as_ref().map_or(0.0, |e| e[i]));
     // Rows whose numbers were refused above are counted there.
     let read = |(duration, _, entry): Life| [duration, entry].iter().all(|v| v.is_finite() && *v >= 0.0);
@@ -298,11 +335,13 @@ fn rows(frame: &Columns, options: &ContractOptions, run: &Run) -> Result<Rows> {
         (lived, weight.as_ref().map_or(1.0, |w| w[row]))
     };
     let lives = (0..kept.len()).map(life).collect();
-    Ok(Rows { cohort, lives, dropped: kept.into_dropped() })
+    let given = given.into_iter().map(|g| g.cut(&kept)).collect();
+    Ok(Rows { cohort, lives, given, dropped: kept.into_dropped() })
 }
 
 fn customers(frame: &Columns, options: &ContractOptions, run: &Run) -> Result<(LifeTables, Dropped)> {
-    let Rows { cohort, lives, dropped } = rows(frame, options, run)?;
+    let cohort = cohort_column(frame, options);
+    let Rows { cohort, lives, dropped, .. } = rows(frame, options, cohort, Reader::None, run)?;
     let life = |rows: &[usize]| LifeTable::of(rows.len(), |i| lives[rows[i]]);
     let mut rows: Vec<usize> = (0..lives.len()).collect();
     let Some(names) = &cohort else {
@@ -325,7 +364,8 @@ pub(crate) fn lives(frame: &Columns, options: &ContractOptions, run: &Run) -> Re
             Ok((Lives::of(tables.iter().flat_map(|(_, table)| table.lives()).collect()), dropped))
         }
         ContractData::Customers => {
-            let Rows { lives, dropped, .. } = rows(frame, options, run)?;
+            let cohort = cohort_column(frame, options);
+            let Rows { lives, dropped, .. } = rows(frame, options, cohort, Reader::None, run)?;
             Ok((Lives::of(lives), dropped))
         }
     }

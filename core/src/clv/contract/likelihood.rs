@@ -5,9 +5,13 @@
 //! ln P(T = t), one still there after t gives ln S(t), and one who came under
 //! observation after e renewals gives −ln S(e).
 
+use super::life::Life;
 use super::{Curve, LifeTable};
 use crate::math::newton::Local;
 use crate::math::{Sum, exp, exp_m1, ln, ln_1p};
+
+/// So many renewals cost less one by one than by gamma functions.
+const SHORT: f64 = 32.0;
 
 struct Sums<const N: usize> {
     value: Sum,
@@ -57,11 +61,19 @@ pub(crate) fn met(life: &LifeTable) -> Vec<Met> {
     out
 }
 
+/// Those of a single life.
+pub(super) fn met_by((duration, event, entry): Life, weight: f64) -> Vec<Met> {
+    let last = duration - f64::from(u8::from(event));
+    let stayed = (last > entry).then_some(Met { from: entry, to: last, kept: weight, lost: 0.0 });
+    let left = event.then_some(Met { from: last, to: duration, kept: 0.0, lost: weight });
+    stayed.into_iter().chain(left).collect()
+}
+
 /// The shifted beta-geometric model, at ln α, ln β.
 pub(crate) fn shifted(met: &[Met], [alpha, beta]: [f64; 2]) -> Local<2> {
     let mut sums = Sums::new();
     for &Met { from: before, to, kept, lost } in met {
-        if to - before > 1.0 {
+        if to - before > SHORT {
             let stretch = Curve { alpha, beta, c: 1.0 }.stretch(before, to);
             sums.value.add(kept * stretch.value);
             for i in 0..2 {
@@ -70,16 +82,21 @@ pub(crate) fn shifted(met: &[Met], [alpha, beta]: [f64; 2]) -> Local<2> {
             }
             continue;
         }
-        let z = beta + before;
-        let s = alpha + z;
-        sums.value.extend([-kept * ln_1p(alpha / z), lost * ln(alpha / s)]);
-        let all = kept + lost;
-        // D/α − N/s on α; K/z − N/s on β.
-        sums.gradient[0].add(lost - all * (alpha / s));
-        sums.gradient[1].add(kept * (beta / z) - all * (beta / s));
-        sums.hessian[0][0].add(-all * (alpha / s) * (z / s));
-        sums.hessian[0][1].add(all * (alpha / s) * (beta / s));
-        sums.hessian[1][1].add(kept * (beta / z) * (before / z) - all * (beta / s) * ((alpha + before) / s));
+        let mut before = before;
+        while before < to {
+            let z = beta + before;
+            let s = alpha + z;
+            sums.value.extend([-kept * ln_1p(alpha / z), lost * ln(alpha / s)]);
+            let all = kept + lost;
+            // D/α − N/s on α; K/z − N/s on β.
+            sums.gradient[0].add(lost - all * (alpha / s));
+            sums.gradient[1].add(kept * (beta / z) - all * (beta / s));
+            sums.hessian[0][0].add(-all * (alpha / s) * (z / s));
+            sums.hessian[0][1].add(all * (alpha / s) * (beta / s));
+            sums.hessian[1][1]
+                .add(kept * (beta / z) * (before / z) - all * (beta / s) * ((alpha + before) / s));
+            before += 1.0;
+        }
     }
     sums.hessian[1][0] = sums.hessian[0][1];
     sums.local()
@@ -197,7 +214,27 @@ mod tests {
         assert!((shifted(&met(&life), [0.7, 3.5]).value / one_by_one - 1.0).abs() < 1e-14);
         differences(|at| shifted(&met(&life), at), [0.7, 3.5]);
         differences(|at| weibull(&met(&life), at), [0.7, 3.5, 0.8]);
+        // One by one and by gamma functions, on either side of where the latter begin.
+        for renewals in [31, 32, 33, 60] {
+            let life = LifeTable::from_survivors(&vec![8.0; renewals + 1], 0)?;
+            let (one, two) = (shifted(&met(&life), [0.7, 3.5]), weibull(&met(&life), [0.7, 3.5, 1.0]));
+            assert!((one.value / two.value - 1.0).abs() < 1e-13);
+            differences(|at| shifted(&met(&life), at), [0.7, 3.5]);
+            for (i, j) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+                assert!((one.gradient[i] / two.gradient[i] - 1.0).abs() < 1e-11);
+                assert!((one.hessian[i][j] / two.hessian[i][j] - 1.0).abs() < 1e-10);
+            }
+        }
         Ok(())
+    }
+
+    #[test]
+    fn a_single_life_is_its_life_table() {
+        for life in
+            [(1.0, true, 0.0), (1.0, false, 0.0), (7.0, true, 0.0), (9.0, false, 4.0), (5.0, true, 4.0)]
+        {
+            assert_eq!(met_by(life, 2.5), met(&LifeTable::of(1, |_| (life, 2.5))), "{life:?}");
+        }
     }
 
     #[test]

@@ -31,6 +31,7 @@
 
 mod belief;
 mod compare;
+mod covariates;
 mod curve;
 mod door;
 mod fit;
@@ -43,6 +44,7 @@ mod report;
 mod tail;
 
 pub(crate) use belief::Belief;
+pub use covariates::{ContractCovariates, Known};
 pub use curve::Curve;
 pub use door::Contract;
 pub use fit::{BetaDiscreteWeibull, ShiftedBetaGeo};
@@ -54,5 +56,5 @@ pub(crate) use likelihood::{Met, met, shifted, weibull, weibull_slope};
 pub(crate) use lives::Lives;
 pub(crate) use model::Group;
 pub use model::{BetaDiscreteWeibullModel, CohortFit, ContractModel, ShiftedBetaGeoModel};
+pub(crate) use report::{By, curves, per_period, predict, values};
 pub use report::{ContractPredictOptions, ContractValueOptions, SurvivalOptions};
-pub(crate) use report::{curves, per_period, predict, values};

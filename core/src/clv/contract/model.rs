@@ -6,6 +6,7 @@ use super::belief::Belief;
 use super::curve::{FASTEST, SLOWEST};
 use super::fit::Family;
 use super::{Curve, LifeTable};
+use crate::clv::covariates::Effects;
 use crate::clv::estimates::Estimates;
 use crate::column::Duration;
 use crate::model::Model;
@@ -34,6 +35,8 @@ pub struct ContractModel {
     pub(super) life: LifeTable,
     pub(super) cohorts: Vec<CohortFit>,
     pub(super) period: Option<Duration>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) effects: Option<Effects>,
 }
 
 /// What a report speaks of: all customers, or one cohort.
@@ -47,10 +50,11 @@ pub(crate) struct Group<'a> {
 
 impl ContractModel {
     pub(super) fn new(estimates: Estimates, life: LifeTable) -> Self {
-        Self { estimates, life, cohorts: Vec::new(), period: None }
+        Self { estimates, life, cohorts: Vec::new(), period: None, effects: None }
     }
 
-    /// Parameters, standard errors, log-likelihood, verdict: of all customers together.
+    /// Parameters, standard errors, log-likelihood, verdict: of all customers together; of a
+    /// model with covariates, of a customer who has them at their means.
     pub fn estimates(&self) -> &Estimates {
         &self.estimates
     }
@@ -80,7 +84,7 @@ impl ContractModel {
         &self.cohorts
     }
 
-    /// The retention curve of all customers.
+    /// The retention curve of all customers, or of one whose covariates are at their means.
     pub fn curve(&self) -> Curve {
         Curve::of(&self.estimates.values)
     }
@@ -143,6 +147,7 @@ impl ContractModel {
                 return Err(Error::model_file("its c does not lie between 0.01 and 20"));
             }
         }
+        self.check_effects(family)?;
         self.cohorts.iter().try_for_each(|c| c.life.check())
     }
 }

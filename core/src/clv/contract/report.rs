@@ -1,11 +1,15 @@
 //! What a fitted model has to say, as tables.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use super::belief::{Told, told};
+use super::belief::{Belief, Told, told};
 use super::life::MOST_PERIODS;
 use super::model::Group;
-use super::{ContractModel, Curve, LifeTable};
+use super::{ContractModel, Curve, Known, LifeTable};
+use crate::clv::covariates::{Effects, Patterns};
+use crate::clv::design::Reader;
 use crate::clv::estimates::Estimates;
 use crate::clv::finance::Rate;
 use crate::column::{Columns, Dropped, Duration, Intake, OnInvalid, Sign, Table, Tables, Text, Values};
@@ -19,6 +23,9 @@ pub struct SurvivalOptions {
     pub periods: Option<u32>,
     /// Level of an interval for the uncertainty of the parameters, such as 0.95; none by default.
     pub interval: Option<f64>,
+    /// Of a model with covariates: those of the kind of customer told of, such as
+    /// `{"plan": "basic"}`; at their means unless given.
+    pub at: Option<BTreeMap<String, Known>>,
 }
 
 /// Options of the report `value`.
@@ -35,11 +42,13 @@ pub struct ContractValueOptions {
     pub margin: f64,
     /// Level of an interval for the uncertainty of the parameters, such as 0.95; none by default.
     pub interval: Option<f64>,
+    /// Of a model with covariates: those of the kind of customer told of; at their means unless given.
+    pub at: Option<BTreeMap<String, Known>>,
 }
 
 impl Default for ContractValueOptions {
     fn default() -> Self {
-        Self { discount: None, tenures: 5, horizon: None, margin: 1.0, interval: None }
+        Self { discount: None, tenures: 5, horizon: None, margin: 1.0, interval: None, at: None }
     }
 }
 
@@ -106,12 +115,13 @@ pub(crate) fn per_period(discount: Rate, period: Option<Duration>) -> Result<f64
 }
 
 impl ContractModel {
-    /// A frame of the retention curve, for all customers and each cohort:
+    /// A frame of the retention curve, for all customers and each cohort, or of a model with covariates for
+    /// one kind of customer (of which nothing is `observed` beyond the beginning):
     /// \[cohort,\] period, observed (Kaplan and Meier's), survival, retention,
     /// churn, each of the three with `_low` and `_high` where an interval was asked for.
     pub fn survival(&self, options: &SurvivalOptions, run: &Run) -> Result<Table> {
         let periods = options.periods.unwrap_or(self.life.periods().max(1) as u32);
-        curves(&self.groups(options.interval)?, periods, run)
+        curves(&self.told(options.at.as_ref(), run)?.groups(options.interval)?, periods, run)
     }
 
     /// A frame of discounted lifetimes by tenure, for all customers and each
@@ -124,10 +134,11 @@ impl ContractModel {
     /// interval the three have `_low` and `_high`, missing where one is infinite.
     pub fn value(&self, options: &ContractValueOptions, run: &Run) -> Result<Table> {
         let discount = options.discount.map(|discount| per_period(discount, self.period)).transpose()?;
-        values(&self.groups(options.interval)?, discount, options, run)
+        values(&self.told(options.at.as_ref(), run)?.groups(options.interval)?, discount, options, run)
     }
 
-    /// A frame for customers who are still there: customer, survival (the
+    /// A frame for customers who are still there, with the columns of the model's covariates where it has them:
+    /// customer, survival (the
     /// chance to make `periods` more renewals), churn (at the next renewal),
     /// expected_lifetime (further periods expected, missing where infinite),
     /// and with a discount residual_value, `margin` · DERL; each with `_low` and `_high` where an interval was
@@ -135,19 +146,56 @@ impl ContractModel {
     pub fn predict(&self, frame: &Columns, options: &ContractPredictOptions, run: &Run) -> Result<Tables> {
         let discount = options.discount.map(|discount| per_period(discount, self.period)).transpose()?;
         let groups = self.groups(options.interval)?;
-        let (table, dropped) = predict(&groups, self.separate(), frame, discount, options, run)?;
+        let by = if self.effects.is_some() {
+            By::Covariates(self, options.interval)
+        } else if self.separate() {
+            By::Cohorts
+        } else {
+            By::All
+        };
+        let (table, dropped) = predict(&groups, by, frame, discount, options, run)?;
         Ok(vec![("predictions", table), ("dropped", dropped.table())])
     }
 
     /// A frame of the parameters, for all customers and each cohort with a
     /// curve of its own: \[cohort,\] parameter, estimate, standard_error, low, high (95 %).
     pub fn table(&self) -> Result<Table> {
-        self.by_cohort(|e| e.table(0.95))
+        self.by_cohort(|e| self.table_of(e))
     }
 
     /// One row on each fit: \[cohort,\] and the columns of [`Estimates::fit_table`].
     pub fn fit_table(&self) -> Result<Table> {
-        self.by_cohort(|e| Ok(e.fit_table()))
+        self.by_cohort(|e| Ok(self.fit_table_of(e)))
+    }
+
+    /// The parameters of all customers together: parameter, estimate, standard_error, low, high (95 %).
+    pub(crate) fn parameters(&self) -> Result<Table> {
+        self.table_of(&self.estimates)
+    }
+
+    /// One row on the fit of all customers together.
+    pub(crate) fn whole_fit(&self) -> Table {
+        self.fit_table_of(&self.estimates)
+    }
+
+    /// The coefficients of the covariates: covariate, on (alpha or beta), estimate,
+    /// standard_error, z, p_value, low, high (95 %).
+    pub fn coefficients(&self) -> Result<Table> {
+        let without =
+            || Error::option("covariates", "the model was fitted without, so it has no coefficients");
+        self.effects.as_ref().ok_or_else(without)?.table(0.95)
+    }
+
+    fn table_of(&self, estimates: &Estimates) -> Result<Table> {
+        let table = estimates.table(0.95)?;
+        match &self.effects {
+            None => Ok(table),
+            Some(effects) => effects.append(&table, 0.95),
+        }
+    }
+
+    fn fit_table_of(&self, estimates: &Estimates) -> Table {
+        self.effects.as_ref().map_or_else(|| estimates.fit_table(), |effects| effects.fit_table(estimates))
     }
 
     fn by_cohort(&self, table: impl Fn(&Estimates) -> Result<Table>) -> Result<Table> {
@@ -268,10 +316,21 @@ pub(crate) fn values(
     Ok(told(table, "value", &value, limits))
 }
 
+/// By what customers have their curves.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum By<'a> {
+    /// All have one.
+    All,
+    /// By a column of cohorts.
+    Cohorts,
+    /// By the covariates of a model, with intervals of this level where one is given.
+    Covariates(&'a ContractModel, Option<f64>),
+}
+
 /// What [`ContractModel::predict`] tells: the first group is of all customers, and of cohorts that are not known.
 pub(crate) fn predict(
     groups: &[Group<'_>],
-    separate: bool,
+    by: By<'_>,
     frame: &Columns,
     discount: Option<f64>,
     options: &ContractPredictOptions,
@@ -282,7 +341,15 @@ pub(crate) fn predict(
     let mut intake = Intake::new(frame, options.on_invalid, run);
     let customer = intake.names(&options.customer)?;
     let renewals = intake.amounts(&options.renewals, Sign::NonNegative)?;
-    let known = (separate && frame.has("cohort")).then_some("cohort");
+    let effects = match by {
+        By::Covariates(model, _) => model.effects.as_ref(),
+        _ => None,
+    };
+    if effects.is_some() && options.cohort.is_some() {
+        return Err(Error::option("cohort", "the model has covariates and no cohorts: leave it out"));
+    }
+    let given = effects.map_or(Reader::None, Effects::reader).read(&mut intake)?;
+    let known = (matches!(by, By::Cohorts) && frame.has("cohort")).then_some("cohort");
     let cohort = options.cohort.as_deref().or(known).map(|c| intake.optional_names(c)).transpose()?;
     let off = |v: f64| v.is_finite() && (v.fract() != 0.0 || v > MOST_PERIODS as f64);
     intake.reject(
@@ -293,6 +360,19 @@ pub(crate) fn predict(
     let kept = intake.finish()?;
     let renewals = kept.values(renewals);
     let cohort = cohort.map(|c| kept.names(c));
+    let given: Vec<_> = given.into_iter().map(|g| g.cut(&kept)).collect();
+    let (mut kinds, mut kind_of) = (Vec::new(), Vec::new());
+    if let (By::Covariates(model, interval), Some(effects)) = (by, effects) {
+        let patterns = Patterns::of_matrix(effects.terms().matrix(&given, kept.len()));
+        kind_of = vec![0; kept.len()];
+        for kind in 0..patterns.len() {
+            let (members, row) = patterns.get(kind);
+            members.iter().for_each(|member| kind_of[*member as usize] = kind);
+            let belief = Belief::of_fit(&model.estimates_at(effects, row), interval)?;
+            kinds.push(Group { cohort: None, life: None, belief });
+        }
+    }
+    let groups = if effects.is_some() { &kinds } else { groups };
     // One answer for each pair of curve and tenure.
     let by_code: Vec<usize> = cohort.as_ref().map_or_else(Vec::new, |names| {
         let place = |code: usize| {
@@ -303,7 +383,7 @@ pub(crate) fn predict(
     });
     let group_of = |row: usize| {
         let code = cohort.as_ref().map(|c| c.codes[row] as usize);
-        code.and_then(|code| by_code.get(code)).copied().unwrap_or(0)
+        code.and_then(|code| by_code.get(code)).or_else(|| kind_of.get(row)).copied().unwrap_or(0)
     };
     let keys: Vec<(usize, u32)> = (0..kept.len()).map(|row| (group_of(row), renewals[row] as u32)).collect();
     let mut distinct = keys.clone();
@@ -325,7 +405,7 @@ pub(crate) fn predict(
     })?;
     let at: Vec<usize> = keys.iter().map(|k| distinct.binary_search(k).unwrap_or_default()).collect();
     let column = |which: usize| at.iter().map(|i| answers[*i][which]).collect::<Vec<Option<Told>>>();
-    let limits = has_limits(groups);
+    let limits = options.interval.is_some() || has_limits(groups);
     let mut table = Table::new().with("customer", Values::Names(kept.names(customer)));
     for (which, name) in ["survival", "churn", "expected_lifetime"].into_iter().enumerate() {
         table = told(table, name, &column(which), limits);

@@ -6,15 +6,18 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::{Covariates, DropoutOn, Process};
-use crate::clv::design::{Reader, Terms};
+use crate::clv::design::{Covariate, Reader, Terms};
 use crate::clv::estimates::{Estimates, Verdict, interval_quantile};
 use crate::clv::laws::Law;
 use crate::column::{Table, Text, Values};
-use crate::math::exp;
+use crate::math::{erfc, exp};
 use crate::{Error, Result};
 
 /// What moves a log parameter further than this makes it 0 or infinite.
 const BEYOND: f64 = 1e4;
+
+/// How a unit of a coefficient moves the log parameters of a law; `None` for what it does not have.
+pub(in crate::clv) type By<const N: usize> = fn(Process) -> Option<[f64; N]>;
 
 /// One coefficient.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,9 +45,13 @@ impl Effect {
 
     /// The step of the log parameters for one more of the covariate and a coefficient of 1.
     pub(super) fn direction<L: Law<N>, const N: usize>(&self) -> Option<[f64; N]> {
+        self.direction_by(L::direction)
+    }
+
+    fn direction_by<const N: usize>(&self, by: By<N>) -> Option<[f64; N]> {
         let mut out = [0.0; N];
         for process in &self.on {
-            for (out, step) in out.iter_mut().zip(L::direction(*process)?) {
+            for (out, step) in out.iter_mut().zip(by(*process)?) {
                 *out += step;
             }
         }
@@ -64,6 +71,22 @@ pub struct Effects {
     pub(super) verdict: Verdict,
 }
 
+/// The coefficients of one of these columns, all 0.
+pub(in crate::clv) fn each_of(
+    name: &String,
+    on: &[Process],
+    columns: &[String],
+    terms: &Terms,
+) -> Vec<Effect> {
+    let sizes = terms.covariates().iter().map(Covariate::size);
+    let range = columns.iter().position(|c| c == name).map(|at| {
+        let start: usize = sizes.clone().take(at).sum();
+        start..start + sizes.clone().nth(at).unwrap_or_default()
+    });
+    let effect = |column| Effect { column, on: on.to_vec(), value: 0.0, fixed: false };
+    range.unwrap_or_default().map(effect).collect()
+}
+
 /// The coefficients that the options ask for, all 0.
 pub(in crate::clv) fn coefficients<L: Law<N>, const N: usize>(
     options: &Covariates,
@@ -75,18 +98,8 @@ pub(in crate::clv) fn coefficients<L: Law<N>, const N: usize>(
         DropoutOn::Both => &[&[Process::DropoutBoth]],
         DropoutOn::Separate => &[&[Process::DropoutA], &[Process::DropoutB]],
     };
-    let mut starts = Vec::new();
-    let mut end = 0;
-    for covariate in terms.covariates() {
-        starts.push(end..end + covariate.size());
-        end += covariate.size();
-    }
     let mut out = Vec::new();
-    let mut add = |name: &String, on: &[Process]| {
-        let range = columns.iter().position(|c| c == name).and_then(|at| starts.get(at).cloned());
-        let each = range.unwrap_or_default();
-        out.extend(each.map(|column| Effect { column, on: on.to_vec(), value: 0.0, fixed: false }));
-    };
+    let mut add = |name: &String, on: &[Process]| out.extend(each_of(name, on, columns, terms));
     for name in &options.purchase {
         if options.equal.contains(name) {
             for one in dropout {
@@ -227,13 +240,38 @@ impl Effects {
         Ok(out)
     }
 
+    /// A frame of the coefficients: covariate, on, estimate, standard_error, z, p_value, low, high.
+    pub(in crate::clv) fn table(&self, level: f64) -> Result<Table> {
+        let width = interval_quantile(level)?;
+        let errors = self.standard_errors();
+        let each = |f: &dyn Fn(f64, f64) -> f64| -> Vec<Option<f64>> {
+            self.coefficients.iter().zip(&errors).map(|(c, e)| e.map(|e| f(c.value, e))).collect()
+        };
+        let names = self.names();
+        let parts: Vec<(&str, &str)> =
+            names.iter().map(|name| name.split_once(':').unwrap_or(("", name))).collect();
+        Ok(Table::new()
+            .with("covariate", Values::Text(parts.iter().map(|p| p.1).collect()))
+            .with("on", Values::Text(parts.iter().map(|p| p.0).collect()))
+            .with("estimate", Values::F64(self.coefficients.iter().map(|c| c.value).collect()))
+            .with_optional("standard_error", errors.iter().copied())
+            .with_optional("z", each(&|v, e| v / e))
+            .with_optional("p_value", each(&|v, e| erfc((v / e).abs() * std::f64::consts::FRAC_1_SQRT_2)))
+            .with_optional("low", each(&|v, e| v - width * e))
+            .with_optional("high", each(&|v, e| v + width * e)))
+    }
+
     /// How a unit of each coefficient moves the log parameters of a customer with these covariates.
     pub(in crate::clv) fn steps<L: Law<N>, const N: usize>(&self, row: &[f64]) -> Vec<[f64; N]> {
+        self.steps_by(L::direction, row)
+    }
+
+    fn steps_by<const N: usize>(&self, by: By<N>, row: &[f64]) -> Vec<[f64; N]> {
         let means = self.terms.means();
         let step = |c: &Effect| {
             let of = |values: &[f64]| values.get(c.column).copied().unwrap_or_default();
             let z = of(row) - of(&means);
-            c.direction::<L, N>().unwrap_or([0.0; N]).map(|d| d * z)
+            c.direction_by(by).unwrap_or([0.0; N]).map(|d| d * z)
         };
         self.coefficients.iter().map(step).collect()
     }
@@ -244,7 +282,17 @@ impl Effects {
         base: &Estimates,
         row: &[f64],
     ) -> Estimates {
-        let steps = self.steps::<L, N>(row);
+        self.estimates_by(L::direction, base, row)
+    }
+
+    /// The same, by how coefficients move the log parameters.
+    pub(in crate::clv) fn estimates_by<const N: usize>(
+        &self,
+        by: By<N>,
+        base: &Estimates,
+        row: &[f64],
+    ) -> Estimates {
+        let steps = self.steps_by(by, row);
         let mut moved = [0.0; N];
         for (c, step) in self.coefficients.iter().zip(&steps) {
             for (moved, step) in moved.iter_mut().zip(step) {
@@ -274,22 +322,31 @@ impl Effects {
 
     /// What a loaded model must satisfy.
     pub(in crate::clv) fn check<L: Law<N>, const N: usize>(&self) -> Result<()> {
+        self.check_by(L::direction)
+    }
+
+    /// The same, by how coefficients move the log parameters.
+    pub(in crate::clv) fn check_by<const N: usize>(&self, by: By<N>) -> Result<()> {
         let size = N + self.coefficients.len();
         let sound = self.covariance.len() == size
             && self.covariance.iter().all(|row| row.len() == size && row.iter().all(|c| c.is_finite()));
         if sound {
-            return self.check_coefficients::<L, N>();
+            return self.check_coefficients_by(by);
         }
         Err(unsound())
     }
 
     /// What loaded draws must satisfy, which have no covariance.
     pub(in crate::clv) fn check_coefficients<L: Law<N>, const N: usize>(&self) -> Result<()> {
+        self.check_coefficients_by(L::direction)
+    }
+
+    fn check_coefficients_by<const N: usize>(&self, by: By<N>) -> Result<()> {
         self.terms.check()?;
         let sound = self
             .coefficients
             .iter()
-            .all(|c| c.value.is_finite() && c.column < self.terms.size() && c.direction::<L, N>().is_some());
+            .all(|c| c.value.is_finite() && c.column < self.terms.size() && c.direction_by(by).is_some());
         if sound { Ok(()) } else { Err(unsound()) }
     }
 }

@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use effects::{Effect, Effects};
-pub(super) use effects::{coefficients, scales};
+pub(super) use effects::{coefficients, each_of, scales};
 pub(super) use fit::{Ask, Joint, fit};
 pub use patterns::at;
 pub(super) use patterns::{Patterns, Shared, each_law, each_pattern, reader};
@@ -58,6 +58,10 @@ pub enum Process {
     DropoutA,
     /// b alone.
     DropoutB,
+    /// Under contract: α of the chance to leave.
+    Alpha,
+    /// Under contract: β of the chance to leave.
+    Beta,
 }
 
 impl Process {
@@ -68,6 +72,8 @@ impl Process {
             Self::Dropout | Self::DropoutBoth => "dropout",
             Self::DropoutA => "dropout_a",
             Self::DropoutB => "dropout_b",
+            Self::Alpha => "alpha",
+            Self::Beta => "beta",
         }
     }
 }
@@ -140,17 +146,10 @@ impl Covariates {
 
     /// All columns, each once.
     pub(super) fn columns(&self) -> Result<Vec<String>> {
-        for (option, names) in [("purchase", &self.purchase), ("dropout", &self.dropout)] {
-            if let Some(twice) = (1..names.len()).find(|i| names[..*i].contains(&names[*i])) {
-                return Err(Error::option(
-                    "covariates",
-                    format!("{option}: `{}` is named twice", names[twice]),
-                ));
-            }
-        }
-        if self.purchase.is_empty() && self.dropout.is_empty() {
-            return Err(Error::option("covariates", "name one column or more, for purchase or for dropout"));
-        }
+        let all = each_once([
+            ("purchase", &self.purchase, self.purchase_penalty),
+            ("dropout", &self.dropout, self.dropout_penalty),
+        ])?;
         let unshared = |name: &&String| !(self.purchase.contains(name) && self.dropout.contains(name));
         if let Some(name) = self.equal.iter().find(unshared) {
             let reason = format!("equal: `{name}` is not a covariate of both, purchase and dropout");
@@ -160,15 +159,26 @@ impl Covariates {
             let reason = "equal: dropout has two coefficients where dropout_on is \"separate\"";
             return Err(Error::option("covariates", reason));
         }
-        for (name, penalty) in
-            [("purchase_penalty", self.purchase_penalty), ("dropout_penalty", self.dropout_penalty)]
-        {
-            if !(penalty.is_finite() && penalty >= 0.0) {
-                return Err(Error::option("covariates", format!("{name}: must be a finite number from 0")));
-            }
-        }
-        let mut all = self.purchase.clone();
-        all.extend(self.dropout.iter().filter(|name| !self.purchase.contains(name)).cloned());
         Ok(all)
     }
+}
+
+/// The columns of two lists, each once, where they and their penalties make sense.
+pub(super) fn each_once(lists: [(&str, &[String], f64); 2]) -> Result<Vec<String>> {
+    let wrong = |reason: String| Err(Error::option("covariates", reason));
+    for (list, names, penalty) in lists {
+        if let Some(twice) = (1..names.len()).find(|i| names[..*i].contains(&names[*i])) {
+            return wrong(format!("{list}: `{}` is named twice", names[twice]));
+        }
+        if !(penalty.is_finite() && penalty >= 0.0) {
+            return wrong(format!("{list}_penalty: must be a finite number from 0"));
+        }
+    }
+    let [(one, first, _), (other, second, _)] = lists;
+    if first.is_empty() && second.is_empty() {
+        return wrong(format!("name one column or more, for {one} or for {other}"));
+    }
+    let mut all = first.to_vec();
+    all.extend(second.iter().filter(|name| !first.contains(name)).cloned());
+    Ok(all)
 }

@@ -26,7 +26,11 @@ impl Patterns {
 
     /// The rows by the covariates that these effects are of.
     pub(in crate::clv) fn by(effects: &Effects, rows: &Rows<'_>) -> Self {
-        let matrix = effects.terms().matrix(&rows.covariates, rows.frequency.len());
+        Self::of_matrix(effects.terms().matrix(&rows.covariates, rows.frequency.len()))
+    }
+
+    /// The rows of a matrix that are equal.
+    pub(in crate::clv) fn of_matrix(matrix: Matrix) -> Self {
         let bits = |row: u32| matrix.row(row as usize).iter().map(|v| v.to_bits());
         let mut order: Vec<u32> = (0..matrix.rows as u32).collect();
         order.sort_by(|a, b| bits(*a).cmp(bits(*b)).then(a.cmp(b)));
@@ -35,6 +39,12 @@ impl Patterns {
             starts.push(starts.last().copied().unwrap_or_default() + equal.len());
         }
         Self { matrix, order, starts }
+    }
+
+    /// The covariates of each pattern.
+    pub(in crate::clv) fn distinct(&self) -> Matrix {
+        let firsts: Vec<u32> = (0..self.len()).filter_map(|p| self.get(p).0.first().copied()).collect();
+        self.matrix.ordered(&firsts)
     }
 
     pub(in crate::clv) fn len(&self) -> usize {

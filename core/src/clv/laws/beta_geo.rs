@@ -343,6 +343,7 @@ macro_rules! law {
                     Process::Dropout | Process::DropoutA => [0.0, 0.0, 1.0, 0.0],
                     Process::DropoutBoth => [0.0, 0.0, 1.0, 1.0],
                     Process::DropoutB => [0.0, 0.0, 0.0, 1.0],
+                    Process::Alpha | Process::Beta => return None,
                 })
             }
             fn start(&self, rate: f64, _: f64) -> [f64; 4] {

@@ -273,7 +273,8 @@ impl Posterior {
         let tail = 0.5 - 0.5 * level(options.level)?;
         let curves = self.curves(options.most_draws)?;
         let &DrawValueOptions { discount, tenures, horizon, margin, .. } = options;
-        let asked = ContractValueOptions { discount, tenures, horizon, margin, interval: None };
+        let asked =
+            ContractValueOptions { discount, tenures, horizon, margin, ..ContractValueOptions::default() };
         contract::values(&[drawn_group(&curves, tail)], self.rate(discount)?, &asked, run)
     }
 
@@ -297,7 +298,7 @@ impl Posterior {
         };
         let group = drawn_group(&curves, 0.5 - 0.5 * options.level);
         let rate = self.rate(options.discount)?;
-        let (table, dropped) = contract::predict(&[group], false, frame, rate, &asked, run)?;
+        let (table, dropped) = contract::predict(&[group], contract::By::All, frame, rate, &asked, run)?;
         Ok(DrawPrediction::new(table, dropped))
     }
 }
