@@ -7,7 +7,7 @@ use headwater::clv::dynamic::{
     Dynamic, DynamicDrawOptions, DynamicParetoNbd, DynamicParetoNbdModel, DynamicPosteriorOptions,
     DynamicPredictOptions, Sources,
 };
-use headwater::clv::posterior::{self, Method, Posterior, Prior};
+use headwater::clv::posterior::{self, DrawPredictOptions, Method, Posterior, PosteriorOptions, Prior};
 use headwater::clv::{self, Covariates, PredictOptions, PurchaseOptions, SummarizeOptions, When};
 use headwater::column::{Columns, Data, Duration, Labels, Table, Values};
 use headwater::model::{from_bytes, to_bytes};
@@ -585,9 +585,15 @@ fn draws_are_about_the_fit_and_predict_as_models_of_each() -> Result<()> {
     // What rows of one frame cannot tell is refused.
     let refused = |error: Option<headwater::Error>| error.map_or_else(String::new, |e| e.to_string());
     let frame = Columns::new().with("customer", vec!["a"]);
-    assert!(refused(laplace.predict(&frame, &Default::default(), &run).err()).contains("predict_along"));
+    assert!(
+        refused(laplace.predict(&frame, &DrawPredictOptions::default(), &run).err())
+            .contains("predict_along")
+    );
     let kind = "DynamicParetoNBD";
-    assert!(refused(posterior::laplace(kind, &frame, &Default::default(), &run).err()).contains("orders"));
+    assert!(
+        refused(posterior::laplace(kind, &frame, &PosteriorOptions::default(), &run).err())
+            .contains("orders")
+    );
     let shrunk = DynamicParetoNbd { penalty: 0.1, ..how.clone() };
     let error = shrunk.posterior(Method::Laplace, &orders, &along, &flat, &run).err();
     assert!(refused(error).contains("`penalty`"));

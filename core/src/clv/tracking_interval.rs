@@ -226,7 +226,7 @@ impl Curve {
         let (Some(first), Some(last)) = (ages.first(), ages.last()) else { return Ok(None) };
         let (low, high) = (ln(*first), ln(*last));
         let count = (high - low).ceil().max(1.0);
-        if !(count * (POINTS as f64) < ages.len() as f64) {
+        if !count.is_finite() || count * (POINTS as f64) >= ages.len() as f64 {
             return Ok(None);
         }
         let width = (high - low) / count;

@@ -123,10 +123,8 @@ impl<'a> Chances<'a> {
     }
 
     fn none(&self, t: f64) -> impl Iterator<Item = f64> {
-        let none = move |m: &Box<dyn Purchases>| {
-            m.probabilities_of(self.history, t, 0).first().copied().unwrap_or(1.0)
-        };
-        self.models.iter().map(none)
+        let chance = move |m: &dyn Purchases| m.probabilities_of(self.history, t, 0).first().copied();
+        self.models.iter().map(move |m| chance(&**m).unwrap_or(1.0))
     }
 
     fn at_end(&mut self, end: i64) -> Vec<f64> {
