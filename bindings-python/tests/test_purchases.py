@@ -264,3 +264,9 @@ def test_nbd_is_compared_with_the_laws_that_have_dropout(rfm):
 
 def test_the_module_lists_what_is_public():
     assert dir(hw.clv) == sorted(hw.clv.__all__)
+
+
+def test_what_is_no_name_of_a_model_is_refused(rfm):
+    for draw in (hw.clv.sample_posterior, hw.clv.laplace, hw.clv.bootstrap, hw.clv.sample_hierarchy):
+        with pytest.raises(hw.OptionError, match="`model`"):
+            draw(rfm, {"model": "BetaGeo"})

@@ -399,7 +399,7 @@ def sample_hierarchy(
     }
     given = {name: value for name, value in sampling.items() if value is not None}
     options = {"group": group, "spread": spread, "sampling": given}
-    columns = _rows(model, group, sampling)
+    columns = _rows(_call.same(model, str, "model"), group, sampling)
     data, make = _frames.take(rfm, columns)
     run = _call.run(seed, threads, progress)
     native, dropped = _core.clv_posterior("hierarchy", model, data, _call.options(options), run)

@@ -501,7 +501,7 @@ def _intervals(model: str | None) -> str | None:
 
 def _draw(method: str, model: str, rfm: Any, options: Mapping[str, Any], run: _call.Run) -> Posterior:
     columns: list[str | None]
-    if _is(model, *_RETENTION):
+    if _is(_call.same(model, str, "model"), *_RETENTION):
         columns = []  # whether there is a column `cohort` is for the core to see
     elif _is(model, _SPEND):
         columns = [options[role] for role in ("frequency", "monetary_value", "weight")]
