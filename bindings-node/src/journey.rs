@@ -102,6 +102,7 @@ impl Journeys {
 
     /// A report of attribution by name, with other journeys or a frame where it takes them.
     #[napi(skip_typescript)]
+    #[allow(clippy::too_many_arguments)] // as in JavaScript
     pub fn attribution<'e>(
         &self,
         env: &'e Env,
