@@ -104,7 +104,6 @@ fn the_likelihood_is_the_integral_over_both_rates() {
         history(10_000, 9_990.0, 10_000.0),
     ];
     let mut worst = 0.0_f64;
-    let mut took = std::time::Duration::ZERO;
     for (lambda, mu) in [(0.05, 0.02), (2.0, 1e-4)] {
         for (sigma, sigma_mu) in [(1.2, 1.6), (0.05, 0.05), (0.05, 4.0), (4.0, 0.05), (4.0, 4.0)] {
             for rho in [-0.95, 0.0, 0.95] {
@@ -113,9 +112,7 @@ fn the_likelihood_is_the_integral_over_both_rates() {
                     let (x, unseen) = (f64::from(h.frequency), h.age - h.recency);
                     let ([all], scale) = by_force(p, (x, h.recency), missed(unseen), |_, _| [1.0], 700);
                     let want = all.ln() + scale;
-                    let started = std::time::Instant::now();
                     let got = model(p).quantity(h, Quantity::LogLikelihood);
-                    took += started.elapsed();
                     let apart = (got - want).abs() / (1.0 + want.abs() / 1e3);
                     worst = worst.max(apart);
                     assert!(apart < 1e-10, "{p:?} {h:?}: {got} for {want}");
@@ -123,7 +120,6 @@ fn the_likelihood_is_the_integral_over_both_rates() {
             }
         }
     }
-    println!("worst {worst:e}, in {took:?}");
 }
 
 /// P(n purchases in `time` | λ, μ, alive), by Simpson's rule over when the customer leaves.
@@ -254,7 +250,6 @@ fn extremes_have_answers() {
         for h in
             [history(0, 0.0, 0.0), history(0, 0.0, 1e4), history(5, 1.0, 1e4), history(1_000_000, 9.0, 10.0)]
         {
-            let started = std::time::Instant::now();
             for quantity in [
                 Quantity::LogLikelihood,
                 Quantity::Alive { ahead: 3.0 },
@@ -270,7 +265,6 @@ fn extremes_have_answers() {
             assert!(!value.is_nan() && !gradient.iter().any(|g| g.is_nan()), "{p:?} {h:?} {gradient:?}");
             let mass = model.probabilities_of(h, 4.0, 20);
             assert!(mass.iter().all(|p| (0.0..=1.0).contains(p)), "{p:?} {h:?} {mass:?}");
-            assert!(started.elapsed().as_secs() < 20, "{p:?} {h:?}: {:?}", started.elapsed());
         }
     }
 }
@@ -323,11 +317,8 @@ fn a_fit_finds_the_law_that_customers_were_drawn_from() {
     let truth = [0.15, 0.9, 0.03, 1.1, odds(0.4)];
     let drawn = draw(truth, 1500);
     let run = Run::new();
-    let started = std::time::Instant::now();
     let fitted = AbeParetoNbd::new().fit(&drawn.slices(), &run).unwrap();
     let e = fitted.estimates();
-    println!("{:?} {} steps, gradient {:e}", started.elapsed(), e.iterations, e.gradient_norm);
-    println!("{:?} ± {:?}, {:?}", e.values, e.standard_errors(), e.verdict);
     for (i, truth) in truth.iter().enumerate() {
         let deviation = e.covariance[i][i].sqrt();
         let apart = (e.values[i] / truth).ln() / deviation;
@@ -338,7 +329,6 @@ fn a_fit_finds_the_law_that_customers_were_drawn_from() {
     assert!(gradient.iter().all(|g| g.abs() < 1e-5), "{gradient:?}");
     // The law of the data is the likelier one.
     let pareto = ParetoNbd::new().fit(&drawn.slices(), &run).unwrap();
-    println!("{value} beside {:?}", pareto.estimates().log_likelihood);
     assert!(value > pareto.estimates().log_likelihood.unwrap());
 }
 
@@ -369,16 +359,12 @@ fn cdnow_is_as_published_in_weeks_and_in_days() {
     let run = Run::new();
     let (weeks, days) = (cdnow("7d"), cdnow("1d"));
     let options = PurchaseOptions { period: weeks.slices().period, ..PurchaseOptions::default() };
-    let started = std::time::Instant::now();
     let (model, _) = fit_purchases("clv.AbeParetoNBD", &weeks.table().into(), &options, &run).unwrap();
     let e = model.estimates();
-    println!("{:?}: {} steps, {} rows, {:?}", started.elapsed(), e.iterations, e.distinct, e.verdict);
-    println!("{:?} ± {:?}, {}", e.values, e.standard_errors(), e.log_likelihood.unwrap());
-    println!("ln: {:?}", e.values.iter().map(|v| v.ln()).collect::<Vec<_>>());
     let pareto = ParetoNbd::new().fit(&weeks.slices(), &run).unwrap();
-    println!("{:?}, {}", pareto.estimates().values, pareto.estimates().log_likelihood.unwrap());
+    assert!(e.log_likelihood > pareto.estimates().log_likelihood, "{:?}", e.log_likelihood);
     // Abe (2009), without covariates: ln λ −3.53, ln μ −3.59 a week; his are posterior means under a prior.
-    assert!((e.values[0].ln() + 3.53).abs() < 0.3 && (e.values[2].ln() + 3.59).abs() < 0.5);
+    assert!((e.values[0].ln() + 3.53).abs() < 0.3 && (e.values[2].ln() + 3.59).abs() < 0.3);
     let in_days = AbeParetoNbd::new().fit(&days.slices(), &run).unwrap();
     for ((day, week), power) in in_days.params().iter().zip(&e.values).zip([7.0, 1.0, 7.0, 1.0, 1.0]) {
         assert!((day * power / week - 1.0).abs() < 1e-5, "{:?} {:?}", in_days.params(), e.values);
@@ -402,7 +388,6 @@ fn what_the_data_do_not_tell_is_a_verdict() {
     let verdict = |drawn: &Drawn| {
         let fitted = AbeParetoNbd::new().fit(&drawn.slices(), &run).unwrap();
         let e = fitted.estimates();
-        println!("{:?} {:?} {:?}", e.values, e.fixed, e.verdict);
         (e.verdict.name(), fitted)
     };
     // All buy until the end.
@@ -470,7 +455,6 @@ fn draws_spread_as_far_as_the_fit_says() {
     let options = PurchaseOptions { weight: Some("many".into()), ..PurchaseOptions::default() };
     let (fit, _) = fit_purchases("clv.AbeParetoNBD", &frame, &options, &run).unwrap();
     let e = fit.estimates();
-    println!("{:?} ± {:?}, {:?}", e.values, e.standard_errors(), e.verdict);
     let many = PosteriorOptions { weight: Some("many".into()), ..PosteriorOptions::default() };
     let flat = PosteriorOptions { prior: Prior::Flat, draws: 2000, ..many.clone() };
     let (normal, _) = laplace("AbeParetoNBD", &frame, &flat, &run).unwrap();
@@ -488,10 +472,8 @@ fn draws_spread_as_far_as_the_fit_says() {
     };
     let (found, _) = bootstrap("AbeParetoNBD", &frame, &refits, &run).unwrap();
     assert!(found.draws().all(|d| d.iter().all(|v| v.is_finite() && *v > 0.0)));
-    let started = std::time::Instant::now();
     let few = PosteriorOptions { chains: 1, draws: 70, tune: 50, ..many.clone() };
     let (sampled, _) = sample_posterior("AbeParetoNBD", &frame, &few, &run).unwrap();
-    println!("NUTS {:?}", started.elapsed());
     let (normal, _) = laplace("AbeParetoNBD", &frame, &few, &run).unwrap();
     for i in 0..5 {
         let ((mean, sd), (want, width)) = (spread(&sampled, i), spread(&normal, i));
@@ -515,6 +497,5 @@ fn covariates_move_the_median_rates() {
     let (model, _) = fit_purchases("clv.AbeParetoNBD", &frame(&drawn, 1.0), &options, &run).unwrap();
     let effect = model.effects().unwrap();
     let (value, error) = (effect.coefficients()[0].value, effect.standard_errors()[0].unwrap());
-    println!("{value} ± {error}");
     assert!((value - (0.4_f64 / 0.15).ln()).abs() < 3.0 * error && error < 0.3);
 }
