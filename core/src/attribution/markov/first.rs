@@ -11,19 +11,26 @@
 //! which concerns only what can follow on S. First visits to S are then
 //! y_s = start_s + Σ_{i ∉ S} (D_i − z_i) W_is / D_i, and what they are worth is
 //! Σ y_s b_s. A residual of the equations at j moves that sum by at most
-//! |residual_j| · max b: the bound that an answer is accepted by.
+//! |residual_j| · max b: the bound that an answer is accepted by. After a sweep
+//! that takes new values as they come, the residuals together are at most
+//! Σ |change of z_i| · (share of i's moves that lead back in the order): known
+//! without another pass over the transitions.
 
 use crate::Result;
 use crate::journey::Chain;
 use crate::run::Run;
 
-/// Sweeps between two looks at the error.
-const LOOK: usize = 3;
-/// Looks before giving up.
-const LOOKS: usize = 400;
+/// Sweeps before giving up, and those without half the error of before: to accept what is good enough, to give up.
+const SWEEPS: usize = 1200;
+const STALE: usize = 8;
+const HOPELESS: usize = 26;
+/// Numbers in a line of the cache.
+const LINE: usize = 8;
 /// Relative error at which sweeping stops, and that which is accepted where it stalls.
 const WANTED: f64 = 1e-13;
 const ACCEPTED: f64 = 1e-12;
+/// Relative error from which an answer is formed after each sweep.
+const NEAR: f64 = 1e-8;
 
 /// A chain with its transitions by where they lead, states in an order in
 /// which few lead back (reverse postorder), so that a sweep goes far.
@@ -35,10 +42,14 @@ pub(super) struct FirstVisits<'a> {
     ahead: Vec<usize>,
     to: Vec<u32>,
     count: Vec<f64>,
-    /// Transitions into each place: from, share of what leaves there.
+    /// Transitions into each place: from, share of what leaves there; those from places before it come first,
+    /// up to `turn`.
     back: Vec<usize>,
+    turn: Vec<usize>,
     from: Vec<u32>,
     share: Vec<f64>,
+    /// The share of what leaves each place that goes back in the order.
+    backward: Vec<f64>,
     start: Vec<f64>,
     /// What ends at each place.
     ends: Vec<f64>,
@@ -67,10 +78,34 @@ impl<'a> FirstVisits<'a> {
         }
         let edges = || moves().map(|(i, j, w)| (place[*i as usize], place[*j as usize], *w));
         let (ahead, to, count) = grouped(n, edges());
-        let (back, from, share) = grouped(n, edges().map(|(i, j, w)| (j, i, w / visits[i as usize])));
+        let into = || edges().map(|(i, j, w)| (j, i, w / visits[i as usize]));
+        let ahead_first = into().filter(|(j, i, _)| i < j).chain(into().filter(|(j, i, _)| i > j));
+        let (back, from, share) = grouped(n, ahead_first);
+        let turn = (0..n)
+            .map(|j| back[j] + from[back[j]..back[j + 1]].partition_point(|i| (*i as usize) < j))
+            .collect();
+        let mut backward = vec![0.0; n];
+        for (i, _, w) in edges().filter(|(i, j, _)| j < i) {
+            backward[i as usize] += w / visits[i as usize];
+        }
         let steps = visits.iter().sum::<f64>() / start.iter().sum::<f64>();
         let accepted = accepted(ACCEPTED, steps);
-        Self { chain, place, ahead, to, count, back, from, share, start, ends, visits, accepted }
+        Self {
+            chain,
+            place,
+            ahead,
+            to,
+            count,
+            back,
+            turn,
+            from,
+            share,
+            backward,
+            start,
+            ends,
+            visits,
+            accepted,
+        }
     }
 
     fn leading(&self, at: usize) -> impl Iterator<Item = (usize, f64)> + '_ {
@@ -79,7 +114,10 @@ impl<'a> FirstVisits<'a> {
     }
 
     fn coming(&self, at: usize) -> impl Iterator<Item = (usize, f64)> + '_ {
-        let range = self.back[at]..self.back[at + 1];
+        self.transitions(self.back[at]..self.back[at + 1])
+    }
+
+    fn transitions(&self, range: std::ops::Range<usize>) -> impl Iterator<Item = (usize, f64)> + '_ {
         self.from[range.clone()].iter().map(|i| *i as usize).zip(self.share[range].iter().copied())
     }
 
@@ -104,59 +142,67 @@ impl<'a> FirstVisits<'a> {
         }
         let follow = self.following(&inside);
         // 0 inside S, here and in z, so that nothing from there is counted twice.
-        let mut base = vec![[0.0; L]; n];
-        for (l, members) in members.iter().enumerate() {
-            for (j, w) in members.iter().flat_map(|(at, _)| self.leading(*at)) {
-                base[j][l] += if inside[j][l] { 0.0 } else { w };
-            }
-        }
+        let entering = Marks::new(&members, |at| self.leading(at), |j, l| !inside[j][l]);
+        let again = Marks::new(&members, |at| self.coming(at), |i, l| !inside[i][l]);
+        let within = Marks::new(&members, |at| std::iter::once((at, 0.0)), |_, _| true);
         let top: [[f64; K]; L] = std::array::from_fn(|l| {
             std::array::from_fn(|k| members[l].iter().fold(0.0, |a: f64, (_, worth)| a.max(worth[k].abs())))
         });
         let starts: f64 = self.start.iter().sum();
-        let entered = lanes(follow.iter().map(|j| base[*j]));
-        let left = self.leaving(&inside, &follow);
-        let step = |j: usize, z: &[[f64; L]]| -> [f64; L] {
-            let inflow = lanes(self.coming(j).map(|(i, share)| z[i].map(|z| share * z)));
-            std::array::from_fn(|l| if inside[j][l] { 0.0 } else { base[j][l] + inflow[l] })
-        };
-        let mut z = vec![[0.0; L]; n];
+        let entered: [f64; L] = entering.total();
+        // A state's lanes side by side in one line of the cache: half the time goes into reading them.
+        let mut room = vec![0.0; n * L + LINE];
+        let from = room.as_ptr().align_offset(LINE * size_of::<f64>()).min(LINE);
+        let z = room[from..from + n * L].as_chunks_mut::<L>().0;
         let (mut best, mut stale) = ([f64::INFINITY; L], [0; L]);
         let (mut found, mut open) = ([None; L], [true; L]);
-        for _ in 0..LOOKS {
+        let (mut sums, mut sizes) = ([[0.0; K]; L], [[0.0; K]; L]);
+        let mut leaving = [0.0; L];
+        for sweep in 0..SWEEPS {
             run.check()?;
-            for _ in 0..if follow.is_empty() { 0 } else { LOOK } {
-                // As much leaves these states as comes to them: without this step walks
-                // that go round a thousand times would take a thousand sweeps.
-                let leaving: [f64; L] = lanes(
-                    follow.iter().zip(&left).map(|(j, share)| std::array::from_fn(|l| z[*j][l] * share[l])),
-                );
-                let factor: [f64; L] =
-                    std::array::from_fn(|l| if leaving[l] > 0.0 { entered[l] / leaving[l] } else { 1.0 });
-                follow.iter().for_each(|j| z[*j].iter_mut().zip(factor).for_each(|(z, f)| *z *= f));
-                for j in &follow {
-                    z[*j] = step(*j, &z);
+            // As much leaves these states as comes to them: without this factor walks
+            // that go round a thousand times would take a thousand sweeps.
+            let factor: [f64; L] =
+                std::array::from_fn(|l| if leaving[l] > 0.0 { entered[l] / leaving[l] } else { 1.0 });
+            let mut residual = [0.0; L];
+            leaving = [0.0; L];
+            let (mut entering, mut within, mut again) = (entering.walk(), within.walk(), again.walk());
+            for j in &follow {
+                let j = *j as usize;
+                let of = |range| lanes(self.transitions(range).map(|(i, share)| z[i].map(|z| share * z)));
+                let (new, old) = (of(self.back[j]..self.turn[j]), of(self.turn[j]..self.back[j + 1]));
+                let mut next: [f64; L] = std::array::from_fn(|l| new[l] + factor[l] * old[l]);
+                entering.at(j, |l, w| next[l] += w);
+                within.at(j, |l, _| next[l] = 0.0);
+                let (ends, backward) = (self.ends[j] / self.visits[j], self.backward[j]);
+                for l in 0..L {
+                    residual[l] += (next[l] - factor[l] * z[j][l]).abs() * backward;
+                    leaving[l] += next[l] * ends;
                 }
+                again.at(j, |l, share| leaving[l] += next[l] * share);
+                z[j] = next;
             }
-            let residual: [f64; L] = lanes(follow.iter().map(|j| {
-                let next = step(*j, &z);
-                std::array::from_fn(|l| (next[l] - z[*j][l]).abs())
-            }));
             for l in 0..L {
                 if !open[l] {
                     continue;
                 }
-                let (sums, sizes) = self.first(&inside, l, &members[l], &z);
-                let error = (0..K).fold(0.0_f64, |worst, k| {
-                    let error = residual[l] * top[l][k];
-                    worst.max(if error == 0.0 { 0.0 } else { error / sizes[k] })
-                });
+                let off = |sizes: &[f64; K]| {
+                    (0..K).fold(0.0_f64, |worst, k| {
+                        let error = residual[l] * top[l][k];
+                        worst.max(if error == 0.0 { 0.0 } else { error / sizes[k] })
+                    })
+                };
+                // The sums are only looked at again where they may be the answer.
+                if sweep == 0 || off(&sizes[l]) <= NEAR {
+                    (sums[l], sizes[l]) = self.first(&inside, l, &members[l], z);
+                }
+                let error = off(&sizes[l]);
                 stale[l] = if error < 0.5 * best[l] { 0 } else { stale[l] + 1 };
                 best[l] = best[l].min(error);
-                if error <= WANTED || (stale[l] > 2 && error <= self.accepted) {
-                    found[l] = Some(sums.map(|sum| sum / starts));
+                if error <= WANTED || (stale[l] > STALE && error <= self.accepted) {
+                    found[l] = Some(sums[l].map(|sum| sum / starts));
                     open[l] = false;
-                } else if stale[l] > 8 {
+                } else if stale[l] > HOPELESS {
                     open[l] = false;
                 }
             }
@@ -168,7 +214,7 @@ impl<'a> FirstVisits<'a> {
     }
 
     /// What can follow on S of any cut, and is not in S of all of them, in order.
-    fn following<const L: usize>(&self, inside: &[[bool; L]]) -> Vec<usize> {
+    fn following<const L: usize>(&self, inside: &[[bool; L]]) -> Vec<u32> {
         let n = inside.len();
         let mut seen = vec![false; n];
         let mut queue: Vec<usize> = (0..n).filter(|s| inside[*s] != [false; L]).collect();
@@ -179,17 +225,7 @@ impl<'a> FirstVisits<'a> {
                 }
             }
         }
-        (0..n).filter(|s| seen[*s] && inside[*s] != [true; L]).collect()
-    }
-
-    /// The share of what is at each of these places that then ends, or comes to S.
-    fn leaving<const L: usize>(&self, inside: &[[bool; L]], follow: &[usize]) -> Vec<[f64; L]> {
-        let share = |s: &usize| {
-            let again =
-                lanes(self.leading(*s).map(|(j, w)| inside[j].map(|inside| if inside { w } else { 0.0 })));
-            again.map(|again: f64| (self.ends[*s] + again) / self.visits[*s])
-        };
-        follow.iter().map(share).collect()
+        (0..n).filter(|s| seen[*s] && inside[*s] != [true; L]).map(|s| s as u32).collect()
     }
 
     /// Σ y_s worth_s, and the same of sizes, of one cut.
@@ -216,6 +252,53 @@ impl<'a> FirstVisits<'a> {
 
 /// A place in S, and what coming there is worth.
 type Member<const K: usize> = (usize, [f64; K]);
+
+/// What concerns few places, by place and lane: dense, it would be most of what a sweep reads.
+struct Marks<const L: usize>(Vec<(u32, u32, f64)>);
+
+impl<const L: usize> Marks<L> {
+    fn new<const K: usize, I: Iterator<Item = (usize, f64)>>(
+        members: &[Vec<Member<K>>; L],
+        near: impl Fn(usize) -> I,
+        keep: impl Fn(usize, usize) -> bool,
+    ) -> Self {
+        let mut all = Vec::new();
+        for (l, members) in members.iter().enumerate() {
+            let marks = members.iter().flat_map(|(at, _)| near(*at)).filter(|(at, _)| keep(*at, l));
+            all.extend(marks.map(|(at, x)| (at as u32, l as u32, x)));
+        }
+        all.sort_by_key(|(at, lane, _)| (*at, *lane));
+        Self(all)
+    }
+
+    fn total(&self) -> [f64; L] {
+        let mut sum = [0.0; L];
+        self.0.iter().for_each(|(_, lane, x)| sum[*lane as usize] += x);
+        sum
+    }
+
+    fn walk(&self) -> Walk<'_> {
+        Walk(&self.0)
+    }
+}
+
+/// Marks from some place on.
+struct Walk<'a>(&'a [(u32, u32, f64)]);
+
+impl Walk<'_> {
+    /// The marks at a place; places come in order.
+    fn at(&mut self, place: usize, mut take: impl FnMut(usize, f64)) {
+        while let Some(((at, lane, x), rest)) = self.0.split_first() {
+            if *at as usize > place {
+                return;
+            }
+            if *at as usize == place {
+                take(*lane as usize, *x);
+            }
+            self.0 = rest;
+        }
+    }
+}
 
 /// The sum in each lane.
 fn lanes<const L: usize>(of: impl Iterator<Item = [f64; L]>) -> [f64; L] {

@@ -13,7 +13,7 @@ const SMALL: usize = 160;
 /// States up to which elimination is affordable at all (memory 8 n² bytes).
 pub(super) const LARGE: usize = 3_000;
 /// Channels that are taken out in step: a line of the cache holds this many numbers.
-const LANES: usize = 8;
+const LANES: usize = 4;
 /// Relative error that a solution may have.
 const TOLERANCE: f64 = 1e-12;
 
