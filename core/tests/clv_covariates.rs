@@ -258,6 +258,23 @@ fn covariates_are_tested_by_the_likelihood_ratio() -> Result<()> {
     assert!(clv::likelihood_ratio(&*tied, &*all)?.p_value < 1e-6);
     assert!(clv::likelihood_ratio(&*all, &*income).is_err());
     assert!(clv::likelihood_ratio(&*income, &*income).is_err());
+    // A penalty takes the likelihood from its maximum, and units change it.
+    let penalised = PurchaseOptions { penalty: 1e-9, ..PurchaseOptions::default() };
+    let (held, _) = fit_purchases(kind, &frame, &penalised, &Run::new())?;
+    let error = clv::likelihood_ratio(&*held, &*income).unwrap_err().to_string();
+    assert!(error.contains("restricted") && error.contains("penalty"), "{error}");
+    let of = |period: &str| {
+        let options = PurchaseOptions { period: Some(period.parse()?), ..PurchaseOptions::default() };
+        fit_purchases(kind, &frame, &options, &Run::new()).map(|fit| fit.0)
+    };
+    let (days, weeks) = (of("1d")?, of("7d")?);
+    assert_eq!(clv::likelihood_ratio(&*days, &*income)?, test);
+    let covariates = Some(Covariates::new(["income"], ["income"]));
+    let options = PurchaseOptions { covariates, period: Some("1d".parse()?), ..PurchaseOptions::default() };
+    let (rich, _) = fit_purchases(kind, &frame, &options, &Run::new())?;
+    assert_eq!(clv::likelihood_ratio(&*days, &*rich)?, test);
+    let error = clv::likelihood_ratio(&*weeks, &*rich).unwrap_err().to_string();
+    assert!(error.contains("periods of 1d and the restricted law in 7d"), "{error}");
     Ok(())
 }
 

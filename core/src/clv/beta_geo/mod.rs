@@ -325,6 +325,9 @@ impl Purchases for BetaGeoModel {
     fn period(&self) -> Option<Unit> {
         self.period
     }
+    fn penalty(&self) -> f64 {
+        self.penalty
+    }
     fn mixing(&self) -> [Mixing; 2] {
         BetaGeoLaw::MIXING
     }

@@ -64,6 +64,10 @@ pub trait Purchases: Send + Sync {
     fn estimates(&self) -> &Estimates;
     /// The unit of time, where the rows told it.
     fn period(&self) -> Option<Unit>;
+    /// The penalty that it was fitted with.
+    fn penalty(&self) -> f64 {
+        0.0
+    }
     /// Whether times are whole numbers of opportunities.
     fn is_discrete(&self) -> bool {
         false
