@@ -81,7 +81,7 @@ class _Contract(_Leavers):
             names) and ``alpha_penalty``, ``beta_penalty`` (of −½ λ γ² a customer, standardised). The
             parameters are then those of a customer whose covariates are at their means.
         period : str, timedelta or number of days, optional
-            The length of a period; needed to discount.
+            The length of a period, such as ``"30d"`` or ``"month"``; needed to discount.
         on_invalid, threads, progress
             As in `kaplan_meier`.
 
@@ -296,7 +296,7 @@ class ShiftedBetaGeo(_Contract):
         ----------
         alpha, beta : float
         period : str, timedelta or number of days, optional
-            The length of a period; needed to discount.
+            The length of a period, such as ``"30d"`` or ``"month"``; needed to discount.
         """
         return cls._given({"alpha": alpha, "beta": beta}, period)
 
@@ -332,6 +332,6 @@ class BetaDiscreteWeibull(_Contract):
         alpha, beta, c : float
             c lies between 0.01 and 20.
         period : str, timedelta or number of days, optional
-            The length of a period; needed to discount.
+            The length of a period, such as ``"30d"`` or ``"month"``; needed to discount.
         """
         return cls._given({"alpha": alpha, "beta": beta, "c": c}, period)
