@@ -3134,6 +3134,11 @@ export declare namespace clv {
   abstract class RetentionModel extends ContractualModel<ContractOptions> {
     /** The parameters: [cohort,] parameter, estimate, standard_error, low, high. */
     summary(options?: RunOptions): Promise<Frame>
+    /**
+     * `"interior"` where all coefficients of covariates are finite, `"monotone_likelihood"` where one ran off; `null`
+     * without covariates. `verdict` is the law's alone.
+     */
+    get effectsVerdict(): string | null
     /** The shares that stay: [cohort,] period, observed, survival, retention, churn. */
     survival(options?: { periods?: number; interval?: number; at?: ContractKind } & RunOptions): Promise<Frame>
     /** Of covariates: covariate, on (alpha, beta), estimate, standard_error, z, p_value, low, high. */

@@ -156,6 +156,8 @@ test('covariates of contracts are two fits', async () => {
     assert.ok((await model.value({ discount, at: { planType } })).column('value')[0] > 1)
   }
   assert.ok(Math.abs(model.logLikelihood - total) < 1e-7)
+  assert.deepEqual([model.verdict, model.effectsVerdict], ['interior', 'interior'])
+  assert.equal((await new hw.clv.ShiftedBetaGeo().fit(cohorts())).effectsVerdict, null)
   const fit = (given, frame = plans()) => new hw.clv.ShiftedBetaGeo(how).fit(frame, given)
   await assert.rejects(fit({ data: 'cohorts', weight: undefined, covariates }, cohorts()), { code: 'HW_OPTION' })
   await assert.rejects(fit({ covariates: { purchase: ['planType'] } }), { code: 'HW_OPTION' })

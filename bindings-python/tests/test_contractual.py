@@ -210,6 +210,13 @@ def test_covariates_of_contracts_are_two_fits():
     assert columns(model.compare())["model"][-1] == "covariates"
     again = hw.clv.ShiftedBetaGeo.from_bytes(model.to_bytes())
     assert again.params_ == model.params_
+    assert (model.verdict_, again.effects_verdict_, one.effects_verdict_) == ("interior", "interior", None)
+    only = dict(PLANS, rare=[float(i == 4) for i in range(8)])
+    off = hw.clv.ShiftedBetaGeo().fit(
+        only, data="customers", weight="n", covariates={"alpha": ["rare"]}, period="365d"
+    )
+    assert off.effects_verdict_ == "monotone_likelihood"
+    assert off.standard_errors_["alpha:rare"] is None
 
 
 def test_covariates_of_contracts_are_checked():

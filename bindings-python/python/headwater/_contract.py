@@ -117,8 +117,18 @@ class _Contract(_Leavers):
         """The parameters as a frame: [cohort,] parameter, estimate, standard_error, low, high (95 %)."""
         return self._ask("estimates")
 
+    @property
+    def effects_verdict_(self) -> str | None:
+        """``"interior"`` where all coefficients of covariates are finite; None without covariates.
+
+        ``"monotone_likelihood"`` where one ran off, so that the data do not identify it. ``verdict_`` is the
+        law's alone.
+        """
+        return self._fit_facts().get("effects_verdict")
+
     def fit_summary(self) -> Any:
-        """On the fit: [cohort,] log_likelihood, customers, distinct, iterations, aic, bic, verdict."""
+        """On the fit: [cohort,] log_likelihood, customers, distinct, iterations, aic, bic, verdict; with
+        covariates effects_verdict too, that on their coefficients."""
         return self._ask("fit")
 
     def coefficients(self) -> Any:
