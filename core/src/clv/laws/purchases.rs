@@ -297,15 +297,15 @@ pub(super) fn without_covariates(name: &str) -> Error {
 
 fn history<M: Purchases + ?Sized>(model: &M, frequency: f64, recency: f64, age: f64) -> Result<History> {
     if let Some(fault) = fault(frequency, recency, age, 1.0) {
-        return Err(fault.error(0, 1));
+        return Err(fault.error(0, 1).of_one());
     }
     let rows =
         RfmSlices { frequency: &[frequency], recency: &[recency], age: &[age], ..RfmSlices::default() };
     if model.is_discrete() {
-        super::fit::opportunities(&rows)?;
+        super::fit::opportunities(&rows).map_err(Error::of_one)?;
     }
     if model.reads_intervals() {
-        rows.check_times()?;
+        rows.check_times().map_err(Error::of_one)?;
     }
     Ok(History { frequency: frequency as u32, recency, age, log_intervals: None })
 }
