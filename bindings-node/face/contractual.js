@@ -49,6 +49,12 @@ function contractual(ContractualModel) {
       },
     }[name]
     if (name in PARAMETERS) {
+      Object.defineProperty(Class.prototype, 'effectsVerdict', {
+        get() {
+          return this.fitTable().toRows()[0].effects_verdict ?? null
+        },
+        configurable: true,
+      })
       Class.fromParameters = (params, period) => {
         const model = new Class()
         const number = (key) => (typeof params?.[key] === 'number' ? params[key] : NaN)

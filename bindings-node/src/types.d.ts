@@ -2090,6 +2090,8 @@ export declare namespace clv {
     recency?: string
     /** Column of the age at the end of observation. Default `"T"`. */
     T?: string
+    /** Column of weights: how many customers a row stands for; not beside a holdout, whose customers are judged one by one. */
+    weight?: string
     /** Column of purchases in the holdout. Default `"frequency_holdout"`. */
     frequencyHoldout?: string
     /** Column of the length of the holdout. Default `"duration_holdout"`. */
@@ -3065,7 +3067,7 @@ export declare namespace clv {
     cohorts?: 'pooled' | 'separate'
     /** Of customers: the columns that explain how they leave. */
     covariates?: ContractCovariates
-    /** The length of a period; needed to discount. */
+    /** The length of a period, such as `"30d"` or `"month"`; needed to discount. */
     period?: Duration
     /** Most Newton steps. Default 200. */
     maxIterations?: number
@@ -3132,6 +3134,11 @@ export declare namespace clv {
   abstract class RetentionModel extends ContractualModel<ContractOptions> {
     /** The parameters: [cohort,] parameter, estimate, standard_error, low, high. */
     summary(options?: RunOptions): Promise<Frame>
+    /**
+     * `"interior"` where all coefficients of covariates are finite, `"monotone_likelihood"` where one ran off; `null`
+     * without covariates. `verdict` is the law's alone.
+     */
+    get effectsVerdict(): string | null
     /** The shares that stay: [cohort,] period, observed, survival, retention, churn. */
     survival(options?: { periods?: number; interval?: number; at?: ContractKind } & RunOptions): Promise<Frame>
     /** Of covariates: covariate, on (alpha, beta), estimate, standard_error, z, p_value, low, high. */
@@ -3182,7 +3189,7 @@ export declare namespace clv {
     growth?: Rate
     /** What winning the customer costs. Default 0. */
     acquisitionCost?: number
-    /** How far ahead, a whole number of periods; without end unless given. */
+    /** How far ahead, a whole number of periods: a span, `"24 months"` or `"3 years"`; without end unless given. */
     horizon?: Duration
     /** Whether the first payment comes at once, or at the period's end. Default `"start"`. */
     payments?: 'start' | 'end'
@@ -3209,7 +3216,7 @@ export declare namespace clv {
     age?: string
     /** Column of expected remaining lifetimes, in the unit of `age`. */
     remaining?: string
-    /** Cohorts yet to come. */
+    /** Cohorts yet to come; `after` may be `"6 months"` or `"year"` too. */
     future?: { after: Duration; customers: number; value: number; acquisitionCost: number }[]
     /** The discount rate for them. */
     discount?: Rate
@@ -3280,7 +3287,7 @@ export declare namespace clv {
   export interface MarkovValueOptions {
     /** What each state brings per period. */
     rewards: Record<string, number>
-    /** The length of a step. */
+    /** The length of a step, such as `"30d"` or `"month"`. */
     period: Duration
     /** The discount rate, if only to say 0. */
     discount: Rate

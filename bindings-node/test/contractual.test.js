@@ -100,6 +100,24 @@ test('units are not guessed', async () => {
   await assert.rejects(hw.clv.simpleValue(), { code: 'HW_OPTION', option: 'margin' })
 })
 
+test('contracts and payments are by the month', async () => {
+  const yearly = { rate: 0.1, per: 'year' }
+  const model = await new hw.clv.ShiftedBetaGeo({ period: 'month' }).fit(cohorts())
+  const given = hw.clv.ShiftedBetaGeo.fromParameters(model.params, 'month')
+  const value = async (model) => (await model.value({ discount: yearly })).column('value')
+  assert.deepEqual(await value(given), await value(model))
+  const terms = { margin: { amount: 9, per: 'month' }, retention: { rate: 0.65, per: 'year' }, discount: yearly }
+  const factor = (0.65 / 1.1) ** (1 / 12)
+  const found = (await hw.clv.simpleValue({ ...terms, horizon: '24 months' })).column('clv')[0]
+  assert.ok(Math.abs((found / 9) * (1 - factor) / (1 - factor ** 24) - 1) < 1e-12)
+  await assert.rejects(hw.clv.simpleValue({ ...terms, horizon: '365d' }), { code: 'HW_OPTION', option: 'horizon' })
+  const steps = { from: ['in'], to: ['in'], probability: [0.5] }
+  const chain = { rewards: { in: 1 }, period: 'month', discount: { rate: 0, per: 'year' }, remainder: 'leave' }
+  assert.deepEqual((await hw.clv.markovValue(steps, chain)).column('value'), Float64Array.of(2))
+  const named = { code: 'HW_OPTION', option: 'payments', message: /`start` or `end`/ }
+  await assert.rejects(hw.clv.simpleValue({ ...terms, payments: true }), named)
+})
+
 test('labels of the caller are left as they are', async () => {
   const frame = { from: ['lateOne'], to: ['lateOne'], probability: [0.5] }
   const options = { rewards: { lateOne: 1 }, period: '30d', discount: { rate: 0, per: '365d' }, remainder: 'leave' }
@@ -138,6 +156,8 @@ test('covariates of contracts are two fits', async () => {
     assert.ok((await model.value({ discount, at: { planType } })).column('value')[0] > 1)
   }
   assert.ok(Math.abs(model.logLikelihood - total) < 1e-7)
+  assert.deepEqual([model.verdict, model.effectsVerdict], ['interior', 'interior'])
+  assert.equal((await new hw.clv.ShiftedBetaGeo().fit(cohorts())).effectsVerdict, null)
   const fit = (given, frame = plans()) => new hw.clv.ShiftedBetaGeo(how).fit(frame, given)
   await assert.rejects(fit({ data: 'cohorts', weight: undefined, covariates }, cohorts()), { code: 'HW_OPTION' })
   await assert.rejects(fit({ covariates: { purchase: ['planType'] } }), { code: 'HW_OPTION' })

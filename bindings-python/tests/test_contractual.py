@@ -210,6 +210,13 @@ def test_covariates_of_contracts_are_two_fits():
     assert columns(model.compare())["model"][-1] == "covariates"
     again = hw.clv.ShiftedBetaGeo.from_bytes(model.to_bytes())
     assert again.params_ == model.params_
+    assert (model.verdict_, again.effects_verdict_, one.effects_verdict_) == ("interior", "interior", None)
+    only = dict(PLANS, rare=[float(i == 4) for i in range(8)])
+    off = hw.clv.ShiftedBetaGeo().fit(
+        only, data="customers", weight="n", covariates={"alpha": ["rare"]}, period="365d"
+    )
+    assert off.effects_verdict_ == "monotone_likelihood"
+    assert off.standard_errors_["alpha:rare"] is None
 
 
 def test_covariates_of_contracts_are_checked():
@@ -235,6 +242,60 @@ def test_units_are_not_guessed():
         hw.clv.simple_value(margin=9, **year)
     with pytest.raises(hw.OptionError, match="period"):
         hw.clv.ShiftedBetaGeo().fit(COHORTS).value(RATE)
+    with pytest.raises(hw.OptionError, match="an object of options is expected: `rate`, `per`"):
+        hw.clv.ShiftedBetaGeo().fit(COHORTS, period="month").value(0.1)
+
+
+def test_contracts_and_payments_are_by_the_month():
+    yearly = {"rate": 0.1, "per": "year"}
+    model = hw.clv.ShiftedBetaGeo().fit(COHORTS, period="month")
+    given = hw.clv.ShiftedBetaGeo.from_params(**model.params_, period="month")
+    drawn = hw.clv.laplace(COHORTS, "ShiftedBetaGeo", period="month", draws=50)
+    value = columns(model.value(yearly))
+    assert columns(given.value(yearly)) == value
+    assert type(model).from_bytes(model.to_bytes()).value(yearly).to_pydict() == value
+    mean = columns(drawn.value(yearly))["discounted_lifetime"]
+    assert mean[0] == pytest.approx(value["discounted_lifetime"][0], rel=0.2)
+    terms = {"margin": {"amount": 9, "per": "month"}, "retention": {"rate": 0.65, "per": "year"}}
+    factor = (0.65 / 1.1) ** (1 / 12)
+    for horizon, payments in [("quarter", 3), ("24 months", 24), ("3 years", 36)]:
+        found = hw.clv.simple_value(**terms, discount=yearly, horizon=horizon).to_pylist()[0]
+        assert found["clv"] == pytest.approx(9 * (1 - factor**payments) / (1 - factor))
+    with pytest.raises(hw.OptionError, match="periods of month"):
+        hw.clv.simple_value(**terms, discount=yearly, horizon="365d")
+    with pytest.raises(hw.OptionError, match="columns"):
+        hw.clv.simple_value({"stay": [0.5]}, **terms, discount=yearly)
+
+
+def test_what_is_no_list_or_name_is_an_error_that_names_the_option():
+    cox = hw.clv.Cox(penalty=0.1).fit(CONTRACTS, covariates=["price"])
+    money = hw.clv.ZeroInflatedLognormal
+    for name, call in [
+        ("quantiles", lambda: hw.clv.kaplan_meier(CONTRACTS, quantiles=0.5)),
+        ("report", lambda: hw.clv.kaplan_meier(CONTRACTS, report=[])),
+        ("test", lambda: hw.clv.kaplan_meier(CONTRACTS, test=True)),
+        ("survival", lambda: hw.clv.survival_scores(CONTRACTS, survival="price", horizons=[3])),
+        ("horizons", lambda: hw.clv.survival_scores(CONTRACTS, horizons=3)),
+        ("horizons", lambda: cox.predict(CONTRACTS, horizons=30)),
+        ("horizons", lambda: cox.scores(CONTRACTS, horizons="30")),
+        ("covariates", lambda: hw.clv.Cox().fit(CONTRACTS, covariates="price")),
+        ("covariates", lambda: hw.clv.Aft().fit(CONTRACTS, covariates=3)),
+        ("covariates", lambda: hw.clv.DiscreteHazard().fit(CONTRACTS, covariates="")),
+        ("covariates", lambda: money().fit(CONTRACTS, target="duration", covariates="price")),
+        ("horizon", lambda: money().fit(CONTRACTS, target="duration", covariates=["price"], horizon=0)),
+        ("penalties", lambda: money(penalties=1.0)),
+        ("future", lambda: hw.clv.customer_equity(VALUES, future=3)),
+        ("payments", lambda: hw.clv.simple_value(margin={}, retention={}, discount={}, payments=1)),
+        ("seed", lambda: hw.clv.laplace(COHORTS, "ShiftedBetaGeo", seed=1.5)),
+        ("threads", lambda: hw.clv.kaplan_meier(CONTRACTS, threads=True)),
+    ]:
+        with pytest.raises(hw.OptionError, match=f"`{name}"):
+            call()
+    numpy = pytest.importorskip("numpy")
+    one, two = (
+        hw.clv.laplace(COHORTS, "ShiftedBetaGeo", draws=20, seed=seed) for seed in (3, numpy.int64(3))
+    )
+    assert columns(one.draws()) == columns(two.draws())
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,48 @@ def test_laws_are_tested_against_those_that_contain_them(rfm):
     assert 0 <= found["p"] <= 1
     with pytest.raises(hw.errors.OptionError, match="does not contain"):
         hw.clv.likelihood_ratio(gompertz, pareto)
+    with pytest.raises(hw.errors.OptionError, match="penalty"):
+        hw.clv.likelihood_ratio(pareto, hw.clv.GGompertzNBD(penalty=0.01).fit(rfm))
+    with pytest.raises(hw.errors.OptionError, match="`restricted`: is a GammaGamma"):
+        hw.clv.likelihood_ratio(hw.clv.GammaGamma(), gompertz)
+
+
+def test_what_is_no_law_is_an_error_that_says_what_to_give(rfm):
+    for model in (hw.clv.BetaGeo, hw.clv.BetaGeo(), None):
+        with pytest.raises(hw.OptionError, match="give its name"):
+            hw.clv.compare(rfm, [model])
+    with pytest.raises(hw.OptionError, match="`models`: is 'BetaGeo'; give a list"):
+        hw.clv.compare(rfm, "BetaGeo")
+    with pytest.raises(hw.OptionError, match="models"):
+        hw.clv.compare(rfm, [{"model": "BetaGeoCNBD", "k": 2, "penalty": 1}])
+    for model in (hw.clv.BetaGeo, "BetaGeo", hw.clv.GammaGamma()):
+        with pytest.raises(hw.OptionError, match="`model`: is .*, not a fitted law of purchases"):
+            hw.clv.tracking({"customer": ["a"], "time": ["2024-01-01"]}, model)
+
+
+def test_a_weight_is_compared_as_so_many_rows(rfm):
+    columns = ["frequency", "recency", "T"]
+    rows = rfm[columns].head(400)
+    some = rows.assign(many=[i % 3 for i in range(400)])
+    found = hw.clv.compare(some, weight="many")
+    pd.testing.assert_frame_equal(found, hw.clv.compare(rows.loc[some.index.repeat(some["many"])]), rtol=1e-9)
+    with pytest.raises(hw.OptionError, match="weight"):
+        hw.clv.compare(rfm.assign(many=1), weight="many")
+
+
+def test_a_row_that_cannot_be_is_dropped_from_histories_and_holdout_alike(rfm):
+    few = rfm.head(300).reset_index(drop=True)
+    broken, without = few.assign(kind="ab"), few.drop(index=[3, 5])
+    broken["frequency_holdout"] = broken["frequency_holdout"].astype(float)
+    broken.loc[3, "frequency_holdout"] = None
+    broken.loc[5, "kind"] = None
+    model, how = hw.clv.ParetoNBD().fit(few), {"on_invalid": "drop", "report": {}}
+    plain = broken.drop(index=[5])
+    found = hw.clv.compare(plain, ["ParetoNBD", "BetaGeo"], **how)
+    pd.testing.assert_frame_equal(found, hw.clv.compare(without, ["ParetoNBD", "BetaGeo"]))
+    found = model.check(broken, cohort="kind", **how)
+    pd.testing.assert_frame_equal(found, model.check(without.assign(kind="ab"), cohort="kind"))
+    assert list(how["report"]["dropped"]["count"]) == [1, 1]
 
 
 def test_opportunities_are_whole_and_hold_one_purchase():
@@ -236,6 +278,9 @@ def test_wrong_scalars_are_errors_that_name_the_option():
         ("k", lambda: hw.clv.BetaGeoCNBD.from_params(1, 1, 1, 1, k="2")),
         ("frequency", lambda: model.score("x", 1, 2)),
         ("T", lambda: model.score(1, 1, None)),
+        ("recency", lambda: model.score(1, 3, 2)),
+        ("frequency", lambda: model.probabilities(0.5, 0, 2)),
+        ("monetary_value", lambda: spend.score(1, float("nan"))),
         ("periods", lambda: model.probabilities(1, 1, 2, "4w")),
         ("most", lambda: model.probabilities(1, 1, 2, 4, -1)),
         ("most", lambda: model.probabilities_interval(1, 1, 2, 4, 1.5)),

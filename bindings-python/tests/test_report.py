@@ -141,6 +141,27 @@ def test_a_report_of_a_law_with_covariates_tracks_each_customer_by_its_own(order
     pd.testing.assert_frame_equal(hw.clv.report(loaded, rfm, covariates=asked, **given)["backtest"], tested)
 
 
+def test_a_report_is_told_of_customers_who_came_in_the_holdout():
+    late = {
+        "customer": ["a", "a", "b", "c"],
+        "time": ["2024-01-01", "2024-02-01", "2024-01-08", "2024-03-20"],
+    }
+    everybody = {"customer": ["a", "b", "c"], "kind": ["x", "y", "x"]}
+    rfm = hw.clv.summarize(late, value=None, period="7d", calibration_end="2024-02-20").to_pydict()
+    rfm["kind"] = ["x", "y"]
+    model = hw.clv.ParetoNBD(penalty=0.1).fit(rfm, period="7d", covariates={"purchase": ["kind"]})
+    with pytest.raises(hw.ColumnError, match="`c` has orders and no covariates"):
+        hw.clv.report(model, rfm, orders=late, interval=None)
+    asked = {"orders": late, "customers": everybody, "interval": None}
+    tracked = hw.clv.tracking(late, model, customers=everybody)
+    assert columns(hw.clv.report(model, rfm, **asked)["tracking"]) == columns(tracked)
+    plain = hw.clv.ParetoNBD(penalty=0.1).fit(rfm, period="7d")
+    with pytest.raises(hw.OptionError, match="customers"):
+        hw.clv.report(plain, rfm, **asked)
+    with pytest.raises(hw.OptionError, match="origins"):
+        hw.clv.report(plain, rfm, orders=late, origins="2024-02-01")
+
+
 def test_horizons_and_moments_are_in_the_units_of_the_orders(orders):
     tested = hw.clv.backtest(orders, origins=["1997-09-30"], horizon="91d", period="7d", **COLUMNS)
     again = hw.clv.backtest(orders, origins=["1997-09-30"], horizon=13, period="7d", **COLUMNS)

@@ -107,6 +107,14 @@ impl Error {
         Self::Option { option: option.into(), reason: reason.into() }
     }
 
+    /// The same of one customer that was asked about, whose numbers are options and no rows of a frame.
+    pub(crate) fn of_one(self) -> Self {
+        match self {
+            Self::Row { column, reason, .. } => Self::option(column, reason),
+            other => other,
+        }
+    }
+
     /// An [`Error::ModelFile`].
     pub fn model_file(reason: impl Into<String>) -> Self {
         Self::ModelFile { reason: reason.into() }

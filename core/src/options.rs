@@ -12,12 +12,45 @@ pub fn parse<T: DeserializeOwned>(json: &str) -> Result<T> {
         let text = text.split(" at line ").next().unwrap_or(&text);
         // serde quotes an unknown field in backticks, but does not say which field held a wrong value.
         let quoted = || text.split('`').nth(1).unwrap_or("options").to_owned();
-        Error::Option { option: culprit::<T>(json).unwrap_or_else(quoted), reason: said(text) }
+        let all: serde_json::Value = serde_json::from_str(json).unwrap_or_default();
+        let path = culprit::<T>(&all);
+        let reason = in_place_of::<T>(&all, &path, text).unwrap_or_else(|| said(text));
+        Error::Option { option: if path.is_empty() { quoted() } else { path.join(".") }, reason }
     })
+}
+
+/// What may stand where something of another kind stands: the names of which one is wanted, or those of its fields.
+fn in_place_of<T: DeserializeOwned>(all: &serde_json::Value, path: &[String], text: &str) -> Option<String> {
+    if !(text == "expected value" || text.starts_with("invalid ")) {
+        return None;
+    }
+    let found = path.iter().try_fold(all, |value, name| value.get(name))?;
+    let refused = |instead: serde_json::Value| {
+        let mut tried = all.clone();
+        *path.iter().try_fold(&mut tried, |value, name| value.get_mut(name))? = instead;
+        serde_json::from_value::<T>(tried).err().map(|error| error.to_string())
+    };
+    if let Some(known) =
+        refused("?".into()).as_deref().and_then(|text| text.strip_prefix("unknown variant `?`, expected "))
+    {
+        let known = known.strip_prefix("one of ").unwrap_or(known);
+        return Some(format!("is {found}, where a name is expected: {known}"));
+    }
+    let fields = refused(serde_json::json!({"?": 0}))?;
+    let known = fields.strip_prefix("unknown field `?`, expected ")?;
+    let known = known.strip_prefix("one of ").unwrap_or(known).replace(" or ", ", ");
+    (!found.is_object()).then(|| format!("is {found}, where an object of options is expected: {known}"))
 }
 
 /// What serde found wrong, in the words of who gave the options.
 fn said(text: &str) -> String {
+    // The error of a value that is read from text names an option of its own.
+    if let Some((_, inner)) = text.strip_prefix("option `").and_then(|rest| rest.split_once("`: ")) {
+        return said(inner);
+    }
+    if text.starts_with("a ") {
+        return format!("must be {text}");
+    }
     if let Some(field) = text.strip_prefix("missing field ") {
         return format!("{field} is missing: give it too");
     }
@@ -59,13 +92,12 @@ pub fn none(json: &str) -> Result<()> {
 }
 
 /// The one field without which the options can be read, as deep as it lies.
-fn culprit<T: DeserializeOwned>(json: &str) -> Option<String> {
-    let all: serde_json::Value = serde_json::from_str(json).ok()?;
+fn culprit<T: DeserializeOwned>(all: &serde_json::Value) -> Vec<String> {
     let mut path: Vec<String> = Vec::new();
     loop {
         let at =
             |root: &serde_json::Value| path.iter().try_fold(root.clone(), |v, name| v.get(name).cloned());
-        let Some(serde_json::Value::Object(fields)) = at(&all) else { break };
+        let Some(serde_json::Value::Object(fields)) = at(all) else { break };
         let without = |name: &String| {
             let mut rest = all.clone();
             let within = path.iter().try_fold(&mut rest, |v, name| v.get_mut(name));
@@ -75,7 +107,7 @@ fn culprit<T: DeserializeOwned>(json: &str) -> Option<String> {
         let Some(name) = fields.keys().find(|name| without(name)).cloned() else { break };
         path.push(name);
     }
-    (!path.is_empty()).then(|| path.join("."))
+    path
 }
 
 #[cfg(test)]
@@ -120,6 +152,20 @@ mod tests {
             priors: std::collections::BTreeMap<String, Inner>,
             #[allow(dead_code)]
             most: usize,
+            #[allow(dead_code)]
+            side: Side,
+            #[allow(dead_code)]
+            inner: Option<Inner>,
+            #[allow(dead_code)]
+            span: crate::column::Duration,
+        }
+        #[derive(Default, serde::Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        enum Side {
+            #[default]
+            Left,
+            #[allow(dead_code)]
+            Right,
         }
         for (json, option, reason) in [
             (r#"{"priors":{"a":{"median":1}}}"#, "priors.a", "`sd` is missing: give it too"),
@@ -133,8 +179,25 @@ mod tests {
                 "priors.a.mean",
                 "there is no option `mean`; there is `median` or `sd`",
             ),
+            (r#"{"side":true}"#, "side", "is true, where a name is expected: `left` or `right`"),
+            (r#"{"inner":0.1}"#, "inner", "is 0.1, where an object of options is expected: `median`, `sd`"),
+            (
+                r#"{"inner":["sd"]}"#,
+                "inner",
+                "is [\"sd\"], where an object of options is expected: `median`, `sd`",
+            ),
+            (
+                r#"{"span":"soon"}"#,
+                "span",
+                "`soon` is not a span of time; write for example \"30d\", \"12h\" or \"2w\"",
+            ),
+            (r#"{"span":[]}"#, "span", "must be a span of time such as \"30d\", or a number of days"),
             (r#"{"most":-1}"#, "most", "is integer `-1`, where a whole number from 0 is expected"),
-            (r#"{"prior":1}"#, "prior", "there is no option `prior`; there is `priors` or `most`"),
+            (
+                r#"{"prior":1}"#,
+                "prior",
+                "there is no option `prior`; there is `priors`, `most`, `side`, `inner`, `span`",
+            ),
         ] {
             let Err(Error::Option { option: found, reason: said }) = parse::<Toy>(json) else {
                 unreachable!()

@@ -9,7 +9,7 @@ use headwater::clv::{
     Purchases, SummarizeOptions, When, backtest, backtest_of, compare_purchases, fit_purchases, predict,
     summarize,
 };
-use headwater::column::{Columns, Data, Duration, Table};
+use headwater::column::{Columns, Data, Duration, OnInvalid, Table};
 use support::golden;
 
 /// The orders that ship with the examples.
@@ -401,4 +401,121 @@ fn horizons_are_periods_or_spans_of_the_calendar() -> headwater::Result<()> {
         assert_eq!(headwater::column::parse_time(&text), Some(micros), "{text}");
     }
     Ok(())
+}
+
+/// A row that cannot be is left out of histories, covariates, cohorts and holdout alike: all is as if it were not there.
+#[test]
+fn rows_are_dropped_from_the_fit_and_from_the_holdout_alike() {
+    let run = Run::new();
+    let (orders, _) = market(120, 7, 240.0, 1.0);
+    let how = SummarizeOptions { calibration_end: Some(When::Micros(180 * DAY)), ..hourly() };
+    let rfm = summarize(&orders, &how, &run).unwrap();
+    let n = rfm.len();
+    let holdout = rfm.holdout.clone().unwrap();
+    let income: Vec<f64> = (0..n).map(|row| (row * 7 % 11) as f64).collect();
+    let cohort: Vec<&str> = (0..n).map(|row| ["early", "late"][row % 2]).collect();
+    let frame = |frequency: Vec<f64>, income: Vec<f64>, holdout: Vec<f64>, cohort: Vec<Option<&str>>| {
+        Columns::from(rfm.table())
+            .with("frequency", frequency)
+            .with("income", income)
+            .with("frequency_holdout", holdout)
+            .with("cohort", cohort)
+    };
+    let gap = |values: &[f64], row: usize| {
+        let mut values = values.to_vec();
+        values[row] = f64::NAN;
+        values
+    };
+    let named: Vec<Option<&str>> = cohort.iter().copied().map(Some).collect();
+    let mut unnamed = named.clone();
+    unnamed[9] = None;
+    let broken = frame(gap(&rfm.frequency, 3), gap(&income, 5), gap(&holdout.frequency, 7), unnamed);
+    // Every broken column leaves out all four rows.
+    let mut frequency = rfm.frequency.clone();
+    [3, 5, 7, 9].into_iter().for_each(|row| frequency[row] = f64::NAN);
+    let whole = frame(frequency.clone(), income, holdout.frequency.clone(), named);
+    let covariates = Some(Covariates::new(["income"], []));
+    let drop = OnInvalid::Drop;
+
+    let models = ["ParetoNBD", "BetaGeo"].map(|m| Candidate::Name(m.into())).to_vec();
+    let ask = CompareOptions {
+        models,
+        covariates: covariates.clone(),
+        on_invalid: drop,
+        ..CompareOptions::default()
+    };
+    // A comparison does not look at cohorts.
+    let mut three = rfm.frequency.clone();
+    [3, 5, 7].into_iter().for_each(|row| three[row] = f64::NAN);
+    let want = compare_purchases(&whole.clone().with("frequency", three), &ask, &run).unwrap();
+    let got = compare_purchases(&broken, &ask, &run).unwrap();
+    assert_eq!(got[..2], want[..2]);
+    assert_eq!(got[2].1.i64s("count").unwrap(), [1, 1, 1]);
+
+    let fit = PurchaseOptions { covariates, on_invalid: drop, ..PurchaseOptions::default() };
+    let (model, _) = fit_purchases("clv.ParetoNBD", &whole, &fit, &run).unwrap();
+    let ask = r#"{"cohort": "cohort", "on_invalid": "drop"}"#;
+    let check = |frame: &Columns| model.report("check", Some(frame), ask, &run).unwrap();
+    let (want, got) = (check(&whole), check(&broken));
+    assert_eq!(got[..got.len() - 1], want[..want.len() - 1]);
+    assert_eq!(got[got.len() - 1].1.i64s("first_row").unwrap(), [3, 5, 7, 9]);
+}
+
+#[test]
+fn candidates_have_no_options_but_k() {
+    let bad = r#"{"models": [{"model": "BetaGeoCNBD", "k": 2, "penalty": 1}]}"#;
+    assert!(headwater::options::parse::<CompareOptions>(bad).is_err());
+    let good = r#"{"models": ["BetaGeo", {"model": "BetaGeoCNBD", "k": 2}]}"#;
+    assert_eq!(headwater::options::parse::<CompareOptions>(good).unwrap().models.len(), 2);
+}
+
+/// A row that stands for many is compared as so many rows.
+#[test]
+fn a_weight_is_so_many_rows() {
+    let run = Run::new();
+    let (orders, _) = market(90, 3, 200.0, 1.0);
+    let rfm = summarize(&orders, &SummarizeOptions { log_intervals: true, ..hourly() }, &run).unwrap();
+    let many: Vec<usize> = (0..rfm.len()).map(|row| row % 4).collect();
+    let kind: Vec<&str> = (0..rfm.len()).map(|row| ["x", "y", "z"][row % 3]).collect();
+    let litt = rfm.log_intervals.clone().unwrap();
+    let each = |values: &[f64]| -> Vec<f64> {
+        values.iter().zip(&many).flat_map(|(value, n)| std::iter::repeat_n(*value, *n)).collect()
+    };
+    let one = Columns::from(rfm.table())
+        .with("many", many.iter().map(|n| *n as f64).collect::<Vec<_>>())
+        .with("kind", kind.clone());
+    let all = Columns::new()
+        .with("frequency", each(&rfm.frequency))
+        .with("recency", each(&rfm.recency))
+        .with("T", each(&rfm.age))
+        .with("log_intervals", each(&litt))
+        .with(
+            "kind",
+            kind.iter().zip(&many).flat_map(|(k, n)| std::iter::repeat_n(*k, *n)).collect::<Vec<_>>(),
+        );
+    let regular = Candidate::Regular { model: "BetaGeoCNBD".into(), k: 2 };
+    for covariates in [None, Some(Covariates::new(["kind"], []))] {
+        let rows = CompareOptions {
+            models: vec![Candidate::Name("ParetoNBD".into()), Candidate::Name("NBD".into()), regular.clone()],
+            penalty: 0.01,
+            covariates,
+            ..CompareOptions::default()
+        };
+        let weights = CompareOptions { weight: Some("many".into()), ..rows.clone() };
+        let want = compare_purchases(&all, &rows, &run).unwrap();
+        let got = compare_purchases(&one, &weights, &run).unwrap();
+        for (table, columns) in [(0, ["log_likelihood", "aic", "bic"].as_slice()), (1, &["statistic", "p"])] {
+            for name in columns {
+                let (got, want) = (&got[table].1, &want[table].1);
+                assert_eq!(there(got, name), there(want, name));
+                for (got, want) in got.f64s(name).unwrap().iter().zip(want.f64s(name).unwrap()) {
+                    assert!((got - want).abs() <= 1e-7 * (1.0 + want.abs()), "{name}: {got} for {want}");
+                }
+            }
+        }
+        assert!(there(&got[1].1, "statistic").contains(&true));
+        let held = one.clone().with("frequency_holdout", vec![0.0; rfm.len()]);
+        let error = compare_purchases(&held, &weights, &run).unwrap_err().to_string();
+        assert!(error.contains("`weight`"), "{error}");
+    }
 }

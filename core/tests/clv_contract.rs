@@ -512,3 +512,35 @@ fn bad_frames_are_one_clear_error() {
     assert_eq!(model.report("survival", None, "{}", &run).unwrap()[0].1.rows(), 2);
     assert!(Contract::from_bytes(&model.to_bytes().unwrap()).unwrap().is_some());
 }
+
+/// Subscriptions by the month are discounted by its mean length, fitted or given, and from a file.
+#[test]
+fn periods_are_months_of_the_calendar_too() {
+    let run = Run::new();
+    let frame =
+        Columns::new().with("period", (0..8).collect::<Vec<i64>>()).with("customers", HIGH_END.to_vec());
+    let yearly = r#"{"discount": {"rate": 0.1, "per": "year"}, "tenures": 3}"#;
+    let value = |model: &Contract| {
+        f64s(&model.report("value", None, yearly, &run).unwrap()[0].1, "discounted_lifetime")
+    };
+    let (months, _) = Contract::fit("ShiftedBetaGeo", &frame, r#"{"period": "month"}"#, &run).unwrap();
+    let curve = Curve::new(months.estimates().values[0], months.estimates().values[1], 1.0).unwrap();
+    let monthly = pow(1.1, 1.0 / 12.0) - 1.0;
+    close(value(&months)[0], curve.del(monthly).unwrap().unwrap(), 1e-12, "DEL");
+    let again = Contract::from_bytes(&months.to_bytes().unwrap()).unwrap().unwrap();
+    assert_eq!(again, months);
+    let given = Contract::from_parameters(
+        "ShiftedBetaGeo",
+        &months.estimates().values,
+        Some("month".parse().unwrap()),
+    );
+    assert_eq!(value(&given.unwrap()), value(&months));
+    assert_eq!(value(&again), value(&months));
+    let spans = Contract::fit("ShiftedBetaGeo", &frame, r#"{"period": "30.436875d"}"#, &run).unwrap().0;
+    assert_eq!(value(&spans), value(&months));
+    for bad in [r#"{"period": "months"}"#, r#"{"period": 0}"#, r#"{"period": true}"#, r#"{"period": "-1d"}"#]
+    {
+        let found = Contract::fit("ShiftedBetaGeo", &frame, bad, &run);
+        assert_eq!(code(found), ("period".into(), "HW_OPTION"), "{bad}");
+    }
+}

@@ -258,6 +258,23 @@ fn covariates_are_tested_by_the_likelihood_ratio() -> Result<()> {
     assert!(clv::likelihood_ratio(&*tied, &*all)?.p_value < 1e-6);
     assert!(clv::likelihood_ratio(&*all, &*income).is_err());
     assert!(clv::likelihood_ratio(&*income, &*income).is_err());
+    // A penalty takes the likelihood from its maximum, and units change it.
+    let penalised = PurchaseOptions { penalty: 1e-9, ..PurchaseOptions::default() };
+    let (held, _) = fit_purchases(kind, &frame, &penalised, &Run::new())?;
+    let error = clv::likelihood_ratio(&*held, &*income).unwrap_err().to_string();
+    assert!(error.contains("restricted") && error.contains("penalty"), "{error}");
+    let of = |period: &str| {
+        let options = PurchaseOptions { period: Some(period.parse()?), ..PurchaseOptions::default() };
+        fit_purchases(kind, &frame, &options, &Run::new()).map(|fit| fit.0)
+    };
+    let (days, weeks) = (of("1d")?, of("7d")?);
+    assert_eq!(clv::likelihood_ratio(&*days, &*income)?, test);
+    let covariates = Some(Covariates::new(["income"], ["income"]));
+    let options = PurchaseOptions { covariates, period: Some("1d".parse()?), ..PurchaseOptions::default() };
+    let (rich, _) = fit_purchases(kind, &frame, &options, &Run::new())?;
+    assert_eq!(clv::likelihood_ratio(&*days, &*rich)?, test);
+    let error = clv::likelihood_ratio(&*weeks, &*rich).unwrap_err().to_string();
+    assert!(error.contains("periods of 1d and the restricted law in 7d"), "{error}");
     Ok(())
 }
 
@@ -373,5 +390,27 @@ fn what_cannot_be_is_refused_by_name() -> Result<()> {
     assert!(error.to_string().contains("level"), "{error}");
     let (plain, _) = fit_purchases("clv.ParetoNBD", &frame, &PurchaseOptions::default(), &Run::new())?;
     assert!(clv::at(&*plain, &strange, &Run::new()).is_err());
+    Ok(())
+}
+
+/// Names that are those of single customers tell nothing that the law does not: no coefficient has an error of hundreds.
+#[test]
+fn what_the_data_do_not_tell_of_a_coefficient_has_no_error() -> Result<()> {
+    let n = 60;
+    let history = |i: usize| if i % 3 == 0 { [0.0, 0.0] } else { [(i % 4 + 1) as f64, (i % 7 + 3) as f64] };
+    let frame = Columns::new()
+        .with("frequency", (0..n).map(|i| history(i)[0]).collect::<Vec<_>>())
+        .with("recency", (0..n).map(|i| history(i)[1]).collect::<Vec<_>>())
+        .with("T", (0..n).map(|i| 12.0 + (i % 5) as f64).collect::<Vec<_>>())
+        .with("who", (0..n).map(|i| format!("c{i}")).collect::<Vec<_>>());
+    for kind in ["clv.BetaGeo", "clv.ParetoNBD"] {
+        let model = fit(kind, &frame, Covariates::new(["who"], []))?;
+        let effects = model.effects().unwrap();
+        let scale = (1.0 / n as f64 * (1.0 - 1.0 / n as f64)).sqrt();
+        for error in effects.standard_errors().into_iter().flatten() {
+            assert!(error * scale <= 13.82, "{kind}: {error}");
+        }
+        assert_eq!(effects.verdict().name(), "monotone_likelihood", "{kind}");
+    }
     Ok(())
 }

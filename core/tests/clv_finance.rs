@@ -399,3 +399,51 @@ fn a_finite_value_has_all_its_parts() {
     let edge = got.break_even_retention.unwrap();
     assert!(simple_value(&Terms { retention: edge, ..terms }).unwrap().clv.abs() < 1e-12);
 }
+
+/// Payments by the month have horizons by the calendar, which are whole numbers of them.
+#[test]
+fn months_are_paid_for_months_and_years() {
+    let value = |horizon: &str| {
+        let options = format!(
+            r#"{{"margin": {{"amount": 9, "per": "month"}}, "retention": {{"rate": 0.65, "per": "year"}},
+                "discount": {{"rate": 0.1, "per": "year"}}, "horizon": {horizon}}}"#
+        );
+        report("simple_value", None, &options, &Run::new()).map(|tables| f64s(&tables[0].1, "clv")[0])
+    };
+    let factor = headwater::math::pow(0.65 / 1.1, 1.0 / 12.0);
+    let sum = |n: i32| (0..n).map(|t| 9.0 * factor.powi(t)).sum::<f64>();
+    for (horizon, n) in
+        [("month", 1), ("quarter", 3), ("year", 12), ("24 months", 24), ("5 quarters", 15), (" 3years ", 36)]
+    {
+        close(value(&format!("\"{horizon}\"")).unwrap(), sum(n), 1e-12, horizon);
+    }
+    close(value("null").unwrap(), 9.0 / (1.0 - factor), 1e-12, "without end");
+    for bad in [r#""365d""#, r#""0 months""#, r#""70000 months""#, r#""months of 3""#, "360", "true", "-1"] {
+        let error = value(bad).unwrap_err();
+        assert_eq!(code::<f64>(Err(error)), ("horizon".into(), "HW_OPTION"), "{bad}");
+    }
+    let error = value(r#""365d""#).unwrap_err().to_string();
+    assert!(error.contains("periods of month"), "{error}");
+
+    let frame = Columns::new().with("customer", vec!["a"]).with("value", vec![1.0]);
+    let after = |span: &str| {
+        let options = format!(
+            r#"{{"discount": {{"rate": 0.1, "per": "year"}}, "future":
+                [{{"after": {span}, "customers": 1, "value": 110, "acquisition_cost": 0}}]}}"#
+        );
+        f64s(&table("customer_equity", Some(&frame), &options), "future")[0]
+    };
+    close(after(r#""year""#), 100.0, 1e-13, "a year");
+    close(after(r#""24 months""#), 110.0 / 1.21, 1e-13, "two years");
+    assert_eq!(after(r#""12 months""#), after(r#""year""#));
+}
+
+/// A frame of which no column is named would be read for nothing.
+#[test]
+fn a_frame_of_cases_has_columns_that_are_named() {
+    let frame = Columns::new().with("stay", vec![0.9, 0.6]);
+    let options = r#"{"margin": {"amount": 1, "per": "30d"}, "retention": {"rate": 0.5, "per": "365d"},
+        "discount": {"rate": 0.1, "per": "365d"}}"#;
+    let found = report("simple_value", Some(&frame), options, &Run::new());
+    assert_eq!(code(found), ("columns".into(), "HW_OPTION"));
+}

@@ -184,3 +184,25 @@ fn recency_states_from_orders() {
     let more = r#"{"states": 6, "discount": {"rate": 0.1, "per": "365d"}}"#;
     assert_eq!(code(report("markov_from_orders", Some(&frame), more, &Run::new())).1, "HW_NOT_ENOUGH_DATA");
 }
+
+/// A step of a month is discounted as a twelfth of a year, and states are called by their names.
+#[test]
+fn steps_are_months_and_states_have_names() {
+    let chain = |to: [&'static str; 3]| {
+        Columns::new()
+            .with("from", vec!["new", "new", "lost"])
+            .with("to", to.to_vec())
+            .with("probability", vec![0.6, 0.4, 1.0])
+    };
+    let options =
+        r#"{"rewards": {"new": 10, "lost": 0}, "period": "month", "discount": {"rate": 0.1, "per": "year"}}"#;
+    let found = table("markov_value", Some(&chain(["new", "lost", "lost"])), options);
+    let factor = headwater::math::pow(1.1, -1.0 / 12.0);
+    close(f64s(&found, "value")[1], 10.0 / (1.0 - 0.6 * factor), 1e-13, "value");
+    let twice = report("markov_value", Some(&chain(["new", "new", "lost"])), options, &Run::new());
+    let error = twice.unwrap_err().to_string();
+    assert!(error.contains("from state `new` to `new` is given twice"), "{error}");
+    let never = options.replace("month", "0d");
+    let found = report("markov_value", Some(&chain(["new", "lost", "lost"])), &never, &Run::new());
+    assert_eq!(code(found), ("period".into(), "HW_OPTION"));
+}

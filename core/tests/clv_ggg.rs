@@ -364,7 +364,7 @@ fn rows_that_cannot_be_are_named() {
     let at_once = RfmSlices { recency: &[0.0, 0.0, 8.0], log_intervals: Some(&sums), ..rows };
     assert!(matches!(ParetoGgg::new().fit(&at_once, &run), Err(Error::Row { .. })));
     let error = model(PAPER).p_alive(2.0, 0.0, 5.0, 0.0).unwrap_err();
-    assert!(matches!(&error, Error::Row { column, .. } if column == "recency"), "{error}");
+    assert!(matches!(&error, Error::Option { option, .. } if option == "recency"), "{error}");
     // Other laws pass them by.
     assert!(ParetoNbd::new().penalty(0.1).fit(&RfmSlices { log_intervals: None, ..rows }, &run).is_ok());
 }

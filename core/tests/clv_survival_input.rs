@@ -262,3 +262,48 @@ fn tiny_data_give_errors_or_finite_numbers() {
     }
     assert!(fits > 500, "{fits}");
 }
+
+/// A covariate that is one number in each stratum says nothing: rounding must not make an estimate of it.
+#[test]
+fn what_is_constant_within_strata_is_named() {
+    let run = Run::new();
+    for seed in 0..12 {
+        let mut random = Run::new().seed(seed).rng(8);
+        let stratum: Vec<i64> = (0..150).map(|_| random.random_range(0..3)).collect();
+        let level: Vec<f64> = (0..3).map(|_| random.random_range(-2.0..2.0)).collect();
+        let frame = Columns::new()
+            .with("duration", (0..150).map(|_| random.random_range(0.0..9.0)).collect::<Vec<f64>>())
+            .with("event", (0..150).map(|_| random.random_bool(0.7)).collect::<Vec<_>>())
+            .with("x", (0..150).map(|_| random.random_range(-1.0..1.0)).collect::<Vec<f64>>())
+            .with("level", stratum.iter().map(|s| level[*s as usize]).collect::<Vec<_>>())
+            .with("stratum", stratum);
+        let cox = Cox { strata: Some("stratum".into()), ..Cox::new(["x", "level"]) };
+        let (code, text) = error(cox.fit(&frame, &run));
+        assert!(code == "HW_COLUMN" && text.contains("`level`: tells none"), "{seed}: {text}");
+        let cox = Cox { strata: Some("stratum".into()), ..Cox::new(["x"]) };
+        assert!(cox.fit(&frame, &run).is_ok());
+    }
+}
+
+#[test]
+fn what_would_be_ignored_is_refused() {
+    let run = Run::new();
+    let frame = Columns::new()
+        .with("duration", vec![1.0, 2.0, 3.0, 4.0])
+        .with("event", vec![true, true, false, true])
+        .with("x", vec![0.0, 1.0, 1.0, 0.0])
+        .with("g", vec!["a", "b", "a", "b"]);
+    for (name, options) in [
+        ("test", r#"{"test": "wilcoxon"}"#),
+        ("rho", r#"{"group": "g", "rho": 2}"#),
+        ("gamma", r#"{"group": "g", "test": "tarone_ware", "gamma": 1}"#),
+    ] {
+        let (code, text) = error(report("kaplan_meier", &frame, options, &run));
+        assert!(code == "HW_OPTION" && text.contains(&format!("`{name}`")), "{text}");
+    }
+    let options = r#"{"group": "g", "test": "fleming_harrington", "rho": 0, "gamma": 1}"#;
+    assert!(report("kaplan_meier", &frame, options, &run).is_ok());
+    let options = r#"{"covariates": ["x"], "weighting": "sampling"}"#;
+    let (code, text) = error(Survival::fit("Cox", &frame, options, &run));
+    assert!(code == "HW_OPTION" && text.contains("`weighting`"), "{text}");
+}

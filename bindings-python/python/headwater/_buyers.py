@@ -448,7 +448,7 @@ class Purchases(_Likelihood):
         return make(found["check"])
 
 
-def law(model: Any) -> None:
+def law(model: Any, name: str = "model") -> None:
     """Refuses what is no law of purchases, with what to do instead."""
     if isinstance(model, Purchases):
         return
@@ -456,7 +456,7 @@ def law(model: Any) -> None:
     if (more := _INSTEAD.get(type(model).__name__)) is not None:
         instead = f"{instead}; {more}"
     raise OptionError(
-        f"option `model`: is {given(model)}, not a fitted law of purchases (BetaGeo, ModifiedBetaGeo, "
+        f"option `{name}`: is {given(model)}, not a fitted law of purchases (BetaGeo, ModifiedBetaGeo, "
         "BetaGeoCNBD, ModifiedBetaGeoCNBD, ParetoNBD, GGompertzNBD, ParetoGGG, AbeParetoNBD, "
         f"BetaGeoBetaBinomial, NBD): {instead}"
     )

@@ -74,13 +74,18 @@ def number(name: str, value: Any) -> float:
 
 def whole(name: str, value: Any) -> int:
     """The same of a whole number from 0."""
-    try:
-        found = -1 if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        found = -1
-    if not 0 <= found < 2**32:
+    found = _index(value)
+    if found is None or not 0 <= found < 2**32:
         raise OptionError(f"option `{name}`: {value!r} is not a whole number from 0")
     return found
+
+
+def _index(value: Any) -> int | None:
+    """A whole number, NumPy's too; a truth value is none."""
+    try:
+        return None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        return None
 
 
 def options(values: Mapping[str, Any]) -> str:
@@ -173,15 +178,17 @@ def _plain(value: Any) -> Any:
 
 def run(seed: int = 0, threads: int | None = None, progress: Progress = None) -> Run:
     """The run's arguments, checked, as the native functions take them."""
-    if not isinstance(seed, int) or not 0 <= seed < 2**64:
+    drawn = _index(seed)
+    if drawn is None or not 0 <= drawn < 2**64:
         raise OptionError(f"option `seed`: {seed!r} is not an integer from 0 to 2**64 - 1")
-    if threads is not None and (not isinstance(threads, int) or not 0 <= threads <= 4096):
+    many = 0 if threads is None else _index(threads)
+    if many is None or not 0 <= many <= 4096:
         raise OptionError(f"option `threads`: {threads!r} is not a number of threads")
     if progress is True:
         progress = _Bar()
     elif progress is not None and progress is not False and not callable(progress):
         raise OptionError("option `progress`: pass True, or a function of (stage, done, total)")
-    return seed, threads or 0, progress or None
+    return drawn, many, progress or None
 
 
 class _Bar:

@@ -81,7 +81,7 @@ class _Contract(_Leavers):
             names) and ``alpha_penalty``, ``beta_penalty`` (of −½ λ γ² a customer, standardised). The
             parameters are then those of a customer whose covariates are at their means.
         period : str, timedelta or number of days, optional
-            The length of a period; needed to discount.
+            The length of a period, such as ``"30d"`` or ``"month"``; needed to discount.
         on_invalid, threads, progress
             As in `kaplan_meier`.
 
@@ -117,8 +117,18 @@ class _Contract(_Leavers):
         """The parameters as a frame: [cohort,] parameter, estimate, standard_error, low, high (95 %)."""
         return self._ask("estimates")
 
+    @property
+    def effects_verdict_(self) -> str | None:
+        """``"interior"`` where all coefficients of covariates are finite; None without covariates.
+
+        ``"monotone_likelihood"`` where one ran off, so that the data do not identify it. ``verdict_`` is the
+        law's alone.
+        """
+        return self._fit_facts().get("effects_verdict")
+
     def fit_summary(self) -> Any:
-        """On the fit: [cohort,] log_likelihood, customers, distinct, iterations, aic, bic, verdict."""
+        """On the fit: [cohort,] log_likelihood, customers, distinct, iterations, aic, bic, verdict; with
+        covariates effects_verdict too, that on their coefficients."""
         return self._ask("fit")
 
     def coefficients(self) -> Any:
@@ -296,7 +306,7 @@ class ShiftedBetaGeo(_Contract):
         ----------
         alpha, beta : float
         period : str, timedelta or number of days, optional
-            The length of a period; needed to discount.
+            The length of a period, such as ``"30d"`` or ``"month"``; needed to discount.
         """
         return cls._given({"alpha": alpha, "beta": beta}, period)
 
@@ -332,6 +342,6 @@ class BetaDiscreteWeibull(_Contract):
         alpha, beta, c : float
             c lies between 0.01 and 20.
         period : str, timedelta or number of days, optional
-            The length of a period; needed to discount.
+            The length of a period, such as ``"30d"`` or ``"month"``; needed to discount.
         """
         return cls._given({"alpha": alpha, "beta": beta, "c": c}, period)

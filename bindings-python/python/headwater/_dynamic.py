@@ -585,8 +585,8 @@ class DynamicGammaGamma(_Dynamic):
         -------
         self
         """
-        self.covariates_ = list(covariates)
-        options = {"covariates": list(covariates), "references": references, "period": period}
+        self.covariates_ = _call.listed("covariates", covariates)
+        options = {"covariates": list(self.covariates_), "references": references, "period": period}
         return self._fit_along(orders, along, options, sources, _call.run(0, threads, progress))
 
     def predict(

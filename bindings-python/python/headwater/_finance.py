@@ -43,7 +43,8 @@ def simple_value(
     acquisition_cost : float, default 0
         What winning the customer costs.
     horizon : str, timedelta or number of days, optional
-        How far ahead, a whole number of periods; without end unless given.
+        How far ahead, a whole number of periods: a span, or ``"24 months"``, ``"3 years"`` of payments by the
+        month; without end unless given.
     payments : {"start", "end"}, default "start"
         Whether the first comes at once, or at the period's end from those still there.
     columns : dict, optional
@@ -115,7 +116,8 @@ def customer_equity(
         Columns of the profit so far, of the chance to be a customer still, of the age so far, and of the
         expected remaining lifetime in the unit of ``age``; for the shares and weights of each customer.
     future : sequence of dict
-        Cohorts yet to come: ``{"after": "365d", "customers": 100, "value": 80, "acquisition_cost": 30}``.
+        Cohorts yet to come: ``{"after": "365d", "customers": 100, "value": 80, "acquisition_cost": 30}``;
+        ``after`` may be ``"6 months"`` or ``"year"`` too.
     discount : dict, optional
         The rate for them, such as ``{"rate": 0.1, "per": "365d"}``.
     on_invalid, threads, progress
@@ -136,7 +138,7 @@ def customer_equity(
         "p_active": p_active,
         "age": age,
         "remaining": remaining,
-        "future": list(future),
+        "future": _call.listed("future", future),
         "discount": discount,
         "on_invalid": on_invalid,
     }
@@ -372,7 +374,7 @@ def markov_value(
     rewards : dict
         What each state brings per period.
     period : str, timedelta or number of days
-        The length of a step.
+        The length of a step, such as ``"30d"`` or ``"month"``.
     discount : dict
         A rate with its span, such as ``{"rate": 0.1, "per": "365d"}``.
     from_state, to_state, probability : str

@@ -186,6 +186,7 @@ def tell(
     The warning is for the caller ``level`` calls up.
     """
     if report is not None:
+        _told(report)
         said_so = more if dropped is None else {"dropped": dropped, **more}
         report.update({name: make(native) for name, native in said_so.items()})
     elif dropped is not None and len(dropped):
@@ -197,6 +198,11 @@ def tell(
             DroppedRowsWarning,
             stacklevel=level,
         )
+
+
+def _told(report: Any) -> None:
+    if not isinstance(report, MutableMapping):
+        raise OptionError(f"option `report`: is a `{type(report).__name__}`; pass a dict to be filled")
 
 
 def array(native: _core.Frame, index: int) -> Any:

@@ -117,6 +117,7 @@ def report(
     origins: Sequence[_call.When] = (),
     horizon: _call.Horizon = "90d",
     covariates: Covariates | None = None,
+    customers: Any = None,
     posterior: Posterior | None = None,
     interval: float | None = 0.9,
     cohort: str | None = None,
@@ -157,6 +158,9 @@ def report(
         How long each forecast of the back-test is, as in `backtest`.
     covariates : dict, optional
         What ``covariates`` of the model's ``fit`` was, for back-tests of a model that was loaded.
+    customers : frame, optional
+        For a model with covariates, their columns for every customer of ``orders``, one row each; ``rfm``,
+        unless given, which lacks those who first bought in its holdout.
     posterior : Posterior, optional
         Draws of the model, such as `laplace` gives: for posterior predictive checks.
     interval : float or None, default 0.9
@@ -189,7 +193,7 @@ def report(
     from .clv import backtest, tracking
 
     law(model)
-    origins = list(origins)
+    origins = _call.listed("origins", origins)
     if origins and orders is None:
         raise OptionError("option `origins`: back-tests need `orders`; pass them too")
     covariates = covariates or model._asked_covariates
@@ -202,6 +206,9 @@ def report(
     if posterior is not None and (not isinstance(posterior, Posterior) or posterior.model != name):
         told = f"of {posterior.model}" if isinstance(posterior, Posterior) else given(posterior)
         raise OptionError(f"option `posterior`: is {told}, not draws of {name}; give those of this law")
+    if customers is not None and not (model.covariates_ and orders is not None):
+        raise OptionError("option `customers`: is of models with covariates, beside `orders`: leave it out")
+    told = rfm if customers is None else customers
     histories: dict[str, Any] = {"frequency": frequency, "recency": recency, "T": T, "on_invalid": on_invalid}
     run: dict[str, Any] = {"threads": threads, "progress": progress}
     dropped: dict[str, Any] = {}
@@ -233,7 +240,7 @@ def report(
             period=period,
             cohort=cohort,
             interval=interval,
-            customers=rfm if model.covariates_ else None,
+            customers=told if model.covariates_ else None,
             report=more,
             **source,
             **run,
@@ -249,7 +256,7 @@ def report(
                 k=getattr(model, "k", 1),
                 penalty=model.penalty,
                 covariates=covariates,
-                customers=rfm if covariates else None,
+                customers=told if covariates else None,
                 period=model._unit(period),
                 **source,
                 **run,

@@ -33,6 +33,7 @@ def report(
     origins: Sequence[_call.When] = (),
     horizon: _call.Horizon = "90d",
     covariates: Covariates | None = None,
+    customers: Any = None,
     posterior: Posterior | None = None,
     interval: float | None = 0.9,
     cohort: str | None = None,

@@ -108,7 +108,7 @@ def kaplan_meier(
         "group": group,
         "level": level,
         "interval": interval,
-        "quantiles": list(quantiles),
+        "quantiles": _call.listed("quantiles", quantiles),
         "horizon": horizon,
         "test": test,
         "rho": rho,
@@ -215,8 +215,8 @@ def survival_scores(
         "duration": duration,
         "event": event,
         "risk": risk,
-        "survival": list(survival),
-        "horizons": list(horizons),
+        "survival": _call.listed("survival", survival),
+        "horizons": _call.listed("horizons", horizons),
         "tau": tau,
         "bins": bins,
         "level": level,
@@ -285,7 +285,12 @@ class _Survival(_Leavers):
         frame
             customer (or row), the factor beside the mean customer, median, and of `Aft` mean.
         """
-        options = {"customer": customer, "age": age, "horizons": list(horizons), "on_invalid": on_invalid}
+        options = {
+            "customer": customer,
+            "age": age,
+            "horizons": _call.listed("horizons", horizons),
+            "on_invalid": on_invalid,
+        }
         return self._ask("predict", options, frame, report=report, threads=threads, progress=progress)
 
     def early_warning(
@@ -380,7 +385,7 @@ class _Survival(_Leavers):
         options = {
             "duration": duration,
             "event": event,
-            "horizons": list(horizons),
+            "horizons": _call.listed("horizons", horizons),
             "tau": tau,
             "bins": bins,
             "level": level,
@@ -482,7 +487,7 @@ class Cox(_Survival):
         options = {
             "duration": duration,
             "event": event,
-            "covariates": list(covariates),
+            "covariates": _call.listed("covariates", covariates),
             "references": references,
             "entry": entry,
             "weight": weight,
@@ -588,7 +593,7 @@ class DiscreteHazard(_Survival):
         options = {
             "duration": duration,
             "event": event,
-            "covariates": list(covariates),
+            "covariates": _call.listed("covariates", covariates),
             "references": references,
             "entry": entry,
             "weight": weight,
@@ -669,7 +674,7 @@ class Aft(_Survival):
         options = {
             "duration": duration,
             "event": event,
-            "covariates": list(covariates),
+            "covariates": _call.listed("covariates", covariates),
             "references": references,
             "entry": entry,
             "weight": weight,

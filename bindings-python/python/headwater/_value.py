@@ -83,7 +83,7 @@ class ZeroInflatedLognormal(_Leavers):
         self.learner = learner
         self.sigma = sigma
         self.penalty = list(penalty) if isinstance(penalty, Sequence) else penalty
-        self.penalties = list(penalties)
+        self.penalties = _call.listed("penalties", penalties)
         self.folds = folds
         self.max_iterations = max_iterations
         self.tolerance = tolerance
@@ -149,7 +149,7 @@ class ZeroInflatedLognormal(_Leavers):
         """
         options: dict[str, Any] = {
             "target": target,
-            "covariates": None if covariates is None else list(covariates),
+            "covariates": None if covariates is None else _call.listed("covariates", covariates),
             "references": references,
             "customer": customer,
             "weight": weight,
@@ -212,7 +212,11 @@ class ZeroInflatedLognormal(_Leavers):
         frame
             customer (or row), expected_value, p_positive, value_if_positive, median, sigma.
         """
-        options = {"customer": customer, "quantiles": list(quantiles), "on_invalid": on_invalid}
+        options = {
+            "customer": customer,
+            "quantiles": _call.listed("quantiles", quantiles),
+            "on_invalid": on_invalid,
+        }
         return self._ask("predict", options, frame, report=report, threads=threads, progress=progress)
 
     def score(

@@ -203,6 +203,18 @@ def summarize(
     return make(found)
 
 
+def _candidates(models: Any) -> list[Any]:
+    """Models to compare, or an error that says how they are named."""
+    found = _call.listed("models", models)
+    for model in found:
+        if not isinstance(model, (str, Mapping)):
+            raise OptionError(
+                f'option `models`: is {given(model)}; give its name, such as "ParetoNBD", or '
+                '{"model": "BetaGeoCNBD", "k": 2}: all are fitted here, under one penalty'
+            )
+    return found
+
+
 def compare(
     rfm: Any,
     models: Sequence[str | Mapping[str, Any]] = ("BetaGeo", "ModifiedBetaGeo", "ParetoNBD"),
@@ -210,6 +222,7 @@ def compare(
     frequency: str = "frequency",
     recency: str = "recency",
     T: str = "T",
+    weight: str | None = None,
     frequency_holdout: str = "frequency_holdout",
     duration_holdout: str = "duration_holdout",
     log_intervals: str | None = None,
@@ -231,6 +244,9 @@ def compare(
         Names, or for the regular models ``{"model": "ModifiedBetaGeoCNBD", "k": 2}``.
     frequency, recency, T, frequency_holdout, duration_holdout : str
         Columns.
+    weight : str, optional
+        The column of how many customers a row stands for; without the columns of a holdout, which is judged
+        customer by customer.
     log_intervals : str, optional
         The column that ``summarize(log_intervals=True)`` gives; by that name where it is there.
     period, penalty
@@ -253,10 +269,11 @@ def compare(
         ``log_intervals``.
     """
     options = {
-        "models": list(models),
+        "models": _candidates(models),
         "frequency": frequency,
         "recency": recency,
         "T": T,
+        "weight": weight,
         "frequency_holdout": frequency_holdout,
         "duration_holdout": duration_holdout,
         "log_intervals": log_intervals,
@@ -267,7 +284,7 @@ def compare(
     }
     intervals = log_intervals or "log_intervals"
     holdout = [frequency_holdout, duration_holdout]
-    data, make = _frames.take(rfm, [frequency, recency, T, *holdout, intervals, *_named(covariates)])
+    data, make = _frames.take(rfm, [frequency, recency, T, weight, *holdout, intervals, *_named(covariates)])
     run = _call.run(0, threads, progress)
     found = dict(_core.clv_compare(data, _call.options(options), run))
     _frames.tell(report, make, vuong=found["vuong"], dropped=found["dropped"])
@@ -296,6 +313,8 @@ def likelihood_ratio(restricted: Purchases, full: Purchases) -> dict[str, Any]:
         Where neither contains the other, such as laws of different k; where they were fitted to different
         customers; where the restricted law's own parameters ran off.
     """
+    law(restricted, "restricted")
+    law(full, "full")
     table = _frames.Frame(_core.clv_likelihood_ratio(restricted._fitted, full._fitted))
     return {name: values[0] for name, values in table.to_dict().items()}
 
@@ -366,7 +385,7 @@ def backtest(
     }
     options = {
         "model": model,
-        "origins": [_call.when(origin) for origin in origins],
+        "origins": [_call.when(origin) for origin in _call.listed("origins", origins)],
         "horizon": horizon,
         "k": k,
         "penalty": penalty,
@@ -553,6 +572,7 @@ def tracking(
         period_end, actual, expected, actual_cumulative, expected_cumulative; with ``interval`` expected_low,
         expected_high, expected_cumulative_low, expected_cumulative_high.
     """
+    law(model)
     options = {
         "customer": customer,
         "time": time,

@@ -119,6 +119,7 @@ def compare(
     frequency: str = "frequency",
     recency: str = "recency",
     T: str = "T",
+    weight: str | None = None,
     frequency_holdout: str = "frequency_holdout",
     duration_holdout: str = "duration_holdout",
     log_intervals: str | None = None,

@@ -1,5 +1,7 @@
 //! Is the forecast any good? A model beside the purchases of a holdout.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::covariates::{each_law, reader};
@@ -9,7 +11,7 @@ use super::frames::{History as Rows, Roles, intervals_of};
 use super::laws::{Purchases, expected_purchases, opportunities, same_unit};
 use super::rows::RfmSlices;
 use super::unit::Unit;
-use crate::column::{Columns, Intake, Kind, Names, OnInvalid, Sign, Table, Tables, Text, Values};
+use crate::column::{Columns, Intake, Kept, Kind, Names, OnInvalid, Sign, Table, Tables, Text, Values};
 use crate::math::sum;
 use crate::{Error, Result, Run};
 
@@ -59,33 +61,32 @@ impl Default for CheckOptions {
     }
 }
 
-/// The holdout's purchases and its length, with the columns of the histories
-/// read along so that the same rows are refused.
-pub(super) fn holdout(
-    frame: &Columns,
-    histories: [&str; 3],
-    [purchases, length]: [&str; 2],
-    on_invalid: OnInvalid,
-    run: &Run,
-) -> Result<(Vec<f64>, f64)> {
-    let mut intake = Intake::new(frame, on_invalid, run);
-    for name in histories {
-        intake.amounts(name, Sign::NonNegative)?;
+/// The columns of a holdout: its purchases, and its length.
+pub(super) struct Holdout<'a> {
+    purchases: Cow<'a, [f64]>,
+    lengths: Cow<'a, [f64]>,
+}
+
+impl<'a> Holdout<'a> {
+    pub(super) fn read(intake: &mut Intake<'a>, [purchases, length]: [&str; 2]) -> Result<Self> {
+        let purchases = intake.amounts(purchases, Sign::NonNegative)?;
+        Ok(Self { purchases, lengths: intake.amounts(length, Sign::NonNegative)? })
     }
-    let actual = intake.amounts(purchases, Sign::NonNegative)?;
-    let lengths = intake.amounts(length, Sign::NonNegative)?;
-    let kept = intake.finish()?;
-    let (actual, lengths) = (kept.values(actual), kept.values(lengths));
-    let periods = lengths.first().copied().unwrap_or_default();
-    if let Some(row) = lengths.iter().position(|l| *l != periods) {
-        return Err(Error::Row {
-            column: length.to_owned(),
-            row: row as u64,
-            reason: "differs from the first row's: all holdouts must be of one length".into(),
-            count: 1,
-        });
+
+    /// What came of the rows that were kept, and in how long.
+    pub(super) fn cut(self, kept: &Kept, length: &str) -> Result<(Cow<'a, [f64]>, f64)> {
+        let (purchases, lengths) = (kept.values(self.purchases), kept.values(self.lengths));
+        let periods = lengths.first().copied().unwrap_or_default();
+        if let Some(row) = lengths.iter().position(|l| *l != periods) {
+            return Err(Error::Row {
+                column: length.to_owned(),
+                row: kept.row(row) as u64,
+                reason: "differs from the first row's: all holdouts must be of one length".into(),
+                count: 1,
+            });
+        }
+        Ok((purchases, periods))
     }
-    Ok((actual.into_owned(), periods))
 }
 
 /// A model beside the holdout of a frame, customer by customer, in groups and in all.
@@ -117,14 +118,12 @@ pub(super) fn check(
         intervals: intervals_of(None, frame, model.reads_intervals()),
         covariates: reader(model),
     };
-    let rows = Rows::read(frame, roles, options.on_invalid, run)?;
-    let (actual, periods) = holdout(
-        frame,
-        [frequency, recency, age],
-        [&options.frequency_holdout, &options.duration_holdout],
-        options.on_invalid,
-        run,
-    )?;
+    let (rows, (holdout, named), kept) =
+        Rows::read_beside(frame, roles, options.on_invalid, run, |intake| {
+            let holdout = Holdout::read(intake, [&options.frequency_holdout, &options.duration_holdout])?;
+            Ok((holdout, options.cohort.as_deref().map(|name| Labels::read(intake, name)).transpose()?))
+        })?;
+    let (actual, periods) = holdout.cut(&kept, &options.duration_holdout)?;
     same_unit(model.period(), options.period)?;
     if model.is_discrete() {
         opportunities(&rows.slices())?;
@@ -134,16 +133,7 @@ pub(super) fn check(
     }
     let expected =
         each_law(model, &rows, run, |model, rows| expected_purchases(model, rows, periods, run))?.map(|e| *e);
-    if actual.len() != expected.len() {
-        return Err(Error::column(
-            options.frequency_holdout.as_str(),
-            "cannot be read beside the histories: drop the rows that cannot be first",
-        ));
-    }
-    let named = match &options.cohort {
-        Some(name) => Some(Cohorts::read(frame, options, name, actual.len(), run)?),
-        None => None,
-    };
+    let named = named.map(|labels| Cohorts::of(labels, &kept));
     let mut tables = cut.tables(&rows.slices(), &actual, &expected, named)?;
     tables.push(("dropped", rows.dropped.table()));
     Ok(tables)
@@ -208,43 +198,44 @@ pub(super) struct Cohorts {
     labels: Values,
 }
 
+/// A column of cohorts.
+enum Labels<'a> {
+    Times(Cow<'a, [i64]>),
+    Names(Names),
+}
+
+impl<'a> Labels<'a> {
+    fn read(intake: &mut Intake<'a>, name: &str) -> Result<Self> {
+        Ok(match intake.columns().kind(name) {
+            Some(Kind::Time) => Self::Times(intake.times(name)?),
+            _ => Self::Names(intake.names(name)?),
+        })
+    }
+}
+
 impl Cohorts {
-    fn read(frame: &Columns, options: &CheckOptions, name: &str, rows: usize, run: &Run) -> Result<Self> {
-        let mut intake = Intake::new(frame, options.on_invalid, run);
-        // The same rows are refused as of the histories.
-        for column in [&options.frequency, &options.recency, &options.age] {
-            intake.amounts(column, Sign::NonNegative)?;
-        }
-        for column in [&options.frequency_holdout, &options.duration_holdout] {
-            intake.amounts(column, Sign::NonNegative)?;
-        }
-        let timed = matches!(frame.kind(name), Some(Kind::Time));
-        let (numbers, labels) = if timed {
-            let times = intake.times(name)?;
-            let times = intake.finish()?.values(times);
-            let mut all = times.to_vec();
-            all.sort_unstable();
-            all.dedup();
-            let numbers = times.iter().map(|time| all.binary_search(time).unwrap_or_default()).collect();
-            (numbers, Values::Time(all))
-        } else {
-            let names = intake.names(name)?;
-            let names = intake.finish()?.names(names);
-            let order = names.codes_by_label();
-            let mut place = vec![0; names.labels.len()];
-            for (at, code) in order.iter().enumerate() {
-                place[*code as usize] = at;
+    fn of(labels: Labels<'_>, kept: &Kept) -> Self {
+        let (of, labels) = match labels {
+            Labels::Times(times) => {
+                let times = kept.values(times);
+                let mut all = times.to_vec();
+                all.sort_unstable();
+                all.dedup();
+                let of = times.iter().map(|time| all.binary_search(time).unwrap_or_default()).collect();
+                (of, Values::Time(all))
             }
-            let numbers: Vec<usize> = names.codes.iter().map(|code| place[*code as usize]).collect();
-            (numbers, Values::Names(Names { codes: order, labels: names.labels }))
+            Labels::Names(names) => {
+                let names = kept.names(names);
+                let order = names.codes_by_label();
+                let mut place = vec![0; names.labels.len()];
+                for (at, code) in order.iter().enumerate() {
+                    place[*code as usize] = at;
+                }
+                let of: Vec<usize> = names.codes.iter().map(|code| place[*code as usize]).collect();
+                (of, Values::Names(Names { codes: order, labels: names.labels }))
+            }
         };
-        if numbers.len() != rows {
-            return Err(Error::column(
-                name,
-                "cannot be read beside the histories: drop the rows that cannot be first",
-            ));
-        }
-        Ok(Self { of: numbers, count: labels.len(), labels })
+        Self { of, count: labels.len(), labels }
     }
 
     fn table(self, sums: &[[f64; 3]], actual: &[f64], expected: &[f64]) -> Table {

@@ -4,13 +4,14 @@ use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
-use super::checking::holdout;
+use super::ahead::Horizon;
+use super::checking::Holdout;
 use super::covariates::{Covariates, Effects, Shared, each_law};
 use super::design::Reader;
 use super::door::{PurchaseOptions, regularity, row_likelihoods};
 use super::errors::forecast_errors;
 use super::frames::{History as Rows, Roles, intervals_of};
-use super::laws::{PredictOptions, predict};
+use super::laws::expected_purchases;
 use super::rows::{RfmSlices, Unique};
 use super::unit::Unit;
 use crate::column::{Columns, OnInvalid, Table, Tables, Text, Values};
@@ -22,6 +23,7 @@ use crate::{Error, Result, Run};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
     untagged,
+    deny_unknown_fields,
     expecting = "one of the models is neither a name, such as \"ParetoNBD\", nor a name with its ticks between purchases, such as {\"model\": \"BetaGeoCNBD\", \"k\": 3}"
 )]
 pub enum Candidate {
@@ -49,6 +51,9 @@ pub struct CompareOptions {
     /// Column of the age at the end of observation, in periods.
     #[serde(rename = "T")]
     pub age: String,
+    /// Column of weights: how many customers a row stands for. None by default; forecasts of a holdout are then
+    /// not judged, so its columns are refused.
+    pub weight: Option<String>,
     /// Column of purchases in the holdout. Judged by where it is there. Default `"frequency_holdout"`.
     pub frequency_holdout: String,
     /// Column of the length of the holdout, in periods; one length for all. Default `"duration_holdout"`.
@@ -75,6 +80,7 @@ impl Default for CompareOptions {
             frequency,
             recency,
             age,
+            weight: None,
             frequency_holdout: "frequency_holdout".into(),
             duration_holdout: "duration_holdout".into(),
             log_intervals: None,
@@ -107,26 +113,32 @@ pub fn compare_purchases(frame: &Columns, options: &CompareOptions, run: &Run) -
     if options.models.is_empty() {
         return Err(Error::option("models", "must be one model or more"));
     }
+    if options.weight.is_some() && frame.has(&options.frequency_holdout) {
+        return Err(Error::option(
+            "weight",
+            format!(
+                "a holdout is judged customer by customer, and here rows stand for many: leave out the column `{}` or the weight",
+                options.frequency_holdout
+            ),
+        ));
+    }
     let covariates = options.covariates.as_ref().map_or(Ok(Vec::new()), Covariates::columns)?;
     let roles = Roles {
         customer: None,
         frequency: &options.frequency,
         recency: &options.recency,
         age: &options.age,
-        weight: None,
+        weight: options.weight.as_deref(),
         along: None,
         covariates: if covariates.is_empty() { Reader::None } else { Reader::Fit(&covariates) },
         intervals: intervals_of(options.log_intervals.as_deref(), frame, true),
     };
-    let rows = Rows::read(frame, roles, options.on_invalid, run)?;
-    let slices = RfmSlices { period: options.period, ..rows.slices() };
-    let holdout = if frame.has(&options.frequency_holdout) {
-        let histories = [options.frequency.as_str(), &options.recency, &options.age];
+    let (rows, holdout, kept) = Rows::read_beside(frame, roles, options.on_invalid, run, |intake| {
         let names = [options.frequency_holdout.as_str(), &options.duration_holdout];
-        Some(holdout(frame, histories, names, options.on_invalid, run)?)
-    } else {
-        None
-    };
+        frame.has(names[0]).then(|| Holdout::read(intake, names)).transpose()
+    })?;
+    let holdout = holdout.map(|holdout| holdout.cut(&kept, &options.duration_holdout)).transpose()?;
+    let slices = RfmSlices { period: options.period, ..rows.slices() };
     let mut found = Vec::new();
     for candidate in &options.models {
         let (name, k) = match candidate {
@@ -140,7 +152,7 @@ pub fn compare_purchases(frame: &Columns, options: &CompareOptions, run: &Run) -
             ..PurchaseOptions::default()
         };
         let constants = slices.log_intervals.map(|litt| regularity(k, slices.frequency, litt));
-        let constant = constants.as_deref().map_or(0.0, |each| sum(each.iter().copied()));
+        let constant = constants.as_deref().map_or(0.0, |each| sum(weighted(each, slices.weight)));
         let model = fit.fit_kind(&format!("clv.{name}"), &slices, &rows.covariates, constant, run)?;
         let learns = model.reads_intervals();
         let each = each_law(&*model, &rows, run, |law, slices| {
@@ -153,18 +165,14 @@ pub fn compare_purchases(frame: &Columns, options: &CompareOptions, run: &Run) -
         }
         let errors = match &holdout {
             Some((actual, periods)) => {
-                let ask = PredictOptions {
-                    customer: options.frequency.clone(),
-                    frequency: options.frequency.clone(),
-                    recency: options.recency.clone(),
-                    age: options.age.clone(),
-                    log_intervals: options.log_intervals.clone(),
-                    periods: (*periods).into(),
-                    on_invalid: options.on_invalid,
-                    ..PredictOptions::default()
-                };
-                let table = predict(&*model, frame, &ask, run)?.table();
-                Some(forecast_errors(actual, table.f64s("expected_purchases").unwrap_or_default())?)
+                if model.is_discrete() {
+                    Horizon::from(*periods).whole(&options.duration_holdout, None, u32::MAX)?;
+                }
+                let expected = each_law(&*model, &rows, run, |law, rows| {
+                    let rows = RfmSlices { log_intervals: rows.log_intervals.filter(|_| learns), ..*rows };
+                    expected_purchases(law, &rows, *periods, run)
+                })?;
+                Some(forecast_errors(actual, &expected.map(|e| *e))?)
             }
             None => None,
         };
@@ -178,7 +186,7 @@ pub fn compare_purchases(frame: &Columns, options: &CompareOptions, run: &Run) -
         };
         found.push(Judged { label, k, of, model, likelihoods, errors });
     }
-    let vuong = vuong(&found);
+    let vuong = vuong(&found, slices.weight);
     let first = found.first().map(|judged| judged.of);
     let ranked = |judged: &Judged| Some(judged.of) == first;
     found.sort_by(|a, b| {
@@ -251,17 +259,23 @@ fn told_apart(squares: f64, parameters: usize) -> bool {
     chi_squared_tail(squares, parameters.max(1) as f64) < 0.05
 }
 
-fn vuong(found: &[Judged]) -> Table {
+/// Values of rows, each for as many customers as it stands for.
+fn weighted<'a>(each: &'a [f64], weight: Option<&'a [f64]>) -> impl Iterator<Item = f64> + 'a {
+    each.iter().enumerate().map(move |(row, value)| weight.map_or(1.0, |w| w[row]) * value)
+}
+
+fn vuong(found: &[Judged], weight: Option<&[f64]>) -> Table {
     let (mut first, mut second) = (Text::new(), Text::new());
     let (mut statistics, mut ps) = (Vec::new(), Vec::new());
     for (i, a) in found.iter().enumerate() {
         for b in &found[i + 1..] {
             first.push(&a.label);
             second.push(&b.label);
-            let n = a.likelihoods.len() as f64;
-            let gaps = || a.likelihoods.iter().zip(&b.likelihoods).map(|(a, b)| a - b);
-            let mean = sum(gaps()) / n;
-            let squares = sum(gaps().map(|gap| (gap - mean) * (gap - mean)));
+            let n = weight.map_or(a.likelihoods.len() as f64, |w| sum(w.iter().copied()));
+            let gaps: Vec<f64> = a.likelihoods.iter().zip(&b.likelihoods).map(|(a, b)| a - b).collect();
+            let mean = sum(weighted(&gaps, weight)) / n;
+            let squares: Vec<f64> = gaps.iter().map(|gap| (gap - mean) * (gap - mean)).collect();
+            let squares = sum(weighted(&squares, weight));
             let correction = (a.free() as f64 - b.free() as f64) / 2.0 * ln(n);
             let statistic = (a.of == b.of && told_apart(squares, a.free() + b.free()))
                 .then(|| (n * mean - correction) / squares.sqrt());

@@ -4,8 +4,9 @@
 use super::contract::{Contract, ContractOptions};
 use super::learned::{ZeroInflatedLognormal, ZeroInflatedLognormalModel};
 use super::survival::{Aft, Cox, DiscreteHazard, Survival};
+use super::unit::Unit;
 use super::{finance, survival};
-use crate::column::{Columns, Dropped, Duration, Table, Tables};
+use crate::column::{Columns, Dropped, Table, Tables};
 use crate::model::{self, Model as _};
 use crate::options::parse;
 use crate::{Error, Result, Run};
@@ -60,7 +61,7 @@ impl Contractual {
     }
 
     /// A model of retention with given parameters: [`Contract::from_parameters`].
-    pub fn from_parameters(kind: &str, values: &[f64], period: Option<Duration>) -> Result<Self> {
+    pub fn from_parameters(kind: &str, values: &[f64], period: Option<Unit>) -> Result<Self> {
         Contract::from_parameters(kind, values, period).map(|model| Self::Contract(Box::new(model)))
     }
 

@@ -386,13 +386,15 @@ impl Terms {
         }
         self.check_rank(
             &products,
+            1.0,
             "is a linear combination of the covariates before it: leave one of them out",
         )
     }
 
     /// An error that names the first column that adds nothing to those before
-    /// it, by a symmetric matrix of which the lower triangle is read.
-    pub(in crate::clv) fn check_rank(&self, products: &[f64], reason: &str) -> Result<()> {
+    /// it, by a symmetric matrix of which the lower triangle is read. Beside `whole`, the size of an entry
+    /// that tells much, what is left by rounding is nothing.
+    pub(in crate::clv) fn check_rank(&self, products: &[f64], whole: f64, reason: &str) -> Result<()> {
         let p = self.size();
         let mut lower = products.to_vec();
         for i in 0..p {
@@ -400,7 +402,7 @@ impl Terms {
                 let dot: f64 = (0..j).map(|k| lower[i * p + k] * lower[j * p + k]).sum();
                 let rest = lower[i * p + j] - dot;
                 if i == j {
-                    let size = products[i * p + i];
+                    let size = products[i * p + i].max(whole);
                     if rest.is_nan() || rest <= 1e-11 * size {
                         return Err(Error::column(self.of_slope(i), reason));
                     }

@@ -11,7 +11,7 @@ use super::gamma_gamma::{GammaGamma, GammaGammaModel, SpendSlices};
 use super::laws::{CustomerPrediction, Edges, PredictOptions, predict};
 use super::rows::{Fault, IMPOSSIBLE_INTERVALS, RfmSlices, fault, possible_intervals, sound};
 use super::unit::Unit;
-use crate::column::{Columns, Dropped, Intake, Names, OnInvalid, Sign, Table, Values};
+use crate::column::{Columns, Dropped, Intake, Kept, Names, OnInvalid, Sign, Table, Values};
 use crate::{Result, Run};
 
 /// Roles and options of [`beta_geo`].
@@ -312,6 +312,17 @@ impl<'a> History<'a> {
         on_invalid: OnInvalid,
         run: &'a Run,
     ) -> Result<Self> {
+        Ok(Self::read_beside(frame, roles, on_invalid, run, |_| Ok(()))?.0)
+    }
+
+    /// The same with more columns, so that a row that one of them refuses is refused by all.
+    pub(crate) fn read_beside<X>(
+        frame: &'a Columns,
+        roles: Roles<'_>,
+        on_invalid: OnInvalid,
+        run: &'a Run,
+        more: impl FnOnce(&mut Intake<'a>) -> Result<X>,
+    ) -> Result<(Self, X, Kept)> {
         let mut intake = Intake::new(frame, on_invalid, run);
         let customer = roles.customer.map(|c| intake.names(c)).transpose()?;
         let frequency = intake.amounts(roles.frequency, Sign::NonNegative)?;
@@ -344,8 +355,9 @@ impl<'a> History<'a> {
             });
             intake.reject(name, IMPOSSIBLE_INTERVALS, faults);
         }
+        let more = more(&mut intake)?;
         let kept = intake.finish()?;
-        Ok(Self {
+        let found = Self {
             customer: customer.map(|c| kept.names(c)),
             frequency: kept.values(frequency),
             recency: kept.values(recency),
@@ -354,8 +366,9 @@ impl<'a> History<'a> {
             along: along.map(|a| kept.values(a)),
             covariates: covariates.into_iter().map(|c| c.cut(&kept)).collect(),
             intervals: intervals.map(|i| kept.values(i)),
-            dropped: kept.into_dropped(),
-        })
+            dropped: kept.dropped().clone(),
+        };
+        Ok((found, more, kept))
     }
 
     /// Rows that are known to be sound, with their covariates.

@@ -60,8 +60,8 @@ impl LikelihoodRatio {
 /// the distribution is a mixture (Self & Liang 1987, cases 5 and 6).
 ///
 /// Errors: [`Error::Option`] for laws of which none contains the other, for
-/// fits to different customers, for a richer law that is less likely (a penalty,
-/// or a search that ended elsewhere), and where the restricted law's own
+/// fits to different customers or under a penalty, for a richer law that is less likely (a
+/// search that ended elsewhere), and where the restricted law's own
 /// parameters ran off, which the distribution does not allow for.
 ///
 /// ```
@@ -91,17 +91,31 @@ pub fn likelihood_ratio(restricted: &dyn Purchases, full: &dyn Purchases) -> Res
             return Err(Error::option(name, "its parameters were given, so it has no likelihood: fit it"));
         }
     }
+    for (name, model) in [("restricted", restricted), ("full", full)] {
+        if model.penalty() > 0.0 {
+            let reason = format!(
+                "was fitted with a penalty of {}, and the test is of likelihoods at their maximum: fit both without a penalty",
+                model.penalty()
+            );
+            return Err(Error::option(name, reason));
+        }
+    }
+    if let (Some(one), Some(other)) = (restricted.period(), full.period())
+        && one != other
+    {
+        let reason = format!(
+            "counts in periods of {other} and the restricted law in {one}: fit both to the same rows"
+        );
+        return Err(Error::option("full", reason));
+    }
     let counted = [few, many].map(|estimates| estimates.customers.unwrap_or_default());
     let fits = [few.fit(), many.fit()];
-    let same = (counted[0] - counted[1]).abs() <= 1e-9 * counted[0]
-        && restricted.period() == full.period()
-        && few.distinct > 0
-        && many.distinct > 0;
+    let same = (counted[0] - counted[1]).abs() <= 1e-9 * counted[0] && few.distinct > 0 && many.distinct > 0;
     if !same {
         return Err(Error::option(
             "full",
             format!(
-                "{} was fitted to {} customers and {} to {}: fit both to the same rows, in the same periods",
+                "{} was fitted to {} customers and {} to {}: fit both to the same rows",
                 full.kind(),
                 counted[1],
                 restricted.kind(),
@@ -123,7 +137,7 @@ pub fn likelihood_ratio(restricted: &dyn Purchases, full: &dyn Purchases) -> Res
         return Err(Error::option(
             "full",
             format!(
-                "is less likely than the law within it (log-likelihood {} and {}): fit both without a penalty",
+                "is less likely than the law within it (log-likelihood {} and {}): fit both without penalties of covariates, and to a smaller tolerance",
                 fits[1], fits[0]
             ),
         ));

@@ -325,6 +325,9 @@ impl Purchases for BetaGeoModel {
     fn period(&self) -> Option<Unit> {
         self.period
     }
+    fn penalty(&self) -> f64 {
+        self.penalty
+    }
     fn mixing(&self) -> [Mixing; 2] {
         BetaGeoLaw::MIXING
     }
@@ -370,7 +373,7 @@ fn alive(parameters: [f64; 4], x: f64, t_x: f64, t: f64) -> f64 {
 }
 
 fn checked(frequency: f64, recency: f64, age: f64) -> Result<()> {
-    fault(frequency, recency, age, 1.0).map_or(Ok(()), |f| Err(f.error(0, 1)))
+    fault(frequency, recency, age, 1.0).map_or(Ok(()), |f| Err(f.error(0, 1).of_one()))
 }
 
 fn horizon(periods: f64) -> Result<()> {

@@ -4,7 +4,8 @@ use super::fit::Family;
 use super::frames::period_of;
 use super::{BetaDiscreteWeibullModel, ContractModel, ContractOptions, ShiftedBetaGeoModel, frames};
 use crate::clv::estimates::Estimates;
-use crate::column::{Columns, Dropped, Duration, Tables};
+use crate::clv::unit::Unit;
+use crate::column::{Columns, Dropped, Tables};
 use crate::model::{self, Model};
 use crate::options::{none, parse};
 use crate::{Error, Result, Run};
@@ -59,7 +60,7 @@ impl Contract {
     /// assert!(curve.f64s("survival").is_some_and(|s| (s[7] - 0.491).abs() < 0.01));
     /// # Ok::<(), headwater::Error>(())
     /// ```
-    pub fn from_parameters(kind: &str, values: &[f64], period: Option<Duration>) -> Result<Self> {
+    pub fn from_parameters(kind: &str, values: &[f64], period: Option<Unit>) -> Result<Self> {
         let family = Family::named(kind)?;
         period_of(period)?;
         Ok(Self::of(family, ContractModel::from_parameters(family, values)?.with_period(period)))

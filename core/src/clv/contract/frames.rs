@@ -8,7 +8,7 @@ use super::lives::Lives;
 use super::{CohortFit, ContractCovariates, ContractModel, LifeTable};
 use crate::clv::design::{Given, Reader};
 use crate::clv::unit::Unit;
-use crate::column::{Columns, Dropped, Duration, Intake, Names, OnInvalid, Sign};
+use crate::column::{Columns, Dropped, Intake, Names, OnInvalid, Sign};
 use crate::{Error, Result, Run};
 
 /// What a row of a frame is.
@@ -65,8 +65,8 @@ pub struct ContractOptions {
     pub cohorts: Pooling,
     /// Of customers: the columns that explain how they leave; none by default.
     pub covariates: Option<ContractCovariates>,
-    /// The length of a period, such as `"30d"`; needed to discount.
-    pub period: Option<Duration>,
+    /// The length of a period, such as `"30d"` or `"month"`; needed to discount.
+    pub period: Option<Unit>,
     /// What happens to rows that cannot be.
     pub on_invalid: OnInvalid,
     /// Most Newton steps.
@@ -99,8 +99,8 @@ impl Default for ContractOptions {
     }
 }
 
-pub(super) fn period_of(period: Option<Duration>) -> Result<()> {
-    period.map_or(Ok(()), |period| Unit::from(period).check())
+pub(super) fn period_of(period: Option<Unit>) -> Result<()> {
+    period.map_or(Ok(()), Unit::check)
 }
 
 /// Reads a frame and fits a model of this family to it.

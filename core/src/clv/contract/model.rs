@@ -8,7 +8,7 @@ use super::fit::Family;
 use super::{Curve, LifeTable};
 use crate::clv::covariates::Effects;
 use crate::clv::estimates::Estimates;
-use crate::column::Duration;
+use crate::clv::unit::Unit;
 use crate::model::Model;
 use crate::{Error, Result};
 
@@ -34,7 +34,7 @@ pub struct ContractModel {
     pub(super) estimates: Estimates,
     pub(super) life: LifeTable,
     pub(super) cohorts: Vec<CohortFit>,
-    pub(super) period: Option<Duration>,
+    pub(super) period: Option<Unit>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) effects: Option<Effects>,
 }
@@ -100,13 +100,13 @@ impl ContractModel {
     }
 
     /// The length of a period, where it is known.
-    pub fn period(&self) -> Option<Duration> {
+    pub fn period(&self) -> Option<Unit> {
         self.period
     }
 
     /// Says how long a period is, so that discount rates can be given per year.
     #[must_use]
-    pub fn with_period(mut self, period: Option<Duration>) -> Self {
+    pub fn with_period(mut self, period: Option<Unit>) -> Self {
         self.period = period;
         self
     }

@@ -12,7 +12,8 @@ use crate::clv::covariates::{Effects, Patterns};
 use crate::clv::design::Reader;
 use crate::clv::estimates::Estimates;
 use crate::clv::finance::Rate;
-use crate::column::{Columns, Dropped, Duration, Intake, OnInvalid, Sign, Table, Tables, Text, Values};
+use crate::clv::unit::Unit;
+use crate::column::{Columns, Dropped, Intake, OnInvalid, Sign, Table, Tables, Text, Values};
 use crate::{Error, Result, Run};
 
 /// Options of the report `survival`.
@@ -103,7 +104,7 @@ fn cap(name: &str, periods: u32) -> Result<()> {
 }
 
 /// A discount rate over one period.
-pub(crate) fn per_period(discount: Rate, period: Option<Duration>) -> Result<f64> {
+pub(crate) fn per_period(discount: Rate, period: Option<Unit>) -> Result<f64> {
     discount.check("discount")?;
     let Some(period) = period else {
         return Err(Error::option(
@@ -111,7 +112,7 @@ pub(crate) fn per_period(discount: Rate, period: Option<Duration>) -> Result<f64
             "the model does not know the length of its periods, so a discount rate cannot be converted: fit it with period=\"30d\" or the like",
         ));
     };
-    Ok(discount.over(period))
+    Ok(discount.over(period.length()))
 }
 
 impl ContractModel {

@@ -12,7 +12,8 @@ use crate::{Error, Result, Run};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FutureCohort {
-    /// How long from now it is acquired.
+    /// How long from now it is acquired; from text also a number of `months`, `quarters` or `years`.
+    #[serde(deserialize_with = "super::rate::long")]
     pub after: Duration,
     /// How many customers it brings.
     pub customers: f64,

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::given;
 use super::rate::Rate;
-use crate::column::{Columns, Duration, Intake, Names, OnInvalid, Sign, Table, Tables, Text, Values};
+use crate::clv::unit::Unit;
+use crate::column::{Columns, Intake, Names, OnInvalid, Sign, Table, Tables, Text, Values};
 use crate::math::solve::AbsorbingChain;
 use crate::math::sum;
 use crate::{Error, Result, Run};
@@ -37,6 +38,11 @@ impl MarkovChain {
     /// Errors: [`Error::Option`] for a probability outside 0 to 1, a pair given
     /// twice, a sum above 1, or more than 2000 states.
     pub fn new(states: usize, edges: &[(usize, usize, f64)]) -> Result<Self> {
+        Self::of(states, edges, &|state| state.to_string())
+    }
+
+    /// The same, of states that have names.
+    fn of(states: usize, edges: &[(usize, usize, f64)], name: &dyn Fn(usize) -> String) -> Result<Self> {
         let bad = |reason: String| Err(Error::option("probability", reason));
         if states > MOST_STATES {
             return Err(Error::option("states", "must be 2000 at most"));
@@ -46,10 +52,12 @@ impl MarkovChain {
         let mut rows = vec![Vec::new(); states];
         for (i, (from, to, p)) in sorted.iter().enumerate() {
             if *from >= states || *to >= states || !(0.0..=1.0).contains(p) {
+                let (from, to) = (name(*from), name(*to));
                 return bad(format!("{p} from state {from} to {to} is not a probability between two states"));
             }
             if i > 0 && (sorted[i - 1].0, sorted[i - 1].1) == (*from, *to) {
-                return bad(format!("the step from state {from} to {to} is given twice"));
+                let (from, to) = (name(*from), name(*to));
+                return bad(format!("the step from state {from} to {to} is given twice: add its rows up"));
             }
             rows[*from].push(*p);
         }
@@ -57,7 +65,7 @@ impl MarkovChain {
         for (state, row) in rows.into_iter().enumerate() {
             let rest = 1.0 - sum(row);
             if rest < -SUM {
-                return bad(format!("from state {state} they sum to {}, above 1", 1.0 - rest));
+                return bad(format!("from state {} they sum to {}, above 1", name(state), 1.0 - rest));
             }
             leave.push(if rest > SUM { rest } else { 0.0 });
         }
@@ -217,8 +225,8 @@ pub struct MarkovOptions {
     pub probability: String,
     /// What each state brings per period, by its label; needed for every state.
     pub rewards: BTreeMap<String, f64>,
-    /// The length of a step; needed.
-    pub period: Option<Duration>,
+    /// The length of a step; needed. A month, quarter or year has its mean length.
+    pub period: Option<Unit>,
     /// Discount rate, such as `{"rate": 0.1, "per": "365d"}`; needed, if only to say 0.
     pub discount: Option<Rate>,
     /// The last period in which rewards count, from 0; without end by default.
@@ -257,13 +265,11 @@ pub(super) fn check_horizon(horizon: Option<u32>) -> Result<()> {
 /// Tables: `markov_value` (state, reward, value, value_with_stop, keep: whether
 /// the relationship goes on in that state), states by label, and `dropped`.
 pub fn markov_value(frame: &Columns, options: &MarkovOptions, run: &Run) -> Result<Tables> {
-    let period = given(options.period, "period", "\"30d\", the length of a step")?;
+    let period = given(options.period, "period", "\"30d\" or \"month\", the length of a step")?;
+    period.check()?;
     let discount = given(options.discount, "discount", "{\"rate\": 0.1, \"per\": \"365d\"}")?;
     discount.check("discount")?;
     check_horizon(options.horizon)?;
-    if period.micros() == 0 {
-        return Err(Error::option("period", "must be longer than 0"));
-    }
     let mut intake = Intake::new(frame, options.on_invalid, run);
     let from = intake.names(&options.from)?;
     let to = intake.names(&options.to)?;
@@ -304,8 +310,10 @@ pub fn markov_value(frame: &Columns, options: &MarkovOptions, run: &Run) -> Resu
     }
     let edges: Vec<_> =
         from.into_iter().zip(to).zip(probability.iter()).map(|((i, j), p)| (i, j, *p)).collect();
-    let chain = MarkovChain::new(n, &edges)?;
-    let table = values_table(&chain, &labels, &rewards, discount.over(period), options.horizon, run)?;
+    let named = |state: usize| labels.get(state).map_or_else(String::new, |label| format!("`{label}`"));
+    let chain = MarkovChain::of(n, &edges, &named)?;
+    let table =
+        values_table(&chain, &labels, &rewards, discount.over(period.length()), options.horizon, run)?;
     Ok(vec![("markov_value", table), ("dropped", kept.into_dropped().table())])
 }
 

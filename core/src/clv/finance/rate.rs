@@ -102,6 +102,56 @@ fn span<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Durat
     Unit::deserialize(deserializer).map(Unit::length)
 }
 
+/// How long a time is: a span, or a number of months, quarters or years by their mean lengths.
+pub(super) fn long<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Duration, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(
+        untagged,
+        expecting = "a span such as \"365d\", \"24 months\" or \"3 years\", or a number of days"
+    )]
+    enum Either {
+        Text(String),
+        Days(f64),
+    }
+    let text = match Either::deserialize(deserializer)? {
+        Either::Text(text) => text,
+        Either::Days(days) => {
+            let span = serde::de::value::F64Deserializer::<D::Error>::new(days);
+            return Duration::deserialize(span);
+        }
+    };
+    let whole = text.trim();
+    let (count, unit) = whole.split_at(whole.find(|c: char| !c.is_ascii_digit()).unwrap_or_default());
+    let unit = unit.trim();
+    let calendar = match unit.strip_suffix('s').unwrap_or(unit) {
+        "month" => Some(Unit::Month),
+        "quarter" => Some(Unit::Quarter),
+        "year" => Some(Unit::Year),
+        _ => None,
+    };
+    let Some(calendar) = calendar else { return text.parse().map_err(serde::de::Error::custom) };
+    let count = if count.is_empty() { Ok(1) } else { count.parse::<u16>() };
+    let count = count.map_err(|_| serde::de::Error::custom(format!("`{text}` is too long a time")))?;
+    Ok(Duration::from_micros(calendar.length().micros().saturating_mul(i64::from(count))))
+}
+
+/// The same where none is without end.
+pub(super) fn longest<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Option<Duration>, D::Error> {
+    #[derive(Deserialize)]
+    struct Long(#[serde(deserialize_with = "long")] Duration);
+    Ok(Option::<Long>::deserialize(deserializer)?.map(|span| span.0))
+}
+
+/// A span in words: that of a month is one.
+pub(super) fn said(span: Duration) -> String {
+    [Unit::Month, Unit::Quarter, Unit::Year]
+        .into_iter()
+        .find(|unit| unit.length() == span)
+        .map_or_else(|| span.to_string(), |unit| unit.to_string())
+}
+
 fn spans(name: &str, per: Duration) -> Result<()> {
     if per.micros() > 0 {
         return Ok(());
@@ -119,5 +169,6 @@ pub(super) fn whole_periods(name: &str, span: Duration, period: Duration) -> Res
     if of > 0 && span % of == 0 {
         return Ok((span / of) as u64);
     }
+    let period = said(period);
     Err(Error::option(name, format!("is not a whole number of periods of {period}; give a multiple of it")))
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::rate::{Flow, Rate, whole_periods};
+use super::rate::{Flow, Rate, said, whole_periods};
 use super::{finite, given, number};
 use crate::column::{Columns, Duration, Intake, Names, OnInvalid, Sign, Table, Tables, Values};
 use crate::math::{exp_m1, ln_1p};
@@ -230,7 +230,9 @@ pub struct SimpleOptions {
     pub growth: Option<Rate>,
     /// What winning the customer costs; 0 by default.
     pub acquisition_cost: f64,
-    /// How far ahead, a whole number of periods; without end by default.
+    /// How far ahead, a whole number of periods; from text also a number of `months`, `quarters` or `years`.
+    /// Without end by default.
+    #[serde(deserialize_with = "super::rate::longest")]
     pub horizon: Option<Duration>,
     /// When a period's money comes.
     pub payments: Payments,
@@ -271,8 +273,9 @@ impl SimpleOptions {
                     return Err(Error::option(
                         "upkeep",
                         format!(
-                            "is per {} and the margin per {period}: give both per the same span",
-                            upkeep.per
+                            "is per {} and the margin per {}: give both per the same span",
+                            said(upkeep.per),
+                            said(period)
                         ),
                     ));
                 }
@@ -313,6 +316,12 @@ pub(super) fn report(frame: Option<&Columns>, options: &SimpleOptions, run: &Run
         }
         return Ok(vec![("simple_value", table(None, &[simple_value(&terms)?], options, period))]);
     };
+    if *columns == SimpleColumns::default() {
+        return Err(Error::option(
+            "columns",
+            "names no column of the frame: name some, such as {\"retention\": \"stay\"}, or leave the frame out",
+        ));
+    }
     let mut intake = Intake::new(frame, options.on_invalid, run);
     let name = columns.name.as_deref().map(|c| intake.names(c)).transpose()?;
     let mut read =

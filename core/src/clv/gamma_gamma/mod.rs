@@ -278,7 +278,8 @@ impl GammaGammaModel {
     /// purchases had this mean (eq. 5 of note 025): the population's mean for a customer
     /// without one. `None` where the mean does not exist, p x + q ≤ 1.
     pub fn expected_spend(&self, frequency: f64, monetary_value: f64) -> Result<Option<f64>> {
-        SpendSlices { frequency: &[frequency], monetary_value: &[monetary_value], weight: None }.check()?;
+        let one = SpendSlices { frequency: &[frequency], monetary_value: &[monetary_value], weight: None };
+        one.check().map_err(Error::of_one)?;
         Ok(self.spend(frequency, monetary_value))
     }
 
@@ -308,7 +309,8 @@ impl GammaGammaModel {
         level: f64,
     ) -> Result<[Option<f64>; 2]> {
         let z = self.estimates.interval_quantile(level)?;
-        SpendSlices { frequency: &[frequency], monetary_value: &[monetary_value], weight: None }.check()?;
+        let one = SpendSlices { frequency: &[frequency], monetary_value: &[monetary_value], weight: None };
+        one.check().map_err(Error::of_one)?;
         Ok(self.edges(frequency, monetary_value, z))
     }
 

@@ -140,6 +140,9 @@ impl<L: Law<N>, const N: usize> Purchases for PurchaseModel<L, N> {
     fn period(&self) -> Option<Unit> {
         self.period
     }
+    fn penalty(&self) -> f64 {
+        self.penalty
+    }
     fn is_discrete(&self) -> bool {
         L::DISCRETE
     }

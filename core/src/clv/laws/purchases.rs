@@ -64,6 +64,10 @@ pub trait Purchases: Send + Sync {
     fn estimates(&self) -> &Estimates;
     /// The unit of time, where the rows told it.
     fn period(&self) -> Option<Unit>;
+    /// The penalty that it was fitted with.
+    fn penalty(&self) -> f64 {
+        0.0
+    }
     /// Whether times are whole numbers of opportunities.
     fn is_discrete(&self) -> bool {
         false
@@ -293,15 +297,15 @@ pub(super) fn without_covariates(name: &str) -> Error {
 
 fn history<M: Purchases + ?Sized>(model: &M, frequency: f64, recency: f64, age: f64) -> Result<History> {
     if let Some(fault) = fault(frequency, recency, age, 1.0) {
-        return Err(fault.error(0, 1));
+        return Err(fault.error(0, 1).of_one());
     }
     let rows =
         RfmSlices { frequency: &[frequency], recency: &[recency], age: &[age], ..RfmSlices::default() };
     if model.is_discrete() {
-        super::fit::opportunities(&rows)?;
+        super::fit::opportunities(&rows).map_err(Error::of_one)?;
     }
     if model.reads_intervals() {
-        rows.check_times()?;
+        rows.check_times().map_err(Error::of_one)?;
     }
     Ok(History { frequency: frequency as u32, recency, age, log_intervals: None })
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::column::{Duration, OnInvalid};
+use crate::clv::unit::Unit;
+use crate::column::OnInvalid;
 use crate::{Error, Result};
 
 /// What learns.
@@ -96,7 +97,7 @@ pub struct ZeroInflatedLognormal {
     /// Column of weights: how many customers a row stands for. None by default.
     pub weight: Option<String>,
     /// How long the window of the target is: kept with the model and told with its fit.
-    pub horizon: Option<Duration>,
+    pub horizon: Option<Unit>,
     /// What becomes of negative amounts.
     pub negative: Negative,
     /// What happens to rows that cannot be.
@@ -179,6 +180,7 @@ impl ZeroInflatedLognormal {
         if !(2..=100).contains(&self.folds) && !all_trees {
             return Err(Error::option("folds", format!("must be 2 to 100, not {}", self.folds)));
         }
+        self.horizon.map_or(Ok(()), |horizon| horizon.check_as("horizon"))?;
         if !(1..=100_000).contains(&self.trees) {
             return Err(Error::option("trees", "must be 1 to 100000"));
         }

@@ -14,7 +14,6 @@ use crate::clv::contract::{
     Met, Solver, met, shifted, weibull, weibull_slope,
 };
 use crate::clv::finance::Rate;
-use crate::clv::unit::Unit;
 use crate::column::{Columns, Dropped, OnInvalid, Table};
 use crate::math::exp;
 use crate::math::newton::Local;
@@ -237,7 +236,7 @@ impl Posterior {
     }
 
     fn rate(&self, discount: Option<Rate>) -> Result<Option<f64>> {
-        discount.map(|d| contract::per_period(d, self.period.map(Unit::length))).transpose()
+        discount.map(|d| contract::per_period(d, self.period)).transpose()
     }
 
     /// A frame of the retention curve, of draws of a model of retention: period, and survival, retention and churn

@@ -37,6 +37,13 @@ impl RankTest {
             if !(0.0..=100.0).contains(&value) {
                 return Err(Error::option(name, "must be a number from 0 to 100"));
             }
+            let usual = if name == "rho" { 1.0 } else { 0.0 };
+            if self != Self::FlemingHarrington && value != usual {
+                return Err(Error::option(
+                    name,
+                    "is of the test \"fleming_harrington\": ask for it, or leave it out",
+                ));
+            }
         }
         Ok(Weights { test: self, rho, gamma })
     }

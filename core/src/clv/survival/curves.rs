@@ -105,6 +105,9 @@ pub fn kaplan_meier(frame: &Columns, options: &KaplanMeierOptions, run: &Run) ->
     }
     check_horizons("horizon", options.horizon.as_slice())?;
     let weights = options.test.weights(options.rho, options.gamma)?;
+    if options.group.is_none() && options.test != RankTest::default() {
+        return Err(Error::option("test", "compares groups: name their column in `group`, or leave it out"));
+    }
     let roles = Roles {
         duration: &options.duration,
         event: Some(&options.event),

@@ -175,7 +175,7 @@ impl Cox {
         if self.penalty == 0.0 {
             let reason =
                 "tells none of those at risk together apart (in no stratum, at no event): leave it out";
-            terms.check_rank(&information, reason)?;
+            terms.check_rank(&information, data.events(), reason)?;
         }
         let events = data.events();
         let stop = (self.max_iterations, self.tolerance);
@@ -247,6 +247,12 @@ impl Cox {
     }
 
     fn check_weights(&self, subjects: &Subjects<'_>) -> Result<()> {
+        if self.weight.is_none() && self.weighting != Weighting::default() {
+            return Err(Error::option(
+                "weighting",
+                "is of weights: name their column in `weight`, or leave it out",
+            ));
+        }
         if self.ties == Ties::Breslow || self.weighting == Weighting::Sampling {
             return Ok(());
         }

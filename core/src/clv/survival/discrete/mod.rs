@@ -169,7 +169,7 @@ impl DiscreteHazard {
             let n = size;
             let block: Vec<f64> =
                 (0..p * p).map(|at| -null.local.hessian[at / p.max(1) * n + at % p.max(1)]).collect();
-            terms.check_rank(&block, reason)?;
+            terms.check_rank(&block, total, reason)?;
         }
         bounds[..p].fill((-EDGE, EDGE));
         let found = search("clv.DiscreteHazard", &null.at, &bounds, stop, total, |at| {
