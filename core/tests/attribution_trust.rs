@@ -552,6 +552,57 @@ fn customers_compared_with_themselves_tell_what_touches_add() {
     assert!((cell(found, &[("channel", "a")], "factor") - 1.0).abs() < 0.15, "{found:?}");
 }
 
+/// Ten customers who never buy are no proof that a channel does nothing, and a test of it is believed.
+#[test]
+fn where_hardly_anybody_converts_no_estimate_is_sure() {
+    let mut w = world(1_000, 60.0, 0.1, 2.0, 41);
+    for i in 0..10 {
+        for day in [10.0, 35.0] {
+            w.touches.push((format!("rare{i}"), day + f64::from(i), "rare", 0.5));
+        }
+    }
+    let j = w.journeys(&EventOptions::default());
+    let [table, ..] = self_controlled(&j, &SelfControlledOptions::default(), &Run::new()).unwrap();
+    let at = |name: &str| cell(&table, &[("channel", "rare")], name);
+    assert!(at("conversions").abs() < 0.5 && (1.0..1.2).contains(&at("standard_error")), "{table:?}");
+    assert!((at("per_touch_se") - at("standard_error") / 20.0).abs() < 1e-12);
+    // Twenty touches that brought eight conversions: ten standard errors of clusters away, and three of these.
+    let tests = tests_frame(&[("rare", 8.0, 1.0)]);
+    let given =
+        CalibrateOptions { self_controlled: Some(SelfControlledOptions::default()), ..Default::default() };
+    let found = &calibrate(&j, &tests, &given, &Run::new()).unwrap()[0].1;
+    let low = cell(found, &[("channel", "rare")], "low");
+    let high = cell(found, &[("channel", "rare")], "high");
+    assert!(low > 0.0 && high > 4.0, "{found:?}");
+    // How often intervals of a channel that does nothing hold 0, where orders come anyway.
+    let rounds = 150_u64;
+    let mut held = 0_u32;
+    for seed in 0..rounds {
+        let mut s = 1_000 + seed;
+        let mut w = World::default();
+        for _ in 0..75 {
+            w.orders.push((format!("p{}", (uniform(&mut s) * 150.0) as u32), uniform(&mut s) * 120.0, 1.0));
+        }
+        for i in 0..300_u32 {
+            let (channel, among) = if i < 32 { ("few", 16_u32) } else { ("many", 150) };
+            let who = if i < 32 { i % among } else { (uniform(&mut s) * f64::from(among)) as u32 };
+            w.touches.push((format!("p{who}"), uniform(&mut s) * 120.0, channel, 0.0));
+        }
+        let j = w.journeys(&EventOptions::default());
+        let plain = SelfControlledOptions {
+            half_lives: vec!["4d".parse().unwrap()],
+            wear: vec![0.0],
+            priming_windows: Vec::new(),
+            ..SelfControlledOptions::default()
+        };
+        let [table, ..] = self_controlled(&j, &plain, &Run::new()).unwrap();
+        let at = |name: &str| cell(&table, &[("channel", "few")], name);
+        held += u32::from(at("low") <= 0.0 && at("high") >= 0.0);
+    }
+    // Without the one conversion 70 % hold it.
+    assert!(f64::from(held) > 0.9 * rounds as f64, "{held} of {rounds}");
+}
+
 /// Customers who seldom buy weigh more; where they respond otherwise than those who do, the estimate of all
 /// alike is found again.
 #[test]

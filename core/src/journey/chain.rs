@@ -6,6 +6,7 @@ use std::hash::BuildHasherDefault;
 use serde::{Deserialize, Serialize};
 
 use super::Journeys;
+use super::counts::{distinct, group_sums};
 use crate::column::{Table, Text, Values};
 use crate::run::Run;
 use crate::{Error, Result};
@@ -76,11 +77,11 @@ type Map<K, V> = HashMap<K, V, BuildHasherDefault<Mix>>;
 #[derive(Default)]
 struct Counts {
     edges: Map<(u64, u64), f64>,
-    ends: Map<u64, [f64; 3]>,
+    ends: Map<u64, [f64; 2]>,
 }
 
 /// Counts of some journeys, every key once: transitions, and ends of states.
-type Part = (Vec<((u64, u64), f64)>, Vec<(u64, [f64; 3])>);
+type Part = (Vec<((u64, u64), f64)>, Vec<(u64, [f64; 2])>);
 
 /// At most this many pairs of state and next channel are counted in a matrix.
 const DENSE: u64 = 1 << 17;
@@ -102,6 +103,19 @@ impl Chain {
                 format!("must be 1 to {highest} with {channels} channel{plural}, not {order}"),
             ));
         };
+        let whole = |w: &[f64]| w.iter().all(|x| x.fract() == 0.0);
+        if whole(&journeys.conversions) && whole(&journeys.nulls) {
+            return Self::of_whole(journeys, order, repeats, pairs, run);
+        }
+        // Fractions do not add up without rounding: distinct paths, in the order of their channels,
+        // are the same for any order of journeys.
+        Self::of_whole(&merged(journeys, run)?, order, repeats, pairs, run)
+    }
+
+    /// Counts of journeys whose weights may be added up as they stand.
+    fn of_whole(journeys: &Journeys, order: usize, repeats: Repeats, pairs: u64, run: &Run) -> Result<Self> {
+        let channels = journeys.channel_count;
+        let base = channels as u64 + 1;
         let pieces = journeys.pieces();
         run.stage("count transitions", journeys.steps.len() as u64)?;
         let parts = run.map_items(pieces.len(), |p| {
@@ -127,7 +141,33 @@ impl Chain {
                 }
             }
         }
-        Ok(Self::from_counts(&whole, order, channels))
+        let mut out = Self::from_counts(&whole, order, channels);
+        if journeys.has_value {
+            out.value = out.values(journeys, run)?;
+        }
+        Ok(out)
+    }
+
+    /// The value of the journeys that end in each state, each sum rounded once.
+    fn values(&self, journeys: &Journeys, run: &Run) -> Result<Vec<f64>> {
+        let (n, base) = (self.len(), self.channels as u64 + 1);
+        let pieces = journeys.pieces();
+        let ends = run.map_items(pieces.len(), |p| {
+            run.check()?;
+            let end = |j: usize| {
+                if journeys.value[j] == 0.0 {
+                    return n as u32;
+                }
+                let path = journeys.path(j);
+                let last = &path[path.len().saturating_sub(self.order)..];
+                let key = last.iter().fold(0, |key, c| key * base + u64::from(*c) + 1);
+                self.keys.binary_search(&key).unwrap_or(n) as u32
+            };
+            Ok(pieces[p].clone().map(end).collect::<Vec<u32>>())
+        })?;
+        let mut sums = group_sums(&ends.concat(), n + 1, &journeys.value);
+        sums.truncate(n);
+        Ok(sums)
     }
 
     fn from_counts(counts: &Counts, order: usize, channels: usize) -> Self {
@@ -156,9 +196,9 @@ impl Chain {
             }
         }
         out.edges.sort_unstable_by_key(|(from, to, _)| (*from, *to));
-        for (key, [conversions, nulls, value]) in &counts.ends {
+        for (key, [conversions, nulls]) in &counts.ends {
             let i = at(key) as usize;
-            (out.conversions[i], out.nulls[i], out.value[i]) = (*conversions, *nulls, *value);
+            (out.conversions[i], out.nulls[i]) = (*conversions, *nulls);
         }
         out
     }
@@ -236,6 +276,29 @@ impl Chain {
     }
 }
 
+/// One journey for each distinct path, in the order of their channels; each weight is rounded once.
+fn merged(journeys: &Journeys, run: &Run) -> Result<Journeys> {
+    let paths = distinct(journeys, run)?;
+    let n = paths.sample.len();
+    let sums = |weights: &[f64]| group_sums(&paths.group, n, weights);
+    let mut out = Journeys {
+        channel_count: journeys.channel_count,
+        channels: journeys.channels.clone(),
+        conversions: sums(&journeys.conversions),
+        nulls: sums(&journeys.nulls),
+        value: sums(&journeys.value),
+        has_value: journeys.has_value,
+        ..Journeys::default()
+    };
+    for j in &paths.sample {
+        let path = journeys.path(*j as usize);
+        out.start.push(out.steps.len() as u32);
+        out.len.push(path.len() as u32);
+        out.steps.extend_from_slice(path);
+    }
+    Ok(out)
+}
+
 fn sparse(
     journeys: &Journeys,
     range: std::ops::Range<usize>,
@@ -264,7 +327,6 @@ fn sparse(
         let end = out.ends.entry(state).or_default();
         end[0] += journeys.conversions[j];
         end[1] += journeys.nulls[j];
-        end[2] += journeys.value[j];
     }
     (out.edges.into_iter().collect(), out.ends.into_iter().collect())
 }
@@ -275,7 +337,7 @@ fn dense(journeys: &Journeys, range: std::ops::Range<usize>, order: usize, repea
     let states = base.pow(order as u32);
     let mut start = vec![0.0; states];
     let mut matrix = vec![0.0; states * base];
-    let mut ends = vec![[0.0; 3]; states];
+    let mut ends = vec![[0.0; 2]; states];
     for j in range {
         let path = journeys.path(j);
         let weight = journeys.conversions[j] + journeys.nulls[j];
@@ -293,7 +355,6 @@ fn dense(journeys: &Journeys, range: std::ops::Range<usize>, order: usize, repea
         let end = &mut ends[state];
         end[0] += journeys.conversions[j];
         end[1] += journeys.nulls[j];
-        end[2] += journeys.value[j];
     }
     let key = |state: usize| state as u64;
     let begun = start.into_iter().enumerate().filter(|(_, w)| *w > 0.0);

@@ -1,5 +1,7 @@
 //! What is fitted, and what one pass over it adds up.
 
+use std::cmp::Ordering;
+
 use super::super::{days, exposure};
 use crate::Result;
 use crate::journey::Journeys;
@@ -74,15 +76,32 @@ impl Data {
             out.length.push(age(first));
             out.place.push(j as u32);
         }
-        Ok(out)
+        // Sums are rounded: journeys in an order of their own make them the same for any order of rows.
+        let mut order: Vec<usize> = (0..out.len()).collect();
+        run.sort_by(&mut order, |a, b| out.compare(*a, *b));
+        run.check()?;
+        Ok(out.picked(&order))
+    }
+
+    /// Journeys that are equal in this are equal in all that is fitted.
+    fn compare(&self, a: usize, b: usize) -> Ordering {
+        let key = |j: usize| self.journey(j).iter().map(|(c, age)| (*c, age.to_bits()));
+        let size = |j: usize| self.journey(j).len();
+        let outcome = |j: usize| [self.conversions[j].to_bits(), self.weight[j].to_bits()];
+        let shape = size(a).cmp(&size(b)).then_with(|| key(a).cmp(key(b)));
+        shape.then_with(|| outcome(a).cmp(&outcome(b)))
     }
 
     /// Some of the journeys.
     pub(super) fn kept(&self, keep: impl Fn(usize) -> bool) -> Self {
         let rows: Vec<usize> = (0..self.len()).filter(|i| keep(self.place[*i] as usize)).collect();
+        self.picked(&rows)
+    }
+
+    fn picked(&self, rows: &[usize]) -> Self {
         let pick = |of: &[f64]| rows.iter().map(|i| of[*i]).collect();
         let (mut touches, mut ends) = (Vec::new(), Vec::with_capacity(rows.len()));
-        for i in &rows {
+        for i in rows {
             touches.extend_from_slice(self.journey(*i));
             ends.push(touches.len() as u32);
         }

@@ -57,6 +57,10 @@ pub(in crate::attribution::trust) struct Controlled {
     pub(super) baseline: [f64; 2],
 }
 
+/// The variance that every number of conversions has besides. Where customers whom a channel touched hardly
+/// convert, what their estimating equations leave over is next to nothing and tells of no error at all; no
+/// number is known better than to one conversion.
+const ONE: f64 = 1.0;
 /// Customers whose sums are made by one thread in one go.
 const CHUNK: usize = 128;
 /// Chunks whose sums are held at once.
@@ -105,7 +109,7 @@ pub(in crate::attribution::trust) fn estimate(
             let decay = std::f64::consts::LN_2 / shapes.half_lives[h];
             let with_doubt = |f: usize, target: usize| {
                 let [x, variance] = fitted.told(target);
-                [x + doubt[f][0], (variance + doubt[f][1]).sqrt()]
+                [x + doubt[f][0], (variance + doubt[f][1] + ONE).sqrt()]
             };
             Channel {
                 touches: touches[c],
@@ -120,8 +124,9 @@ pub(in crate::attribution::trust) fn estimate(
         .collect();
     let primed = fitted.primed();
     let shared: f64 = primed.iter().map(|p| p.conversions[0]).sum();
-    let sum: f64 = open.iter().filter_map(|c| channels[*c].incremental).map(|x| x[0]).sum();
-    let error = (fitted.blend.together + spread).sqrt();
+    let known: Vec<f64> = open.iter().filter_map(|c| channels[*c].incremental).map(|x| x[0]).collect();
+    let sum: f64 = known.iter().sum();
+    let error = (fitted.blend.together + spread + ONE * known.len() as f64).sqrt();
     let baseline = [journeys.total_conversions() - sum + shared, error];
     Ok(Controlled { channels, primed, shared, baseline })
 }
