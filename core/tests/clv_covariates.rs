@@ -392,3 +392,26 @@ fn what_cannot_be_is_refused_by_name() -> Result<()> {
     assert!(clv::at(&*plain, &strange, &Run::new()).is_err());
     Ok(())
 }
+
+/// Names that are those of single customers tell nothing that the law does not: no coefficient has an error of hundreds.
+#[test]
+fn what_the_data_do_not_tell_of_a_coefficient_has_no_error() -> Result<()> {
+    let n = 60;
+    let history =
+        |i: usize| if i.is_multiple_of(3) { [0.0, 0.0] } else { [(i % 4 + 1) as f64, (i % 7 + 3) as f64] };
+    let frame = Columns::new()
+        .with("frequency", (0..n).map(|i| history(i)[0]).collect::<Vec<_>>())
+        .with("recency", (0..n).map(|i| history(i)[1]).collect::<Vec<_>>())
+        .with("T", (0..n).map(|i| 12.0 + (i % 5) as f64).collect::<Vec<_>>())
+        .with("who", (0..n).map(|i| format!("c{i}")).collect::<Vec<_>>());
+    for kind in ["clv.BetaGeo", "clv.ParetoNBD"] {
+        let model = fit(kind, &frame, Covariates::new(["who"], []))?;
+        let effects = model.effects().unwrap();
+        let scale = (1.0 / n as f64 * (1.0 - 1.0 / n as f64)).sqrt();
+        for error in effects.standard_errors().into_iter().flatten() {
+            assert!(error * scale <= 13.82, "{kind}: {error}");
+        }
+        assert_eq!(effects.verdict().name(), "monotone_likelihood", "{kind}");
+    }
+    Ok(())
+}

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::design::LARGEST;
 use super::estimates::Verdict;
+use super::ridge::EDGE as WIDEST;
 use crate::column::{Table, Tables, Text, Values};
 use crate::math::ascent::{Local, cholesky, maximise, solve};
 use crate::math::newton::Stop;
@@ -97,14 +98,22 @@ where
             (gradient_norm, at, local) = (norm(&polished), next, polished);
         }
     }
-    let covariance = inverse(&local.hessian, n, &mut fixed);
+    let mut covariance = inverse(&local.hessian, n, &mut fixed);
+    let mut unknown = false;
+    // What would be told with an error as wide as the search is not told by the data.
+    while let Some(widest) = (0..n).max_by(|i, j| covariance[i * n + i].total_cmp(&covariance[j * n + j]))
+        && covariance[widest * n + widest].sqrt() > ln(WIDEST)
+    {
+        (unknown, fixed[widest]) = (true, true);
+        covariance = inverse(&local.hessian, n, &mut fixed);
+    }
     Ok(Maximum {
         at,
         covariance,
         fixed,
         iterations: found.iterations,
         gradient_norm: gradient_norm / size,
-        verdict: match (runaway, edge) {
+        verdict: match (runaway || unknown, edge) {
             (true, _) => Verdict::MonotoneLikelihood,
             (false, true) => Verdict::Boundary,
             (false, false) => Verdict::Interior,
