@@ -397,7 +397,8 @@ fn what_cannot_be_is_refused_by_name() -> Result<()> {
 #[test]
 fn what_the_data_do_not_tell_of_a_coefficient_has_no_error() -> Result<()> {
     let n = 60;
-    let history = |i: usize| if i % 3 == 0 { [0.0, 0.0] } else { [(i % 4 + 1) as f64, (i % 7 + 3) as f64] };
+    let history =
+        |i: usize| if i.is_multiple_of(3) { [0.0, 0.0] } else { [(i % 4 + 1) as f64, (i % 7 + 3) as f64] };
     let frame = Columns::new()
         .with("frequency", (0..n).map(|i| history(i)[0]).collect::<Vec<_>>())
         .with("recency", (0..n).map(|i| history(i)[1]).collect::<Vec<_>>())
