@@ -40,7 +40,9 @@ where
 pub(crate) fn thrown(env: &Env, error: &CoreError) -> Error {
     let (column, row, option) = match error {
         CoreError::Column { column, .. } => (Some(column.as_str()), None, None),
-        CoreError::Row { column, row, .. } => (Some(column.as_str()), Some(*row as f64), None),
+        CoreError::Row { column, row, .. } | CoreError::Unfit { column, row, .. } => {
+            (Some(column.as_str()), Some(*row as f64), None)
+        }
         CoreError::Option { option, .. } => (None, None, Some(option.as_str())),
         _ => (None, None, None),
     };

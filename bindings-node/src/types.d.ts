@@ -608,8 +608,12 @@ export interface Journeys {
   between(start: Date | string, end: Date | string, options?: RunOptions): Promise<Journeys>
   /** The journeys of these customers: a list of them, or a frame with a column `customer`. */
   ofCustomers(customers: readonly (string | number)[] | FrameInput, options?: RunOptions): Promise<Journeys>
-  /** The same journeys whose channels are `channel / campaign`; cost is left out. */
-  byCampaign(options?: RunOptions): Promise<Journeys>
+  /**
+   * The same journeys whose channels are `channel / campaign`, each with the cost of its touches (missing in parts of
+   * journeys, and after `transform` and `rollUp`). No channel may hold the `separator` (default `"/"`), for then labels
+   * could not be taken apart again: give another, and the same one to `rollUp` and `drillDown`.
+   */
+  byCampaign(options?: { separator?: string } & RunOptions): Promise<Journeys>
   /**
    * The journeys after these steps, one after another. Every step keeps all
    * conversions, values and nulls; a conversion that loses its last touch
@@ -624,7 +628,9 @@ export interface Journeys {
   withSegments(segments: FrameInput, options?: { customer?: string; segment?: string } & RunOptions): Promise<Journeys>
   /**
    * The journeys with what their customers are predicted to be worth as the value of their conversions: a frame
-   * with one row a customer. `mode`: which conversions carry it; `missing`: customers who converted and are not there.
+   * with one row a customer. `mode`: which conversions carry it, the first one being that of these journeys (take
+   * `between` and `ofKind` afterwards); `missing`: customers who converted and are not there; `onInvalid`: rows with
+   * nulls, NaN or negative amounts, and customers who come again.
    */
   withLifetime(
     lifetime: FrameInput,
@@ -633,6 +639,7 @@ export interface Journeys {
       value?: string
       mode?: 'first_conversion' | 'every'
       missing?: 'error' | 'zero'
+      onInvalid?: 'error' | 'drop'
     } & RunOptions,
   ): Promise<Journeys>
   /**

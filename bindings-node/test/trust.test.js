@@ -47,6 +47,37 @@ test('reports of models and credits of segments have intervals', async () => {
   assert.ok(mixed.extras.effects.column('share_high'))
 })
 
+test('every report names models that know no weights', async () => {
+  const touches = { customer: ['ann', 'ann'], time: ['2024-01-01', '2024-01-02'], channel: ['a', 'b'], weight: [1, 0] }
+  const conversions = { customer: ['ann'], time: ['2024-01-03'] }
+  const weighted = await hw.Journeys.fromEvents(touches, { conversions, weight: 'weight' })
+  const money = await hw.money(weighted, ['linear', 'markov'], { spend: { channel: ['a'], spend: [2] } })
+  assert.deepEqual(money.extras.ignoredWeights.toRows(), [{ model: 'markov', conversions: 1 }])
+  assert.equal((await hw.money(weighted, 'linear', { spend: { channel: ['a'], spend: [2] } })).extras.ignoredWeights, undefined)
+  const touched = await weighted.touchCredits('markov')
+  assert.deepEqual(touched.extras.ignoredWeights.column('model'), ['markov'])
+})
+
+test('campaigns have the cost of their touches, and a separator that no channel holds', async () => {
+  const touches = {
+    customer: ['ann', 'ann', 'bob'],
+    time: ['2024-01-01', '2024-01-04', '2024-01-02'],
+    channel: ['google / cpc', 'mail', 'google / cpc'],
+    campaign: ['brand', null, 'generic'],
+    cost: [1, 0.5, 2],
+  }
+  const conversions = { customer: ['ann', 'bob'], time: ['2024-01-05', '2024-01-10'] }
+  const made = await hw.Journeys.fromEvents(touches, { conversions, cost: 'cost', campaign: 'campaign' })
+  await assert.rejects(made.byCampaign(), { code: 'HW_OPTION', message: /separator.*google \/ cpc/ })
+  const fine = await made.byCampaign({ separator: '|' })
+  const credit = await hw.attribute(fine, 'linear', { bootstrap: 20 })
+  assert.deepEqual(credit.column('channel'), ['google / cpc | brand', 'google / cpc | generic', 'mail'])
+  close(credit.column('cost'), [1, 2, 0.5])
+  const down = await hw.drillDown(credit, { separator: '|' })
+  assert.deepEqual(down.column('conversions_low'), credit.column('conversions_low'))
+  await assert.rejects(hw.Journeys.fromEvents(touches, { value: 'cost' }), { code: 'HW_OPTION', message: /value/ })
+})
+
 test('reports of journeys have intervals', async () => {
   const made = await journeys()
   const assisted = (options) => made.bootstrap('assisted', { bootstrap: 50, seed: 3, ...options })

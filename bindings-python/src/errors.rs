@@ -51,7 +51,7 @@ fn make(py: Python<'_>, code: &str, message: &str, details: &Bound<'_, PyDict>) 
 fn fill(details: &Bound<'_, PyDict>, error: &Error) -> PyResult<()> {
     match error {
         Error::Column { column, .. } => details.set_item("column", column),
-        Error::Row { column, row, count, .. } => {
+        Error::Row { column, row, count, .. } | Error::Unfit { column, row, count, .. } => {
             details.set_item("column", column)?;
             details.set_item("row", row)?;
             details.set_item("count", count)

@@ -217,6 +217,22 @@ def test_models_that_know_no_weights_are_a_warning():
     hw.attribute(weighted, ["linear", "markov"], report=report)
     assert report["ignored_weights"]["model"].to_list() == ["markov"]
     hw.attribute(weighted, "linear")
+    spend = pl.DataFrame({"channel": ["a"], "spend": [2.0]})
+    tests = pl.DataFrame({"channel": ["a"], "effect": [0.5], "standard_error": [0.2]})
+    for ask in (
+        lambda: hw.money(weighted, "markov", spend=spend),
+        lambda: hw.calibrate(weighted, "markov", lift_tests=tests),
+        lambda: hw.compare(weighted, ["last", "markov"], folds=0),
+        lambda: hw.difference(weighted, ["last", "markov"], bootstrap=5),
+        lambda: hw.drift(weighted, weighted, "markov", bootstrap=5),
+        lambda: hw.bootstrap(weighted, "markov", "touch_credits", bootstrap=5),
+        lambda: weighted.touch_credits("markov"),
+    ):
+        with pytest.warns(hw.IgnoredWeightsWarning, match=r"of 1 conversions.*: markov\."):
+            ask()
+    report = {}
+    hw.money(weighted, "markov", spend=spend, report=report)
+    assert report["ignored_weights"]["model"].to_list() == ["markov"]
 
 
 def test_custom_weights_are_data():
@@ -234,6 +250,45 @@ def test_lifetime_value_is_carried(events):
         hw.attribute(events, "last", lifetime=worth[:1], lifetime_value="clv")
     zero = hw.attribute(events, "last", lifetime=worth[:1], lifetime_value="clv", lifetime_missing="zero")
     assert zero["value"].sum() == 100.0
+    again = pl.concat([worth, worth[:1]])
+    with pytest.raises(hw.RowError, match="is there twice .*on_invalid"):
+        events.with_lifetime(again, value="clv")
+    dropped = events.with_lifetime(again, value="clv", on_invalid="drop")
+    assert dropped.summary()["value"].item() == 175.0
+    assert dropped.dropped["count"].to_list() == [1]
+    # Where there is no such option, none is named.
+    with pytest.raises(hw.RowError) as failure:
+        hw.attribute(events, "last", lifetime=again, lifetime_value="clv")
+    assert "on_invalid" not in str(failure.value)
+    assert (failure.value.row, failure.value.count) == (3, 1)
+
+
+def test_campaigns_have_costs_bounds_and_a_separator():
+    touches = pl.DataFrame(TOUCHES).with_columns(
+        channel=pl.Series(["google / cpc", "mail", "google / cpc", "google / organic", "mail"]),
+        campaign=pl.Series(["brand", None, "generic", None, "news"]),
+        cost=pl.Series([1.0, 0.5, 2.0, 0.0, 0.25]),
+    )
+    journeys = hw.Journeys.from_events(
+        touches, conversions=pl.DataFrame(ORDERS), value="value", cost="cost", campaign="campaign"
+    )
+    with pytest.raises(hw.OptionError, match=r"`/` is in the channel `google / cpc`"):
+        journeys.by_campaign()
+    fine = journeys.by_campaign(separator="|")
+    assert fine.roll_up(separator="|").paths().equals(journeys.paths())
+    credit = hw.attribute(fine, "linear", bootstrap=20)
+    assert dict(zip(credit["channel"], credit["cost"], strict=True)) == {
+        "google / cpc | brand": 1.0,
+        "google / cpc | generic": 2.0,
+        "google / organic": 0.0,
+        "mail": 0.5,
+        "mail | news": 0.25,
+    }
+    down = hw.channels.drill_down(credit, separator="|")
+    assert down["channel"].to_list()[:2] == ["google / cpc"] * 2
+    assert down["conversions_low"].to_list() == credit["conversions_low"].to_list()
+    shared = hw.channels.drill_down(credit, hw.attribute(journeys, "linear"), separator="|")
+    assert "conversions_low" not in shared.columns
 
 
 def test_calibration_and_what_is_beside_it(paths):
@@ -244,6 +299,22 @@ def test_calibration_and_what_is_beside_it(paths):
     assert row["calibrated"].item() == pytest.approx(4.0)
     assert found["calibrated"].sum() == pytest.approx(10.0)
     assert set(beside) == {"tests", "pooling", "centre"}
+
+
+def test_an_option_of_conversions_needs_conversions():
+    for option in ("value", "conversion_kind", "conversion_place", "order_id", "conversion_time"):
+        with pytest.raises(hw.OptionError, match=f"`{option}`: has no meaning without"):
+            hw.Journeys.from_events(pl.DataFrame(TOUCHES), **{option: "x"})
+    with pytest.raises(hw.OptionError, match=r"`lookback`: `soon` is not a span"):
+        hw.Journeys.from_events(pl.DataFrame(TOUCHES), lookback="soon")
+
+
+def test_a_period_without_conversions_has_no_shares(events):
+    empty = events.between("2025-01-01", "2025-02-01")
+    with pytest.raises(hw.NotEnoughDataError, match="the new journeys are none"):
+        hw.drift(events, empty, "linear", bootstrap=5)
+    with pytest.raises(hw.NotEnoughDataError, match="the other journeys have no conversion"):
+        hw.difference(events, "linear", other=empty, bootstrap=5)
 
 
 def test_money(paths):

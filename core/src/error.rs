@@ -28,6 +28,19 @@ pub enum Error {
         /// How many rows are like it.
         count: u64,
     },
+    /// The same in a frame whose rows are not dropped, such as one of segments
+    /// or of credits.
+    #[error("column `{column}`, row {row}: {reason} ({count} such row{s})", s = if *.count == 1 { "" } else { "s" })]
+    Unfit {
+        /// The column's name.
+        column: String,
+        /// The first such row, counted from 0.
+        row: u64,
+        /// What is wrong with the value.
+        reason: String,
+        /// How many rows are like it.
+        count: u64,
+    },
     /// An option has a value that it cannot take.
     #[error("option `{option}`: {reason}")]
     Option {
@@ -87,7 +100,7 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Column { .. } => "HW_COLUMN",
-            Self::Row { .. } => "HW_ROW",
+            Self::Row { .. } | Self::Unfit { .. } => "HW_ROW",
             Self::Option { .. } => "HW_OPTION",
             Self::NotConverged { .. } => "HW_NOT_CONVERGED",
             Self::NotEnoughData { .. } => "HW_NOT_ENOUGH_DATA",
@@ -110,7 +123,18 @@ impl Error {
     /// The same of one customer that was asked about, whose numbers are options and no rows of a frame.
     pub(crate) fn of_one(self) -> Self {
         match self {
-            Self::Row { column, reason, .. } => Self::option(column, reason),
+            Self::Row { column, reason, .. } | Self::Unfit { column, reason, .. } => {
+                Self::option(column, reason)
+            }
+            other => other,
+        }
+    }
+
+    /// Of a frame whose rows are not dropped: an [`Error::Row`] gives no remedy
+    /// that there is not.
+    pub(crate) fn undroppable(self) -> Self {
+        match self {
+            Self::Row { column, row, reason, count } => Self::Unfit { column, row, reason, count },
             other => other,
         }
     }

@@ -1356,7 +1356,7 @@ fn segments_that_differ_keep_their_own_model() {
 
     let twice = Columns::new().with("customer", vec!["1", "1"]).with("segment", vec!["x", "y"]);
     let run = Run::new();
-    assert!(matches!(segmented(&j, Some(&twice), &options, &run), Err(Error::Row { .. })));
+    assert!(matches!(segmented(&j, Some(&twice), &options, &run), Err(Error::Unfit { .. })));
     assert!(matches!(segmented(&paths(&TOY), Some(&segments), &options, &run), Err(Error::Option { .. })));
     let rule = SegmentedOptions { model: Model::Linear, ..options.clone() };
     assert!(matches!(segmented(&j, Some(&segments), &rule, &run), Err(Error::Option { .. })));

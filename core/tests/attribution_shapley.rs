@@ -229,6 +229,10 @@ fn a_table_of_worths_is_played_as_it_stands() {
     assert!(fails(&of(Worth::Table)).contains("empty"));
     assert!(fails(&Shapley { worths: gloves, ..of(Worth::Rate) }).contains("table"));
     assert!(fails(&Shapley { samples: 1, ..of(Worth::Rate) }).contains("samples"));
+    // All together are worth nothing where the table does not say so.
+    let alone = Shapley { worths: vec![row(&["A"], 1.0), row(&["A", "B"], 3.0)], ..of(Worth::Table) };
+    let error = totals(&j, alone).unwrap_err().to_string();
+    assert!(error.contains("add up to 0, ") && error.contains("of all channels together"), "{error}");
     // All coalitions but A, B are there: journeys must be within each.
     assert!(fails(&Shapley { missing: Missing::Error, ..of(Worth::Rate) }).contains("coalition A"));
 }

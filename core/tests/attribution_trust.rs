@@ -16,7 +16,7 @@ use headwater::attribution::{
     SelfControlledOptions, Shapley, Untested, attribute, calibrate, choose_half_life, choose_lookback,
     compare, credits_by_weights, difference, drift, money, self_controlled, touch_credits,
 };
-use headwater::column::{Columns, DAY, Data, Duration, Table};
+use headwater::column::{Columns, DAY, Data, Duration, Table, Tables};
 use headwater::journey::{
     AtConversion, Collapse, Direct, EventOptions, JourneyBuilder, Journeys, LifetimeMode, LifetimeOptions,
     MissingLifetime, Open, PathOptions, SharedTouch, Transform,
@@ -1317,6 +1317,9 @@ fn calibrated_models_are_set_side_by_side() {
     let sure = [("model", "calibrated(linear)"), ("channel", "C")];
     assert!(cell(&tables["ranks"], &sure, "same_rank") > 0.99);
     assert!(compare(&j, None, None, &given, &Run::new()).is_err());
+    let nothing = truth.with("incremental_conversions", vec![0.0; 3]);
+    let error = compare(&j, Some(&nothing), Some(&tests), &given, &Run::new()).unwrap_err();
+    assert!(matches!(&error, Error::Column { column, .. } if column == "incremental_conversions"), "{error}");
     let none = CompareOptions { models: vec![], ..given };
     assert!(compare(&j, None, Some(&tests), &none, &Run::new()).is_err());
 }
@@ -1448,6 +1451,30 @@ fn drift_is_told_from_noise() {
             "{what} {:?}",
             calm["distributions"]
         );
+    }
+}
+
+#[test]
+fn a_side_without_conversions_has_no_shares_to_compare() {
+    let j = paths(&TOY);
+    let unsold = paths(&[("A > B", 0.0, 9.0, 0.0)]);
+    let none = paths(&[]);
+    let given = DriftOptions { models: vec![Model::Linear], bootstrap: 20, ..DriftOptions::default() };
+    let refused = |found: headwater::Result<_>, side: &str| {
+        let error = found.map(|_: Tables| ()).unwrap_err();
+        assert!(matches!(error, Error::NotEnoughData { .. }) && error.to_string().contains(side), "{error}");
+    };
+    refused(drift(&unsold, &j, &given, &Run::new()), "the new");
+    refused(drift(&j, &unsold, &given, &Run::new()), "the old");
+    let counts = DriftOptions { metric: DifferenceMetric::Conversions, ..given };
+    let found: BTreeMap<_, _> = drift(&unsold, &j, &counts, &Run::new()).unwrap().into_iter().collect();
+    assert!(floats(&found["drift"], "new").iter().all(|x| *x == 0.0));
+    refused(drift(&none, &j, &counts, &Run::new()), "the new");
+    let asked =
+        DifferenceOptions { models: vec![Model::Linear], bootstrap: 20, ..DifferenceOptions::default() };
+    for (a, b) in [(&j, &unsold), (&unsold, &j)] {
+        let error = difference(a, Some(b), None, None, &asked, &Run::new()).unwrap_err();
+        assert!(matches!(error, Error::NotEnoughData { .. }), "{error}");
     }
 }
 

@@ -2,11 +2,11 @@
 //! channel, against the definitions word for word.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::float_cmp, clippy::default_trait_access)]
 
-use headwater::attribution::{AttributeOptions, Model, attribute, touch_credits};
-use headwater::column::{Columns, Data, Duration, Intake, Kind, OnInvalid, Sign, TimeUnit};
+use headwater::attribution::{AttributeOptions, Given, Model, attribute, touch_credits};
+use headwater::column::{Columns, Data, Duration, Intake, Kind, OnInvalid, Sign, Tables, TimeUnit};
 use headwater::journey::{
-    AtConversion, Collapse, Direct, DuplicateOrders, EventOptions, JourneyBuilder, Journeys, Moment, Open,
-    SessionTouch, SharedTouch, Ties,
+    AtConversion, Collapse, Direct, DuplicateOrders, EventOptions, Hierarchy, JourneyBuilder, Journeys,
+    Moment, Open, SessionTouch, SharedTouch, Ties,
 };
 use headwater::run::Run;
 use headwater::{Error, model, options};
@@ -342,7 +342,7 @@ fn policies() -> impl Strategy<Value = EventOptions> {
         kinds: c.4.map(|kinds| kinds.into_iter().map(str::to_owned).collect()),
         duplicate_orders: c.5,
         session_gap: m.0,
-        session_touch: m.1,
+        session_touch: if m.0.is_some() { m.1 } else { SessionTouch::default() },
         collapse: if m.2.is_some() { Collapse::Consecutive } else { Collapse::None },
         collapse_within: m.2.flatten(),
         direct: if m.3 { Direct::IgnoreUnlessAlone } else { Direct::Keep },
@@ -777,6 +777,149 @@ fn models_without_weights_are_named() {
 }
 
 #[test]
+fn a_channel_that_holds_the_separator_is_not_cut_in_silence() {
+    let touches = frame(&[
+        ("ann", "2024-01-01", "google / cpc"),
+        ("ann", "2024-01-02", "google / organic"),
+        ("bob", "2024-01-03", "google / cpc"),
+    ])
+    .with("campaign", vec![Some("brand"), None, Some("generic")]);
+    let o = EventOptions { campaign: Some("campaign".into()), ..EventOptions::default() };
+    let j = Journeys::from_events(&touches, None, &o, &Run::new()).unwrap();
+    let error = j.by_campaign().unwrap_err();
+    assert!(matches!(&error, Error::Option { option, .. } if option == "separator"), "{error}");
+    assert!(error.to_string().contains("google / cpc"), "{error}");
+    assert!(matches!(j.by_campaign_with(" "), Err(Error::Option { .. })));
+    let fine = j.by_campaign_with("|").unwrap();
+    assert_eq!(fine.channel_labels(), ["google / cpc | brand", "google / cpc | generic", "google / organic"]);
+    let levels = Hierarchy { separator: "|".into(), ..Hierarchy::default() };
+    assert_eq!(paths(&fine.roll_up(&levels).unwrap()), paths(&j));
+}
+
+/// Every report of models tells which of them know no weights; a report of rules tells nothing.
+#[test]
+fn every_report_names_models_without_weights() {
+    let j = weighted([1.0, 0.0, 1.0]);
+    let tests =
+        Columns::new().with("channel", vec!["a"]).with("effect", vec![0.5]).with("standard_error", vec![0.2]);
+    let spend = Columns::new().with("channel", vec!["a"]).with("spend", vec![2.0]);
+    let calm = weighted([2.0; 3]);
+    for (name, options) in [
+        ("attribute", r#"{"models": ["linear", "M"]}"#),
+        ("calibrate", r#"{"models": ["linear", "M"]}"#),
+        ("compare", r#"{"models": ["linear", "M"], "folds": 0}"#),
+        ("difference", r#"{"models": ["linear", "M"], "bootstrap": 5}"#),
+        ("drift", r#"{"models": ["linear", "M"], "bootstrap": 5}"#),
+        ("money", r#"{"models": ["linear", "M"]}"#),
+        ("touch_credits", r#"{"model": "M"}"#),
+        ("bootstrap", r#"{"model": "M", "statistic": "touch_credits", "bootstrap": 5}"#),
+    ] {
+        let ask = |j: &Journeys, model: &str| {
+            let frame =
+                if name == "calibrate" { Some(&tests) } else { Some(&spend).filter(|_| name == "money") };
+            let given = Given { other: Some(j).filter(|_| name == "drift"), frame, ..Given::from(j) };
+            given.report(name, &options.replace('M', model), &Run::new()).unwrap()
+        };
+        let named = |tables: &Tables| {
+            let table = tables.iter().find(|(name, _)| *name == "ignored_weights")?;
+            Some(table.1.text("model", 0)?.into_owned())
+        };
+        assert_eq!(named(&ask(&j, "shapley")).as_deref(), Some("shapley"), "{name}");
+        assert_eq!(named(&ask(&j, "last")), None, "{name}");
+        assert_eq!(named(&ask(&calm, "shapley")), None, "{name}");
+    }
+}
+
+/// What each campaign cost, in one build or in parts, beside what the channels cost.
+#[test]
+fn campaigns_have_the_cost_of_their_touches() {
+    let rows = [
+        ("ann", "2024-01-01", "search", Some("brand"), 1.0),
+        ("ann", "2024-01-02", "search", None, 0.1),
+        ("bob", "2024-01-03", "email", Some("brand"), 0.2),
+        ("bob", "2024-01-04", "search", Some("generic"), 0.3),
+        ("cat", "2024-01-05", "search", Some("brand"), 4.0),
+    ];
+    let touches = |rows: &[(&'static str, &'static str, &'static str, Option<&'static str>, f64)]| {
+        frame(&rows.iter().map(|r| (r.0, r.1, r.2)).collect::<Vec<_>>())
+            .with("campaign", rows.iter().map(|r| r.3).collect::<Vec<_>>())
+            .with("cost", rows.iter().map(|r| r.4).collect::<Vec<_>>())
+    };
+    let sales = frame(&[("ann", "2024-01-06", "-")]);
+    let o = EventOptions {
+        campaign: Some("campaign".into()),
+        cost: Some("cost".into()),
+        // Cost is that of all touches, whatever journeys there are.
+        open: Open::Exclude,
+        ..EventOptions::default()
+    };
+    let whole = Journeys::from_events(&touches(&rows), Some(&sales), &o, &Run::new()).unwrap();
+    let mut builder = JourneyBuilder::new(o);
+    for day in [&rows[3..], &rows[..1], &rows[1..3]] {
+        builder.extend(&touches(day), Some(&frame(&[])), &Run::new()).unwrap();
+    }
+    builder.extend(&touches(&[]), Some(&sales), &Run::new()).unwrap();
+    for j in [&whole, &builder.journeys()] {
+        let fine = j.by_campaign().unwrap();
+        let labels = ["email / brand", "search", "search / brand", "search / generic"];
+        assert_eq!(fine.channel_labels(), labels);
+        assert_eq!(fine.cost(), Some(&[0.2, 0.1, 5.0, 0.3][..]));
+        let up = fine.roll_up(&Hierarchy::default()).unwrap();
+        assert_eq!(up.cost(), j.cost());
+    }
+    // A part of the journeys knows no cost, and neither do channels that were changed.
+    let everyone = whole.of_customers(&[true; 3]).unwrap();
+    assert_eq!(everyone.by_campaign().unwrap().cost(), None);
+    let one = Hierarchy {
+        channels: [("all".into(), vec!["search".into(), "email".into()])].into(),
+        ..Hierarchy::default()
+    };
+    assert_eq!(whole.roll_up(&one).unwrap().by_campaign().unwrap().cost(), None);
+}
+
+/// Campaigns keep the bounds of a bootstrap, where these are still theirs.
+#[test]
+fn bounds_go_down_with_credits() {
+    let touches = frame(&[
+        ("ann", "2024-01-01", "search"),
+        ("bob", "2024-01-02", "search"),
+        ("cat", "2024-01-03", "email"),
+        ("dan", "2024-01-04", "search"),
+    ])
+    .with("campaign", vec![Some("x"), Some("y"), None, Some("x")])
+    .with("cost", vec![1.0; 4]);
+    let sales = frame(&["ann", "bob", "cat", "dan"].map(|who| (who, "2024-01-09", "-")));
+    let o = EventOptions {
+        campaign: Some("campaign".into()),
+        cost: Some("cost".into()),
+        ..EventOptions::default()
+    };
+    let j = Journeys::from_events(&touches, Some(&sales), &o, &Run::new()).unwrap();
+    let credit = |j: &Journeys| {
+        let given =
+            AttributeOptions { models: vec![Model::Linear], bootstrap: 50, ..AttributeOptions::default() };
+        attribute(j, &given, &Run::new()).unwrap().table()
+    };
+    let fine = credit(&j.by_campaign().unwrap());
+    let levels = Hierarchy::default();
+    let down = levels.drill_down_frame(&Columns::from(fine.clone()), None, &Run::new()).unwrap();
+    // Rows stand in the same order here: email, search / x, search / y.
+    for name in ["conversions_low", "conversions_high", "cpa_low", "cpa_high", "cpa"] {
+        assert!(down.f64s(name).is_some_and(|found| found.len() == 3), "{name}");
+        assert_eq!(down.f64s(name), fine.f64s(name), "{name}");
+    }
+    let shared = levels.drill_down(&fine, Some(&credit(&j))).unwrap();
+    assert!(shared.f64s("conversions_low").is_none());
+    // Two labels of one campaign have sums, and no bounds.
+    let one = Hierarchy {
+        channels: [("search".into(), vec!["search / x".into(), "search / y".into()])].into(),
+        ..Hierarchy::default()
+    };
+    let total = one.total(&fine).unwrap();
+    assert_eq!((total.f64s("conversions").unwrap(), total.get("conversions_low")), (&[1.0, 3.0][..], None));
+}
+
+#[test]
 fn parts_of_journeys_keep_their_touches() {
     let touches = frame(&[
         ("ann", "2024-01-01", "search"),
@@ -815,7 +958,7 @@ fn parts_of_journeys_keep_their_touches() {
         ]
     );
     let twice = Columns::new().with("who", vec!["ann", "ann"]).with("plan", vec!["free", "paid"]);
-    assert!(matches!(j.with_segments(&twice, "who", "plan", &Run::new()), Err(Error::Row { row: 1, .. })));
+    assert!(matches!(j.with_segments(&twice, "who", "plan", &Run::new()), Err(Error::Unfit { row: 1, .. })));
     assert!(j.split().is_err());
 }
 
@@ -880,11 +1023,25 @@ fn options_that_contradict_each_other_are_refused() {
         r#"{"collapse_within": "1h"}"#,
         r#"{"duplicate_orders": "sum"}"#,
         r#"{"kind": "kind", "view_weight": -1}"#,
+        r#"{"session_touch": "last"}"#,
+        r#"{"direct_labels": ["none"]}"#,
+        // Of conversions, where there are none.
+        r#"{"value": "value"}"#,
+        r#"{"conversion_kind": "event"}"#,
+        r#"{"conversion_place": "place"}"#,
+        r#"{"order_id": "order"}"#,
+        r#"{"conversion_time": "date"}"#,
+        r#"{"flagged_row": "conversion"}"#,
     ] {
         let o: EventOptions = options::parse(json).unwrap();
         let error = Journeys::from_events(&frame, None, &o, &Run::new()).unwrap_err();
         assert_eq!(error.code(), "HW_OPTION", "{json}");
     }
+    let flagged = frame.with("sold", vec![true]);
+    let o: EventOptions = options::parse(r#"{"conversion": "sold", "conversion_time": "date"}"#).unwrap();
+    assert_eq!(Journeys::from_events(&flagged, None, &o, &Run::new()).unwrap_err().code(), "HW_OPTION");
+    let error = options::parse::<EventOptions>(r#"{"lookback": "soon"}"#).unwrap_err().to_string();
+    assert!(error.starts_with("option `lookback`: `soon` is not a span of time"), "{error}");
 }
 
 /// Refunds are kept whatever else is known of conversions.

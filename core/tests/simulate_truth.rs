@@ -515,7 +515,7 @@ fn scores_say_what_is_wrong() {
     assert!(matches!(fail(&column(vec!["a", "a"]), &truth()), Err(Error::Column { .. })));
     assert!(matches!(fail(&Columns::new().with("channel", vec!["a"]), &truth()), Err(Error::Column { .. })));
     let nan = Columns::new().with("channel", vec!["a"]).with("conversions", vec![f64::NAN]);
-    assert!(matches!(fail(&nan, &truth()), Err(Error::Row { .. })));
+    assert!(matches!(fail(&nan, &truth()), Err(Error::Unfit { .. })));
     let twice = Columns::new().with("channel", vec!["a", "a"]).with("lost_conversions", vec![1, 2]);
     assert!(matches!(fail(&credits(), &twice), Err(Error::Column { .. })));
     let nothing = Columns::new().with("channel", vec!["a", "b"]).with("lost_conversions", vec![0, 0]);

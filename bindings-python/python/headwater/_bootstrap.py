@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from . import _call
+from . import _call, _weights
 from .attribution import AttributionModel
 
 if TYPE_CHECKING:
@@ -111,4 +111,6 @@ def bootstrap(
     table = found.pop(statistic)
     if report is not None:
         report.update(found)
+    else:
+        _weights.heed(found, remedy=True)
     return table

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from . import _call, _core, _frames
+from . import _call, _core, _frames, _weights
 from .attribution import AttributionModel, FittedModel
 from .errors import OptionError
 
@@ -398,6 +398,8 @@ def validate(
     scores = found.pop("validation")
     if report is not None:
         report.update(found)
+    else:
+        _weights.heed(found, remedy=True)
     return scores
 
 
@@ -486,4 +488,6 @@ def segmented(
     credits = found.pop("credits")
     if report is not None:
         report.update(found)
+    else:
+        _weights.heed(found, remedy=True)
     return credits

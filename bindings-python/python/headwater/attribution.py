@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from . import _call, _charts, _core, _frames
+from . import _call, _core, _frames, _weights
 from ._callback import Rule
 from ._models import Fitted
-from .errors import IgnoredWeightsWarning
 
 if TYPE_CHECKING:
     from .journeys import Journeys
@@ -653,15 +651,8 @@ def attribute(
     credits = found.pop("credits")
     if report is not None:
         report.update(found)
-    elif "ignored_weights" in found:
-        deaf, conversions = _charts.columns(found["ignored_weights"], "model", "conversions")
-        warnings.warn(
-            f"touches weigh differently in the journeys of {conversions[0]:,.10g} conversions, and these "
-            f"models know no weights of touches: {', '.join(deaf)}. "
-            "Pass report={} to take that without this warning",
-            IgnoredWeightsWarning,
-            stacklevel=2,
-        )
+    else:
+        _weights.heed(found, remedy=True)
     return credits
 
 

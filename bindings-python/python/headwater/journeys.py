@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, Literal, Self
 
-from . import _call, _callback, _core, _events, _frames
+from . import _call, _callback, _core, _events, _frames, _weights
 from ._analytics import Analytics
 from ._models import Fitted
 from .attribution import AttributionModel
@@ -377,6 +377,7 @@ class Journeys(Analytics):
         """
         (one,) = _call.models([model])
         found = self._attribution("touch_credits", {"model": one}, threads=threads, progress=progress)
+        _weights.heed(found, remedy=False)
         return found["touch_credits"]
 
     def durations(self) -> Any:
@@ -417,9 +418,19 @@ class Journeys(Analytics):
         frame, _ = _frames.take(customers, ["customer"])
         return self._parts("of_customers", None, frame)[""]
 
-    def by_campaign(self) -> Journeys:
-        """The same journeys whose channels are ``channel / campaign``; cost is left out."""
-        return self._parts("by_campaign")[""]
+    def by_campaign(self, *, separator: str = "/") -> Journeys:
+        """The same journeys whose channels are ``channel / campaign``, each with the cost of its touches.
+
+        Cost is missing where it stayed behind: in parts of journeys, and after `transform` and `roll_up`.
+
+        Parameters
+        ----------
+        separator : str, default "/"
+            What stands between channel and campaign. No channel may hold it, for then labels could not be
+            taken apart again: give another where channels are such as ``google / cpc``, and the same one to
+            `roll_up` and `headwater.channels.drill_down`.
+        """
+        return self._parts("by_campaign", {"separator": separator})[""]
 
     def transform(self, steps: Sequence[str | Mapping[str, Any]], *, threads: int | None = None) -> Journeys:
         """The journeys after these steps, one after another.
@@ -533,6 +544,7 @@ class Journeys(Analytics):
         value: str = "lifetime_value",
         mode: Literal["first_conversion", "every"] = "first_conversion",
         missing: Literal["error", "zero"] = "error",
+        on_invalid: _OnInvalid = "error",
         threads: int | None = None,
     ) -> Journeys:
         """The journeys with what their customers are predicted to be worth as the value of their conversions.
@@ -544,9 +556,14 @@ class Journeys(Analytics):
         customer, value : str
             Its columns.
         mode : {"first_conversion", "every"}, default "first_conversion"
-            Which of a customer's conversions carry it.
+            Which of a customer's conversions carry it. The first one is that of these journeys: to keep
+            customers who were won before a period, or by a conversion of another kind, out of it, take
+            `between` and `of_kind` afterwards.
         missing : {"error", "zero"}, default "error"
             Customers who converted and are not in the frame.
+        on_invalid : {"error", "drop"}, default "error"
+            Rows with nulls, NaN or negative amounts, and customers who come again. Rows that are dropped are
+            counted in `dropped`.
         threads : int, optional
             As in `from_events`.
 
@@ -555,7 +572,13 @@ class Journeys(Analytics):
         >>> hw.money(journeys.with_lifetime(values), ["linear", "markov"], spend=spend)
         """
         frame, _ = _frames.take(lifetime, [customer, value])
-        options = {"customer": customer, "value": value, "mode": mode, "missing": missing}
+        options = {
+            "customer": customer,
+            "value": value,
+            "mode": mode,
+            "missing": missing,
+            "on_invalid": on_invalid,
+        }
         return self._parts("with_lifetime", options, frame, threads)[""]
 
     def with_margin(

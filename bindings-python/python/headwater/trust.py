@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from . import _call, _frames
+from . import _call, _frames, _weights
 from ._callback import Rule, checked
 from .attribution import AttributionModel
 from .errors import OptionError
@@ -45,11 +45,12 @@ def _ask(
     """The first frame of a report; those beside it go into ``report``."""
     data = None if frame is None else _frames.take(frame, columns)[0]
     given = _call.journeys(journeys)
-    (_, first), *beside = given._attribution(
-        name, options, other=other, frame=data, lift_tests=lift_tests, **run
-    ).items()
+    found = given._attribution(name, options, other=other, frame=data, lift_tests=lift_tests, **run)
+    (_, first), *beside = found.items()
     if report is not None:
         report.update(beside)
+    else:
+        _weights.heed(found, remedy=name != "difference", depth=4)
     return first
 
 
@@ -518,7 +519,8 @@ def compare(
         "agreement" (model, other_model, total_variation, kendall, spearman); with a bootstrap "ranks"; of
         models that predict "predictions" and, with a bootstrap, "differences" (as `validate`); with a truth
         "errors" and "truth". With a bootstrap each estimate but ranks is followed by its
-        ``_standard_error``, ``_low`` and ``_high``.
+        ``_standard_error``, ``_low`` and ``_high``. Where touches weigh differently also "ignored_weights":
+        the models that know no weights of touches.
     """
     tests, how = _tests(lift_tests, calibration)
     options = {
@@ -533,9 +535,11 @@ def compare(
         "calibration": how,
     }
     data = None if truth is None else _frames.take(truth, [channel, true_credit])[0]
-    return _call.journeys(journeys)._attribution(
+    found = _call.journeys(journeys)._attribution(
         "compare", options, frame=data, lift_tests=tests, seed=seed, threads=threads, progress=progress
     )
+    _weights.heed(found, remedy=False)
+    return found
 
 
 def drift(
@@ -574,7 +578,8 @@ def drift(
     -------
     dict of frames
         "drift" (model, channel, old, new, change, low, high, p, p_adjusted, moved), "distributions" (of
-        channels, transitions and paths), "alerts" (severity, kind, model, channel, message).
+        channels, transitions and paths), "alerts" (severity, kind, model, channel, message). Where touches
+        weigh differently also "ignored_weights": the models that know no weights of touches.
     """
     options = {
         "models": _call.models(models),
@@ -585,9 +590,11 @@ def drift(
         "false_alarms": false_alarms,
         "least": least,
     }
-    return _call.journeys(new, "new")._attribution(
+    found = _call.journeys(new, "new")._attribution(
         "drift", options, other=old, seed=seed, threads=threads, progress=progress
     )
+    _weights.heed(found, remedy=False)
+    return found
 
 
 def credits_by_weights(

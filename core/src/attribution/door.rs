@@ -10,8 +10,8 @@ use super::{
     AttributeOptions, BootstrapOptions, CalibrateOptions, CompareOptions, DifferenceOptions, DriftOptions,
     Interval, Model, MoneyOptions, OrderOptions, ReportBootstrapOptions, SegmentedOptions, ValidateOptions,
     attribute, bootstrap, bootstrap_report, calibrate, choose_half_life, choose_lookback, choose_order,
-    compare, credits_by_weights, difference, drift, money, segmented, self_controlled, touch_credits,
-    validate, validation_tables,
+    compare, credits_by_weights, difference, drift, ignored_weights, money, segmented, self_controlled,
+    touch_credits, validate, validation_tables,
 };
 use crate::column::{Columns, Intake, OnInvalid, Sign, Tables};
 use crate::journey::{JourneyReport, Journeys, LifetimeMode, LifetimeOptions, MissingLifetime};
@@ -159,7 +159,7 @@ impl<'a> Given<'a> {
             let frame = need(self.rules, "rules", "weights that rules gave")?;
             let mut intake = Intake::new(frame, OnInvalid::Error, run);
             let weights = intake.amounts(rule.name(), Sign::NonNegative)?;
-            intake.finish()?;
+            intake.finish().map_err(Error::undroppable)?;
             let asked = match &asked {
                 Some(asked) => Arc::clone(asked),
                 None => Arc::clone(asked.insert(Arc::new(Asked::of(&self.all(), run)?))),
@@ -171,8 +171,18 @@ impl<'a> Given<'a> {
 
     /// A report by its name, with its options as JSON. The names are those of
     /// the functions that make them; an unknown name or option is an
-    /// [`Error::Option`].
+    /// [`Error::Option`]. Where models of the report know no weights of touches
+    /// and touches weigh differently, the last table is `ignored_weights`.
     pub fn report(&self, name: &str, options: &str, run: &Run) -> Result<Tables> {
+        let mut tables = self.named(name, options, run)?;
+        let ignored = ignored_weights(&self.all(), &models(name, options)?)?;
+        if ignored.rows() > 0 {
+            tables.push(("ignored_weights", ignored));
+        }
+        Ok(tables)
+    }
+
+    fn named(&self, name: &str, options: &str, run: &Run) -> Result<Tables> {
         let Self { journeys, other, frame, lift_tests, .. } = *self;
         match name {
             "attribute" => credits(journeys, &self.read(options, run)?, run),
@@ -190,7 +200,7 @@ impl<'a> Given<'a> {
                     ..LifetimeOptions::default()
                 };
                 let frame = need(frame, "lifetime", "values of customers")?;
-                let journeys = journeys.with_lifetime(frame, &lifetime, run)?;
+                let journeys = journeys.with_lifetime(frame, &lifetime, run).map_err(Error::undroppable)?;
                 credits(&journeys, &given.attribute, run)
             }
             "credits_by_weights" => {
@@ -198,7 +208,7 @@ impl<'a> Given<'a> {
                 let frame = need(frame, "weights", "weights, one a touch")?;
                 let mut intake = Intake::new(frame, OnInvalid::Error, run);
                 let weights = intake.amounts("weight", Sign::NonNegative)?;
-                intake.finish()?;
+                intake.finish().map_err(Error::undroppable)?;
                 Ok(vec![("credits", credits_by_weights(journeys, &weights, run)?)])
             }
             "difference" => {
@@ -264,11 +274,25 @@ fn credits(journeys: &Journeys, options: &AttributeOptions, run: &Run) -> Result
     if effects.rows() > 0 {
         tables.push(("removal_effects", effects));
     }
-    let ignored = found.ignored_weights();
-    if ignored.rows() > 0 {
-        tables.push(("ignored_weights", ignored));
-    }
     Ok(tables)
+}
+
+/// The models of a report.
+fn models(name: &str, options: &str) -> Result<Vec<Model>> {
+    Ok(match name {
+        "attribute" => parse::<AttributeOptions>(options)?.models,
+        "attribute_lifetime" => parse::<ByWorth>(options)?.attribute.models,
+        "bootstrap" => vec![parse::<BootstrapOptions>(options)?.model],
+        "calibrate" => parse::<CalibrateOptions>(options)?.models,
+        "compare" => parse::<CompareOptions>(options)?.models,
+        "difference" => parse::<DifferenceOptions>(options)?.models,
+        "drift" => parse::<DriftOptions>(options)?.models,
+        "money" => parse::<MoneyOptions>(options)?.models,
+        "segmented" => vec![parse::<SegmentedOptions>(options)?.model],
+        "touch_credits" => vec![parse::<One>(options)?.model],
+        "validate" => parse::<ValidateOptions>(options)?.models,
+        _ => Vec::new(),
+    })
 }
 
 fn need<'a>(frame: Option<&'a Columns>, name: &str, what: &str) -> Result<&'a Columns> {

@@ -148,8 +148,7 @@ pub struct Attribution {
     has_value: bool,
     cost: Option<Vec<f64>>,
     fitted: Vec<(usize, Fitted)>,
-    /// Models without weights of touches, and the conversions where that matters.
-    ignored_weights: Vec<(usize, f64)>,
+    ignored_weights: Table,
     draws: Option<(Draws, Spread)>,
 }
 
@@ -204,14 +203,8 @@ pub fn attribute(journeys: &Journeys, options: &AttributeOptions, run: &Run) -> 
         n => Some((Draws::new(journeys, &options.models, n, 0, run)?, spread)),
     };
     let lost = journeys.unattributed();
-    let deaf: Vec<usize> = (0..names.len()).filter(|at| !options.models[*at].honours_weights()).collect();
-    let uneven = if deaf.is_empty() { 0.0 } else { journeys.unevenly_weighted() };
     Ok(Attribution {
-        ignored_weights: if uneven > 0.0 {
-            deaf.into_iter().map(|at| (at, uneven)).collect()
-        } else {
-            Vec::new()
-        },
+        ignored_weights: ignored_weights(&[journeys], &options.models)?,
         models: names,
         channels: journeys.channel_labels(),
         credits,
@@ -221,6 +214,24 @@ pub fn attribute(journeys: &Journeys, options: &AttributeOptions, run: &Run) -> 
         fitted,
         draws,
     })
+}
+
+/// Models that do not know the weights of touches, where there are such that
+/// differ within a journey: model, conversions (of those journeys). The door of
+/// both bindings adds it to every report of models.
+pub fn ignored_weights(journeys: &[&Journeys], models: &[Model]) -> Result<Table> {
+    let names = if models.is_empty() { Vec::new() } else { model::labels(models)? };
+    let deaf: Text = names
+        .iter()
+        .zip(models)
+        .filter(|(_, model)| !model.honours_weights())
+        .map(|(name, _)| name)
+        .collect();
+    let uneven =
+        if deaf.is_empty() { 0.0 } else { journeys.iter().map(|part| part.unevenly_weighted()).sum() };
+    let deaf = if uneven > 0.0 { deaf } else { Text::new() };
+    let conversions = vec![uneven; deaf.len()];
+    Ok(Table::new().with("model", Values::Text(deaf)).with("conversions", Values::F64(conversions)))
 }
 
 impl Attribution {
@@ -349,12 +360,9 @@ impl Attribution {
         table
     }
 
-    /// Models that do not know the weights of touches, where there are such that
-    /// differ within a journey: model, conversions (of those journeys).
+    /// What [`ignored_weights`] says of these journeys and models.
     pub fn ignored_weights(&self) -> Table {
-        let models: Text = self.ignored_weights.iter().map(|(at, _)| &self.models[*at]).collect();
-        let conversions = self.ignored_weights.iter().map(|(_, conversions)| *conversions).collect();
-        Table::new().with("model", Values::Text(models)).with("conversions", Values::F64(conversions))
+        self.ignored_weights.clone()
     }
 
     /// The fitted models, with the names of their rows.

@@ -111,6 +111,10 @@ impl<'de> Deserialize<'de> for Duration {
             Either::Text(text) => text.parse(),
             Either::Days(days) => Self::scaled(days, DAY, &days.to_string()),
         };
-        parsed.map_err(serde::de::Error::custom)
+        // Whoever reads options knows the name of this one.
+        parsed.map_err(|error| match error {
+            Error::Option { reason, .. } => serde::de::Error::custom(reason),
+            other => serde::de::Error::custom(other),
+        })
     }
 }

@@ -379,9 +379,22 @@ fn built(
     let size = Codes { customers: customers.len(), channels: flavours.len() };
     let mut out = scope.build(&rows, Which::Fine(&fine), &conversions, &size, &policies, run)?;
     if let Some(cost) = &touched.cost {
-        let by_channel =
-            [(Keys::U32(Cow::Borrowed(&channel)), (0..channels.len() as u32).collect::<Vec<u32>>())];
-        scope.charge(&mut out, &cut(&who, &when, &by_channel), cost, channels.len(), run)?;
+        let mut pairs: Vec<(u32, u32)> = flavours.iter().map(|f| (f.channel, f.campaign)).collect();
+        pairs.sort_unstable();
+        pairs.dedup();
+        let pair = |f: &Flavour| pairs.binary_search(&(f.channel, f.campaign)).unwrap_or_default() as u32;
+        let of_flavour: Vec<u32> = flavours.iter().map(pair).collect();
+        let by_pair = [(Keys::U32(Cow::Borrowed(&codes)), of_flavour)];
+        scope.charge(&mut out, &cut(&who, &when, &by_pair), cost, pairs.len(), run)?;
+        let sums = std::mem::take(&mut out.ledger.cost);
+        out.ledger.cost = vec![ExactSum::new(); channels.len()];
+        for ((channel, _), sum) in pairs.iter().zip(&sums) {
+            out.ledger.cost[*channel as usize].merge(sum);
+        }
+        out.cost = Some(out.ledger.cost.iter().map(ExactSum::value).collect());
+        if campaign.is_some() {
+            out.ledger.campaign_cost = pairs.into_iter().zip(sums).collect();
+        }
     }
 
     let steps = std::mem::take(&mut out.steps);

@@ -62,6 +62,20 @@ impl Default for SegmentOptions {
     }
 }
 
+/// Options of the part `by_campaign`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CampaignOptions {
+    /// What stands between channel and campaign. Default `"/"`.
+    pub separator: String,
+}
+
+impl Default for CampaignOptions {
+    fn default() -> Self {
+        Self { separator: Hierarchy::default().separator }
+    }
+}
+
 impl Journeys {
     /// Journeys made of these, by the name of the function that makes them and
     /// its options as JSON: `of_kind`, `between`, `by_campaign`, `transform`, `matching`,
@@ -95,10 +109,7 @@ impl Journeys {
                 let mask: Vec<bool> = marked.segment.iter().map(|segment| *segment != NULL).collect();
                 self.of_customers(&mask)?
             }
-            "by_campaign" => {
-                none(options)?;
-                self.by_campaign()?
-            }
+            "by_campaign" => self.by_campaign_with(&parse::<CampaignOptions>(options)?.separator)?,
             "transform" => self.transform(&parse::<TransformOptions>(options)?.steps, run)?,
             "matching" => self.matching(&parse(options)?, run)?,
             "with_lifetime" => self.with_lifetime(frame()?, &parse(options)?, run)?,

@@ -1,6 +1,6 @@
 //! Journeys that grow as events come in.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::detail::repeated_orders;
 use super::ledger::{Flawed, Ledger, Met, Orders, flawed_together, recounted};
@@ -297,6 +297,7 @@ impl JourneyBuilder {
             }
             out.cost = Some(out.ledger.cost.iter().map(ExactSum::value).collect());
         }
+        out.ledger.campaign_cost = campaign_cost(&out, [old, built]);
         out.check_sums(o)?;
         Ok((out, order))
     }
@@ -492,6 +493,20 @@ impl JourneyBuilder {
         }
         Ok((out, order))
     }
+}
+
+/// What touches of these journeys cost by channel and campaign, in the codes of others.
+fn campaign_cost(all: &Journeys, parts: [&Journeys; 2]) -> Vec<((u32, u32), ExactSum)> {
+    let mut sums: BTreeMap<(u32, u32), ExactSum> = BTreeMap::new();
+    for part in parts {
+        let channels = codes_in(&all.channels, &part.channels);
+        let campaigns = codes_in(&all.campaigns, &part.campaigns);
+        for ((channel, campaign), sum) in &part.ledger.campaign_cost {
+            let campaign = campaigns.get(*campaign as usize).copied().unwrap_or(NULL);
+            sums.entry((channels[*channel as usize], campaign)).or_default().merge(sum);
+        }
+    }
+    sums.into_iter().collect()
 }
 
 /// Touches, and conversions where they are a frame of their own.

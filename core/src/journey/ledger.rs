@@ -14,6 +14,8 @@ pub(crate) struct Ledger {
     pub(super) latest: Option<i64>,
     /// What the touches of each channel cost, exactly; empty without a cost.
     pub(super) cost: Vec<ExactSum>,
+    /// The same by channel and campaign (`NULL`: none), in this order; empty without campaigns.
+    pub(super) campaign_cost: Vec<((u32, u32), ExactSum)>,
     /// Of each journey the direct visits that were left out; empty where none can be.
     pub(super) direct: Vec<u32>,
     /// The rows of conversions that repeat an order, ascending.

@@ -67,6 +67,14 @@ impl Default for Hierarchy {
 /// The columns of credits that add up.
 const ADDITIVE: [&str; 5] = ["conversions", "value", "cost", "touches", "nulls"];
 
+/// The columns of credits that have bounds where they were bootstrapped.
+const BOUNDED: [&str; 4] = ["conversions", "value", "roas", "cpa"];
+
+/// The names of the bounds of a column.
+fn bounds(name: &str) -> [String; 2] {
+    ["low", "high"].map(|side| format!("{name}_{side}"))
+}
+
 impl Hierarchy {
     /// The channel of a fine label, and the campaign if it is one.
     pub fn split<'l>(&'l self, label: &'l str) -> (Cow<'l, str>, Option<Cow<'l, str>>) {
@@ -109,11 +117,14 @@ impl Hierarchy {
     /// for a channel without campaigns), those of conversions, value, cost,
     /// touches and nulls that are there, share_of_channel (of its conversions;
     /// missing where it has none), and roas and cpa where cost is there; in the
-    /// order of model, channel and campaign.
+    /// order of model, channel and campaign. Bounds of conversions, value, roas
+    /// and cpa stay with them; they are missing where several labels are one
+    /// campaign, whose bounds do not add up.
     ///
     /// With `channels`, a table of the same models' credits of channels, the
     /// conversions and value of each channel are shared out over its campaigns
     /// in proportion to the fine credits; in equal parts where these are all 0.
+    /// Bounds are of other numbers then, and left out.
     /// Errors: [`Error::Column`] where a table has no such columns, or a
     /// channel stands in one of them only.
     pub fn drill_down(&self, fine: &Table, channels: Option<&Table>) -> Result<Table> {
@@ -122,6 +133,7 @@ impl Hierarchy {
         if let Some(channels) = channels {
             let coarse = Self::default_rows(channels)?;
             share_out(&mut rows, &coarse)?;
+            rows.bounds.clear();
         }
         Ok(rows.table(true))
     }
@@ -155,7 +167,8 @@ impl Hierarchy {
         let keys: Vec<&Column> =
             table.columns().iter().filter(|c| is_text(c) && c.name != "channel").collect();
         let mut order: BTreeMap<Vec<String>, usize> = BTreeMap::new();
-        let mut groups: BTreeMap<Key, Vec<Option<ExactSum>>> = BTreeMap::new();
+        // The sums of each, and its rows.
+        let mut groups: BTreeMap<Key, (Vec<Option<ExactSum>>, Vec<usize>)> = BTreeMap::new();
         for row in 0..table.rows() {
             let text = |name: &str| table.text(name, row).unwrap_or_default().into_owned();
             let key: Vec<String> = keys.iter().map(|c| text(&c.name)).collect();
@@ -164,15 +177,26 @@ impl Hierarchy {
             let label = text(&label.name);
             let (channel, campaign) = self.split(&label);
             let campaign = campaign.filter(|_| campaigns).map(Cow::into_owned);
-            let sums = groups
+            let (sums, rows) = groups
                 .entry(Key { at, channel: channel.into_owned(), campaign })
-                .or_insert_with(|| vec![None; names.len()]);
+                .or_insert_with(|| (vec![None; names.len()], Vec::new()));
+            rows.push(row);
             for (sum, name) in sums.iter_mut().zip(&names) {
                 if let Some(number) = number(table, name, row) {
                     sum.get_or_insert_with(ExactSum::new).add(number);
                 }
             }
         }
+        let bounded = BOUNDED.iter().flat_map(|name| bounds(name));
+        let bounded = bounded.filter(|name| campaigns && table.f64s(name).is_some()).map(|name| {
+            let only = |rows: &[usize]| match rows {
+                [row] => number(table, &name, *row),
+                _ => None,
+            };
+            let numbers = groups.values().map(|(_, rows)| only(rows)).collect();
+            (name, numbers)
+        });
+        let bounds = bounded.collect();
         let mut key_texts = vec![Vec::new(); order.len()];
         for (texts, at) in order {
             key_texts[at] = texts;
@@ -183,8 +207,9 @@ impl Hierarchy {
             names: names.into_iter().map(str::to_owned).collect(),
             all: groups
                 .into_iter()
-                .map(|(key, sums)| (key, sums.iter().map(|s| s.as_ref().map(ExactSum::value)).collect()))
+                .map(|(key, (sums, _))| (key, sums.iter().map(|s| s.as_ref().map(ExactSum::value)).collect()))
                 .collect(),
+            bounds,
         })
     }
 }
@@ -193,11 +218,13 @@ impl Hierarchy {
 fn credits(columns: &Columns, run: &Run) -> Result<Table> {
     let mut intake = Intake::new(columns, OnInvalid::Error, run);
     let mut table = Table::new();
+    let bounded: Vec<String> = BOUNDED.iter().flat_map(|name| bounds(name)).collect();
+    let wanted = |name: &str| ADDITIVE.contains(&name) || bounded.iter().any(|bound| bound == name);
     for name in columns.column_names() {
         let data = columns.require(name)?;
         match data.kind() {
             Kind::Text => table = table.with(name, Values::Names(intake.optional_names(name)?)),
-            Kind::Int | Kind::Float | Kind::Null if ADDITIVE.contains(&name) => {
+            Kind::Int | Kind::Float | Kind::Null if wanted(name) => {
                 let mut numbers = Vec::with_capacity(data.len());
                 for chunk in &data.chunks {
                     let chunk = chunk.plain();
@@ -213,7 +240,7 @@ fn credits(columns: &Columns, run: &Run) -> Result<Table> {
             _ => {}
         }
     }
-    intake.finish()?;
+    intake.finish().map_err(Error::undroppable)?;
     Ok(table)
 }
 
@@ -241,6 +268,8 @@ struct Rows {
     key_texts: Vec<Vec<String>>,
     names: Vec<String>,
     all: Vec<(Key, Vec<Option<f64>>)>,
+    /// Columns of bounds, a number for each of `all`.
+    bounds: Vec<(String, Vec<Option<f64>>)>,
 }
 
 impl Rows {
@@ -272,6 +301,7 @@ impl Rows {
         }
         for (k, name) in self.names.iter().enumerate() {
             table = table.with_optional(name, self.all.iter().map(|(_, numbers)| numbers[k]));
+            table = self.bounded(table, name);
         }
         if campaigns {
             table = table.with_optional("share_of_channel", self.shares());
@@ -283,7 +313,18 @@ impl Rows {
         let value = self.column("value");
         let roas = self.all.iter().map(|(_, n)| ratio(value.and_then(|v| n[v]), n[cost]));
         let cpa = self.all.iter().map(|(_, n)| ratio(n[cost], n[conversions]));
-        table.with_optional("roas", roas).with_optional("cpa", cpa)
+        let table = self.bounded(table.with_optional("roas", roas), "roas");
+        self.bounded(table.with_optional("cpa", cpa), "cpa")
+    }
+
+    /// The table with the bounds of a column, where they are known.
+    fn bounded(&self, mut table: Table, name: &str) -> Table {
+        for bound in bounds(name) {
+            if let Some((_, numbers)) = self.bounds.iter().find(|(known, _)| *known == bound) {
+                table = table.with_optional(&bound, numbers.iter().copied());
+            }
+        }
+        table
     }
 
     fn shares(&self) -> Vec<Option<f64>> {
@@ -391,6 +432,8 @@ impl Journeys {
         out.channel_count = new.labels.len();
         out.channels = Some(Arc::new(new.labels));
         (out.cost, out.offline) = (new.cost, new.offline);
+        // Its codes are those of the old channels.
+        out.ledger.campaign_cost.clear();
         Ok(out)
     }
 }

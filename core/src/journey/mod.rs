@@ -83,7 +83,9 @@ pub(crate) use chain::highest_order;
 pub use chain::{Chain, Repeats};
 pub use counts::PathCounts;
 pub(crate) use counts::group_sums;
-pub use door::{JourneyReport, KindOptions, PeriodOptions, SegmentOptions, TransitionOptions};
+pub use door::{
+    CampaignOptions, JourneyReport, KindOptions, PeriodOptions, SegmentOptions, TransitionOptions,
+};
 pub use grouping::{
     ChannelGroups, ChannelOptions, ChannelRule, ChannelRules, Classified, ClickSource, Condition, Field,
     Internal, Origin, Precedence, Test, Visit, group_channels,

@@ -387,6 +387,13 @@ impl EventOptions {
         need(self.collapse_within.is_some(), collapses, "collapse_within", "collapse=\"consecutive\"")?;
         let kept = self.duplicate_orders != DuplicateOrders::First;
         need(kept, self.order_id.is_some(), "duplicate_orders", "order_id")?;
+        let chosen = self.session_touch != SessionTouch::default();
+        need(chosen, self.session_gap.is_some(), "session_touch", "session_gap")?;
+        let is_direct =
+            matches!(self.session_touch, SessionTouch::FirstNonDirect | SessionTouch::LastNonDirect);
+        let direct = self.direct != Direct::Keep || is_direct;
+        let named = self.direct_labels != Self::default().direct_labels;
+        need(named, direct, "direct_labels", "direct=\"ignore_unless_alone\"")?;
         if !(self.view_weight >= 0.0 && self.view_weight.is_finite()) {
             return Err(Error::option("view_weight", format!("must be 0 or more, not {}", self.view_weight)));
         }
@@ -394,6 +401,29 @@ impl EventOptions {
             return Err(Error::option("view", "must differ from `click`"));
         }
         Ok(())
+    }
+
+    /// An [`Error::Option`] for options that say something of conversions which
+    /// do not come in this way: as a frame of their own, or as flagged rows.
+    pub(super) fn check_conversions(&self, frame: bool) -> Result<()> {
+        let flag = self.conversion.is_some();
+        let any = "conversions: give a frame of them, or a column of flags";
+        let of_frame = "a frame of conversions";
+        let given = [
+            ("value", self.value.is_some(), frame || flag, any),
+            ("conversion_kind", self.conversion_kind.is_some(), frame || flag, any),
+            ("conversion_place", self.conversion_place.is_some(), frame || flag, any),
+            ("order_id", self.order_id.is_some(), frame || flag, any),
+            ("conversion_customer", self.conversion_customer.is_some(), frame, of_frame),
+            ("conversion_time", self.conversion_time.is_some(), frame, of_frame),
+            ("flagged_row", self.flagged_row != FlaggedRow::default(), flag, "a column of flags"),
+        ];
+        match given.into_iter().find(|(_, given, there, _)| *given && !there) {
+            Some((option, _, _, what)) => {
+                Err(Error::option(option, format!("has no meaning without {what}")))
+            }
+            None => Ok(()),
+        }
     }
 }
 

@@ -28,6 +28,7 @@ impl Journeys {
         options: &EventOptions,
         run: &Run,
     ) -> Result<Self> {
+        options.check_conversions(conversions.is_some())?;
         Self::from_some_events(touches, conversions, options, &[], run)
     }
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::read::in_label_order;
-use super::{Gap, Journeys, Merged};
+use super::{Gap, Hierarchy, Journeys, Merged};
 use crate::column::{Columns, Intake, Labels, NULL, Names, OnInvalid, Table, Text, Values};
 use crate::run::Run;
 use crate::{Error, Result};
@@ -227,7 +227,7 @@ impl Journeys {
 
     /// The journeys with a segment for each customer: a frame of the columns
     /// `customer` and `segment`, one row a customer. Customers without a row
-    /// have none; two segments of one customer are an [`Error::Row`].
+    /// have none; two segments of one customer are an [`Error::Unfit`].
     pub fn with_segments(&self, frame: &Columns, customer: &str, segment: &str, run: &Run) -> Result<Self> {
         let Some(customers) = self.customers.as_ref().filter(|_| self.timed) else { return Err(untimed()) };
         let mut intake = Intake::new(frame, OnInvalid::Error, run);
@@ -259,7 +259,7 @@ impl Journeys {
             *place = code;
         }
         intake.reject(customer, "has a second segment", twice);
-        intake.finish()?;
+        intake.finish().map_err(Error::undroppable)?;
         let found: std::collections::HashMap<std::borrow::Cow<'_, str>, u32> =
             (0..who.labels.len() as u32).map(|c| (who.labels.get(c), by_label[c as usize])).collect();
         let segment_of = |c: u32| found.get(&*customers.get(c)).copied().unwrap_or(NULL);
@@ -306,21 +306,43 @@ impl Journeys {
     }
 
     /// The same journeys whose channels are `channel / campaign`, or the
-    /// channel alone where a touch has no campaign. Cost, which is known by
-    /// channel, is left out. An [`Error::Column`] without campaigns.
+    /// channel alone where a touch has no campaign. Each has the cost of its
+    /// touches, unless these are a part of others, or their channels were
+    /// changed since they were built. An [`Error::Column`] without campaigns.
     pub fn by_campaign(&self) -> Result<Self> {
+        self.by_campaign_with(&Hierarchy::default().separator)
+    }
+
+    /// As [`Journeys::by_campaign`], with something else between channel and
+    /// campaign: [`Hierarchy`] cuts labels at the first separator, so no
+    /// channel may hold it, and one that does is an [`Error::Option`].
+    pub fn by_campaign_with(&self, separator: &str) -> Result<Self> {
         if self.campaigns.is_none() {
             let reason = "these journeys have no campaigns: name their column when they are built";
             return Err(Error::column("campaign", reason));
         }
+        let separator = separator.trim();
+        if separator.is_empty() {
+            return Err(Error::option("separator", "must not be blank, for example \"/\""));
+        }
+        if let Some(label) = self.channel_labels().iter().find(|label| label.contains(separator)) {
+            let reason = format!(
+                "`{separator}` is in the channel `{label}`, so labels could not be taken apart again: give another"
+            );
+            return Err(Error::option("separator", reason));
+        }
         let campaigns = self.campaign_labels();
         let pairs: Vec<(u32, u32)> =
             self.steps.iter().copied().zip(self.campaign.iter().map(|c| c.wrapping_add(1))).collect();
+        let costs = self.cost.as_ref().map_or(&[][..], |_| &self.ledger.campaign_cost[..]);
         let mut distinct = pairs.clone();
+        distinct.extend(costs.iter().map(|((channel, campaign), _)| (*channel, campaign.wrapping_add(1))));
         distinct.sort_unstable();
         distinct.dedup();
         let names = distinct.iter().map(|(channel, campaign)| match campaign.checked_sub(1) {
-            Some(campaign) => format!("{} / {}", self.channel_label(*channel), campaigns[campaign as usize]),
+            Some(campaign) => {
+                format!("{} {separator} {}", self.channel_label(*channel), campaigns[campaign as usize])
+            }
             None => self.channel_label(*channel),
         });
         let names: Names = names.collect();
@@ -337,12 +359,16 @@ impl Journeys {
             }
         }
         let channel_count = labels.len();
+        let mut cost = vec![0.0; channel_count];
+        for ((channel, campaign), sum) in costs {
+            cost[place(&(*channel, campaign.wrapping_add(1))) as usize] = sum.value();
+        }
         Ok(Self {
             steps,
             channel_count,
             channels: Some(Arc::new(labels)),
             offline,
-            cost: None,
+            cost: Some(cost).filter(|_| !costs.is_empty()),
             campaign: Vec::new(),
             campaigns: None,
             ..self.clone()

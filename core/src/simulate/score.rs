@@ -149,7 +149,7 @@ impl Truth {
         let mut intake = Intake::new(columns, OnInvalid::Error, run);
         let names = intake.names("channel")?;
         let amounts = intake.amounts(&options.truth, Sign::Any)?.into_owned();
-        intake.finish()?;
+        intake.finish().map_err(Error::undroppable)?;
         if names.labels.len() != names.len() {
             return Err(Error::column("channel", "the truth has a channel twice"));
         }
@@ -197,7 +197,7 @@ fn read_credits(
     let models = if columns.has("model") { Some(intake.names("model")?) } else { None };
     let channels = intake.names("channel")?;
     let credits = intake.amounts(&options.credit, Sign::Any)?;
-    intake.finish()?;
+    intake.finish().map_err(Error::undroppable)?;
     let intervals = read_intervals(columns, &options.credit, run)?;
     let share_intervals = read_intervals(columns, "share", run)?;
     let mut out: Vec<(String, Vec<Cell>)> = match &models {

@@ -344,8 +344,13 @@ impl ShapleyModel {
             let sum = crate::math::exact_sum(weights.iter().copied());
             let size = weights.iter().fold(0.0, |a, w| a + w.abs());
             if total != 0.0 && sum * total <= 1e-12 * size * total.abs() {
+                let sum = if sum.abs() <= 1e-12 * size { 0.0 } else { sum };
+                let cause = match self.shapley.worth {
+                    Worth::Table => "that is the worth of all channels together: give the table one",
+                    _ => "no journey has all channels; use worth=\"rate\" or \"journey_rate\"",
+                };
                 return Err(Error::not_enough_data(format!(
-                    "the Shapley values of worth {} add up to {sum:e}, which cannot be scaled to all conversions: no journey has all channels; use worth=\"rate\" or \"journey_rate\", or negative=\"clamp\"",
+                    "the Shapley values of worth {} add up to {sum}, which cannot be scaled to all conversions: {cause}, or negative=\"clamp\"",
                     name_of(&self.shapley.worth)
                 )));
             }

@@ -169,6 +169,10 @@ impl Truth {
             let reason = "names fewer than two channels: shares need two or more to tell anything";
             return Err(Error::column(options.channel.as_str(), reason));
         }
+        if wanted.values().all(|amount| *amount == 0.0) {
+            let reason = "is 0 for every channel, so there are no shares to compare with";
+            return Err(Error::column(options.truth.as_str(), reason));
+        }
         let touched = labels.iter().enumerate().filter(|(_, l)| wanted.contains_key(*l));
         let mut channels: Vec<(String, Option<usize>)> =
             touched.map(|(c, label)| (label.clone(), Some(c))).collect();

@@ -196,6 +196,21 @@ impl Side {
     }
 }
 
+/// Whether there is something to have a share of, where shares are compared.
+pub(super) fn has_shares(journeys: &Journeys, which: &str, metric: DifferenceMetric) -> Result<()> {
+    let (what, total) = match metric.measure() {
+        Measure::Share => ("conversion", journeys.total_conversions()),
+        Measure::ValueShare => ("value above 0", journeys.total_value()),
+        Measure::Conversions | Measure::Value => return Ok(()),
+    };
+    if total > 0.0 {
+        return Ok(());
+    }
+    Err(Error::not_enough_data(format!(
+        "{which} journeys have no {what}, so there are no shares to compare: take the metric `conversions`"
+    )))
+}
+
 /// A difference with its interval.
 pub(super) struct Change {
     pub(super) estimates: [f64; 2],
@@ -319,6 +334,8 @@ pub fn difference(
     if lift_tests.is_none() && options.calibration != CalibrateOptions::default() {
         return Err(Error::option("calibration", "goes with a frame `lift_tests`"));
     }
+    has_shares(journeys, "these", options.metric)?;
+    other.map_or(Ok(()), |other| has_shares(other, "the other", options.metric))?;
     let money_here = spend_of(journeys, spend, options, run)?;
     let money_there = other.map(|other| spend_of(other, spend, options, run)).transpose()?;
     let mut here = Side::new(journeys, &options.models, options.bootstrap, 0, run)?;

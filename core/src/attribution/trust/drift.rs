@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bootstrap::Spread;
 use super::compare::total_variation;
-use super::difference::{Change, DifferenceMetric, Side, labels, shares};
+use super::difference::{Change, DifferenceMetric, Side, has_shares, labels, shares};
 use super::interval::{Interval, adjusted};
 use super::resample::{Sample, Unit, Weigh, sums};
 use crate::attribution::Model;
@@ -87,6 +87,14 @@ pub fn drift(new: &Journeys, old: &Journeys, options: &DriftOptions, run: &Run) 
     }
     if options.metric.needs_value() && !(new.has_value && old.has_value) {
         return Err(Error::option("metric", "these journeys know no value"));
+    }
+    for (side, which) in [(old, "the old"), (new, "the new")] {
+        if side.is_empty() {
+            return Err(Error::not_enough_data(format!(
+                "{which} journeys are none: there is nothing to compare"
+            )));
+        }
+        has_shares(side, which, options.metric)?;
     }
     let now = Side::new(new, &options.models, options.bootstrap, 0, run)?;
     let then = Side::new(old, &options.models, options.bootstrap, 1, run)?;

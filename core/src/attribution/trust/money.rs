@@ -343,7 +343,10 @@ pub(super) fn spent(
         return read(journeys, frame, options, run);
     }
     let cost = journeys.cost().ok_or_else(|| {
-        Error::option("spend", "give a frame of spend, or journeys whose touches have a cost")
+        Error::option(
+            "spend",
+            "give a frame of spend, or journeys whose touches have a cost (parts of journeys have none)",
+        )
     })?;
     let labels = journeys.channel_labels();
     Ok((labels.into_iter().zip(cost).map(|(label, cost)| ((0, label), *cost)).collect(), (0, 0.0)))

@@ -211,7 +211,7 @@ fn read<'o>(columns: &Columns, options: &'o ChannelOptions, run: &Run) -> Result
             "name a column of landing pages, of referrers or of sources",
         ));
     }
-    intake.finish()?;
+    intake.finish().map_err(Error::undroppable)?;
     Ok(out)
 }
 
