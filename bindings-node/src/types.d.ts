@@ -2124,14 +2124,26 @@ export declare namespace clv {
     logIntervals?: string
     /** Of `GammaGamma`: column of the mean value of the repeat purchases. Default `"monetary_value"`. */
     monetaryValue?: string
-    /** Of models of retention: what a row is, and its columns. By default it is the one cohort in a period. */
+    /**
+     * Of models of retention: what a row is, its columns, and what explains how customers leave. By default a row is
+     * the one cohort in a period.
+     */
     contract?: Pick<
       ContractOptions,
-      'data' | 'cohort' | 'index' | 'customers' | 'start' | 'leftTruncated' | 'duration' | 'event' | 'entry'
+      | 'data'
+      | 'cohort'
+      | 'index'
+      | 'customers'
+      | 'start'
+      | 'leftTruncated'
+      | 'duration'
+      | 'event'
+      | 'entry'
+      | 'covariates'
     >
     /**
-     * What explains purchases and dropout. None by default. `samplePosterior` and `laplace` take no penalties, of
-     * which priors take the place.
+     * Of models of purchases: what explains purchases and dropout. None by default. `samplePosterior` and `laplace` take
+     * no penalties, of which priors take the place.
      */
     covariates?: Covariates
     /** The unit of recency and T, to be kept with the draws and checked later. */
@@ -2239,8 +2251,8 @@ export declare namespace clv {
     T?: string
     /** Column of the mean value of the repeat purchases, for draws of `GammaGamma`. Default `"monetary_value"`. */
     monetaryValue?: string
-    /** Of models of retention: what a row is and its columns, as when they were drawn. */
-    contract?: PosteriorOptions['contract']
+    /** Of models of retention: what a row is and its columns, as when they were drawn; covariates are the draws' own. */
+    contract?: Omit<NonNullable<PosteriorOptions['contract']>, 'covariates'>
     /** Column of weights: how many customers a row stands for, a whole number. */
     weight?: string
     /** Customers of so many repeat purchases or more, and renewals from this one on, are one class. Default 7. */
@@ -2263,10 +2275,12 @@ export declare namespace clv {
     level?: number
     /** At most so many draws, evenly spaced. Default 400. */
     mostDraws?: number
+    /** Of draws with covariates: those of the kind of customer told of; at their means unless given. */
+    at?: ContractKind
   }
 
   /** Options of `Posterior.value`. */
-  export interface DrawValueOptions extends Omit<ContractValueOptions, 'interval' | 'at'> {
+  export interface DrawValueOptions extends Omit<ContractValueOptions, 'interval'> {
     /** Level of the intervals. Default 0.9. */
     level?: number
     /** At most so many draws, evenly spaced. Default 400. */
@@ -2281,7 +2295,9 @@ export declare namespace clv {
   export function bootstrap(rfm: FrameInput, options?: RefitOptions & RunOptions): Promise<Posterior>
 
   /** Columns and options of `sampleHierarchy`. */
-  export interface HierarchyOptions extends Omit<PosteriorOptions, 'covariates' | 'coefficientSd' | 'logIntervals'> {
+  export interface HierarchyOptions extends Omit<PosteriorOptions, 'logIntervals' | 'contract'> {
+    /** Of models of retention: what a row is, and its columns, as in `samplePosterior`. */
+    contract?: PosteriorCheckOptions['contract']
     /** Column of groups: segments, acquisition channels; of models of retention it may be that of cohorts. Default `"group"`. */
     group?: string
     /** How far groups may lie apart: the scale of the prior of the deviation of log parameters. Default 0.5. */

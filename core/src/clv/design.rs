@@ -177,6 +177,14 @@ impl Matrix {
         }
         Self { rows: order.len(), columns: self.columns, values }
     }
+
+    fn standardise(&mut self, means: &[f64], scales: &[f64]) {
+        for row in self.values.chunks_exact_mut(self.columns.max(1)) {
+            for ((x, mean), scale) in row.iter_mut().zip(means).zip(scales) {
+                *x = (*x - mean) / scale;
+            }
+        }
+    }
 }
 
 impl Terms {
@@ -357,11 +365,7 @@ impl Terms {
                 return Err(constant(self.of_slope(k)));
             }
         }
-        for row in matrix.values.chunks_exact_mut(p.max(1)) {
-            for ((x, mean), scale) in row.iter_mut().zip(&means).zip(&scales) {
-                *x = (*x - mean) / scale;
-            }
-        }
+        matrix.standardise(&means, &scales);
         let mut at = 0;
         for covariate in &mut self.0 {
             let size = covariate.size();
@@ -388,6 +392,11 @@ impl Terms {
             &products,
             "is a linear combination of the covariates before it: leave one of them out",
         )
+    }
+
+    /// Scales a matrix by the means and standard deviations that are known.
+    pub(in crate::clv) fn scale(&self, matrix: &mut Matrix) {
+        matrix.standardise(&self.means(), &self.scales());
     }
 
     /// An error that names the first column that adds nothing to those before
