@@ -2451,6 +2451,23 @@ export declare namespace clv {
     sources?: Sources
   }
 
+  /** Of a model along covariates with given parameters. */
+  export interface DynamicGivenOptions {
+    /** The covariates of a customer whose parameters are those of the law, by column or `column[level]`; 0 of others. */
+    means?: Record<string, number>
+    /** The reference level of each column of names. */
+    references?: Record<string, string>
+    /** The unit of time of the parameters. Default 1 day. */
+    period?: Duration
+  }
+
+  /** r and alpha of Pareto/NBD, and the logarithm of the rate of a customer whose parameters are those of the law. */
+  export interface DynamicRate {
+    r: number
+    alpha: number
+    mean: number
+  }
+
   /** What models along covariates share; a row of covariates holds from its time to the customer's next one. */
   abstract class DynamicModel<FitOptions> {
     constructor(options?: FitOptions & RunOptions)
@@ -2458,6 +2475,10 @@ export declare namespace clv {
     fit(orders: FrameInput, along: FrameInput, options?: FitOptions & RunOptions): Promise<this>
     /** The parameters and coefficients by their names. */
     get params(): Record<string, number>
+    /** The covariates of a customer whose parameters are those of the law: their means in a fit. */
+    get means(): Record<string, number>
+    /** The reference level of each column of names. */
+    get references(): Record<string, string>
     /** Their standard errors; `null` where the data do not identify one. */
     get standardErrors(): Record<string, number | null>
     /** The maximised log-likelihood. */
@@ -2480,6 +2501,8 @@ export declare namespace clv {
 
   /** Pareto/NBD with covariates that change: seasons, campaigns, prices (Bachmann, Meierer & Näf 2021). */
   export class DynamicParetoNBD extends DynamicModel<DynamicOptions> {
+    /** A model with given parameters, for example published ones; coefficients as `params` names them. */
+    static fromParameters(params: Record<string, number>, options?: DynamicGivenOptions): DynamicParetoNBD
     /** Draws of the parameters and coefficients, whose `predictAlong` takes orders and `along`; the model need not be fitted. */
     posterior(
       method: 'nuts' | 'laplace' | 'bootstrap',
@@ -2517,6 +2540,13 @@ export declare namespace clv {
 
   /** Gamma–Gamma whose purchases are worth more or less by what holds at their time, and by the purchase rate. */
   export class DynamicGammaGamma extends DynamicModel<DynamicSpendFitOptions> {
+    /** A model with given parameters, for example published ones; `rate` is what `spend:rate` is a coefficient of. */
+    static fromParameters(
+      params: Record<string, number>,
+      options?: DynamicGivenOptions & { rate?: DynamicRate | null },
+    ): DynamicGammaGamma
+    /** What spend takes the purchase rate to be, where that explains. */
+    get rate(): DynamicRate | null
     /** The expected value of a purchase in the coming periods: customer, expected_spend. */
     predict(orders: FrameInput, along: FrameInput, options?: { periods?: Horizon; interval?: number; sources?: Sources } & RunOptions): Promise<Frame>
   }

@@ -240,6 +240,11 @@ impl Terms {
         Ok(terms)
     }
 
+    /// Covariates whose means and scales are known.
+    pub(in crate::clv) fn known(covariates: Vec<Covariate>) -> Self {
+        Self(covariates)
+    }
+
     pub(in crate::clv) fn covariates(&self) -> &[Covariate] {
         &self.0
     }

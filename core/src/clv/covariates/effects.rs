@@ -148,6 +148,18 @@ impl Effects {
         Self { terms, coefficients, covariance: Vec::new(), verdict: Verdict::Interior }
     }
 
+    /// Coefficients that are given, each of a column and on what it moves, of a law of so many parameters: no errors.
+    pub(in crate::clv) fn given(terms: Terms, each: Vec<(usize, Vec<Process>, f64)>, law: usize) -> Self {
+        let effect = |(column, on, value)| Effect { column, on, value, fixed: true };
+        let size = law + each.len();
+        Self {
+            terms,
+            coefficients: each.into_iter().map(effect).collect(),
+            covariance: vec![vec![0.0; size]; size],
+            verdict: Verdict::Given,
+        }
+    }
+
     /// The same with these coefficients.
     pub(in crate::clv) fn with_values(&self, values: &[f64]) -> Self {
         let each = self.coefficients.iter().zip(values);
