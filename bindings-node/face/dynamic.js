@@ -13,6 +13,17 @@ const REPORTS = { predict: 'predict', newCustomers: 'new_customers', check: 'che
 const byName = (model, column) =>
   Object.fromEntries(model.table().toRows().map((row) => [row.parameter, row[column]]))
 
+/** What is given of a model as JSON; numbers must be numbers. */
+const given = (params, { means, references, rate, period } = {}) => {
+  for (const [option, numbers] of Object.entries({ params, means, rate })) {
+    if (numbers === undefined || numbers === null) continue
+    for (const [name, value] of Object.entries(numbers)) {
+      if (!Number.isFinite(value)) throw optionError(option, `\`${name}\` must be a finite number`)
+    }
+  }
+  return JSON.stringify({ params: params ?? {}, means, references, rate: rate ?? undefined, period })
+}
+
 /** The classes by their names; each is made of the native `DynamicModel`. */
 function dynamic(DynamicModel) {
   const classes = {}
@@ -21,6 +32,20 @@ function dynamic(DynamicModel) {
       [name]: class extends DynamicModel {
         constructor(options) {
           super(`clv.${name}`, options)
+        }
+
+        static fromParameters(params, options) {
+          const model = new this()
+          model.takeParameters(given(params, options))
+          return model
+        }
+
+        get means() {
+          return JSON.parse(this.given()).means
+        }
+
+        get references() {
+          return JSON.parse(this.given()).references
         }
 
         get params() {
@@ -60,6 +85,12 @@ function dynamic(DynamicModel) {
     }
     classes[name] = Class
   }
+  Object.defineProperty(classes.DynamicGammaGamma.prototype, 'rate', {
+    get() {
+      return JSON.parse(this.given()).rate
+    },
+    configurable: true,
+  })
   const posterior = function () {
     throw optionError('model', 'is one of spend, of which no draws are made: take DynamicParetoNBD')
   }

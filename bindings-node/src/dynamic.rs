@@ -89,6 +89,22 @@ impl DynamicModel {
         self.kind.clone()
     }
 
+    /// Takes given parameters, for example published ones, as JSON.
+    #[napi(skip_typescript)]
+    pub fn take_parameters(&self, env: &Env, given: String) -> Result<()> {
+        self.slot.set(job::now(env, || Dynamic::from_parameters(&self.kind, &given))?);
+        Ok(())
+    }
+
+    /// Its parameters, such as `takeParameters` takes.
+    #[napi(skip_typescript)]
+    pub fn given(&self, env: &Env) -> Result<String> {
+        job::now(env, || {
+            let given = self.slot.get()?.parameters();
+            serde_json::to_string(&given).map_err(|e| headwater::Error::option("params", e.to_string()))
+        })
+    }
+
     /// Takes what another one holds.
     #[napi(skip_typescript)]
     pub fn adopt(&self, env: &Env, other: &DynamicModel) -> Result<()> {

@@ -82,8 +82,8 @@ impl Hierarchy {
         self.report(env, "groups", None, options)
     }
 
-    /// What groups have in common, and how far they lie apart: parameter, what (`centre` or `deviation`),
-    /// mean, sd, low, median, high, r_hat, ess_bulk.
+    /// What groups have in common, and how far they lie apart: parameter, what (`centre`, `deviation`, or `coefficient`
+    /// of a covariate), mean, sd, low, median, high, r_hat, ess_bulk.
     #[napi(ts_args_type = "options?: { level?: number } & RunOptions", ts_return_type = "Promise<Frame>")]
     pub fn population<'e>(&self, env: &'e Env, options: Unknown<'e>) -> Result<Unknown<'e>> {
         self.report(env, "population", None, options)

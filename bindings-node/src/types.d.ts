@@ -2133,14 +2133,26 @@ export declare namespace clv {
     logIntervals?: string
     /** Of `GammaGamma`: column of the mean value of the repeat purchases. Default `"monetary_value"`. */
     monetaryValue?: string
-    /** Of models of retention: what a row is, and its columns. By default it is the one cohort in a period. */
+    /**
+     * Of models of retention: what a row is, its columns, and what explains how customers leave. By default a row is
+     * the one cohort in a period.
+     */
     contract?: Pick<
       ContractOptions,
-      'data' | 'cohort' | 'index' | 'customers' | 'start' | 'leftTruncated' | 'duration' | 'event' | 'entry'
+      | 'data'
+      | 'cohort'
+      | 'index'
+      | 'customers'
+      | 'start'
+      | 'leftTruncated'
+      | 'duration'
+      | 'event'
+      | 'entry'
+      | 'covariates'
     >
     /**
-     * What explains purchases and dropout. None by default. `samplePosterior` and `laplace` take no penalties, of
-     * which priors take the place.
+     * Of models of purchases: what explains purchases and dropout. None by default. `samplePosterior` and `laplace` take
+     * no penalties, of which priors take the place.
      */
     covariates?: Covariates
     /** The unit of recency and T, to be kept with the draws and checked later. */
@@ -2248,8 +2260,8 @@ export declare namespace clv {
     T?: string
     /** Column of the mean value of the repeat purchases, for draws of `GammaGamma`. Default `"monetary_value"`. */
     monetaryValue?: string
-    /** Of models of retention: what a row is and its columns, as when they were drawn. */
-    contract?: PosteriorOptions['contract']
+    /** Of models of retention: what a row is and its columns, as when they were drawn; covariates are the draws' own. */
+    contract?: Omit<NonNullable<PosteriorOptions['contract']>, 'covariates'>
     /** Column of weights: how many customers a row stands for, a whole number. */
     weight?: string
     /** Customers of so many repeat purchases or more, and renewals from this one on, are one class. Default 7. */
@@ -2272,10 +2284,12 @@ export declare namespace clv {
     level?: number
     /** At most so many draws, evenly spaced. Default 400. */
     mostDraws?: number
+    /** Of draws with covariates: those of the kind of customer told of; at their means unless given. */
+    at?: ContractKind
   }
 
   /** Options of `Posterior.value`. */
-  export interface DrawValueOptions extends Omit<ContractValueOptions, 'interval' | 'at'> {
+  export interface DrawValueOptions extends Omit<ContractValueOptions, 'interval'> {
     /** Level of the intervals. Default 0.9. */
     level?: number
     /** At most so many draws, evenly spaced. Default 400. */
@@ -2290,7 +2304,9 @@ export declare namespace clv {
   export function bootstrap(rfm: FrameInput, options?: RefitOptions & RunOptions): Promise<Posterior>
 
   /** Columns and options of `sampleHierarchy`. */
-  export interface HierarchyOptions extends Omit<PosteriorOptions, 'covariates' | 'coefficientSd' | 'logIntervals'> {
+  export interface HierarchyOptions extends Omit<PosteriorOptions, 'logIntervals' | 'contract'> {
+    /** Of models of retention: what a row is, and its columns, as in `samplePosterior`. */
+    contract?: PosteriorCheckOptions['contract']
     /** Column of groups: segments, acquisition channels; of models of retention it may be that of cohorts. Default `"group"`. */
     group?: string
     /** How far groups may lie apart: the scale of the prior of the deviation of log parameters. Default 0.5. */
@@ -2444,6 +2460,23 @@ export declare namespace clv {
     sources?: Sources
   }
 
+  /** Of a model along covariates with given parameters. */
+  export interface DynamicGivenOptions {
+    /** The covariates of a customer whose parameters are those of the law, by column or `column[level]`; 0 of others. */
+    means?: Record<string, number>
+    /** The reference level of each column of names. */
+    references?: Record<string, string>
+    /** The unit of time of the parameters. Default 1 day. */
+    period?: Duration
+  }
+
+  /** r and alpha of Pareto/NBD, and the logarithm of the rate of a customer whose parameters are those of the law. */
+  export interface DynamicRate {
+    r: number
+    alpha: number
+    mean: number
+  }
+
   /** What models along covariates share; a row of covariates holds from its time to the customer's next one. */
   abstract class DynamicModel<FitOptions> {
     constructor(options?: FitOptions & RunOptions)
@@ -2451,6 +2484,10 @@ export declare namespace clv {
     fit(orders: FrameInput, along: FrameInput, options?: FitOptions & RunOptions): Promise<this>
     /** The parameters and coefficients by their names. */
     get params(): Record<string, number>
+    /** The covariates of a customer whose parameters are those of the law: their means in a fit. */
+    get means(): Record<string, number>
+    /** The reference level of each column of names. */
+    get references(): Record<string, string>
     /** Their standard errors; `null` where the data do not identify one. */
     get standardErrors(): Record<string, number | null>
     /** The maximised log-likelihood. */
@@ -2473,6 +2510,8 @@ export declare namespace clv {
 
   /** Pareto/NBD with covariates that change: seasons, campaigns, prices (Bachmann, Meierer & Näf 2021). */
   export class DynamicParetoNBD extends DynamicModel<DynamicOptions> {
+    /** A model with given parameters, for example published ones; coefficients as `params` names them. */
+    static fromParameters(params: Record<string, number>, options?: DynamicGivenOptions): DynamicParetoNBD
     /** Draws of the parameters and coefficients, whose `predictAlong` takes orders and `along`; the model need not be fitted. */
     posterior(
       method: 'nuts' | 'laplace' | 'bootstrap',
@@ -2510,6 +2549,13 @@ export declare namespace clv {
 
   /** Gamma–Gamma whose purchases are worth more or less by what holds at their time, and by the purchase rate. */
   export class DynamicGammaGamma extends DynamicModel<DynamicSpendFitOptions> {
+    /** A model with given parameters, for example published ones; `rate` is what `spend:rate` is a coefficient of. */
+    static fromParameters(
+      params: Record<string, number>,
+      options?: DynamicGivenOptions & { rate?: DynamicRate | null },
+    ): DynamicGammaGamma
+    /** What spend takes the purchase rate to be, where that explains. */
+    get rate(): DynamicRate | null
     /** The expected value of a purchase in the coming periods: customer, expected_spend. */
     predict(orders: FrameInput, along: FrameInput, options?: { periods?: Horizon; interval?: number; sources?: Sources } & RunOptions): Promise<Frame>
   }

@@ -129,6 +129,16 @@ test('covariates along time explain purchases and spend', async () => {
     assert.ok(Math.abs(row.lifetime_value / (row.expected_purchases * row.expected_spend) - 1) < 1e-12)
   }
   await assert.rejects(model.lifetimeValue(model, orders, along), { code: 'HW_OPTION' })
+  // Given parameters predict as the fit that they are of.
+  const { DynamicParetoNBD, DynamicGammaGamma } = hw.clv
+  const given = DynamicParetoNBD.fromParameters(model.params, { means: model.means, period: '7d' })
+  assert.deepEqual([given.verdict, given.effectsVerdict], ['given', 'given'])
+  const asked = { periods: 4 }
+  assert.deepEqual((await given.predict(orders, along, asked)).toRows(), (await model.predict(orders, along, asked)).toRows())
+  const dear = DynamicGammaGamma.fromParameters(spend.params, { means: spend.means, rate: spend.rate })
+  assert.deepEqual((await dear.predict(orders, along)).toRows(), (await spend.predict(orders, along)).toRows())
+  assert.throws(() => DynamicParetoNBD.fromParameters({ r: NaN }), { code: 'HW_OPTION' })
+  assert.throws(() => DynamicParetoNBD.fromParameters({ r: 1, alpha: 1, s: 1, beta: 1 }), { code: 'HW_OPTION' })
 })
 
 test('parameters along time are drawn', async () => {

@@ -163,10 +163,58 @@ test('coefficients are drawn, and customers predicted by their own laws', async 
   assert.ok(Math.abs(known.mean - Math.log(0.5)) < 0.01)
   const penalised = { purchase: ['channel'], purchasePenalty: 1 }
   await assert.rejects(hw.clv.laplace(kinds, { ...options, covariates: penalised }), /priors instead of penalties/)
+})
+
+test('groups have coefficients in common', async () => {
+  const market = {
+    ...rfm,
+    customer: [...'abcdefg'],
+    channel: [...Array(4).fill('web'), ...Array(3).fill('shop')],
+    income: [1, 0, 2, 1, 3, 0, 1],
+  }
+  const how = { group: 'channel', weight: 'many', chains: 1, draws: 40, tune: 80 }
+  const covariates = { purchase: ['income'] }
+  const found = await hw.clv.sampleHierarchy(market, { ...how, covariates, coefficientSd: 0.5 })
+  const last = (await found.population()).toRows().at(-1)
+  assert.deepStrictEqual([last.parameter, last.what], ['purchase:income', 'coefficient'])
+  const drawn = async (group) => (await found.posterior(group).draws()).toRows().map((row) => row['purchase:income'])
+  assert.deepStrictEqual(await drawn('web'), await drawn('shop'))
+  const ahead = (await found.predict(market, { periods: 26 })).toRows()
+  const own = (await found.posterior('shop').predict(market, { periods: 26 })).toRows()
+  assert.strictEqual(ahead[5].expected_purchases, own[5].expected_purchases)
   await assert.rejects(
-    hw.clv.sampleHierarchy(kinds, { ...options, group: 'channel' }),
-    { code: 'HW_OPTION', message: /covariates/ },
+    hw.clv.sampleHierarchy(market, { ...how, covariates: { ...covariates, purchasePenalty: 1 } }),
+    { code: 'HW_OPTION', message: /priors instead of penalties/ },
   )
+})
+
+test('contracts are drawn with covariates', async () => {
+  const plans = {
+    plan: [...Array(4).fill('basic'), ...Array(4).fill('plus')],
+    duration: [1, 2, 3, 3, 1, 2, 3, 3],
+    event: [true, true, true, false, true, true, true, false],
+    n: [369, 163, 86, 382, 131, 126, 90, 653],
+  }
+  const rows = { data: 'customers' }
+  const contract = { ...rows, covariates: { alpha: ['plan'], beta: ['plan'] } }
+  const how = { model: 'ShiftedBetaGeo', weight: 'n', contract }
+  const found = await hw.clv.laplace(plans, { ...how, draws: 100, period: '30d' })
+  assert.deepStrictEqual(
+    (await found.summary()).toRows().map((row) => row.parameter),
+    ['alpha', 'beta', 'alpha:plan[plus]', 'beta:plan[plus]'],
+  )
+  const at = async (plan) => (await found.survival({ periods: 4, at: { plan } })).toRows()[4].survival
+  const [basic, plus] = [await at('basic'), await at('plus')]
+  assert.ok(basic < plus)
+  const who = { customer: ['ann', 'bob'], renewals: [0, 0], plan: ['basic', 'plus'] }
+  const ahead = (await found.predict(who, { periods: 4 })).toRows().map((row) => row.survival)
+  assert.ok(Math.abs(ahead[0] - basic) < 1e-12 && Math.abs(ahead[1] - plus) < 1e-12)
+  assert.strictEqual((await found.check(plans, { weight: 'n', contract: rows })).toRows()[0].statistic, 'churn_1')
+  const refits = await hw.clv.bootstrap(plans, { ...how, model: 'BetaDiscreteWeibull', replicates: 5 })
+  assert.strictEqual((await refits.summary()).toRows()[3].parameter, 'alpha:plan[plus]')
+  await assert.rejects(found.check(plans, { weight: 'n', contract }), { code: 'HW_OPTION', message: /know theirs/ })
+  const misplaced = { ...how, contract: rows, covariates: { purchase: ['plan'] } }
+  await assert.rejects(hw.clv.laplace(plans, misplaced), { code: 'HW_OPTION', message: /stand in `contract`/ })
 })
 
 test('Pareto/GGG is drawn with the times between purchases', async () => {

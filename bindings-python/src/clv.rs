@@ -153,6 +153,12 @@ pub(crate) fn clv_dynamic_fit(
     })
 }
 
+/// A model along covariates with given parameters.
+#[pyfunction]
+pub(crate) fn clv_dynamic_given(kind: &str, given: &str) -> Outcome<Model> {
+    direct(|| Dynamic::from_parameters(kind, given).map(Model::dynamic))
+}
+
 /// Draws of the parameters of a model of purchases along covariates, and the rows dropped of both frames.
 #[pyfunction]
 pub(crate) fn clv_dynamic_posterior(

@@ -147,6 +147,39 @@ def test_covariates_along_time():
     assert all(value > 0 for value in columns(spend.predict(orders, seasons, **given))["expected_spend"])
 
 
+def test_given_parameters_predict_as_the_fit_that_they_are_of(tmp_path):
+    orders, seasons = along()
+    given = {"time_unit": "s"}
+    model = hw.clv.DynamicParetoNBD()
+    model.fit(orders, seasons, covariates={"purchase": ["season"]}, period="7d", **given)
+    again = hw.clv.DynamicParetoNBD.from_params(model.params_, means=model.means_, period="7d")
+    assert list(model.means_) == ["season"]
+    assert model.references_ == {}
+    assert again.verdict_ == again.effects_verdict_ == "given"
+    again.save(tmp_path / "given.json")
+    again = hw.load(tmp_path / "given.json")
+    assert again.params_ == model.params_
+    asked = {"orders": orders, "along": seasons, "periods": 4, **given}
+    assert columns(again.predict(**asked)) == columns(model.predict(**asked))
+    spend = hw.clv.DynamicGammaGamma(rate=True)
+    spend.fit(orders, seasons, covariates=["season"], period="7d", **given)
+    dear = hw.clv.DynamicGammaGamma.from_params(
+        spend.params_, means=spend.means_, rate=spend.rate_, period="7d"
+    )
+    assert dear.rate is True
+    assert columns(dear.predict(**asked)) == columns(spend.predict(**asked))
+    worth = [
+        m.lifetime_value(s, orders, seasons, periods=8, **given) for m, s in ((model, spend), (again, dear))
+    ]
+    assert columns(worth[0]) == columns(worth[1])
+    with pytest.raises(hw.HeadwaterError, match="no standard errors"):
+        again.predict(interval=0.9, **asked)
+    with pytest.raises(hw.HeadwaterError, match="none of r, alpha, s, beta"):
+        hw.clv.DynamicParetoNBD.from_params({"r": 1, "alpha": 1, "s": 1, "beta": 1, "season": 1})
+    with pytest.raises(hw.HeadwaterError, match="finite"):
+        hw.clv.DynamicParetoNBD.from_params({"r": float("nan")})
+
+
 def test_customers_are_valued_along_time():
     orders, seasons = along()
     given = {"time_unit": "s"}

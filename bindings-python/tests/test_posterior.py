@@ -261,3 +261,68 @@ def test_models_of_retention_may_be_given_parameters():
         model.survival(7, interval=0.9)
     with pytest.raises(hw.errors.OptionError, match="between 0.01 and 20"):
         hw.clv.BetaDiscreteWeibull.from_params(1, 2, 30)
+
+
+PLANS = {
+    "plan": ["basic"] * 4 + ["plus"] * 4,
+    "duration": [1, 2, 3, 3] * 2,
+    "event": [True, True, True, False] * 2,
+    "n": [369, 163, 86, 382, 131, 126, 90, 653],
+}
+BY_PLAN = {"data": "customers", "covariates": {"alpha": ["plan"], "beta": ["plan"]}}
+
+
+def test_contracts_are_drawn_with_covariates(tmp_path):
+    how = {"weight": "n", "contract": BY_PLAN}
+    found = hw.clv.sample_posterior(
+        PLANS, "ShiftedBetaGeo", chains=2, draws=150, tune=80, period="30d", **how
+    )
+    names = ["alpha", "beta", "alpha:plan[plus]", "beta:plan[plus]"]
+    assert columns(found.summary())["parameter"] == names
+    assert list(found.covariates_) == ["plan"]
+    basic, plus = (columns(found.survival(4, at={"plan": plan})) for plan in ("basic", "plus"))
+    assert basic["survival_high"][4] < plus["survival_low"][4]
+    worth = [
+        columns(found.value({"rate": 0.1, "per": "365d"}, horizon=24, at={"plan": p}))["value"][0]
+        for p in ("basic", "plus")
+    ]
+    assert worth[0] < worth[1]
+    who = {"customer": ["ann", "bob"], "renewals": [0, 0], "plan": ["basic", "plus"]}
+    ahead = columns(found.predict(who, 4))["survival"]
+    assert ahead == pytest.approx([basic["survival"][4], plus["survival"][4]], rel=1e-12)
+    found.save(tmp_path / "draws.json")
+    again = hw.load(tmp_path / "draws.json")
+    assert columns(again.predict(who, 4))["survival"] == ahead
+    rows = {"weight": "n", "contract": {"data": "customers"}}
+    assert columns(again.check(PLANS, most_draws=20, **rows))["statistic"][0] == "churn_1"
+    refits = hw.clv.bootstrap(PLANS, "BetaDiscreteWeibull", replicates=5, **how)
+    assert columns(refits.summary())["parameter"][3] == names[2]
+    narrow = hw.clv.laplace(PLANS, "ShiftedBetaGeo", coefficient_sd=0.001, draws=50, **how)
+    assert abs(columns(narrow.summary())["estimate"][2]) < 0.01
+    with pytest.raises(hw.HeadwaterError, match="stand in `contract`"):
+        hw.clv.laplace(PLANS, "ShiftedBetaGeo", covariates={"purchase": ["plan"]}, **rows)
+    with pytest.raises(hw.HeadwaterError, match="know theirs"):
+        found.check(PLANS, **how)
+    with pytest.raises(hw.HeadwaterError, match="without: leave them out"):
+        hw.clv.laplace(PLANS, "ShiftedBetaGeo", draws=50, **rows).survival(at={"plan": "plus"})
+
+
+def test_groups_have_coefficients_in_common(tmp_path):
+    market = {**KINDS, "income": [1, 0, 2, 1, 3, 0, 1] * 2}
+    how = {"group": "channel", "weight": "many", "chains": 1, "draws": 40, "tune": 80}
+    found = hw.clv.sample_hierarchy(market, covariates={"purchase": ["income"]}, coefficient_sd=0.5, **how)
+    assert list(found.covariates_) == ["income"]
+    told = columns(found.population())
+    assert (told["parameter"][-1], told["what"][-1]) == ("purchase:income", "coefficient")
+    drawn = [columns(found.posterior(name).draws())["purchase:income"] for name in ("web", "shop", None)]
+    assert drawn[0] == drawn[1] == drawn[2]
+    found.save(tmp_path / "groups.json")
+    again = hw.load(tmp_path / "groups.json")
+    ahead = columns(again.predict(market, 26))["expected_purchases"]
+    own = columns(found.posterior("shop").predict(market, 26))["expected_purchases"]
+    assert ahead[7:] == own[7:]
+    assert columns(again.check(market, weight="many", most_draws=10))["group"][0] == "shop"
+    with pytest.raises(hw.HeadwaterError, match="income"):
+        again.predict(KINDS, 26)
+    with pytest.raises(hw.HeadwaterError, match="priors instead of penalties"):
+        hw.clv.sample_hierarchy(market, covariates={"purchase": ["income"], "purchase_penalty": 1.0}, **how)

@@ -6,7 +6,6 @@ use headwater::clv::Verdict;
 use headwater::clv::contract::{
     BetaDiscreteWeibull, Contract, LifeTable, ShiftedBetaGeo, ShiftedBetaGeoModel,
 };
-use headwater::clv::posterior::Posterior;
 use headwater::column::{Columns, Table};
 use headwater::math::{exp, ln, ln_beta, pow};
 use rand::rngs::StdRng;
@@ -371,10 +370,6 @@ fn what_cannot_be_is_one_clear_error() {
     stay.push((4.0, false, 0.0), 5.0, 1.0, "b");
     let (code, message) = told(&stay.frame(), BOTH);
     assert!(code == "HW_NOT_ENOUGH_DATA" && message.contains("nobody left"), "{message}");
-
-    let draw = r#"{"weight": "weight", "contract": {"data": "customers", "covariates": {"alpha": ["x"]}}}"#;
-    let drawn = Posterior::fit("laplace", "ShiftedBetaGeo", &frame, draw, &Run::new()).map(drop);
-    assert_eq!(drawn.map_err(|e| e.code()), Err("HW_OPTION"));
 
     let model = fit("ShiftedBetaGeo", &frame, BOTH).unwrap();
     let plain = fit("ShiftedBetaGeo", &frame, r#"{"data": "customers", "weight": "weight"}"#).unwrap();

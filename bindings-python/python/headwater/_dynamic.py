@@ -56,6 +56,40 @@ class _Dynamic(_Likelihood):
         """
         return str(self._fit_facts()["effects_verdict"])
 
+    @property
+    def means_(self) -> dict[str, float]:
+        """The covariates of a customer whose parameters are those of the law: their means in a fit."""
+        return {
+            column: mean
+            for term in self._terms(self._body())
+            for column, mean in (
+                [(term["name"], term["mean"])]
+                if "mean" in term
+                else [
+                    (f"{term['name']}[{level}]", mean)
+                    for level, mean in zip(term["levels"], term["means"], strict=True)
+                ]
+            )
+        }
+
+    @property
+    def references_(self) -> dict[str, str]:
+        """The reference level of each column of names."""
+        return {term["name"]: term["reference"] for term in self._terms(self._body()) if "reference" in term}
+
+    @staticmethod
+    def _terms(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The covariates of a model's file."""
+        terms = (body.get("effects") or body["slopes"])["terms"]
+        return [term for covariate in terms for term in covariate.values()]
+
+    @classmethod
+    def _given(cls, options: Mapping[str, Any]) -> Self:
+        out = cls()
+        out._native = _core.clv_dynamic_given(cls._kind, _call.options(options))
+        out._restore(out._body())
+        return out
+
     def _columns(self, sources: Mapping[str, Any]) -> tuple[list[str | None], list[str | None]]:
         """Those that are read of orders and of covariates."""
         customer, time = sources.get("customer", "customer"), sources.get("time", "time")
@@ -139,8 +173,38 @@ class DynamicParetoNBD(_Dynamic):
 
     def _restore(self, body: dict[str, Any]) -> None:
         self.penalty = body["penalty"]
-        terms = body["effects"]["terms"]
-        self.covariates_ = [term["name"] for covariate in terms for term in covariate.values()]
+        self.covariates_ = [term["name"] for term in self._terms(body)]
+
+    @classmethod
+    def from_params(
+        cls,
+        params: Mapping[str, float],
+        *,
+        means: Mapping[str, float] | None = None,
+        references: Mapping[str, str] | None = None,
+        period: _call.Span = "1d",
+    ) -> Self:
+        """A model with given parameters, for example published ones: it has no errors and no likelihood.
+
+        Parameters
+        ----------
+        params : dict
+            r, alpha, s, beta, and the coefficients as ``params_`` of a fit names them: ``purchase:season``,
+            ``dropout:plan[plus]``, ``equal:price``.
+        means : dict, optional
+            The covariates of a customer whose parameters are r, alpha, s and beta, by column or
+            ``column[level]``; in a fit they are the means, ``means_``. 0 of those that are not named.
+        references : dict, optional
+            The reference level of each column of names, such as ``{"plan": "basic"}``.
+        period : str, timedelta or number of days, default "1d"
+            The unit of time of the parameters.
+
+        Examples
+        --------
+        >>> published = {"r": 0.9, "alpha": 6.0, "s": 0.6, "beta": 12.0, "purchase:season": 0.7}
+        >>> model = hw.clv.DynamicParetoNBD.from_params(published, period="7d")
+        """
+        return cls._given({"params": params, "means": means, "references": references, "period": period})
 
     def fit(
         self,
@@ -551,8 +615,41 @@ class DynamicGammaGamma(_Dynamic):
 
     def _restore(self, body: dict[str, Any]) -> None:
         self.rate = body["slopes"]["rate"] is not None
-        terms = body["slopes"]["terms"]
-        self.covariates_ = [term["name"] for covariate in terms for term in covariate.values()]
+        self.covariates_ = [term["name"] for term in self._terms(body)]
+
+    @property
+    def rate_(self) -> dict[str, float] | None:
+        """What spend takes the purchase rate to be, where that explains: r, alpha and mean, of its log."""
+        found = self._body()["slopes"]["rate"]
+        if found is None:
+            return None
+        (r, alpha), mean = found
+        return {"r": r, "alpha": alpha, "mean": mean}
+
+    @classmethod
+    def from_params(
+        cls,
+        params: Mapping[str, float],
+        *,
+        means: Mapping[str, float] | None = None,
+        references: Mapping[str, str] | None = None,
+        rate: Mapping[str, float] | None = None,
+        period: _call.Span = "1d",
+    ) -> Self:
+        """A model with given parameters, for example published ones: it has no errors and no likelihood.
+
+        Parameters
+        ----------
+        params : dict
+            p, q, v, and the coefficients as ``params_`` of a fit names them: ``spend:season``.
+        rate : dict, optional
+            What ``spend:rate`` is a coefficient of: ``r`` and ``alpha`` of Pareto/NBD, and ``mean``, the log
+            of the rate of a customer whose parameters are p, q and v; of a fit ``rate_``.
+        means, references, period
+            As in `DynamicParetoNBD.from_params`.
+        """
+        given = {"params": params, "means": means, "references": references, "rate": rate, "period": period}
+        return cls._given(given)
 
     def fit(
         self,

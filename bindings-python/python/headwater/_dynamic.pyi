@@ -23,6 +23,10 @@ class _Dynamic(_Likelihood):
 
     @property
     def effects_verdict_(self) -> str: ...
+    @property
+    def means_(self) -> dict[str, float]: ...
+    @property
+    def references_(self) -> dict[str, str]: ...
 
 class DynamicParetoNBD(_Dynamic):
     penalty: float
@@ -30,6 +34,15 @@ class DynamicParetoNBD(_Dynamic):
     tolerance: float
 
     def __init__(self, penalty: float = 0.0, max_iterations: int = 200, tolerance: float = 1e-09) -> None: ...
+    @classmethod
+    def from_params(
+        cls,
+        params: Mapping[str, float],
+        *,
+        means: Mapping[str, float] | None = None,
+        references: Mapping[str, str] | None = None,
+        period: _call.Span = "1d",
+    ) -> Self: ...
     def fit(
         self,
         orders: Any,
@@ -155,6 +168,18 @@ class DynamicGammaGamma(_Dynamic):
         max_iterations: int = 200,
         tolerance: float = 1e-09,
     ) -> None: ...
+    @property
+    def rate_(self) -> dict[str, float] | None: ...
+    @classmethod
+    def from_params(
+        cls,
+        params: Mapping[str, float],
+        *,
+        means: Mapping[str, float] | None = None,
+        references: Mapping[str, str] | None = None,
+        rate: Mapping[str, float] | None = None,
+        period: _call.Span = "1d",
+    ) -> Self: ...
     def fit(
         self,
         orders: Any,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, Literal
 
 from . import _call, _core, _frames
+from ._buyers import Covariates, _named
 from ._buyers import given as _given
 from ._models import Fitted
-from ._posterior import _RETENTION, _SPEND, Posterior, _is
+from ._posterior import _RETENTION, _SPEND, Posterior, _explaining, _is
 from ._spend import GammaGamma
 from .errors import OptionError
 
@@ -32,6 +33,8 @@ class Hierarchy(Fitted):
     group: str | None = None
     groups: list[str] | None = None
     dropped_: Any = None
+    #: The columns of covariates.
+    covariates_: Sequence[str] = ()
 
     def _params(self) -> dict[str, Any]:
         return {"group": self.group, "groups": self.groups}
@@ -39,6 +42,7 @@ class Hierarchy(Fitted):
     def _restore(self, body: dict[str, Any]) -> None:
         self.group, self.groups = body["group"], body["groups"]
         self.model = body["new_group"]["kind"].removeprefix("clv.")
+        self.covariates_ = _explaining(body["new_group"])
 
     def _report(self, name: str, options: Mapping[str, Any]) -> Any:
         found = dict(_core.clv_report(self._fitted, name, _call.options(options), _call.run()))
@@ -65,8 +69,9 @@ class Hierarchy(Fitted):
         Returns
         -------
         frame
-            parameter, what (``"centre"``, or ``"deviation"``: of its logarithm between groups), mean, sd,
-            low, median, high, r_hat, ess_bulk.
+            parameter, what (``"centre"``; ``"deviation"``: of its logarithm between groups;
+            ``"coefficient"`` of a covariate, which all groups have in common), mean, sd, low, median, high,
+            r_hat, ess_bulk.
         """
         return self._report("population", {"level": level})
 
@@ -158,7 +163,7 @@ class Hierarchy(Fitted):
         elif _is(self.model, *_RETENTION):
             columns = [customer, renewals, self.group]
         else:
-            columns = [customer, frequency, recency, T, self.group]
+            columns = [customer, frequency, recency, T, self.group, *self.covariates_]
         data, make = _frames.take(rfm, columns)
         run = _call.run(0, threads, progress)
         found = dict(_core.clv_report(self._fitted, "predict", _call.options(options), run, data))
@@ -205,7 +210,7 @@ class Hierarchy(Fitted):
             "period": period,
             "on_invalid": on_invalid,
         }
-        columns = _rows(self.model, self.group, options)
+        columns = [*_rows(self.model, self.group, options), *self.covariates_]
         data, make = _frames.take(rfm, columns)
         run = _call.run(seed, threads, progress)
         found = dict(_core.clv_report(self._fitted, "check", _call.options(options), run, data))
@@ -311,7 +316,8 @@ class Hierarchy(Fitted):
             "period": period,
             "on_invalid": on_invalid,
         }
-        data, make = _frames.take(rfm, [customer, frequency, recency, T, monetary_value, self.group])
+        columns = [customer, frequency, recency, T, monetary_value, self.group, *self.covariates_]
+        data, make = _frames.take(rfm, columns)
         run = _call.run(seed, threads, progress)
         found, dropped = _core.clv_lifetime_value(
             self._fitted, spend._fitted, data, _call.options(options), run
@@ -345,12 +351,14 @@ def sample_hierarchy(
     max_depth: int = 10,
     prior: Literal["weak", "flat"] = "weak",
     priors: Mapping[str, Mapping[str, float]] | None = None,
+    coefficient_sd: float | None = None,
     frequency: str = "frequency",
     recency: str = "recency",
     T: str = "T",
     weight: str | None = None,
     monetary_value: str = "monetary_value",
     contract: Mapping[str, Any] | None = None,
+    covariates: Covariates | None = None,
     period: _call.Span | None = None,
     on_invalid: Literal["error", "drop"] = "error",
     seed: int = 0,
@@ -370,8 +378,11 @@ def sample_hierarchy(
         The column of groups; of models of retention it may be that of cohorts.
     spread : float, default 0.5
         How far groups may lie apart: the scale of the half-normal prior of the deviation of log parameters.
-    k, chains, draws, tune, target_accept, max_depth, prior, priors
-        As in `sample_posterior`; the priors are those of the centre.
+    k, chains, draws, tune, target_accept, max_depth, prior, priors, coefficient_sd
+        As in `sample_posterior`; the priors are those of the centre, and of coefficients.
+    covariates : dict, optional
+        Of models of purchases: what explains purchases and dropout, as in `sample_posterior`. Coefficients
+        are common to all groups, whose parameters are those at the means over all customers.
     frequency, recency, T, weight, monetary_value, contract, period, on_invalid, seed, threads, progress
         As in `sample_posterior`.
 
@@ -388,18 +399,21 @@ def sample_hierarchy(
         "max_depth": max_depth,
         "prior": prior,
         "priors": priors,
+        "coefficient_sd": coefficient_sd,
         "frequency": frequency,
         "recency": recency,
         "T": T,
         "weight": weight,
         "monetary_value": monetary_value,
         "contract": contract,
+        "covariates": covariates,
         "period": period,
         "on_invalid": on_invalid,
     }
     given = {name: value for name, value in sampling.items() if value is not None}
     options = {"group": group, "spread": spread, "sampling": given}
     columns = _rows(_call.same(model, str, "model"), group, sampling)
+    columns += [] if _is(model, *_RETENTION) else _named(covariates)
     data, make = _frames.take(rfm, columns)
     run = _call.run(seed, threads, progress)
     native, dropped = _core.clv_posterior("hierarchy", model, data, _call.options(options), run)

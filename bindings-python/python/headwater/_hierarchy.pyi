@@ -1,7 +1,8 @@
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, Literal
 
 from . import _call
+from ._buyers import Covariates
 from ._models import Fitted
 from ._posterior import Posterior
 from ._spend import GammaGamma
@@ -11,6 +12,7 @@ class Hierarchy(Fitted):
     group: str | None
     groups: list[str] | None
     dropped_: Any
+    covariates_: Sequence[str]
 
     def summary(self, level: float = 0.9) -> Any: ...
     def population(self, level: float = 0.9) -> Any: ...
@@ -114,12 +116,14 @@ def sample_hierarchy(
     max_depth: int = 10,
     prior: Literal["weak", "flat"] = "weak",
     priors: Mapping[str, Mapping[str, float]] | None = None,
+    coefficient_sd: float | None = None,
     frequency: str = "frequency",
     recency: str = "recency",
     T: str = "T",
     weight: str | None = None,
     monetary_value: str = "monetary_value",
     contract: Mapping[str, Any] | None = None,
+    covariates: Covariates | None = None,
     period: _call.Span | None = None,
     on_invalid: Literal["error", "drop"] = "error",
     seed: int = 0,

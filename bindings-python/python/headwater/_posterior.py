@@ -52,8 +52,7 @@ class Posterior(Fitted):
 
     def _restore(self, body: dict[str, Any]) -> None:
         self.model, self.method = body["kind"].removeprefix("clv."), body["method"]
-        terms = (body.get("effects") or {}).get("terms", [])
-        self.covariates_ = [term["name"] for covariate in terms for term in covariate.values()]
+        self.covariates_ = _explaining(body)
 
     def _report(self, name: str, options: Mapping[str, Any]) -> _core.Frame:
         run = _call.run()
@@ -125,8 +124,8 @@ class Posterior(Fitted):
         Parameters
         ----------
         rfm : frame
-            What `summarize` gives, with the columns of covariates where the draws have coefficients; of draws
-            of a model of retention, customers with the renewals that each has made.
+            What `summarize` gives, of draws of a model of retention customers with the renewals that each has
+            made; with the columns of covariates where the draws have coefficients.
         periods : float, str or timedelta, default 1
             How many periods ahead, in the unit of recency and T; or a span such as ``"365d"`` or ``"month"``,
             where the draws know their period. Of a model of retention a whole number of renewals.
@@ -191,7 +190,7 @@ class Posterior(Fitted):
         if _is(self.model, _SPEND):
             columns = [customer, frequency, monetary_value]
         elif _is(self.model, *_RETENTION):
-            columns = [customer, renewals]
+            columns = [customer, renewals, *self.covariates_]
         else:
             intervals = log_intervals or self._intervals
             columns = [customer, frequency, recency, T, intervals, *self.covariates_]
@@ -240,7 +239,8 @@ class Posterior(Fitted):
             Columns; ``monetary_value`` is of draws of `GammaGamma`, which read no recency and T; ``weight``
             says how many customers a row stands for, a whole number.
         contract : dict, optional
-            Of models of retention: what a row is and its columns, as in `sample_posterior`.
+            Of models of retention: what a row is and its columns, as in `sample_posterior`, without
+            covariates, which the draws know.
         period : str, timedelta or number of days, optional
             The unit of recency and T; where given, it must be the draws'.
         seed : int, default 0
@@ -287,7 +287,14 @@ class Posterior(Fitted):
         _frames.tell(report, make, dropped=found["dropped"])
         return make(found["check"])
 
-    def survival(self, periods: int = 12, *, level: float = 0.9, most_draws: int = 400) -> Any:
+    def survival(
+        self,
+        periods: int = 12,
+        *,
+        level: float = 0.9,
+        most_draws: int = 400,
+        at: Mapping[str, Any] | None = None,
+    ) -> Any:
         """The shares that stay, of draws of a model of retention.
 
         Parameters
@@ -298,13 +305,16 @@ class Posterior(Fitted):
             The level of the intervals.
         most_draws : int, default 400
             At most so many draws, evenly spaced.
+        at : dict, optional
+            Of draws with covariates: those of the kind of customer told of, such as ``{"plan": "basic"}``; at
+            their means unless given.
 
         Returns
         -------
         frame
             period, survival, retention, churn, each the mean over the draws with ``_low`` and ``_high``.
         """
-        options = {"periods": periods, "level": level, "most_draws": most_draws}
+        options = {"periods": periods, "level": level, "most_draws": most_draws, "at": at}
         return _frames.neutral(self._report("survival", options))
 
     def value(
@@ -316,6 +326,7 @@ class Posterior(Fitted):
         margin: float = 1.0,
         level: float = 0.9,
         most_draws: int = 400,
+        at: Mapping[str, Any] | None = None,
     ) -> Any:
         """What a customer is worth by tenure, of draws of a model of retention that know their period.
 
@@ -327,6 +338,8 @@ class Posterior(Fitted):
             The level of the intervals.
         most_draws : int, default 400
             At most so many draws, evenly spaced.
+        at : dict, optional
+            As in `survival`.
 
         Returns
         -------
@@ -341,6 +354,7 @@ class Posterior(Fitted):
             "margin": margin,
             "level": level,
             "most_draws": most_draws,
+            "at": at,
         }
         return _frames.neutral(self._report("value", options))
 
@@ -490,6 +504,12 @@ class Posterior(Fitted):
         return facts | {"draws": sum(fit["draws"]), "divergences": sum(fit["divergences"])}
 
 
+def _explaining(body: Mapping[str, Any]) -> list[str]:
+    """The columns of covariates of a file's draws."""
+    terms = (body.get("effects") or {}).get("terms", [])
+    return [term["name"] for covariate in terms for term in covariate.values()]
+
+
 def _is(model: str | None, *names: str) -> bool:
     return (model or "").removeprefix("clv.") in names
 
@@ -580,10 +600,10 @@ def sample_posterior(
         The column of the mean value of the repeat purchases, from which `GammaGamma` learns.
     contract : dict, optional
         What a row is and its columns, of models of retention: ``data``, ``cohort``, ``index``, ``customers``,
-        ``start``, ``left_truncated``, ``duration``, ``event``, ``entry``, as in their ``fit``.
+        ``start``, ``left_truncated``, ``duration``, ``event``, ``entry``, as in their ``fit``; and what
+        explains how customers leave, ``covariates``, without penalties, whose place priors take.
     covariates : dict, optional
-        What explains purchases and dropout, as in the models' ``fit``; without penalties, whose place priors
-        take.
+        What explains purchases and dropout, as in the ``fit`` of models of purchases; without penalties.
     period : str, timedelta or number of days, optional
         The unit of recency and T, to be kept with the draws and checked later.
     on_invalid : {"error", "drop"}, default "error"
@@ -713,7 +733,8 @@ def bootstrap(
     penalty, max_iterations, tolerance
         As in the models, of the refits.
     covariates : dict, optional
-        As in the models' ``fit``, penalties included. Their means and scales stay those of ``rfm``.
+        As in the models' ``fit``, penalties included, which those in ``contract`` may have too. Their means
+        and scales stay those of ``rfm``.
     rfm, model, k, frequency, recency, T, weight, log_intervals, monetary_value, contract, period
         As in `sample_posterior`.
     on_invalid, seed, threads, progress

@@ -70,7 +70,14 @@ class Posterior(Fitted):
         threads: int | None = None,
         progress: _call.Progress = None,
     ) -> Any: ...
-    def survival(self, periods: int = 12, *, level: float = 0.9, most_draws: int = 400) -> Any: ...
+    def survival(
+        self,
+        periods: int = 12,
+        *,
+        level: float = 0.9,
+        most_draws: int = 400,
+        at: Mapping[str, Any] | None = None,
+    ) -> Any: ...
     def value(
         self,
         discount: Mapping[str, Any],
@@ -80,6 +87,7 @@ class Posterior(Fitted):
         margin: float = 1.0,
         level: float = 0.9,
         most_draws: int = 400,
+        at: Mapping[str, Any] | None = None,
     ) -> Any: ...
     def predict_along(
         self,
@@ -123,6 +131,7 @@ class Posterior(Fitted):
         progress: _call.Progress = None,
     ) -> Any: ...
 
+def _explaining(body: Mapping[str, Any]) -> list[str]: ...
 def _is(model: str | None, *names: str) -> bool: ...
 def sample_posterior(
     rfm: Any,

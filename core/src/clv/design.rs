@@ -177,6 +177,14 @@ impl Matrix {
         }
         Self { rows: order.len(), columns: self.columns, values }
     }
+
+    fn standardise(&mut self, means: &[f64], scales: &[f64]) {
+        for row in self.values.chunks_exact_mut(self.columns.max(1)) {
+            for ((x, mean), scale) in row.iter_mut().zip(means).zip(scales) {
+                *x = (*x - mean) / scale;
+            }
+        }
+    }
 }
 
 impl Terms {
@@ -230,6 +238,11 @@ impl Terms {
             return Err(Error::option("covariates", format!("{n} coefficients, {MOST_SLOPES} at most")));
         }
         Ok(terms)
+    }
+
+    /// Covariates whose means and scales are known.
+    pub(in crate::clv) fn known(covariates: Vec<Covariate>) -> Self {
+        Self(covariates)
     }
 
     pub(in crate::clv) fn covariates(&self) -> &[Covariate] {
@@ -357,11 +370,7 @@ impl Terms {
                 return Err(constant(self.of_slope(k)));
             }
         }
-        for row in matrix.values.chunks_exact_mut(p.max(1)) {
-            for ((x, mean), scale) in row.iter_mut().zip(&means).zip(&scales) {
-                *x = (*x - mean) / scale;
-            }
-        }
+        matrix.standardise(&means, &scales);
         let mut at = 0;
         for covariate in &mut self.0 {
             let size = covariate.size();
@@ -389,6 +398,11 @@ impl Terms {
             1.0,
             "is a linear combination of the covariates before it: leave one of them out",
         )
+    }
+
+    /// Scales a matrix by the means and standard deviations that are known.
+    pub(in crate::clv) fn scale(&self, matrix: &mut Matrix) {
+        matrix.standardise(&self.means(), &self.scales());
     }
 
     /// An error that names the first column that adds nothing to those before

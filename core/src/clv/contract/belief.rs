@@ -1,5 +1,7 @@
 //! What is known of a curve: a fit with its errors, or draws of its parameters.
 
+use std::borrow::Cow;
+
 use super::Curve;
 use crate::Result;
 use crate::clv::estimates::Estimates;
@@ -14,12 +16,12 @@ pub(crate) struct Uncertain {
 }
 
 /// What is known of a curve.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Belief<'a> {
     /// A fit, and the normal quantile of its intervals where they are asked for.
     Fit(Uncertain, Option<f64>),
     /// Draws, one at least, and the share beyond either limit.
-    Draws(&'a [Curve], f64),
+    Draws(Cow<'a, [Curve]>, f64),
 }
 
 /// A number, missing where it is infinite, and its limits where they are asked for and finite.

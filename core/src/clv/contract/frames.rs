@@ -3,9 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::fit::{Family, Solver};
+use super::kinds::Customers;
 use super::life::{Life, fault};
 use super::lives::Lives;
 use super::{CohortFit, ContractCovariates, ContractModel, LifeTable};
+use crate::clv::covariates::{Effects, Patterns};
 use crate::clv::design::{Given, Reader};
 use crate::clv::unit::Unit;
 use crate::column::{Columns, Dropped, Intake, Names, OnInvalid, Sign};
@@ -113,11 +115,8 @@ pub(super) fn fit(
     period_of(options.period)?;
     let solver = Solver { max_iterations: options.max_iterations, tolerance: options.tolerance };
     if let Some(covariates) = &options.covariates {
-        options.check()?;
-        options.check_covariates()?;
-        let columns = covariates.columns()?;
-        let Rows { lives, given, dropped, .. } = rows(frame, options, None, Reader::Fit(&columns), run)?;
-        let model = super::covariates::fit(family, &lives, &given, covariates, solver, run)?;
+        let (customers, dropped) = customers(frame, options, covariates, run)?;
+        let model = customers.fit(family, covariates, solver, run)?;
         return Ok((model.with_period(options.period), dropped));
     }
     let (tables, dropped) = tables(frame, options, run)?;
@@ -148,14 +147,20 @@ pub(super) fn fit(
 }
 
 impl ContractOptions {
+    /// Only customers have covariates.
+    fn of_customers(&self) -> Result<()> {
+        if self.data == ContractData::Customers {
+            return Ok(());
+        }
+        Err(Error::option(
+            "covariates",
+            "are of customers: pass one row a customer and data=\"customers\"; a row may stand for many, with `weight`",
+        ))
+    }
+
     /// What covariates cannot stand beside.
     fn check_covariates(&self) -> Result<()> {
-        if self.data == ContractData::Cohorts {
-            return Err(Error::option(
-                "covariates",
-                "are of customers: pass one row a customer and data=\"customers\"; a row may stand for many, with `weight`",
-            ));
-        }
+        self.of_customers()?;
         if self.cohorts == Pooling::Separate || self.cohort.is_some() {
             return Err(Error::option(
                 "covariates",
@@ -202,18 +207,68 @@ fn tables(frame: &Columns, options: &ContractOptions, run: &Run) -> Result<(Life
     options.check()?;
     match options.data {
         ContractData::Cohorts => cohorts(frame, options, run),
-        ContractData::Customers => customers(frame, options, run),
+        ContractData::Customers => by_cohort(frame, options, run),
     }
 }
 
-/// The life tables of the cohorts of a frame, by label.
+/// Customers with covariates, as a frame has them.
+pub(crate) fn customers(
+    frame: &Columns,
+    options: &ContractOptions,
+    covariates: &ContractCovariates,
+    run: &Run,
+) -> Result<(Customers, Dropped)> {
+    options.check()?;
+    options.check_covariates()?;
+    let columns = covariates.columns()?;
+    let Rows { lives, given, dropped, .. } = rows(frame, options, None, Reader::Fit(&columns), run)?;
+    Ok((Customers::of(&lives, &given), dropped))
+}
+
+/// The customers of one cohort, by their covariates where these are read.
+pub(crate) struct Cohort {
+    pub kinds: Vec<(Option<Vec<f64>>, LifeTable)>,
+}
+
+/// The cohorts of a frame, by label.
 pub(crate) fn life_tables(
     frame: &Columns,
     options: &ContractOptions,
+    effects: Option<&Effects>,
     run: &Run,
-) -> Result<(Vec<LifeTable>, Dropped)> {
-    let (tables, dropped) = tables(frame, options, run)?;
-    Ok((tables.into_iter().map(|(_, life)| life).collect(), dropped))
+) -> Result<(Vec<Cohort>, Dropped)> {
+    let Some(effects) = effects else {
+        let (tables, dropped) = tables(frame, options, run)?;
+        return Ok((
+            tables.into_iter().map(|(_, life)| Cohort { kinds: vec![(None, life)] }).collect(),
+            dropped,
+        ));
+    };
+    options.check()?;
+    options.of_customers()?;
+    let cohort = cohort_column(frame, options);
+    let Rows { cohort, lives, given, dropped } = rows(frame, options, cohort, effects.reader(), run)?;
+    let of = |members: &[u32]| {
+        let given: Vec<_> = given.iter().map(|g| g.ordered(members)).collect();
+        let patterns = Patterns::of_matrix(effects.terms().matrix(&given, members.len()));
+        let kind = |kind: usize| {
+            let (rows, covariates) = patterns.get(kind);
+            let life = |i: usize| lives[members[rows[i] as usize] as usize];
+            (Some(covariates.to_vec()), LifeTable::of(rows.len(), life))
+        };
+        Cohort { kinds: (0..patterns.len()).map(kind).collect() }
+    };
+    let Some(names) = cohort else {
+        return Ok((vec![of(&(0..lives.len() as u32).collect::<Vec<_>>())], dropped));
+    };
+    let mut members: Vec<Vec<u32>> = vec![Vec::new(); names.labels.len()];
+    for (row, code) in names.codes.iter().enumerate() {
+        if let Some(members) = members.get_mut(*code as usize) {
+            members.push(row as u32);
+        }
+    }
+    let some = names.codes_by_label().into_iter().filter_map(|code| members.get(code as usize));
+    Ok((some.filter(|members| !members.is_empty()).map(|members| of(members)).collect(), dropped))
 }
 
 type LifeTables = Vec<(Option<String>, LifeTable)>;
@@ -339,7 +394,7 @@ fn rows<'a>(
     Ok(Rows { cohort, lives, given, dropped: kept.into_dropped() })
 }
 
-fn customers(frame: &Columns, options: &ContractOptions, run: &Run) -> Result<(LifeTables, Dropped)> {
+fn by_cohort(frame: &Columns, options: &ContractOptions, run: &Run) -> Result<(LifeTables, Dropped)> {
     let cohort = cohort_column(frame, options);
     let Rows { cohort, lives, dropped, .. } = rows(frame, options, cohort, Reader::None, run)?;
     let life = |rows: &[usize]| LifeTable::of(rows.len(), |i| lives[rows[i]]);

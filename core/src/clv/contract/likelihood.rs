@@ -13,6 +13,18 @@ use crate::math::{Sum, exp, exp_m1, ln, ln_1p};
 /// So many renewals cost less one by one than by gamma functions.
 const SHORT: f64 = 32.0;
 
+/// A law of `N` positive parameters.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MetLaw<const N: usize> {
+    /// Value, gradient and Hessian on log parameters, by what was met and the parameters themselves.
+    pub local: fn(&[Met], [f64; N]) -> Local<N>,
+    /// Its value and gradient alone.
+    pub slope: fn(&[Met], [f64; N]) -> (f64, [f64; N]),
+}
+
+pub(crate) const SHIFTED: MetLaw<2> = MetLaw { local: shifted, slope: shifted_slope };
+pub(crate) const WEIBULL: MetLaw<3> = MetLaw { local: weibull, slope: weibull_slope };
+
 struct Sums<const N: usize> {
     value: Sum,
     gradient: [Sum; N],
@@ -100,6 +112,12 @@ pub(crate) fn shifted(met: &[Met], [alpha, beta]: [f64; 2]) -> Local<2> {
     }
     sums.hessian[1][0] = sums.hessian[0][1];
     sums.local()
+}
+
+/// Its value and gradient alone.
+pub(crate) fn shifted_slope(met: &[Met], at: [f64; 2]) -> (f64, [f64; 2]) {
+    let Local { value, gradient, .. } = shifted(met, at);
+    (value, gradient)
 }
 
 /// The beta-discrete-Weibull model, at ln α, ln β, ln c.

@@ -13,7 +13,15 @@ pub(crate) struct Lives {
 
 impl Lives {
     /// Those that tell anything, in an order of their own.
-    pub(super) fn of(mut lives: Vec<(Life, f64)>) -> Self {
+    pub(super) fn of(lives: Vec<(Life, f64)>) -> Self {
+        let lives = Self::distinct(lives);
+        let life = LifeTable::of(lives.len(), |i| lives[i]);
+        let (each, weight) = lives.into_iter().unzip();
+        Self { each, weight, life }
+    }
+
+    /// The distinct ones of those that tell anything, in an order of their own, and how many had each.
+    pub(super) fn distinct(mut lives: Vec<(Life, f64)>) -> Vec<(Life, f64)> {
         lives.retain(|((duration, event, entry), weight)| *weight > 0.0 && (*event || duration > entry));
         lives.sort_by(|(a, of_a), (b, of_b)| {
             let times = a.2.total_cmp(&b.2).then(a.0.total_cmp(&b.0));
@@ -26,9 +34,7 @@ impl Lives {
             }
             same
         });
-        let life = LifeTable::of(lives.len(), |i| lives[i]);
-        let (each, weight) = lives.into_iter().unzip();
-        Self { each, weight, life }
+        lives
     }
 
     pub(crate) fn life(&self) -> &LifeTable {

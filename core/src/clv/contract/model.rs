@@ -40,7 +40,7 @@ pub struct ContractModel {
 }
 
 /// What a report speaks of: all customers, or one cohort.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Group<'a> {
     pub cohort: Option<&'a str>,
     /// What was observed, where it is known.

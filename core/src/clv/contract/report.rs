@@ -147,8 +147,10 @@ impl ContractModel {
     pub fn predict(&self, frame: &Columns, options: &ContractPredictOptions, run: &Run) -> Result<Tables> {
         let discount = options.discount.map(|discount| per_period(discount, self.period)).transpose()?;
         let groups = self.groups(options.interval)?;
-        let by = if self.effects.is_some() {
-            By::Covariates(self, options.interval)
+        let knowing;
+        let by = if let Some(effects) = &self.effects {
+            knowing = |row: &[f64]| Belief::of_fit(&self.estimates_at(effects, row), options.interval);
+            By::Covariates(effects, &knowing)
         } else if self.separate() {
             By::Cohorts
         } else {
@@ -317,15 +319,18 @@ pub(crate) fn values(
     Ok(told(table, "value", &value, limits))
 }
 
+/// What is known of the curve of a customer with these covariates.
+pub(crate) type Knowing<'a> = dyn Fn(&[f64]) -> Result<Belief<'static>> + Sync + Send + 'a;
+
 /// By what customers have their curves.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) enum By<'a> {
     /// All have one.
     All,
     /// By a column of cohorts.
     Cohorts,
-    /// By the covariates of a model, with intervals of this level where one is given.
-    Covariates(&'a ContractModel, Option<f64>),
+    /// By covariates.
+    Covariates(&'a Effects, &'a Knowing<'a>),
 }
 
 /// What [`ContractModel::predict`] tells: the first group is of all customers, and of cohorts that are not known.
@@ -342,10 +347,11 @@ pub(crate) fn predict(
     let mut intake = Intake::new(frame, options.on_invalid, run);
     let customer = intake.names(&options.customer)?;
     let renewals = intake.amounts(&options.renewals, Sign::NonNegative)?;
-    let effects = match by {
-        By::Covariates(model, _) => model.effects.as_ref(),
+    let explained = match by {
+        By::Covariates(effects, knowing) => Some((effects, knowing)),
         _ => None,
     };
+    let effects = explained.map(|(effects, _)| effects);
     if effects.is_some() && options.cohort.is_some() {
         return Err(Error::option("cohort", "the model has covariates and no cohorts: leave it out"));
     }
@@ -362,18 +368,11 @@ pub(crate) fn predict(
     let renewals = kept.values(renewals);
     let cohort = cohort.map(|c| kept.names(c));
     let given: Vec<_> = given.into_iter().map(|g| g.cut(&kept)).collect();
-    let (mut kinds, mut kind_of) = (Vec::new(), Vec::new());
-    if let (By::Covariates(model, interval), Some(effects)) = (by, effects) {
-        let patterns = Patterns::of_matrix(effects.terms().matrix(&given, kept.len()));
-        kind_of = vec![0; kept.len()];
-        for kind in 0..patterns.len() {
-            let (members, row) = patterns.get(kind);
-            members.iter().for_each(|member| kind_of[*member as usize] = kind);
-            let belief = Belief::of_fit(&model.estimates_at(effects, row), interval)?;
-            kinds.push(Group { cohort: None, life: None, belief });
-        }
+    let patterns = effects.map(|effects| Patterns::of_matrix(effects.terms().matrix(&given, kept.len())));
+    let mut kind_of = vec![0; if effects.is_some() { kept.len() } else { 0 }];
+    for (kind, (members, _)) in patterns.iter().flat_map(Patterns::each).enumerate() {
+        members.iter().for_each(|member| kind_of[*member as usize] = kind);
     }
-    let groups = if effects.is_some() { &kinds } else { groups };
     // One answer for each pair of curve and tenure.
     let by_code: Vec<usize> = cohort.as_ref().map_or_else(Vec::new, |names| {
         let place = |code: usize| {
@@ -393,7 +392,14 @@ pub(crate) fn predict(
     let answers = run.map_items(distinct.len(), |i| {
         run.check()?;
         let (group, made) = distinct[i];
-        let belief = &groups[group].belief;
+        let own = match (explained, &patterns) {
+            (Some((_, knowing)), Some(patterns)) => Some(knowing(patterns.get(group).1)?),
+            _ => None,
+        };
+        let belief = match &own {
+            Some(own) => own,
+            None => &groups[group].belief,
+        };
         let lifetime =
             |d: f64| belief.positive(|curve| residual(curve, made.saturating_add(1), d, options.horizon));
         let value = discount.map(|d| bounded(lifetime(d)?)).transpose()?;

@@ -148,6 +148,18 @@ impl Effects {
         Self { terms, coefficients, covariance: Vec::new(), verdict: Verdict::Interior }
     }
 
+    /// Coefficients that are given, each of a column and on what it moves, of a law of so many parameters: no errors.
+    pub(in crate::clv) fn given(terms: Terms, each: Vec<(usize, Vec<Process>, f64)>, law: usize) -> Self {
+        let effect = |(column, on, value)| Effect { column, on, value, fixed: true };
+        let size = law + each.len();
+        Self {
+            terms,
+            coefficients: each.into_iter().map(effect).collect(),
+            covariance: vec![vec![0.0; size]; size],
+            verdict: Verdict::Given,
+        }
+    }
+
     /// The same with these coefficients.
     pub(in crate::clv) fn with_values(&self, values: &[f64]) -> Self {
         let each = self.coefficients.iter().zip(values);
@@ -293,12 +305,7 @@ impl Effects {
         row: &[f64],
     ) -> Estimates {
         let steps = self.steps_by(by, row);
-        let mut moved = [0.0; N];
-        for (c, step) in self.coefficients.iter().zip(&steps) {
-            for (moved, step) in moved.iter_mut().zip(step) {
-                *moved += (c.value * step).clamp(-BEYOND, BEYOND);
-            }
-        }
+        let moved = together(self.coefficients.iter().map(|c| c.value), &steps);
         // Var(ln θ + Σ γ step): J C Jᵀ with J = [I | steps].
         let all = |i: usize, k: usize| match k.checked_sub(N) {
             None => f64::from(u8::from(i == k)),
@@ -318,6 +325,16 @@ impl Effects {
         // Kept where doubles can go on: the likelihood is flat out there.
         let values = values.map(|(v, m)| (v * exp(m)).clamp(1e-280, 1e280)).collect();
         Estimates { values, covariance, fixed, ..base.clone() }
+    }
+
+    /// How far coefficients of these values move the log parameters of a customer with these covariates.
+    pub(in crate::clv) fn moved_by<const N: usize>(
+        &self,
+        by: By<N>,
+        values: &[f64],
+        row: &[f64],
+    ) -> [f64; N] {
+        together(values.iter().copied(), &self.steps_by(by, row))
     }
 
     /// What a loaded model must satisfy.
@@ -341,7 +358,8 @@ impl Effects {
         self.check_coefficients_by(L::direction)
     }
 
-    fn check_coefficients_by<const N: usize>(&self, by: By<N>) -> Result<()> {
+    /// The same, by how coefficients move the log parameters.
+    pub(in crate::clv) fn check_coefficients_by<const N: usize>(&self, by: By<N>) -> Result<()> {
         self.terms.check()?;
         let sound = self
             .coefficients
@@ -349,6 +367,17 @@ impl Effects {
             .all(|c| c.value.is_finite() && c.column < self.terms.size() && c.direction_by(by).is_some());
         if sound { Ok(()) } else { Err(unsound()) }
     }
+}
+
+/// What coefficients of these values move, each by its step.
+fn together<const N: usize>(values: impl Iterator<Item = f64>, steps: &[[f64; N]]) -> [f64; N] {
+    let mut moved = [0.0; N];
+    for (value, step) in values.zip(steps) {
+        for (moved, step) in moved.iter_mut().zip(step) {
+            *moved += (value * step).clamp(-BEYOND, BEYOND);
+        }
+    }
+    moved
 }
 
 fn unsound() -> Error {

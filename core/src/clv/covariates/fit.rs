@@ -95,6 +95,17 @@ impl<L: Law<N>, const N: usize> Joint<L, N> {
         let mut distinct = Rows::of(rows, &terms.matrix(given, rows.len()));
         terms.standardise(&mut distinct.covariates, |i| distinct.weight[i])?;
         let effects = coefficients::<L, N>(covariates, &columns, &terms)?;
+        Ok(Self::with(law, distinct, terms, effects))
+    }
+
+    /// Of other customers, by the means and scales of these.
+    pub(in crate::clv) fn of_part(&self, rows: &RfmSlices<'_>, given: &[Given<'_>]) -> Self {
+        let mut distinct = Rows::of(rows, &self.terms.matrix(given, rows.len()));
+        self.terms.scale(&mut distinct.covariates);
+        Self::with(self.law, distinct, self.terms.clone(), self.effects.clone())
+    }
+
+    fn with(law: L, rows: Rows, terms: Terms, effects: Vec<Effect>) -> Self {
         let mut ways = Ways { ways: Vec::new(), of: Vec::new() };
         for effect in &effects {
             let step = effect.direction::<L, N>().unwrap_or([0.0; N]);
@@ -104,10 +115,10 @@ impl<L: Law<N>, const N: usize> Joint<L, N> {
             });
             ways.of.push((effect.column, at));
         }
-        let customers = sum(distinct.weight.iter().copied());
-        let exposure = sum(distinct.histories.iter().zip(&distinct.weight).map(|(h, w)| w * h.age));
+        let customers = sum(rows.weight.iter().copied());
+        let exposure = sum(rows.histories.iter().zip(&rows.weight).map(|(h, w)| w * h.age));
         let centre = std::array::from_fn(|i| L::TIME[i] * ln(exposure / customers));
-        Ok(Self { law, rows: distinct, ways, terms, effects, customers, centre })
+        Self { law, rows, ways, terms, effects, customers, centre }
     }
 
     /// How many customers each distinct row stands for.
@@ -151,11 +162,24 @@ impl<L: Law<N>, const N: usize> Joint<L, N> {
     pub(in crate::clv) fn slope(&self, at: &[f64], gradient: &mut [f64]) -> f64 {
         gradient.fill(0.0);
         let mut value = 0.0;
+        // Rows of equal covariates follow each other, and among them those of equal frequency.
+        let mut law: Option<(&[f64], [f64; N])> = None;
+        let mut common: Option<(u32, (f64, [f64; N]))> = None;
         for (row, weight) in self.rows.weight.iter().enumerate() {
             let (z, history) = (self.rows.covariates.row(row), self.rows.histories[row]);
-            let theta = self.moved(at, z).map(exp);
+            let theta = match law {
+                Some((same, theta)) if same == z => theta,
+                _ => {
+                    common = None;
+                    self.moved(at, z).map(exp)
+                }
+            };
+            let shared = match common {
+                Some((same, shared)) if same == history.frequency => shared,
+                _ => self.law.shared_slope(theta, history.frequency),
+            };
+            (law, common) = (Some((z, theta)), Some((history.frequency, shared)));
             let own = self.law.own_slope(theta, history);
-            let shared = self.law.shared_slope(theta, history.frequency);
             value += weight * (own.0 + shared.0);
             let slope: [f64; N] = std::array::from_fn(|i| weight * theta[i] * (own.1[i] + shared.1[i]));
             for (total, slope) in gradient.iter_mut().zip(&slope) {

@@ -51,6 +51,11 @@ impl Patterns {
         self.starts.len() - 1
     }
 
+    /// [`Patterns::get`] of each.
+    pub(in crate::clv) fn each(&self) -> impl Iterator<Item = (&[u32], &[f64])> {
+        (0..self.len()).map(|pattern| self.get(pattern))
+    }
+
     /// The rows of a pattern, and its covariates.
     pub(in crate::clv) fn get(&self, pattern: usize) -> (&[u32], &[f64]) {
         let rows = &self.order[self.starts[pattern]..self.starts[pattern + 1]];

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
-    DynamicGammaGamma, DynamicGammaGammaModel, DynamicParetoNbd, DynamicParetoNbdModel,
+    DynamicGammaGamma, DynamicGammaGammaModel, DynamicGiven, DynamicParetoNbd, DynamicParetoNbdModel,
     DynamicPosteriorOptions, DynamicSpend,
 };
 use crate::clv::estimates::Estimates;
@@ -78,6 +78,28 @@ impl Dynamic {
                 Ok((Self::Spend(Box::new(model)), dropped))
             }
             _ => Err(unknown(kind)),
+        }
+    }
+
+    /// The model of this kind with given parameters: [`DynamicGiven`] as JSON.
+    pub fn from_parameters(kind: &str, given: &str) -> Result<Self> {
+        let given: DynamicGiven = parse(given)?;
+        match kind {
+            DynamicParetoNbdModel::KIND => {
+                Ok(Self::Pareto(Box::new(DynamicParetoNbdModel::from_parameters(&given)?)))
+            }
+            DynamicGammaGammaModel::KIND => {
+                Ok(Self::Spend(Box::new(DynamicGammaGammaModel::from_parameters(&given)?)))
+            }
+            _ => Err(unknown(kind)),
+        }
+    }
+
+    /// Its parameters, such as [`Dynamic::from_parameters`] takes.
+    pub fn parameters(&self) -> DynamicGiven {
+        match self {
+            Self::Pareto(model) => model.parameters(),
+            Self::Spend(model) => model.parameters(),
         }
     }
 

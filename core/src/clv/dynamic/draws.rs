@@ -17,6 +17,7 @@ use crate::clv::estimates::Estimates;
 use crate::clv::finish::Shrinkage;
 use crate::clv::laws::{History, Law, ParetoLaw, Purchases};
 use crate::clv::posterior::joint::{Joined, bayes, refits};
+use crate::clv::posterior::kernel::Lawful;
 use crate::clv::posterior::{
     BootstrapOptions, DrawPredictOptions, DrawPrediction, LogNormal, Method, Posterior, PosteriorOptions,
     Prior,
@@ -143,13 +144,26 @@ impl Joined<LAW> for Along<'_> {
     fn weight(&self) -> &[f64] {
         &self.weight
     }
+    fn tells(&self, weight: &[f64]) -> bool {
+        self.ready.lives.each.iter().zip(weight).any(|(life, w)| life.frequency > 0 && *w > 0.0)
+    }
+    fn weighted<'a>(&'a self, weight: &'a [f64]) -> impl Fn(&[f64], &Run) -> Result<Local> + 'a {
+        move |at, run| self.evaluate(weight, at, run)
+    }
+    fn slope(&self, at: &[f64], gradient: &mut [f64]) -> f64 {
+        let mut total = Local { value: 0.0, gradient: vec![0.0; at.len()], hessian: Vec::new() };
+        (0..self.weight.len()).for_each(|customer| self.add(customer, at, &mut total));
+        gradient.copy_from_slice(&total.gradient);
+        total.value
+    }
+}
+
+impl Along<'_> {
     fn shrinkage(&self, penalty: f64, covariates: &Covariates) -> Shrinkage<LAW> {
         let penalties = self.ready.effects.iter().map(|e| covariates.penalty(e)).collect();
         Shrinkage { centre: self.centre, penalty, penalties }
     }
-    fn has_purchases(&self, weight: &[f64]) -> bool {
-        self.ready.lives.each.iter().zip(weight).any(|(life, w)| life.frequency > 0 && *w > 0.0)
-    }
+
     fn evaluate(&self, weight: &[f64], at: &[f64], run: &Run) -> Result<Local> {
         let n = weight.len();
         let parts = run.map_items(n.div_ceil(PIECE), |piece| {
@@ -169,12 +183,6 @@ impl Joined<LAW> for Along<'_> {
             Ok(total)
         })?;
         Ok(parts.into_iter().fold(Local::zero(at.len()), Local::merge))
-    }
-    fn slope(&self, at: &[f64], gradient: &mut [f64]) -> f64 {
-        let mut total = Local { value: 0.0, gradient: vec![0.0; at.len()], hessian: Vec::new() };
-        (0..self.weight.len()).for_each(|customer| self.add(customer, at, &mut total));
-        gradient.copy_from_slice(&total.gradient);
-        total.value
     }
 }
 
@@ -230,7 +238,7 @@ impl DynamicParetoNbd {
         let unique = ready.lives.unique(run)?;
         let joint = Along::new(&ready, ready.lives.mean_age());
         let out = Posterior::empty(DynamicParetoNbdModel::KIND, 1, method, Some(self.period.into()));
-        let posterior = bayes(ParetoLaw, NAME, &joint, &unique, out, &options, run)?;
+        let posterior = bayes((Lawful(ParetoLaw), &unique), NAME, &joint, out, &options, run)?;
         Ok((posterior, ready.dropped))
     }
 
@@ -290,7 +298,8 @@ impl DynamicParetoNbd {
         let model = self.found(&ready, run)?;
         let joint = Along::new(&ready, ready.lives.mean_age());
         let start = (model.estimates.values.as_slice(), &model.effects);
-        let refits = refits(&joint, start, &self.covariates, &options, run)?;
+        let shrinkage = joint.shrinkage(self.penalty, &self.covariates);
+        let refits = refits::<Lawful<ParetoLaw>, LAW>(&joint, start, &shrinkage, &options, run)?;
         let out =
             Posterior::empty(DynamicParetoNbdModel::KIND, 1, Method::Bootstrap, Some(self.period.into()));
         let out = out.at(&model.estimates).explained(&model.effects);

@@ -41,6 +41,10 @@ impl DynamicParetoNbdModel {
         Self { estimates, effects, period: how.period, penalty: how.penalty }
     }
 
+    pub(super) fn given(estimates: Estimates, effects: Effects, period: Duration) -> Self {
+        Self { estimates, effects, period, penalty: 0.0 }
+    }
+
     /// r, alpha, s, beta of a customer whose covariates are at their means over the time that customers lived.
     pub fn estimates(&self) -> &Estimates {
         &self.estimates

@@ -11,7 +11,6 @@ use super::living::{Living, alive};
 use super::model::{DynamicParetoNbdModel, centred};
 use super::timeline::{Life, Lives, Timeline};
 use crate::clv::ahead::{DiscountRate, Horizon};
-use crate::clv::estimates::interval_quantile;
 use crate::clv::frames::beside;
 use crate::clv::laws::{
     Asked, CustomerPrediction, Edges, History, More, Purchases, Quantity, deviation_by, factors, ln_rise,
@@ -264,7 +263,7 @@ impl DynamicParetoNbdModel {
         let &Histories { lives, pieces, purchases, coming } = histories;
         let (period, shape) = (Unit::from(self.period), Arc::new(Shape::of(self)));
         let more = options.more(period)?;
-        let z = options.interval.map(interval_quantile).transpose()?;
+        let z = options.interval.map(|level| self.estimates.interval_quantile(level)).transpose()?;
         let rate = match options.discount_rate {
             None => 0.0,
             Some(rate) => ln_1p(rate.per_period("discount_rate", Some(period))?),

@@ -109,7 +109,10 @@ impl DynamicGammaGammaModel {
 
     /// Whether the likelihood has its maximum at finite coefficients.
     pub fn effects_verdict(&self) -> Verdict {
-        Verdict::of_coefficients(&self.slopes.fixed)
+        match self.estimates.verdict {
+            Verdict::Given => Verdict::Given,
+            _ => Verdict::of_coefficients(&self.slopes.fixed),
+        }
     }
 
     /// The unit of time.
@@ -164,7 +167,7 @@ impl DynamicGammaGammaModel {
     ) -> Result<CustomerPrediction> {
         let period = self.period.micros() as f64;
         let ahead = options.periods.micros("periods", self.period)?.max(1);
-        let z = options.interval.map(interval_quantile).transpose()?;
+        let z = options.interval.map(|level| self.estimates.interval_quantile(level)).transpose()?;
         let timeline = Timeline::read(covariates, &[self.reader()], &options.sources, run)?;
         let lives = Lives::read(orders, &timeline, &options.sources, period, run)?;
         let spend = self.spend(&timeline, 0);
@@ -188,6 +191,10 @@ impl DynamicGammaGammaModel {
             .with_optional("expected_spend", expected);
         let table = if z.is_some() { beside(table, "expected_spend", &edges) } else { table };
         Ok(CustomerPrediction::new(table, lives.dropped))
+    }
+
+    pub(super) fn slopes(&self) -> &Slopes {
+        &self.slopes
     }
 
     pub(super) fn reader(&self) -> Reader<'_> {

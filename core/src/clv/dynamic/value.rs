@@ -140,7 +140,8 @@ impl DynamicParetoNbdModel {
             DynamicSpend::Constant(spend) => spend.estimates().interval_quantile(level),
             DynamicSpend::Along(spend) => spend.estimates().interval_quantile(level),
         };
-        let z = interval.map(quantile).transpose()?;
+        let known = |level| self.estimates.interval_quantile(level).and_then(|_| quantile(level));
+        let z = interval.map(known).transpose()?;
         if sources.value.is_none() && !orders.has("value") {
             return Err(Error::column("value", "is needed: name the column of amounts in sources.value"));
         }

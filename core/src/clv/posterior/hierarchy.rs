@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Groups of many customers speak for themselves, small ones borrow from the
-//! others, and how much is itself learned (Gelman & Hill 2007). All of it is
+//! others, and how much is itself learned (Gelman & Hill 2007). What covariates of
+//! customers do is the same in all groups, which are told of at the means over all customers. All of it is
 //! sampled together by NUTS: groups that tell more than the population does in their own
 //! coordinates, the others as deviations from it
 //! (Papaspiliopoulos, Roberts & Sköld 2007).
@@ -16,7 +17,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::groups::{Part, parts, read_each};
-use super::kernel::{Evidence, Kernel, Visit, full, with_kernel};
+use super::hierarchy_told::{Apart, Middle, Shared, Told, width};
+use super::joint::units;
+use super::kernel::{Evidence, Kernel, Lawful, Visit, full, with_kernel};
 use super::nuts::{Plan, walk};
 use super::prior::Priors;
 use super::sample::{centred, rounded};
@@ -24,9 +27,11 @@ use super::subject::Subject;
 use super::{Chain, Method, Posterior, PosteriorOptions, retention, spend};
 use crate::clv::ParetoGggLaw;
 use crate::clv::contract::{self, Family};
+use crate::clv::covariates::{Covariates, Joint};
+use crate::clv::door::{VisitLaw, with_law};
 use crate::clv::frames::History as Rows;
 use crate::clv::laws::{Law, opportunities};
-use crate::clv::rows::{RfmSlices, Unique};
+use crate::clv::rows::Unique;
 use crate::column::{Columns, Dropped, Intake, Names, Sign};
 use crate::math::newton::{Stop, cholesky, covariance, maximise};
 use crate::math::{exp, ln, normal_quantile, sum};
@@ -123,6 +128,10 @@ pub fn sample_hierarchy(
         Subject::Along => Err(Subject::along()),
         Subject::Retention(family) => {
             let asked = retention::rows_of(sampling)?;
+            retention::unexplained(
+                &asked,
+                "hierarchies of contracts know none: draw without, or all groups together by `sample_posterior`",
+            )?;
             let read = |part: &Columns| contract::lives(part, &asked, run);
             let (groups, data, dropped) = of_parts(frame, options, run, read)?;
             let pool = Pool { kind: &kind, groups, parts: &data, options, run };
@@ -162,57 +171,63 @@ fn of_purchases(
     options: &HierarchyOptions,
     run: &Run,
 ) -> Result<(Hierarchy, Dropped)> {
-    for (option, refused) in
-        [("model", kind == ParetoGggLaw::KIND), ("covariates", options.sampling.covariates.is_some())]
-    {
-        if refused {
-            let reason = "groups are drawn of laws without covariates, and not of ParetoGGG: take \
-                          `sample_posterior`, with the group as a covariate";
-            return Err(Error::option(option, reason));
-        }
+    if kind == ParetoGggLaw::KIND {
+        let reason =
+            "groups are not drawn of ParetoGGG: take `sample_posterior`, with the group as a covariate";
+        return Err(Error::option("model", reason));
     }
     let roles = options.sampling.purchases();
+    let columns = roles.covariates.as_ref().map_or(Ok(Vec::new()), Covariates::columns)?;
+    let roles = roles.roles(&columns);
     let mut intake = Intake::new(frame, options.sampling.on_invalid, run);
     let group = intake.names(&options.group)?;
-    for name in [&roles.frequency, &roles.recency, &roles.age] {
+    for name in [roles.frequency, roles.recency, roles.age] {
         intake.amounts(name, Sign::NonNegative)?;
     }
+    roles.covariates.read(&mut intake)?;
     let kept = intake.finish()?;
     let codes = kept.names(group);
-    let rows = Rows::read(frame, roles.roles(&[]), options.sampling.on_invalid, run)?;
+    let rows = Rows::read(frame, roles, options.sampling.on_invalid, run)?;
     if codes.codes.len() != rows.frequency.len() {
         return Err(Error::column(
             options.group.as_str(),
             "cannot be read beside the histories: drop the rows that cannot be first",
         ));
     }
-    let slices = rows.slices();
     if kind == "clv.BetaGeoBetaBinomial" {
-        opportunities(&slices)?;
+        opportunities(&rows.slices())?;
     }
     let order = codes.codes_by_label();
     enough(&options.group, order.len())?;
+    let parts: Vec<Rows<'_>> = order.iter().map(|code| members(&rows, &codes, *code)).collect();
     let uniques =
-        order.iter().map(|code| members(&slices, &codes, *code, run)).collect::<Result<Vec<_>>>()?;
+        parts.iter().map(|part| super::sample::unique(&part.slices(), run)).collect::<Result<Vec<_>>>()?;
     let groups = order.iter().map(|code| codes.labels.get(*code).into_owned()).collect();
     let pool = Pool { kind, groups, parts: &uniques, options, run };
-    Ok((with_kernel(kind, options.sampling.k, pool)?, rows.dropped))
+    let k = options.sampling.k;
+    let hierarchy = match &options.sampling.covariates {
+        None => with_kernel(kind, k, pool)?,
+        Some(covariates) => with_law(kind, k, Explained { pool, rows: &rows, parts: &parts, covariates })?,
+    };
+    Ok((hierarchy, rows.dropped))
 }
 
-/// The distinct rows of one group.
-fn members(slices: &RfmSlices<'_>, codes: &Names, code: u32, run: &Run) -> Result<Unique> {
-    let rows: Vec<usize> = (0..slices.len()).filter(|row| codes.codes[*row] == code).collect();
-    let take = |v: &[f64]| rows.iter().map(|row| v[*row]).collect::<Vec<f64>>();
-    let weight = slices.weight.map(take);
-    let (frequency, recency, age) = (take(slices.frequency), take(slices.recency), take(slices.age));
-    let some = RfmSlices {
-        frequency: &frequency,
-        recency: &recency,
-        age: &age,
-        weight: weight.as_deref(),
-        ..*slices
-    };
-    super::sample::unique(&some, run)
+/// The rows of one group.
+fn members(all: &Rows<'_>, codes: &Names, code: u32) -> Rows<'static> {
+    let rows: Vec<u32> =
+        (0..all.frequency.len() as u32).filter(|row| codes.codes[*row as usize] == code).collect();
+    let take = |v: &[f64]| rows.iter().map(|row| v[*row as usize]).collect::<Vec<f64>>();
+    Rows {
+        customer: None,
+        frequency: take(&all.frequency).into(),
+        recency: take(&all.recency).into(),
+        age: take(&all.age).into(),
+        weight: all.weight.as_deref().map(|w| take(w).into()),
+        along: None,
+        covariates: all.covariates.iter().map(|given| given.ordered(&rows)).collect(),
+        intervals: None,
+        dropped: Dropped::default(),
+    }
 }
 
 struct Pool<'a, D> {
@@ -231,24 +246,59 @@ impl Visit for Pool<'_, Unique> {
     }
 }
 
-/// How a group is sampled: in its own coordinates about its mode, or as a deviation from the population.
+/// Groups with covariates in common.
+struct Explained<'a> {
+    pool: Pool<'a, Unique>,
+    rows: &'a Rows<'a>,
+    parts: &'a [Rows<'static>],
+    covariates: &'a Covariates,
+}
+
+impl VisitLaw for Explained<'_> {
+    type Out = Hierarchy;
+
+    fn law<L: Law<N>, const N: usize>(self, law: L) -> Result<Hierarchy> {
+        let Self { pool, rows, parts, covariates } = self;
+        let all = Joint::of(law, &rows.slices(), &rows.covariates, covariates)?;
+        let each = parts.iter().map(|part| all.of_part(&part.slices(), &part.covariates)).collect();
+        pool.sample(Lawful(law), &Shared { all, each })
+    }
+}
+
+/// How a group is sampled: in its own coordinates about its mode, which moves with each coefficient, or as a
+/// deviation from the population.
 enum Frame<const N: usize> {
-    Own { mode: [f64; N], factor: [[f64; N]; N] },
+    Own { mode: [f64; N], factor: [[f64; N]; N], leans: Vec<[f64; N]> },
     Deviation,
 }
 
 impl<D: Evidence> Pool<'_, D> {
     fn draw<K: Kernel<N, Data = D>, const N: usize>(self, kernel: K) -> Result<Hierarchy> {
+        let apart = Apart::new(kernel, self.parts);
+        self.sample(kernel, &apart)
+    }
+
+    fn sample<K: Kernel<N, Data = D>, const N: usize>(
+        self,
+        kernel: K,
+        told: &impl Told<N>,
+    ) -> Result<Hierarchy> {
         let Self { kind, groups, parts, options, run } = self;
         let asked = &options.sampling;
         let all = D::together(parts);
         let (customers, mean_age, rate) = all.pooled(K::NAME)?;
         let parameters = centred(K::NAMES, K::UNIT, mean_age);
-        let priors = Priors::new(asked.prior, &asked.priors, &parameters, &[], None)?;
+        let effects = told.effects();
+        let (names, scales) = effects.as_ref().map_or_else(Default::default, |e| (e.names(), e.scales()));
+        let coefficients: Vec<(&str, f64)> =
+            names.iter().map(String::as_str).zip(scales.iter().copied()).collect();
+        let common = coefficients.len();
+        let priors =
+            Priors::new(asked.prior, &asked.priors, &parameters, &coefficients, asked.coefficient_sd)?;
         let bounds = K::within(priors.bounds_of());
         run.stage("looking for the modes", 0)?;
         let stop = |n: f64| Stop { max_iterations: 300, gradient: 1e-7 * n.max(1.0) };
-        let common = {
+        let plain = {
             let ready = kernel.full(&all);
             let start = kernel.start(&all, (rate, mean_age), run)?.map(ln);
             maximise(start, &bounds, stop(customers), |log| {
@@ -258,10 +308,11 @@ impl<D: Evidence> Pool<'_, D> {
                 Ok(local)
             })?
         };
-        let middle = common.at;
+        let Middle { at: middle, coefficients: usual_slopes, hessian } =
+            told.middle(plain, &priors, stop(customers), run)?;
         // m about the common mode: by what all customers tell, and what so many groups leave open.
         let around = {
-            let factor = rounded(&common.local.hessian);
+            let factor = rounded(&hessian);
             let mut total: [[f64; N]; N] = std::array::from_fn(|i| {
                 std::array::from_fn(|j| (0..N).map(|k| factor[i][k] * factor[j][k]).sum())
             });
@@ -272,12 +323,13 @@ impl<D: Evidence> Pool<'_, D> {
         };
         let count = |part: &D| sum(part.weights());
         let mut frames: Vec<Frame<N>> = Vec::with_capacity(parts.len());
-        for part in parts {
-            let ready = kernel.full(part);
+        let mut information = vec![0.0; common * common];
+        for (group, part) in parts.iter().enumerate() {
             let tie = 1.0 / (options.spread * options.spread);
+            let own = told.own(group, &usual_slopes);
             let found = maximise(middle, &bounds, stop(count(part)), |log| {
                 run.check()?;
-                let mut local = kernel.local(&ready, *log, run)?;
+                let mut local = own(*log, run)?;
                 for i in 0..N {
                     let away = log[i] - middle[i];
                     local.value -= 0.5 * tie * away * away;
@@ -293,33 +345,48 @@ impl<D: Evidence> Pool<'_, D> {
             let own = covariance(&bent, [false; N]);
             let tells = own.is_some_and(|c| (0..N).all(|i| 16.0 * c[i][i] < options.spread * options.spread));
             let inside = !found.bound.contains(&true);
-            let factor = covariance(&found.local.hessian, [false; N]).and_then(|c| cholesky(&c));
-            frames.push(match factor {
-                Some(factor) if tells && inside => Frame::Own { mode: found.at, factor },
+            let spread = covariance(&found.local.hessian, [false; N]);
+            let leans =
+                told.leans((group, found.at, &usual_slopes), spread.as_ref(), &mut information, run)?;
+            frames.push(match spread.and_then(|c| cholesky(&c)) {
+                Some(factor) if tells && inside => Frame::Own { mode: found.at, factor, leans },
                 _ => Frame::Deviation,
             });
         }
-        let ready: Vec<K::Ready<'_>> = parts.iter().map(|part| kernel.ready(part)).collect();
-        let size = 2 * N + N * parts.len();
+        for (c, at) in usual_slopes.iter().enumerate() {
+            information[c * common + c] += priors.curvature(N + c, *at);
+        }
+        let about = width(&information, common);
+        let first = 2 * N + N * parts.len();
+        let size = first + common;
         let usual = ln(0.4 * options.spread);
         let place = |y: &[f64]| -> Place<N> {
             let m: [f64; N] =
                 std::array::from_fn(|i| middle[i] + (0..=i).map(|j| around[i][j] * y[j]).sum::<f64>());
             let tau: [f64; N] = std::array::from_fn(|j| exp((usual + 0.7 * y[N + j]).clamp(-30.0, 30.0)));
+            let away: Vec<f64> =
+                about.iter().map(|row| row.iter().zip(&y[first..]).map(|(f, y)| f * y).sum()).collect();
             let each = frames
                 .iter()
                 .enumerate()
                 .map(|(g, frame)| {
                     let y = &y[2 * N + g * N..][..N];
                     match frame {
-                        Frame::Own { mode, factor } => std::array::from_fn(|i| {
-                            mode[i] + (0..=i).map(|j| factor[i][j] * y[j]).sum::<f64>()
-                        }),
+                        Frame::Own { mode, factor, leans } => {
+                            let mut at: [f64; N] = std::array::from_fn(|i| {
+                                mode[i] + (0..=i).map(|j| factor[i][j] * y[j]).sum::<f64>()
+                            });
+                            for (lean, away) in leans.iter().zip(&away) {
+                                (0..N).for_each(|i| at[i] += lean[i] * away);
+                            }
+                            at
+                        }
                         Frame::Deviation => std::array::from_fn(|j| m[j] + tau[j] * y[j]),
                     }
                 })
                 .collect();
-            Place { m, tau, each }
+            let slopes = usual_slopes.iter().zip(&away).map(|(at, away)| at + away).collect();
+            Place { m, tau, each, slopes }
         };
         let density = |y: &[f64], gradient: &mut [f64]| -> f64 {
             let at = place(y);
@@ -328,8 +395,10 @@ impl<D: Evidence> Pool<'_, D> {
                 return f64::NAN;
             }
             gradient.fill(0.0);
-            let (mut value, mut of_m) = (0.0, [0.0; N]);
-            priors.add(&at.m, &mut value, &mut of_m);
+            let (mut value, mut of_m) = (0.0, vec![0.0; N + common]);
+            let believed: Vec<f64> = at.m.iter().chain(&at.slopes).copied().collect();
+            priors.add(&believed, &mut value, &mut of_m);
+            let (of_m, of_slopes) = of_m.split_at_mut(N);
             let mut of_tau = [0.0; N]; // by ln τ
             for j in 0..N {
                 let z = at.tau[j] / options.spread;
@@ -337,11 +406,11 @@ impl<D: Evidence> Pool<'_, D> {
                 of_tau[j] += 1.0 - z * z;
             }
             for (g, frame) in frames.iter().enumerate() {
-                let (there, slope) = kernel.slope(&ready[g], at.each[g]);
+                let (there, slope) = told.slope(g, at.each[g], &at.slopes, of_slopes);
                 value += there;
                 let own = 2 * N + g * N;
                 match frame {
-                    Frame::Own { factor, .. } => {
+                    Frame::Own { factor, leans, .. } => {
                         let mut total = slope;
                         for j in 0..N {
                             let z = (at.each[g][j] - at.m[j]) / at.tau[j];
@@ -352,6 +421,9 @@ impl<D: Evidence> Pool<'_, D> {
                         }
                         for j in 0..N {
                             gradient[own + j] = (j..N).map(|i| factor[i][j] * total[i]).sum();
+                        }
+                        for (lean, of_slope) in leans.iter().zip(&mut *of_slopes) {
+                            *of_slope += (0..N).map(|i| lean[i] * total[i]).sum::<f64>();
                         }
                     }
                     Frame::Deviation => {
@@ -369,6 +441,9 @@ impl<D: Evidence> Pool<'_, D> {
                 gradient[j] = (j..N).map(|i| around[i][j] * of_m[i]).sum();
                 gradient[N + j] = 0.7 * of_tau[j];
             }
+            for j in 0..common {
+                gradient[first + j] = (j..common).map(|i| about[i][j] * of_slopes[i]).sum();
+            }
             value
         };
         run.stage("sampling", (asked.chains * (asked.tune + asked.draws)) as u64)?;
@@ -380,11 +455,19 @@ impl<D: Evidence> Pool<'_, D> {
         };
         let walks =
             run.map_items(asked.chains, |chain| walk(K::NAME, size, density, plan, chain as u64, run))?;
-        let empty = |estimate: [f64; N], customers: f64| Posterior {
-            parameters: K::NAMES.map(str::to_owned).to_vec(),
-            estimate: estimate.map(exp).to_vec(),
-            customers,
-            ..Posterior::empty(kind, asked.k, Method::Nuts, asked.period)
+        let in_data = units(&scales);
+        let of_data = |slopes: &[f64]| -> Vec<f64> {
+            slopes.iter().zip(&in_data).map(|(slope, unit)| slope * unit).collect()
+        };
+        let empty = |estimate: [f64; N], customers: f64| {
+            let slopes = of_data(&usual_slopes);
+            Posterior {
+                parameters: K::NAMES.iter().map(|name| (*name).to_owned()).chain(names.clone()).collect(),
+                effects: effects.as_ref().map(|effects| effects.with_values(&slopes)),
+                estimate: estimate.into_iter().map(exp).chain(slopes).collect(),
+                customers,
+                ..Posterior::empty(kind, asked.k, Method::Nuts, asked.period)
+            }
         };
         let mut posteriors: Vec<Posterior> = frames
             .iter()
@@ -407,6 +490,7 @@ impl<D: Evidence> Pool<'_, D> {
             };
             let places: Vec<Place<N>> = walk.draws.chunks_exact(size).map(place).collect();
             for at in &places {
+                let slopes = of_data(&at.slopes);
                 for j in 0..N {
                     centres[j].push(exp(at.m[j]));
                     deviations[j].push(at.tau[j]);
@@ -414,8 +498,10 @@ impl<D: Evidence> Pool<'_, D> {
                     let (low, high) = K::LIMITS[j];
                     new_group.draws.push(bounded((at.m[j] + at.tau[j] * z).clamp(low, high)));
                 }
+                new_group.draws.extend(&slopes);
                 for (posterior, log) in posteriors.iter_mut().zip(&at.each) {
                     posterior.draws.extend(log.map(bounded));
+                    posterior.draws.extend(&slopes);
                 }
             }
             for posterior in posteriors.iter_mut().chain([&mut new_group]) {
@@ -443,6 +529,8 @@ struct Place<const N: usize> {
     m: [f64; N],
     tau: [f64; N],
     each: Vec<[f64; N]>,
+    /// Standardised coefficients, which groups have in common.
+    slopes: Vec<f64>,
 }
 
 /// e^log where doubles can go on.

@@ -81,17 +81,21 @@ impl Hierarchy {
         self.labelled(&tables).beside(&tables)
     }
 
-    /// A frame of the population: parameter, what (`centre`: e^m, or `deviation`: τ), mean, sd,
-    /// low, median, high, r_hat, ess_bulk.
+    /// A frame of the population: parameter, what (`centre`: e^m, `deviation`: τ, or `coefficient` of a covariate, which
+    /// all groups have in common), mean, sd, low, median, high, r_hat, ess_bulk.
     pub fn population_table(&self, options: &SummaryOptions) -> Result<Table> {
         let tail = 0.5 - 0.5 * level(options.level)?;
         let chains = self.new_group.chains.len();
-        let all: Vec<(&str, &String, &Vec<f64>)> = [("centre", &self.centre), ("deviation", &self.deviation)]
-            .into_iter()
-            .flat_map(|(what, draws)| {
-                self.new_group.parameters.iter().zip(draws).map(move |(name, draws)| (what, name, draws))
-            })
-            .collect();
+        let names = &self.new_group.parameters;
+        let law = self.new_group.of_law();
+        let slopes: Vec<Vec<f64>> = (law..names.len()).map(|i| self.new_group.column(i)).collect();
+        let all: Vec<(&str, &String, &Vec<f64>)> =
+            [("centre", 0, &self.centre), ("deviation", 0, &self.deviation), ("coefficient", law, &slopes)]
+                .into_iter()
+                .flat_map(|(what, from, draws)| {
+                    names.iter().skip(from).zip(draws).map(move |(name, draws)| (what, name, draws))
+                })
+                .collect();
         let found: Vec<_> =
             all.iter().map(|(_, _, draws)| (summarize(draws, chains), sorted(draws))).collect();
         let at = |p: f64| Values::F64(found.iter().map(|f| quantile(&f.1, p)).collect());
@@ -327,16 +331,17 @@ impl Model for Hierarchy {
         self.posteriors.iter().try_for_each(Model::check)?;
         Model::check(&self.new_group)?;
         let whole = |draws: &[Vec<f64>]| {
-            draws.len() == self.new_group.parameters.len()
+            draws.len() == self.new_group.of_law()
                 && draws.iter().all(|d| d.len() == self.new_group.len() && d.iter().all(|v| v.is_finite()))
         };
+        let new = &self.new_group;
         let alike = self.posteriors.iter().all(|p| {
-            p.kind == self.new_group.kind && p.k == self.new_group.k && p.len() == self.new_group.len()
+            let same = p.kind == new.kind && p.k == new.k && p.len() == new.len();
+            let terms = |of: &Posterior| of.effects.as_ref().map(|effects| effects.terms().clone());
+            same && p.parameters == new.parameters && terms(p) == terms(new)
         });
-        let plain = self.posteriors.iter().chain([&self.new_group]).all(|p| p.effects.is_none());
         if self.groups.len() == self.posteriors.len()
             && alike
-            && plain
             && whole(&self.centre)
             && whole(&self.deviation)
         {

@@ -2,7 +2,7 @@
 
 use super::bootstrap::{Counts, Refits, STREAM};
 use super::draw::{Peak, fill};
-use super::kernel::{Evidence, Lawful};
+use super::kernel::{Evidence, Kernel, Lawful};
 use super::prior::Priors;
 use super::sample::{centred, mode, no_mode};
 use super::{BootstrapOptions, Method, Posterior, PosteriorOptions};
@@ -39,11 +39,10 @@ pub(in crate::clv) trait Joined<const N: usize>: Sync {
     fn effects(&self) -> &[Effect];
     /// How many customers each row stands for.
     fn weight(&self) -> &[f64];
-    fn shrinkage(&self, penalty: f64, covariates: &Covariates) -> Shrinkage<N>;
-    /// Whether customers of these weights have a repeat purchase.
-    fn has_purchases(&self, weight: &[f64]) -> bool;
+    /// Whether there is anything to learn from rows of these weights.
+    fn tells(&self, weight: &[f64]) -> bool;
     /// Value, gradient and curvature by rows of these weights.
-    fn evaluate(&self, weight: &[f64], at: &[f64], run: &Run) -> Result<Local>;
+    fn weighted<'a>(&'a self, weight: &'a [f64]) -> impl Fn(&[f64], &Run) -> Result<Local> + 'a;
     /// Value and gradient, on one thread.
     fn slope(&self, at: &[f64], gradient: &mut [f64]) -> f64;
 }
@@ -58,14 +57,11 @@ impl<L: Law<N>, const N: usize> Joined<N> for Joint<L, N> {
     fn weight(&self) -> &[f64] {
         Self::weight(self)
     }
-    fn shrinkage(&self, penalty: f64, covariates: &Covariates) -> Shrinkage<N> {
-        Self::shrinkage(self, penalty, covariates)
+    fn tells(&self, weight: &[f64]) -> bool {
+        self.has_purchases(weight)
     }
-    fn has_purchases(&self, weight: &[f64]) -> bool {
-        Self::has_purchases(self, weight)
-    }
-    fn evaluate(&self, weight: &[f64], at: &[f64], run: &Run) -> Result<Local> {
-        Self::evaluate(self, weight, at, run)
+    fn weighted<'a>(&'a self, weight: &'a [f64]) -> impl Fn(&[f64], &Run) -> Result<Local> + 'a {
+        move |at, run| self.evaluate(weight, at, run)
     }
     fn slope(&self, at: &[f64], gradient: &mut [f64]) -> f64 {
         Self::slope(self, at, gradient)
@@ -79,34 +75,34 @@ impl VisitLaw for JointBayes<'_> {
         let Self { out, unique, given: (slices, given, covariates), options, run } = self;
         unique.pooled(L::NAME)?;
         let joint = Joint::of(law, slices, given, covariates)?;
-        bayes(law, L::NAME, &joint, unique, out, options, run)
+        bayes((Lawful(law), unique), L::NAME, &joint, out, options, run)
     }
 }
 
 /// Draws about the greatest density, which is looked for from that of the law without covariates.
-pub(in crate::clv) fn bayes<L: Law<N>, const N: usize>(
-    law: L,
+pub(in crate::clv) fn bayes<K: Kernel<N>, const N: usize>(
+    (kernel, rows): (K, &K::Data),
     name: &'static str,
     joint: &impl Joined<N>,
-    unique: &Unique,
     mut out: Posterior,
     options: &PosteriorOptions,
     run: &Run,
 ) -> Result<Posterior> {
-    let (customers, mean_age, _) = unique.pooled(name)?;
+    let (customers, unit, _) = rows.pooled(name)?;
     let effects = Effects::drawn(joint.terms().clone(), joint.effects().to_vec());
     let names = effects.names();
     let scales = effects.scales();
-    let parameters = centred(L::PARAMETERS, L::TIME, mean_age);
+    let parameters = centred(K::NAMES, K::UNIT, unit);
     let coefficients: Vec<(&str, f64)> =
         names.iter().map(String::as_str).zip(scales.iter().copied()).collect();
     let &PosteriorOptions { prior, coefficient_sd, .. } = options;
     let priors = Priors::new(prior, &options.priors, &parameters, &coefficients, coefficient_sd)?;
-    let mut start = mode(Lawful(law), unique, &priors, run)?.at.to_vec();
+    let mut start = mode(kernel, rows, &priors, run)?.at.to_vec();
     start.resize(N + scales.len(), 0.0);
     let stop = Stop { max_iterations: 300, gradient: 1e-9 * customers.max(1.0) };
-    let found = maximise(&start, &priors.bounds(), stop, |at| {
-        let mut local = joint.evaluate(joint.weight(), at, run)?;
+    let whole = joint.weighted(joint.weight());
+    let found = maximise(&start, &within(priors.bounds(), K::LIMITS), stop, |at| {
+        let mut local = whole(at, run)?;
         priors.add(at, &mut local.value, &mut local.gradient);
         for i in 0..at.len() {
             local.hessian[i * at.len() + i] -= priors.curvature(i, at[i]);
@@ -122,13 +118,16 @@ pub(in crate::clv) fn bayes<L: Law<N>, const N: usize>(
     }
     let factor = ordinary.unwrap_or_else(|| rounded(&found.local));
     let units = units(&scales);
-    out.parameters = L::PARAMETERS.map(str::to_owned).to_vec();
+    out.parameters = K::NAMES.map(str::to_owned).to_vec();
     out.parameters.extend(names);
     out.estimate = natural(&found.at, &units);
     out.effects = Some(effects.with_values(&out.estimate[N..]));
     out.customers = customers;
-    let peak = Peak { at: found.at, value: found.local.value, factor, limits: Vec::new() };
+    let peak = Peak { at: found.at, value: found.local.value, factor, limits: K::LIMITS.to_vec() };
     let density = |at: &[f64], gradient: &mut [f64]| -> f64 {
+        if peak.beyond(at) {
+            return f64::NAN;
+        }
         let mut value = joint.slope(at, gradient);
         priors.add(at, &mut value, gradient);
         value
@@ -137,8 +136,19 @@ pub(in crate::clv) fn bayes<L: Law<N>, const N: usize>(
     Ok(out)
 }
 
+/// Bounds of a search, the first of them between the limits of a law.
+pub(super) fn within<const N: usize>(
+    mut bounds: Vec<(f64, f64)>,
+    limits: [(f64, f64); N],
+) -> Vec<(f64, f64)> {
+    for (bound, limit) in bounds.iter_mut().zip(limits) {
+        *bound = (bound.0.max(limit.0), bound.1.min(limit.1));
+    }
+    bounds
+}
+
 /// What standardised coefficients are multiplied by in the units of the data.
-fn units(scales: &[f64]) -> Vec<f64> {
+pub(super) fn units(scales: &[f64]) -> Vec<f64> {
     scales.iter().map(|scale| 1.0 / scale).collect()
 }
 
@@ -150,7 +160,7 @@ fn natural(at: &[f64], units: &[f64]) -> Vec<f64> {
 }
 
 /// The factor of the covariance of a curvature that is bent by so much more.
-fn factor(local: &Local, ridge: f64) -> Option<Vec<Vec<f64>>> {
+pub(super) fn factor(local: &Local, ridge: f64) -> Option<Vec<Vec<f64>>> {
     let n = local.gradient.len();
     let mut bent: Vec<f64> = local.hessian.iter().map(|h| -h).collect();
     for i in 0..n {
@@ -171,7 +181,8 @@ fn factor(local: &Local, ridge: f64) -> Option<Vec<Vec<f64>>> {
     sound.then(|| (0..n).map(|i| covariance[i * n..=i * n + i].to_vec()).collect())
 }
 
-fn rounded(local: &Local) -> Vec<Vec<f64>> {
+/// The same where no curvature tells, by as much of a ridge as it takes.
+pub(super) fn rounded(local: &Local) -> Vec<Vec<f64>> {
     let mut ridge = 0.25;
     for _ in 0..60 {
         if let Some(factor) = factor(local, ridge) {
@@ -202,21 +213,22 @@ impl VisitLaw for JointRefit<'_> {
     fn law<L: Law<N>, const N: usize>(self, law: L) -> Result<Refits> {
         let Self { estimate, given: (slices, given, covariates), options, run } = self;
         let joint = Joint::of(law, slices, given, covariates)?;
-        refits(&joint, estimate, covariates, options, run)
+        let shrinkage = joint.shrinkage(options.penalty, covariates);
+        refits::<Lawful<L>, N>(&joint, estimate, &shrinkage, options, run)
     }
 }
 
 /// Refits from an estimate on rows drawn again.
-pub(in crate::clv) fn refits<const N: usize>(
+pub(in crate::clv) fn refits<K: Kernel<N>, const N: usize>(
     joint: &impl Joined<N>,
     (values, effects): (&[f64], &Effects),
-    covariates: &Covariates,
+    shrinkage: &Shrinkage<N>,
     options: &BootstrapOptions,
     run: &Run,
 ) -> Result<Refits> {
-    let &BootstrapOptions { penalty, max_iterations, tolerance, .. } = options;
-    let (shrinkage, units) = (joint.shrinkage(penalty, covariates), units(&effects.scales()));
-    let bounds = shrinkage.bounds();
+    let &BootstrapOptions { max_iterations, tolerance, .. } = options;
+    let units = units(&effects.scales());
+    let bounds = within(shrinkage.bounds(), K::LIMITS);
     let coefficients = effects.coefficients().iter().map(|c: &Effect| c.value);
     let start: Vec<f64> = values
         .iter()
@@ -229,14 +241,15 @@ pub(in crate::clv) fn refits<const N: usize>(
     run.map_items(options.replicates, |replicate| {
         run.advance(1)?;
         let weight = draw.weights(STREAM + replicate as u64, run);
-        if !joint.has_purchases(&weight) {
+        if !joint.tells(&weight) {
             return Ok(None);
         }
+        let whole = joint.weighted(&weight);
         let customers = sum(weight.iter().copied());
         let stop = Stop { max_iterations, gradient: tolerance * customers };
         let found = maximise(&start, &bounds, stop, |at| {
             run.check()?;
-            let mut local = joint.evaluate(&weight, at, &single)?;
+            let mut local = whole(at, &single)?;
             shrinkage.penalise(customers, at, &mut local);
             Ok(local)
         })?;

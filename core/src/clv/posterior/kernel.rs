@@ -111,7 +111,7 @@ impl Kernel<4> for PlainPareto {
 
 /// Any law.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Lawful<L>(pub L);
+pub(in crate::clv) struct Lawful<L>(pub L);
 
 impl<L: Law<N>, const N: usize> Kernel<N> for Lawful<L> {
     type Data = Unique;

@@ -24,11 +24,13 @@ mod bootstrap;
 mod check;
 mod diagnostics;
 mod draw;
+mod explained;
 mod groups;
 mod hierarchy;
 mod hierarchy_report;
+mod hierarchy_told;
 pub(super) mod joint;
-mod kernel;
+pub(super) mod kernel;
 mod nuts;
 mod predict;
 mod prior;
@@ -60,7 +62,7 @@ pub(super) use value::{SpendDraws, of_groups};
 
 use subject::{Subject, given};
 
-use super::contract::{ContractOptions, Curve};
+use super::contract::{ContractCovariates, ContractOptions, Curve};
 use super::covariates::{Covariates, Effects};
 use super::door::{PurchaseOptions, purchases_drawn};
 use super::laws::Purchases;
@@ -90,11 +92,11 @@ pub struct PosteriorOptions {
     pub log_intervals: Option<String>,
     /// Of `GammaGamma`: column of the mean value of the repeat purchases, `monetary_value` by default.
     pub monetary_value: String,
-    /// Of `ShiftedBetaGeo` and `BetaDiscreteWeibull`: what a row is, and its columns, as their fits have them.
-    /// `weight`, `period` and `on_invalid` stand beside it. By default a row is the one cohort
-    /// in a period.
+    /// Of `ShiftedBetaGeo` and `BetaDiscreteWeibull`: what a row is, its columns, and those that explain how customers
+    /// leave, as their fits have them. `weight`, `period` and `on_invalid` stand beside it. By default a row is the
+    /// one cohort in a period.
     pub contract: Option<ContractOptions>,
-    /// Columns of covariates of customers, and what they may explain. None by default.
+    /// Of models of purchases: columns of covariates of customers, and what they may explain. None by default.
     pub covariates: Option<Covariates>,
     /// The unit of recency and T, to be kept with the draws and checked later.
     pub period: Option<Unit>,
@@ -191,11 +193,13 @@ impl PosteriorOptions {
         if self.coefficient_sd.is_some_and(|sd| !(1e-4..=20.0).contains(&sd)) {
             return Err(Error::option("coefficient_sd", "must lie between 1e-4 and 20; the default is 1"));
         }
-        if self.coefficient_sd.is_some() && self.covariates.is_none() {
+        let of_contract = self.contract.as_ref().and_then(|contract| contract.covariates.as_ref());
+        if self.coefficient_sd.is_some() && self.covariates.is_none() && of_contract.is_none() {
             return Err(Error::option("coefficient_sd", "means nothing without covariates: leave it out"));
         }
         let penalised = |c: &Covariates| c.purchase_penalty != 0.0 || c.dropout_penalty != 0.0;
-        if self.covariates.as_ref().is_some_and(penalised) {
+        let shrunk = |c: &ContractCovariates| c.alpha_penalty != 0.0 || c.beta_penalty != 0.0;
+        if self.covariates.as_ref().is_some_and(penalised) || of_contract.is_some_and(shrunk) {
             let reason = "a posterior has priors instead of penalties: take `coefficient_sd`";
             return Err(Error::option("covariates", reason));
         }
@@ -221,11 +225,11 @@ pub struct BootstrapOptions {
     pub log_intervals: Option<String>,
     /// Of `GammaGamma`: column of the mean value of the repeat purchases, `monetary_value` by default.
     pub monetary_value: String,
-    /// Of `ShiftedBetaGeo` and `BetaDiscreteWeibull`: what a row is, and its columns, as their fits have them.
-    /// `weight`, `period` and `on_invalid` stand beside it. By default a row is the one cohort
-    /// in a period.
+    /// Of `ShiftedBetaGeo` and `BetaDiscreteWeibull`: what a row is, its columns, and those that explain how customers
+    /// leave, as their fits have them. `weight`, `period` and `on_invalid` stand beside it. By default a row is the
+    /// one cohort in a period.
     pub contract: Option<ContractOptions>,
-    /// Columns of covariates of customers, and what they may explain. None by default.
+    /// Of models of purchases: columns of covariates of customers, and what they may explain. None by default.
     pub covariates: Option<Covariates>,
     /// The unit of recency and T, to be kept with the draws and checked later.
     pub period: Option<Unit>,
@@ -404,9 +408,14 @@ impl Posterior {
         self.parameters.len().saturating_sub(coefficients)
     }
 
+    /// A draw's parameters of the law, and its coefficients.
+    fn parts<'d>(&self, draw: &'d [f64]) -> (&'d [f64], &'d [f64]) {
+        draw.split_at(self.of_law().min(draw.len()))
+    }
+
     /// The model at one point.
     fn model(&self, at: &[f64]) -> Result<Box<dyn Purchases>> {
-        let (values, coefficients) = at.split_at(self.of_law().min(at.len()));
+        let (values, coefficients) = self.parts(at);
         let effects = self.effects.as_ref().map(|effects| effects.with_values(coefficients));
         purchases_drawn(&self.kind, values, self.k, self.period, effects)
     }
@@ -469,11 +478,11 @@ impl Model for Posterior {
     fn check(&self) -> Result<()> {
         let cannot = |e| Error::model_file(format!("holds draws of a model that cannot be: {e}"));
         let names = self.names().map_err(cannot)?;
-        let (law, scales) = (self.of_law(), self.effects.as_ref().map_or(Vec::new(), Effects::scales));
+        let scales = self.effects.as_ref().map_or(Vec::new(), Effects::scales);
         let possible = |draw: &[f64]| {
-            let (values, coefficients) = draw.split_at(law.min(draw.len()));
+            let (values, coefficients) = self.parts(draw);
             values.iter().all(|v| v.is_finite() && *v > 0.0)
-                && (!matches!(self.subject(), Subject::Retention(_)) || Curve::given(draw).is_ok())
+                && (!matches!(self.subject(), Subject::Retention(_)) || Curve::given(values).is_ok())
                 && coefficients.iter().zip(&scales).all(|(c, scale)| (c * scale).abs() <= MOST_STEEP)
         };
         let total = self.log_density.len();

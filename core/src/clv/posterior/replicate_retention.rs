@@ -1,17 +1,20 @@
 //! Does the model of retention lose customers like these?
 
+use std::collections::BTreeMap;
+
 use super::Posterior;
 use super::check::{PosteriorCheck, PosteriorCheckOptions, STREAM};
 use super::replicate::binomial;
-use super::retention::read_as;
-use crate::clv::contract::{self, ContractData, ContractOptions, Curve, LifeTable};
+use super::retention::{read_as, unexplained};
+use crate::clv::contract::{self, Cohort, ContractData, ContractOptions, LifeTable};
 use crate::column::Columns;
 use crate::math::{sorted, sum};
 use crate::{Error, Result, Run};
 
-/// Those of one cohort who met one renewal.
+/// Those of one cohort and kind who met one renewal.
 struct Met {
     cohort: usize,
+    kind: usize,
     renewal: usize,
     customers: u64,
     lost: u64,
@@ -20,6 +23,8 @@ struct Met {
 /// Renewals that were met, and what is told of them.
 struct Renewals {
     each: Vec<Met>,
+    /// The covariates of each kind, where there are any.
+    kinds: Vec<Option<Vec<f64>>>,
     cohorts: usize,
     periods: usize,
     /// So late renewals are one class.
@@ -27,19 +32,28 @@ struct Renewals {
 }
 
 impl Renewals {
-    fn of(tables: &[LifeTable], most: usize) -> Self {
-        let mut each = Vec::new();
-        let tables: Vec<&LifeTable> = tables.iter().filter(|life| life.periods() > 0).collect();
-        for (cohort, life) in tables.iter().enumerate() {
-            for (i, (lost, kept)) in life.lost().iter().zip(life.kept()).enumerate() {
-                if lost + kept > 0.0 {
-                    let (customers, lost) = ((lost + kept) as u64, *lost as u64);
-                    each.push(Met { cohort, renewal: i + 1, customers, lost });
+    fn of(cohorts: Vec<Cohort>, most: usize) -> Self {
+        let (mut each, mut kinds, mut seen) = (Vec::new(), Vec::new(), 0);
+        let mut places: BTreeMap<Option<Vec<u64>>, usize> = BTreeMap::new();
+        for Cohort { kinds: own } in cohorts {
+            let before = each.len();
+            for (covariates, life) in own.into_iter().filter(|(_, life)| life.periods() > 0) {
+                let bits = covariates.as_ref().map(|row| row.iter().map(|v| v.to_bits()).collect());
+                let kind = *places.entry(bits).or_insert_with(|| {
+                    kinds.push(covariates);
+                    kinds.len() - 1
+                });
+                for (i, (lost, kept)) in life.lost().iter().zip(life.kept()).enumerate() {
+                    if lost + kept > 0.0 {
+                        let (customers, lost) = ((lost + kept) as u64, *lost as u64);
+                        each.push(Met { cohort: seen, kind, renewal: i + 1, customers, lost });
+                    }
                 }
             }
+            seen += usize::from(each.len() > before);
         }
         let periods = each.iter().map(|met| met.renewal).max().unwrap_or(0);
-        Self { each, cohorts: tables.len(), periods, most }
+        Self { each, kinds, cohorts: seen, periods, most }
     }
 
     /// The class of each renewal.
@@ -99,22 +113,30 @@ impl Posterior {
         options: &PosteriorCheckOptions,
         run: &Run,
     ) -> Result<PosteriorCheck> {
-        let curves = self.curves(options.most_draws)?;
+        let draws = self.retained(options.most_draws)?;
         let asked = read_as(options.contract.as_ref(), options.weight.as_ref(), options.on_invalid)?;
-        let (tables, dropped) = contract::life_tables(frame, &asked, run)?;
-        whole(&tables, &asked)?;
-        let renewals = Renewals::of(&tables, options.most);
+        unexplained(&asked, "the draws know theirs: leave them out")?;
+        let (cohorts, dropped) = contract::life_tables(frame, &asked, self.effects.as_ref(), run)?;
+        whole(cohorts.iter().flat_map(|cohort| &cohort.kinds).map(|(_, life)| life), &asked)?;
+        let renewals = Renewals::of(cohorts, options.most);
         if renewals.each.is_empty() {
             return Err(Error::not_enough_data("no customer has met a renewal to check the model by"));
         }
-        run.stage("replicating customers", curves.len() as u64)?;
-        let found = run.map_items(curves.len(), |draw| {
+        run.stage("replicating customers", draws.len() as u64)?;
+        let found = run.map_items(draws.len(), |draw| {
             run.check()?;
             let mut rng = run.rng(STREAM + draw as u64);
-            let leaving = leaving(&curves[draw], renewals.periods);
+            let kinds = renewals.kinds.iter();
+            let curves =
+                kinds.map(|kind| self.curve(draws[draw], kind.as_deref())).collect::<Result<Vec<_>>>()?;
+            // The chance to leave at each renewal, as far as it is asked for.
+            let mut leaving: Vec<Vec<f64>> = vec![Vec::new(); curves.len()];
             let lost = renewals.each.iter().map(|met| {
-                let chance = leaving[met.renewal - 1].clamp(0.0, 1.0);
-                binomial(&mut rng, met.customers, chance)
+                let known = &mut leaving[met.kind];
+                for t in known.len() + 1..=met.renewal {
+                    known.push(curves[met.kind].leaving(t as u32).clamp(0.0, 1.0));
+                }
+                binomial(&mut rng, met.customers, known[met.renewal - 1])
             });
             let statistics = renewals.statistics(lost);
             run.advance(1)?;
@@ -133,15 +155,10 @@ impl Posterior {
     }
 }
 
-/// The chance to leave at each renewal.
-fn leaving(curve: &Curve, periods: usize) -> Vec<f64> {
-    (1..=periods as u32).map(|t| curve.leaving(t)).collect()
-}
-
 /// Replicates count customers.
-fn whole(tables: &[LifeTable], asked: &ContractOptions) -> Result<()> {
-    let numbers = || tables.iter().flat_map(|life| life.lost().iter().zip(life.kept()));
-    if numbers().all(|(lost, kept)| lost.fract() == 0.0 && kept.fract() == 0.0 && lost + kept <= 1e12) {
+fn whole<'a>(tables: impl Iterator<Item = &'a LifeTable>, asked: &ContractOptions) -> Result<()> {
+    let mut numbers = tables.flat_map(|life| life.lost().iter().zip(life.kept()));
+    if numbers.all(|(lost, kept)| lost.fract() == 0.0 && kept.fract() == 0.0 && lost + kept <= 1e12) {
         return Ok(());
     }
     let column = match asked.data {

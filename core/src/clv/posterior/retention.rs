@@ -1,5 +1,7 @@
 //! Draws of the models of retention, and what they expect of customers under contract.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::bootstrap::refits;
@@ -8,10 +10,10 @@ use super::predict::{DrawPredictOptions, DrawPrediction, most_draws};
 use super::report::level;
 use super::sample::drawn;
 use super::subject::Subject;
-use super::{BootstrapOptions, Method, Posterior, PosteriorOptions};
+use super::{BootstrapOptions, Method, Posterior, PosteriorOptions, explained};
 use crate::clv::contract::{
-    self, Belief, ContractOptions, ContractPredictOptions, ContractValueOptions, Curve, Family, Group, Lives,
-    Met, Solver, met, shifted, weibull, weibull_slope,
+    self, Belief, ContractOptions, ContractPredictOptions, ContractValueOptions, Curve, Family, Group, Known,
+    Lives, Met, SHIFTED, Solver, WEIBULL, met,
 };
 use crate::clv::finance::Rate;
 use crate::column::{Columns, Dropped, OnInvalid, Table};
@@ -60,14 +62,13 @@ impl Kernel<2> for Shifted {
         met(lives.life())
     }
     fn slope(self, met: &Vec<Met>, log: [f64; 2]) -> (f64, [f64; 2]) {
-        let Local { value, gradient, .. } = shifted(met, log.map(exp));
-        (value, gradient)
+        (SHIFTED.slope)(met, log.map(exp))
     }
     fn full(self, lives: &Lives) -> Vec<Met> {
         met(lives.life())
     }
     fn local(self, met: &Vec<Met>, log: [f64; 2], _: &Run) -> Result<Local<2>> {
-        Ok(shifted(met, log.map(exp)))
+        Ok((SHIFTED.local)(met, log.map(exp)))
     }
     fn start(self, _: &Lives, (leave, _): (f64, f64), _: &Run) -> Result<[f64; 2]> {
         Ok(contract::start(leave))
@@ -91,13 +92,13 @@ impl Kernel<3> for Weibull {
         met(lives.life())
     }
     fn slope(self, met: &Vec<Met>, log: [f64; 3]) -> (f64, [f64; 3]) {
-        weibull_slope(met, log.map(exp))
+        (WEIBULL.slope)(met, log.map(exp))
     }
     fn full(self, lives: &Lives) -> Vec<Met> {
         met(lives.life())
     }
     fn local(self, met: &Vec<Met>, log: [f64; 3], _: &Run) -> Result<Local<3>> {
-        Ok(weibull(met, log.map(exp)))
+        Ok((WEIBULL.local)(met, log.map(exp)))
     }
     /// The likelihood may have more than one hill: the highest of them, where the fit finds it.
     fn start(self, lives: &Lives, (leave, _): (f64, f64), run: &Run) -> Result<[f64; 3]> {
@@ -119,7 +120,17 @@ pub(super) fn read_as(
 ) -> Result<ContractOptions> {
     let given = contract.cloned().unwrap_or_default();
     let ContractOptions {
-        data, cohort, index, customers, start, left_truncated, duration, event, entry, ..
+        data,
+        cohort,
+        index,
+        customers,
+        start,
+        left_truncated,
+        duration,
+        event,
+        entry,
+        covariates,
+        ..
     } = given.clone();
     let rows = ContractOptions {
         data,
@@ -131,6 +142,7 @@ pub(super) fn read_as(
         duration,
         event,
         entry,
+        covariates,
         ..ContractOptions::default()
     };
     if given == rows {
@@ -138,13 +150,18 @@ pub(super) fn read_as(
     }
     Err(Error::option(
         "contract",
-        "says what the rows are: data, cohort, index, customers, start, left_truncated, duration, event, entry; \
-         the rest stands beside it, and all customers share one curve",
+        "says what the rows are: data, cohort, index, customers, start, left_truncated, duration, event, entry, \
+         covariates; the rest stands beside it, and all customers share one curve",
     ))
 }
 
 pub(super) fn rows_of(options: &PosteriorOptions) -> Result<ContractOptions> {
     read_as(options.contract.as_ref(), options.weight.as_ref(), options.on_invalid)
+}
+
+/// What reads no covariates of contracts refuses them.
+pub(super) fn unexplained(asked: &ContractOptions, reason: &str) -> Result<()> {
+    asked.covariates.as_ref().map_or(Ok(()), |_| Err(Error::option("covariates", reason)))
 }
 
 pub(super) fn bayes(
@@ -155,12 +172,23 @@ pub(super) fn bayes(
     run: &Run,
 ) -> Result<(Posterior, Dropped)> {
     let out = Posterior::empty(family.kind(), 1, method, options.period);
-    let (lives, dropped) = contract::lives(frame, &rows_of(options)?, run)?;
+    let asked = rows_of(options)?;
+    if let Some(covariates) = &asked.covariates {
+        return explained::bayes(family, frame, (&asked, covariates), out, options, run);
+    }
+    let (lives, dropped) = contract::lives(frame, &asked, run)?;
     let posterior = match family {
         Family::ShiftedBetaGeo => drawn(Shifted, &lives, out, options, run)?,
         Family::BetaDiscreteWeibull => drawn(Weibull, &lives, out, options, run)?,
     };
     Ok((posterior, dropped))
+}
+
+impl BootstrapOptions {
+    /// That of the fit to start from.
+    pub(super) fn solver(&self) -> Solver {
+        Solver { max_iterations: self.max_iterations, tolerance: self.first_tolerance() }
+    }
 }
 
 pub(super) fn bootstrap(
@@ -171,9 +199,11 @@ pub(super) fn bootstrap(
 ) -> Result<(Posterior, Dropped)> {
     let out = Posterior::empty(family.kind(), 1, Method::Bootstrap, options.period);
     let asked = read_as(options.contract.as_ref(), options.weight.as_ref(), options.on_invalid)?;
+    if let Some(covariates) = &asked.covariates {
+        return explained::bootstrap(family, frame, (&asked, covariates), out, options, run);
+    }
     let (lives, dropped) = contract::lives(frame, &asked, run)?;
-    let solver = Solver { max_iterations: options.max_iterations, tolerance: options.first_tolerance() };
-    let fit = family.fit(lives.life(), solver, run)?;
+    let fit = family.fit(lives.life(), options.solver(), run)?;
     let refits = match family {
         Family::ShiftedBetaGeo => refits(Shifted, &lives, &fit.values, options, run)?,
         Family::BetaDiscreteWeibull => refits(Weibull, &lives, &fit.values, options, run)?,
@@ -182,7 +212,7 @@ pub(super) fn bootstrap(
 }
 
 /// Options of [`Posterior::survival`].
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DrawSurvivalOptions {
     /// How many periods from the beginning; 12 by default.
@@ -191,16 +221,19 @@ pub struct DrawSurvivalOptions {
     pub level: f64,
     /// At most so many draws, evenly spaced; 400 by default, 100,000 at most.
     pub most_draws: usize,
+    /// Of draws with covariates: those of the kind of customer told of, such as `{"plan": "basic"}`; at their
+    /// means unless given.
+    pub at: Option<BTreeMap<String, Known>>,
 }
 
 impl Default for DrawSurvivalOptions {
     fn default() -> Self {
-        Self { periods: 12, level: 0.9, most_draws: 400 }
+        Self { periods: 12, level: 0.9, most_draws: 400, at: None }
     }
 }
 
 /// Options of [`Posterior::value`].
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DrawValueOptions {
     /// The discount rate, such as `{"rate": 0.1, "per": "365d"}`; needed.
@@ -215,24 +248,46 @@ pub struct DrawValueOptions {
     pub level: f64,
     /// At most so many draws, evenly spaced; 400 by default, 100,000 at most.
     pub most_draws: usize,
+    /// Of draws with covariates: those of the kind of customer told of, such as `{"plan": "basic"}`; at their
+    /// means unless given.
+    pub at: Option<BTreeMap<String, Known>>,
 }
 
 impl Default for DrawValueOptions {
     fn default() -> Self {
         let ContractValueOptions { discount, tenures, horizon, margin, .. } = ContractValueOptions::default();
-        Self { discount, tenures, horizon, margin, level: 0.9, most_draws: 400 }
+        Self { discount, tenures, horizon, margin, level: 0.9, most_draws: 400, at: None }
     }
 }
 
 impl Posterior {
-    /// The retention curves of some of the draws.
-    pub(super) fn curves(&self, most: usize) -> Result<Vec<Curve>> {
+    /// Some of the draws, which must be of a model of retention.
+    pub(super) fn retained(&self, most: usize) -> Result<Vec<&[f64]>> {
         if !matches!(self.subject(), Subject::Retention(_)) {
             return Err(
                 self.other("only those of ShiftedBetaGeo and BetaDiscreteWeibull have a retention curve")
             );
         }
-        self.thinned(most_draws(most)?).into_iter().map(Curve::given).collect()
+        Ok(self.thinned(most_draws(most)?))
+    }
+
+    /// The curve at a draw, of customers with these covariates; at their means without any.
+    pub(super) fn curve(&self, draw: &[f64], covariates: Option<&[f64]>) -> Result<Curve> {
+        match (&self.effects, covariates) {
+            (Some(effects), Some(row)) => contract::curve_at(effects, self.parts(draw), row),
+            _ => Curve::given(self.parts(draw).0),
+        }
+    }
+
+    /// The curves of some of the draws, of one kind of customer where its covariates are known.
+    fn curves(&self, most: usize, at: Option<&BTreeMap<String, Known>>, run: &Run) -> Result<Vec<Curve>> {
+        let draws = self.retained(most)?;
+        let row = match (at, &self.effects) {
+            (None, _) => None,
+            (Some(_), None) => return Err(contract::without("the draws are")),
+            (Some(known), Some(effects)) => Some(contract::known_row(effects, known, run)?),
+        };
+        draws.into_iter().map(|draw| self.curve(draw, row.as_deref())).collect()
     }
 
     fn rate(&self, discount: Option<Rate>) -> Result<Option<f64>> {
@@ -260,7 +315,7 @@ impl Posterior {
     /// ```
     pub fn survival(&self, options: &DrawSurvivalOptions, run: &Run) -> Result<Table> {
         let tail = 0.5 - 0.5 * level(options.level)?;
-        let curves = self.curves(options.most_draws)?;
+        let curves = self.curves(options.most_draws, options.at.as_ref(), run)?;
         contract::curves(&[drawn_group(&curves, tail)], options.periods, run)
     }
 
@@ -270,7 +325,7 @@ impl Posterior {
     /// [`ContractModel::value`](contract::ContractModel::value).
     pub fn value(&self, options: &DrawValueOptions, run: &Run) -> Result<Table> {
         let tail = 0.5 - 0.5 * level(options.level)?;
-        let curves = self.curves(options.most_draws)?;
+        let curves = self.curves(options.most_draws, options.at.as_ref(), run)?;
         let &DrawValueOptions { discount, tenures, horizon, margin, .. } = options;
         let asked =
             ContractValueOptions { discount, tenures, horizon, margin, ..ContractValueOptions::default() };
@@ -284,7 +339,7 @@ impl Posterior {
         options: &DrawPredictOptions,
         run: &Run,
     ) -> Result<DrawPrediction> {
-        let curves = self.curves(options.most_draws)?;
+        let curves = self.curves(options.most_draws, None, run)?;
         let asked = ContractPredictOptions {
             customer: options.customer.clone(),
             renewals: options.renewals.clone(),
@@ -295,13 +350,23 @@ impl Posterior {
             on_invalid: options.on_invalid,
             ..ContractPredictOptions::default()
         };
-        let group = drawn_group(&curves, 0.5 - 0.5 * options.level);
+        let tail = 0.5 - 0.5 * options.level;
         let rate = self.rate(options.discount)?;
-        let (table, dropped) = contract::predict(&[group], contract::By::All, frame, rate, &asked, run)?;
+        let draws = self.retained(options.most_draws)?;
+        let knowing = |row: &[f64]| {
+            let curves = draws.iter().map(|draw| self.curve(draw, Some(row))).collect::<Result<Vec<_>>>()?;
+            Ok(Belief::Draws(curves.into(), tail))
+        };
+        let by = match &self.effects {
+            Some(effects) => contract::By::Covariates(effects, &knowing),
+            None => contract::By::All,
+        };
+        let (table, dropped) =
+            contract::predict(&[drawn_group(&curves, tail)], by, frame, rate, &asked, run)?;
         Ok(DrawPrediction::new(table, dropped))
     }
 }
 
 fn drawn_group(curves: &[Curve], tail: f64) -> Group<'_> {
-    Group { cohort: None, life: None, belief: Belief::Draws(curves, tail) }
+    Group { cohort: None, life: None, belief: Belief::Draws(curves.into(), tail) }
 }

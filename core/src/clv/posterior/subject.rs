@@ -2,7 +2,7 @@
 
 use super::Posterior;
 use crate::clv::GammaGammaModel;
-use crate::clv::contract::{BetaDiscreteWeibullModel, Curve, Family, ShiftedBetaGeoModel};
+use crate::clv::contract::{BetaDiscreteWeibullModel, Curve, Family, ShiftedBetaGeoModel, check_drawn};
 use crate::clv::covariates::Effects;
 use crate::clv::dynamic::DynamicParetoNbdModel;
 use crate::clv::gamma_gamma::NAMES;
@@ -42,6 +42,7 @@ impl Subject {
             "monetary_value" => self == Self::Spend,
             "frequency" => !matches!(self, Self::Retention(_)),
             "periods" | "most" => self != Self::Spend,
+            "coefficient_sd" => matches!(self, Self::Purchases | Self::Retention(_)),
             _ => self == Self::Purchases,
         }
     }
@@ -53,6 +54,11 @@ impl Subject {
         }
         match given.iter().find(|option| !self.reads(option)) {
             None => Ok(()),
+            Some(&"covariates") if matches!(self, Self::Retention(_)) => Err(Error::option(
+                "covariates",
+                "are of models of purchases: those of a contract stand in `contract`, \
+                 {\"data\": \"customers\", \"covariates\": {\"alpha\": [...], \"beta\": [...]}}",
+            )),
             Some(option) => {
                 let name = kind.trim_start_matches("clv.");
                 Err(Error::option(*option, format!("means nothing to {name}: leave it out")))
@@ -97,9 +103,9 @@ impl Posterior {
     /// The names that the parameters must have; an error where the estimate is no model.
     pub(super) fn names(&self) -> Result<Vec<String>> {
         let own = |names: &[&str]| -> Vec<String> { names.iter().map(|name| (*name).to_owned()).collect() };
-        let explained = matches!(self.subject(), Subject::Purchases | Subject::Along);
-        if !explained && self.effects.is_some() || self.subject() != Subject::Purchases && self.k != 1 {
-            return Err(Error::option("effects", "are of models of purchases"));
+        let spends = self.subject() == Subject::Spend;
+        if spends && self.effects.is_some() || self.subject() != Subject::Purchases && self.k != 1 {
+            return Err(Error::option("effects", "are of models of purchases and of retention"));
         }
         match self.subject() {
             Subject::Purchases => {
@@ -114,8 +120,10 @@ impl Posterior {
             }
             Subject::Spend => Ok(own(&NAMES)),
             Subject::Retention(family) => {
-                Curve::given(&self.estimate)?;
-                Ok(own(family.parameters()))
+                self.effects.iter().try_for_each(check_drawn)?;
+                Curve::given(self.parts(&self.estimate).0)?;
+                let coefficients = self.effects.iter().flat_map(Effects::names);
+                Ok(own(family.parameters()).into_iter().chain(coefficients).collect())
             }
         }
     }
