@@ -30,11 +30,10 @@ mod _core {
     #[pymodule_export]
     use crate::clv::{
         clv_at, clv_backtest, clv_compare, clv_dynamic_draws, clv_dynamic_fit, clv_dynamic_given,
-        clv_dynamic_posterior,
-        clv_dynamic_report, clv_dynamic_value, clv_fit, clv_forecast_errors, clv_from_parameters, clv_group,
-        clv_independence, clv_lifetime_value, clv_likelihood_ratio, clv_posterior, clv_predict,
-        clv_probabilities, clv_probabilities_interval, clv_report, clv_score, clv_score_interval, clv_spend,
-        clv_spend_interval, clv_summarize, clv_tables, clv_tracking,
+        clv_dynamic_posterior, clv_dynamic_report, clv_dynamic_value, clv_fit, clv_forecast_errors,
+        clv_from_parameters, clv_group, clv_independence, clv_lifetime_value, clv_likelihood_ratio,
+        clv_posterior, clv_predict, clv_probabilities, clv_probabilities_interval, clv_report, clv_score,
+        clv_score_interval, clv_spend, clv_spend_interval, clv_summarize, clv_tables, clv_tracking,
     };
     #[pymodule_export]
     use crate::frame::Frame;
