@@ -295,7 +295,7 @@ pub(super) fn course(p: Parameters, h: History, times: &[f64]) -> Vec<f64> {
         let course = renewal.course(times, p[4], p[5] + h.age);
         total.iter_mut().zip(course).for_each(|(total, purchases)| total.add(weight * purchases));
     }
-    out.extend(total.into_iter().map(|total| total.value()));
+    out.extend(total.into_iter().map(Sum::value));
     out
 }
 
