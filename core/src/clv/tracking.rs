@@ -18,6 +18,9 @@ use crate::column::{Columns, Dropped, OnInvalid, Table, TimeUnit, Values};
 use crate::math::Sum;
 use crate::{Error, Result, Run};
 
+/// Ages whose expectations are told together by a law that walks over them; others tell each by itself.
+const PIECE: usize = 256;
+
 /// Roles and options of [`tracking`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -349,7 +352,11 @@ fn track(
             .collect();
         ages.sort_unstable_by(f64::total_cmp);
         ages.dedup();
-        let expectations = run.map_items(ages.len(), |i| law.expected_purchases(0.0, 0.0, 0.0, ages[i]))?;
+        let size = if law.reads_intervals() { PIECE } else { 1 };
+        let parts = run.map_items(ages.len().div_ceil(size), |piece| {
+            law.new_customers(&ages[piece * size..ages.len().min((piece + 1) * size)])
+        })?;
+        let expectations = parts.concat();
         let expected =
             |age: f64| ages.binary_search_by(|a| a.total_cmp(&age)).map_or(0.0, |i| expectations[i]);
         let none = || vec![Sum::default(); periods as usize];

@@ -72,8 +72,8 @@ impl Customers {
         };
         let asked = Asked { family, start: &start, covariates, customers: life.customers(), solver };
         let (estimates, values, fixed, covariance) = match family {
-            Family::ShiftedBetaGeo => kinds.find(SHIFTED, asked, run)?,
-            Family::BetaDiscreteWeibull => kinds.find(WEIBULL, asked, run)?,
+            Family::ShiftedBetaGeo => kinds.find(SHIFTED, &asked, run)?,
+            Family::BetaDiscreteWeibull => kinds.find(WEIBULL, &asked, run)?,
         };
         let Kinds { terms, effects, .. } = kinds;
         let effects = Effects::found(terms, effects, values, &fixed, covariance);
@@ -170,9 +170,8 @@ impl Kinds {
         let parts = run.map_items(n.div_ceil(PIECE), |piece| {
             run.check()?;
             let mut total = Local::zero(at.len());
-            for kind in piece * PIECE..n.min((piece + 1) * PIECE) {
-                self.add(law, (kind, &met[kind]), at, &mut total);
-            }
+            let kinds = met.iter().enumerate().take(n.min((piece + 1) * PIECE)).skip(piece * PIECE);
+            kinds.for_each(|(kind, met)| self.add(law, (kind, met), at, &mut total));
             Ok(total)
         })?;
         Ok(parts.into_iter().fold(Local::zero(at.len()), Local::merge))
@@ -233,8 +232,8 @@ impl Kinds {
         }
     }
 
-    fn find<const N: usize>(&self, law: MetLaw<N>, asked: Asked<'_>, run: &Run) -> Result<Found> {
-        let Asked { family, start, covariates, customers, solver } = asked;
+    fn find<const N: usize>(&self, law: MetLaw<N>, asked: &Asked<'_>, run: &Run) -> Result<Found> {
+        let &Asked { family, start, covariates, customers, solver } = asked;
         let finish = Finish {
             name: family.name(),
             plain: start,

@@ -19,8 +19,10 @@ pub(crate) struct MetLaw<const N: usize> {
     /// Value, gradient and Hessian on log parameters, by what was met and the parameters themselves.
     pub local: fn(&[Met], [f64; N]) -> Local<N>,
     /// Its value and gradient alone.
-    pub slope: fn(&[Met], [f64; N]) -> (f64, [f64; N]),
+    pub slope: fn(&[Met], [f64; N]) -> Slope<N>,
 }
+
+type Slope<const N: usize> = (f64, [f64; N]);
 
 pub(crate) const SHIFTED: MetLaw<2> = MetLaw { local: shifted, slope: shifted_slope };
 pub(crate) const WEIBULL: MetLaw<3> = MetLaw { local: weibull, slope: weibull_slope };

@@ -113,12 +113,17 @@ pub trait Law<const N: usize>: Copy + Debug + PartialEq + Send + Sync + 'static 
     fn p_alive(&self, parameters: [f64; N], history: History, ahead: f64) -> f64;
     /// Expected purchases in the `periods` after T of a customer who is alive at T.
     fn while_alive(&self, parameters: [f64; N], history: History, periods: f64) -> f64;
+    /// [`Law::while_alive`] of each of the times, which are sorted.
+    fn course(&self, parameters: [f64; N], history: History, times: &[f64]) -> Vec<f64> {
+        times.iter().map(|t| self.while_alive(parameters, history, *t)).collect()
+    }
     /// Σ_t `weights[t−1]` · E\[purchases in the t periods after T\], t = 1, 2, …, of a customer who is alive at T.
     fn weighted(&self, parameters: [f64; N], history: History, weights: &[f64]) -> f64 {
         let there = weights.iter().enumerate().filter(|(_, weight)| **weight != 0.0);
-        crate::math::sum(
-            there.map(|(i, weight)| weight * self.while_alive(parameters, history, (i + 1) as f64)),
-        )
+        let (times, weights): (Vec<f64>, Vec<f64>) =
+            there.map(|(i, weight)| ((i + 1) as f64, *weight)).unzip();
+        let each = self.course(parameters, history, &times);
+        crate::math::sum(weights.into_iter().zip(each).map(|(weight, purchases)| weight * purchases))
     }
     /// P(n purchases in the `periods` after T), n = 0 … `most`.
     fn probabilities(&self, parameters: [f64; N], history: History, periods: f64, most: usize) -> Vec<f64>;

@@ -185,6 +185,11 @@ impl<L: Law<N>, const N: usize> Purchases for PurchaseModel<L, N> {
     fn probabilities_at(&self, values: &[f64], history: History, periods: f64, most: usize) -> Vec<f64> {
         self.law.probabilities(parameters(values), history, periods, most)
     }
+    fn course(&self, history: History, times: &[f64]) -> Vec<f64> {
+        let p = parameters(&self.estimates.values);
+        let alive = self.law.p_alive(p, history, 0.0);
+        self.law.course(p, history, times).into_iter().map(|purchases| alive * purchases).collect()
+    }
     fn discounted_at(&self, values: &[f64], history: History, weights: &[f64]) -> f64 {
         let p = parameters(values);
         self.law.p_alive(p, history, 0.0) * self.law.weighted(p, history, weights)

@@ -118,6 +118,10 @@ pub trait Purchases: Send + Sync {
     fn discounted(&self, history: History, weights: &[f64]) -> f64 {
         self.discounted_at(&self.estimates().values, history, weights)
     }
+    /// Expected purchases in each of the times after T, which are sorted, of a history that can be.
+    fn course(&self, history: History, times: &[f64]) -> Vec<f64> {
+        times.iter().map(|t| self.quantity(history, Quantity::Purchases { periods: *t })).collect()
+    }
     /// The model file.
     fn bytes(&self) -> Result<Vec<u8>>;
 
@@ -137,6 +141,12 @@ pub trait Purchases: Send + Sync {
     fn expected_purchases(&self, frequency: f64, recency: f64, age: f64, periods: f64) -> Result<f64> {
         let history = history(self, frequency, recency, age)?;
         mean(self.quantity(history, Quantity::Purchases { periods: span("periods", periods)? }))
+    }
+
+    /// Expected purchases of a new customer by each of these ages, which are sorted.
+    fn new_customers(&self, ages: &[f64]) -> Result<Vec<f64>> {
+        ages.iter().try_for_each(|age| span("ages", *age).map(drop))?;
+        self.course(History::default(), ages).into_iter().map(mean).collect()
     }
 
     /// Expected purchases of one customer after T for ever, discounted by

@@ -8,7 +8,7 @@
 //! | without priors | [`bootstrap`] | refits on customers drawn again |
 //!
 //! All three take what covariates of customers do
-//! ([`PosteriorOptions::covariates`]), draw `GammaGamma`, `ShiftedBetaGeo` and
+//! ([`PosteriorOptions::covariates`], of contracts [`PosteriorOptions::contract`]), draw `GammaGamma`, `ShiftedBetaGeo` and
 //! `BetaDiscreteWeibull` too, and all give a [`Posterior`]: draws of the parameters that are saved in a
 //! model file, summed up, and predicted with ([`Posterior::predict`]); and tell whether
 //! the model produces customers like these ([`Posterior::check`]). Draws of purchases and of spend value customers

@@ -12,12 +12,12 @@
 //! integral over y is taken by parts, of P(S_n < y) = I(nk, A).
 
 use crate::clv::laws::History;
-use crate::math::quadrature::{legendre, ln_sum_exp, over_line};
+use crate::math::quadrature::{NODES, legendre, ln_sum_exp, over_line};
 
 use crate::math::{Sum, exp, exp_m1, ln, ln_1p, ln_beta, ln_gamma, ln_gamma_tail, ln_incomplete_beta, pow};
 
 use super::Parameters;
-use super::marks::Marks;
+use super::marks::{FINER, part};
 use super::regularity::Regularity;
 
 /// Purchases to come that are summed one by one before they are integrated over.
@@ -120,13 +120,10 @@ impl Renewal {
         total.value()
     }
 
-    /// Nodes y and weights, by which arrivals add up to those up to each mark
-    /// that the customer lives to make, by the marks' weights. Lives from T on are
-    /// (L / (L + y))^s.
-    fn nodes(&self, marks: &Marks, s: f64, lives: f64) -> Vec<(f64, f64)> {
-        let periods = marks.last();
+    /// Panels up to a time, so many times more of them than one integral needs.
+    fn panels(&self, until: f64, lives: f64, finer: f64) -> Vec<Panel> {
         let unit = self.scale / self.k;
-        let mut near = periods.min(unit + self.unseen).min(lives);
+        let mut near = until.min(unit + self.unseen).min(lives);
         if self.unseen > 0.0 {
             near = near.min(self.unseen);
         }
@@ -135,42 +132,110 @@ impl Renewal {
         // Close to T all are powers of y: with y = near q^power they are smooth.
         let power: f64 = if self.k < 1.0 { 5.0 } else { 3.0 };
         let panels = (1.0_f64 + power / 8.0).max(0.2 * power / sharp(near)).floor().min(400.0);
-        let panels = panels * marks.finer();
-        let mut nodes = Vec::new();
+        let panels = panels * finer;
         let half = 0.5 / panels;
-        for panel in 0..panels as usize {
-            let place = |y: f64| pow(y / near, 1.0 / power) / half - (2 * panel + 1) as f64;
-            let levels = marks.levels(place);
-            for ((x, weight), level) in legendre().iter().zip(levels) {
-                let q = half * ((2 * panel + 1) as f64 + x);
-                let y = near * pow(q, power);
-                nodes.push((y, level * weight * half * power * y / q));
-            }
-        }
-        if periods > near {
+        let middle = |panel: usize| (2 * panel + 1) as f64;
+        let mut out: Vec<Panel> = (0..panels as usize)
+            .map(|panel| Panel { near, half, middle: middle(panel), way: Way::Power(power) })
+            .collect();
+        if until > near {
             let low = ln(2.0 * near);
-            let high = low + ln_1p((periods - near) / (2.0 * near));
-            let panels = ((high - low) / (5.0 * sharp(periods)).min(2.5)).ceil().clamp(1.0, 2000.0);
-            let panels = panels * marks.finer();
+            let high = low + ln_1p((until - near) / (2.0 * near));
+            let panels = ((high - low) / (5.0 * sharp(until)).min(2.5)).ceil().clamp(1.0, 2000.0);
+            let panels = panels * finer;
             let half = 0.5 * (high - low) / panels;
-            for panel in 0..panels as usize {
-                let place = |y: f64| (ln(near + y) - low) / half - (2 * panel + 1) as f64;
-                let levels = marks.levels(place);
-                for ((x, weight), level) in legendre().iter().zip(levels) {
-                    let both = exp(low + half * ((2 * panel + 1) as f64 + x));
-                    nodes.push(((both - near).min(periods), level * weight * half * both));
-                }
-            }
+            out.extend((0..panels as usize).map(|panel| Panel {
+                near,
+                half,
+                middle: middle(panel),
+                way: Way::Log { low, until },
+            }));
         }
-        for (y, weight) in &mut nodes {
-            let alive = exp(-s * ln_1p(*y / lives));
-            // By parts where arrivals are probabilities: who dies at y has bought before.
-            *weight *= if self.unseen > 0.0 { alive } else { alive * s / (lives + *y) };
-        }
+        out
+    }
+
+    /// What the chance to live that long makes of arrivals. Lives from T on are (L / (L + y))^s. By parts where
+    /// arrivals are probabilities: who dies at y has bought before.
+    fn living(&self, y: f64, s: f64, lives: f64) -> f64 {
+        let alive = exp(-s * ln_1p(y / lives));
+        if self.unseen > 0.0 { alive } else { alive * s / (lives + y) }
+    }
+
+    /// Nodes y and weights, by which arrivals add up to those in the `periods` after T that the customer lives to make.
+    fn nodes(&self, periods: f64, s: f64, lives: f64) -> Vec<(f64, f64)> {
+        let panels = self.panels(periods, lives, 1.0);
+        let weighed = |(y, weight): (f64, f64)| (y, weight * self.living(y, s, lives));
+        let mut nodes: Vec<(f64, f64)> = panels.iter().flat_map(Panel::nodes).map(weighed).collect();
         if self.unseen <= 0.0 {
-            nodes.extend(marks.each().map(|(y, weight)| (y, weight * exp(-s * ln_1p(y / lives)))));
+            nodes.push((periods, exp(-s * ln_1p(periods / lives))));
         }
         nodes
+    }
+
+    /// What arrivals that the customer lives to make add up to until each of the times, which are sorted and above 0.
+    fn course(&self, times: &[f64], s: f64, lives: f64) -> Vec<f64> {
+        let until = times.last().copied().unwrap_or_default();
+        let (mut out, mut sofar) = (Vec::with_capacity(times.len()), Sum::default());
+        for panel in self.panels(until, lives, FINER) {
+            let values =
+                panel.nodes().map(|(y, weight)| weight * self.living(y, s, lives) * self.arrivals(y));
+            while let Some(place) = times.get(out.len()).map(|t| panel.place(*t)).filter(|x| *x < 1.0) {
+                out.push(sofar.value() + part(&values, place.max(-1.0)));
+            }
+            sofar.extend(values);
+        }
+        out.resize(times.len(), sofar.value());
+        if self.unseen <= 0.0 {
+            for (out, t) in out.iter_mut().zip(times) {
+                *out += exp(-s * ln_1p(t / lives)) * self.arrivals(*t);
+            }
+        }
+        out
+    }
+}
+
+/// How the time y is stretched in a panel.
+#[derive(Clone, Copy)]
+enum Way {
+    /// y = near q^power.
+    Power(f64),
+    /// By the logarithm of near + y.
+    Log { low: f64, until: f64 },
+}
+
+/// A stretch of time after T.
+struct Panel {
+    near: f64,
+    half: f64,
+    /// In halves.
+    middle: f64,
+    way: Way,
+}
+
+impl Panel {
+    /// Nodes y and their weights.
+    fn nodes(&self) -> [(f64, f64); NODES] {
+        let &Self { near, half, middle, way } = self;
+        legendre().map(|(x, weight)| match way {
+            Way::Power(power) => {
+                let q = half * (middle + x);
+                let y = near * pow(q, power);
+                (y, weight * half * power * y / q)
+            }
+            Way::Log { low, until } => {
+                let both = exp(low + half * (middle + x));
+                ((both - near).min(until), weight * half * both)
+            }
+        })
+    }
+
+    /// Where a time stands, within −1 … 1 in this panel.
+    fn place(&self, y: f64) -> f64 {
+        let &Self { near, half, middle, way } = self;
+        match way {
+            Way::Power(power) => pow(y / near, 1.0 / power) / half - middle,
+            Way::Log { low, .. } => (ln(near + y) - low) / half - middle,
+        }
     }
 }
 
@@ -199,10 +264,9 @@ fn counts(of: &Renewal, weight: f64) -> bool {
     weight * (1.0 + 1.0 / of.k) > 1e-13
 }
 
-/// Expected purchases up to each mark after T of a customer alive at T, by their weights;
-/// infinite for a new customer where t ≤ 1.
-pub(super) fn expected(p: Parameters, h: History, marks: &Marks) -> f64 {
-    if marks.last() <= 0.0 {
+/// Expected purchases in the `periods` after T of a customer alive at T; infinite for a new customer where t ≤ 1.
+pub(super) fn expected(p: Parameters, h: History, periods: f64) -> f64 {
+    if periods <= 0.0 {
         return 0.0;
     }
     if boundless(p, h) {
@@ -210,11 +274,29 @@ pub(super) fn expected(p: Parameters, h: History, marks: &Marks) -> f64 {
     }
     let mut total = Sum::default();
     for (renewal, weight) in living(p, h).iter().filter(|(of, weight)| counts(of, *weight)) {
-        for (y, width) in renewal.nodes(marks, p[4], p[5] + h.age) {
+        for (y, width) in renewal.nodes(periods, p[4], p[5] + h.age) {
             total.add(weight * width * renewal.arrivals(y));
         }
     }
     total.value()
+}
+
+/// [`expected`] of each of the times, which are sorted, by one walk.
+pub(super) fn course(p: Parameters, h: History, times: &[f64]) -> Vec<f64> {
+    let none = times.partition_point(|t| *t <= 0.0);
+    let mut out = vec![0.0; none];
+    let times = &times[none..];
+    if boundless(p, h) {
+        out.resize(none + times.len(), f64::INFINITY);
+        return out;
+    }
+    let mut total = vec![Sum::default(); times.len()];
+    for (renewal, weight) in living(p, h).iter().filter(|(of, weight)| counts(of, *weight)) {
+        let course = renewal.course(times, p[4], p[5] + h.age);
+        total.iter_mut().zip(course).for_each(|(total, purchases)| total.add(weight * purchases));
+    }
+    out.extend(total.into_iter().map(Sum::value));
+    out
 }
 
 /// P(n purchases or more in the `periods` after T), n = 1 … `most`, of a customer alive at T.
@@ -223,9 +305,8 @@ pub(super) fn beyond(p: Parameters, h: History, periods: f64, most: usize) -> Ve
     if periods <= 0.0 {
         return out;
     }
-    let marks = Marks::at(periods);
     for (renewal, weight) in living(p, h).iter().filter(|(_, weight)| *weight > 1e-15) {
-        for (y, width) in renewal.nodes(&marks, p[4], p[5] + h.age) {
+        for (y, width) in renewal.nodes(periods, p[4], p[5] + h.age) {
             let width = weight * width;
             let (mut before, mut top) = (0.0, 0.0_f64);
             let usual = renewal.usual(renewal.unseen + y);
@@ -298,26 +379,38 @@ pub(super) fn discounted(p: Parameters, h: History, rate: f64) -> f64 {
 mod tests {
     use super::*;
 
-    /// Many horizons at once are the sum of each.
+    /// Many horizons by one walk are each by its own integral.
     #[test]
-    fn sums_over_horizons_are_those_of_each() {
+    fn one_walk_is_the_integrals_of_each_horizon() {
         let history =
             |frequency, recency, age, log_intervals| History { frequency, recency, age, log_intervals };
         for p in [[1.695, 0.373, 0.948, 5.243, 0.432, 4.348], [20.0, 2.0, 1.3, 6.0, 1.1, 9.0]] {
             for h in [
+                history(0, 0.0, 0.0, None),
                 history(0, 0.0, 30.0, None),
                 history(3, 7.5, 30.0, Some(2.6)),
                 history(3, 7.5, 7.5, None),
                 history(12, 28.0, 30.0, Some(9.0)),
             ] {
-                for (periods, rate) in [(7, 0.5), (16, 0.01)] {
-                    let weights = crate::clv::beta_geo::discount_weights(periods, rate);
-                    let one = |(i, w): (usize, &f64)| w * expected(p, h, &Marks::at((i + 1) as f64));
-                    let each = crate::math::sum(weights.iter().enumerate().map(one));
-                    let found = expected(p, h, &Marks::weighted(&weights));
-                    assert!((found / each - 1.0).abs() < 1e-12, "{p:?} {h:?} {periods}: {found} for {each}");
+                for times in [&[0.0, 1.0 / 7.0, 0.9, 1.0, 7.0, 7.1, 20.0][..], &[-1.0, 0.0, 3.0, 16.0, 180.0]]
+                {
+                    let found = course(p, h, times);
+                    // Of little, the digits are those of the whole.
+                    let whole = found.last().copied().unwrap_or_default();
+                    for (t, found) in times.iter().zip(found) {
+                        let want = expected(p, h, *t);
+                        assert!(
+                            (found - want).abs() <= 1e-11 * want + 1e-13 * whole,
+                            "{p:?} {h:?} {t}: {found} for {want}"
+                        );
+                    }
                 }
             }
         }
+        assert_eq!(
+            course([0.9, 1.0, 1.0, 5.0, 0.5, 5.0], History::default(), &[0.0, 1.0]),
+            [0.0, f64::INFINITY]
+        );
+        assert!(course([2.0, 1.0, 1.0, 5.0, 0.5, 5.0], History::default(), &[]).is_empty());
     }
 }

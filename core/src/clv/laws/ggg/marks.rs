@@ -1,78 +1,37 @@
-//! Sums over many horizons by one integral.
+//! Integrals up to many ends by one walk.
 //!
-//! Σ_t w_t ∫_0^t f is ∫ f W, where W(y) is the sum of the weights from y on: a
-//! step function. Within a panel of an integral f is a polynomial through its nodes, whose
-//! integral against steps is exact: with f = Σ_l c_l P_l,
+//! Within a panel of an integral f is a polynomial through its nodes, whose integral up to any place within is
+//! exact: with f = Σ_l c_l P_l,
 //!
 //! ```text
-//! c_l = (2l+1)/2 Σ_i w_i P_l(x_i) f(x_i),   ∫_a^b P_l = [P_{l+1} − P_{l−1}]_a^b / (2l+1)
+//! c_l = (2l+1)/2 Σ_i w_i P_l(x_i) f(x_i),   ∫_{−1}^x P_l = [P_{l+1}(x) − P_{l−1}(x)] / (2l+1)
 //! ```
 //!
-//! so that a sum over hundreds of horizons needs f no oftener than a few of them do.
+//! so that hundreds of ends need f no oftener than a few of them do.
+
+use std::sync::OnceLock;
 
 use crate::math::quadrature::{NODES, legendre};
+use crate::math::sum;
 
-/// Times, in order, and the weight of what happens up to each.
-pub(super) struct Marks(Vec<(f64, f64)>);
+/// How many more panels polynomials need than integrals, whose nodes are good for twice their degree: with as many
+/// panels they are off by 1e-9, with twice as many by less than 1e-13.
+pub(super) const FINER: f64 = 2.0;
 
-impl Marks {
-    /// One time.
-    pub(super) fn at(time: f64) -> Self {
-        Self(vec![(time, 1.0)])
-    }
-
-    /// Times 1, 2, … of these weights.
-    pub(super) fn weighted(weights: &[f64]) -> Self {
-        let all = weights.iter().enumerate().map(|(i, weight)| ((i + 1) as f64, *weight));
-        Self(all.filter(|(_, weight)| *weight != 0.0).collect())
-    }
-
-    pub(super) fn each(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
-        self.0.iter().copied()
-    }
-
-    pub(super) fn last(&self) -> f64 {
-        self.0.last().map_or(0.0, |mark| mark.0)
-    }
-
-    /// How many more panels polynomials need than integrals, whose nodes are good for twice their degree.
-    pub(super) fn finer(&self) -> f64 {
-        if self.0.len() > 1 { FINER } else { 1.0 }
-    }
-
-    /// What W makes of the nodes' weights in a panel, in which a time is at `place` within −1 … 1.
-    pub(super) fn levels(&self, place: impl Fn(f64) -> f64) -> [f64; NODES] {
-        let mut level: f64 = self.0.iter().map(|mark| mark.1).sum();
-        let mut cuts = Vec::new();
-        for (time, weight) in &self.0[..self.0.len().saturating_sub(1)] {
-            let x = place(*time);
-            if x >= 1.0 {
-                break;
-            }
-            if x > -1.0 {
-                cuts.push((x, *weight));
-            } else {
-                level -= weight;
-            }
-        }
-        let mut out = [level; NODES];
-        for (x, weight) in cuts {
-            // W falls by this weight from x to 1.
-            let end = polynomials(x);
-            for (out, (node, _)) in out.iter_mut().zip(legendre()) {
-                let at = polynomials(*node);
-                let before: f64 = (0..NODES)
-                    .map(|l| at[l] * (if l == 0 { 1.0 - x } else { end[l - 1] - end[l + 1] }))
-                    .sum();
-                *out -= 0.5 * weight * before;
-            }
-        }
-        out
-    }
+/// What the nodes of a panel, each times its weight, have up to a place within −1 … 1.
+pub(super) fn part(values: &[f64; NODES], place: f64) -> f64 {
+    let end = polynomials(place);
+    // What lies beyond, of a node whose polynomials are these.
+    let beyond = |at: &[f64; NODES + 1]| -> f64 {
+        (0..NODES).map(|l| at[l] * (if l == 0 { 1.0 - place } else { end[l - 1] - end[l + 1] })).sum()
+    };
+    sum(values.iter().zip(at_nodes()).map(|(value, at)| value * (1.0 - 0.5 * beyond(at))))
 }
 
-/// With as many panels sums over horizons are off by 1e-9, with twice as many by less than 1e-13.
-const FINER: f64 = 2.0;
+fn at_nodes() -> &'static [[f64; NODES + 1]; NODES] {
+    static AT: OnceLock<[[f64; NODES + 1]; NODES]> = OnceLock::new();
+    AT.get_or_init(|| std::array::from_fn(|i| polynomials(legendre()[i].0)))
+}
 
 /// P_0 … P_NODES.
 fn polynomials(x: f64) -> [f64; NODES + 1] {
@@ -83,4 +42,19 @@ fn polynomials(x: f64) -> [f64; NODES + 1] {
         out[l + 1] = ((2.0 * n + 1.0) * x * out[l] - n * out[l - 1]) / (n + 1.0);
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::math::exp;
+
+    #[test]
+    fn parts_are_integrals() {
+        let values: [f64; NODES] = std::array::from_fn(|i| legendre()[i].1 * exp(legendre()[i].0));
+        for place in [-1.0, -0.9, -0.3, 0.0, 0.55, 1.0] {
+            let want = exp(place) - exp(-1.0);
+            assert!((part(&values, place) - want).abs() < 1e-14, "{place}");
+        }
+    }
 }

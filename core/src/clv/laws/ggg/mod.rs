@@ -30,7 +30,6 @@ use crate::clv::estimates::Verdict;
 use crate::math::quadrature::ln_sum_exp;
 use crate::math::{digamma, digamma_rise, exp, exp_m1, ln, ln_1p, log1p_exp, trigamma, trigamma_rise};
 use gap::{Gap, Moments};
-use marks::Marks;
 use regularity::Regularity;
 
 type Parameters = [f64; 6];
@@ -107,10 +106,10 @@ impl Law<6> for ParetoGggLaw {
         if odds == f64::INFINITY { later } else { exp(-log1p_exp(-odds)) * later }
     }
     fn while_alive(&self, p: Parameters, h: History, periods: f64) -> f64 {
-        future::expected(p, h, &Marks::at(periods))
+        future::expected(p, h, periods)
     }
-    fn weighted(&self, p: Parameters, h: History, weights: &[f64]) -> f64 {
-        future::expected(p, h, &Marks::weighted(weights))
+    fn course(&self, p: Parameters, h: History, times: &[f64]) -> Vec<f64> {
+        future::course(p, h, times)
     }
     fn probabilities(&self, p: Parameters, h: History, periods: f64, most: usize) -> Vec<f64> {
         let alive = self.p_alive(p, h, 0.0);
