@@ -270,6 +270,11 @@ def test_contracts_and_payments_are_by_the_month():
 def test_what_is_no_list_or_name_is_an_error_that_names_the_option():
     cox = hw.clv.Cox(penalty=0.1).fit(CONTRACTS, covariates=["price"])
     money = hw.clv.ZeroInflatedLognormal
+    rates = {
+        "margin": {"amount": 9, "per": "month"},
+        "retention": {"rate": 0.65, "per": "year"},
+        "discount": {"rate": 0.1, "per": "year"},
+    }
     for name, call in [
         ("quantiles", lambda: hw.clv.kaplan_meier(CONTRACTS, quantiles=0.5)),
         ("report", lambda: hw.clv.kaplan_meier(CONTRACTS, report=[])),
@@ -285,7 +290,7 @@ def test_what_is_no_list_or_name_is_an_error_that_names_the_option():
         ("horizon", lambda: money().fit(CONTRACTS, target="duration", covariates=["price"], horizon=0)),
         ("penalties", lambda: money(penalties=1.0)),
         ("future", lambda: hw.clv.customer_equity(VALUES, future=3)),
-        ("payments", lambda: hw.clv.simple_value(margin={}, retention={}, discount={}, payments=1)),
+        ("payments", lambda: hw.clv.simple_value(**rates, payments=1)),
         ("seed", lambda: hw.clv.laplace(COHORTS, "ShiftedBetaGeo", seed=1.5)),
         ("threads", lambda: hw.clv.kaplan_meier(CONTRACTS, threads=True)),
     ]:

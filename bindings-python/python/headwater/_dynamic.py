@@ -84,7 +84,7 @@ class _Dynamic(_Likelihood):
         return [term for covariate in terms for term in covariate.values()]
 
     @classmethod
-    def _given(cls, options: Mapping[str, Any]) -> Self:
+    def _from_options(cls, options: Mapping[str, Any]) -> Self:
         out = cls()
         out._native = _core.clv_dynamic_given(cls._kind, _call.options(options))
         out._restore(out._body())
@@ -204,7 +204,9 @@ class DynamicParetoNBD(_Dynamic):
         >>> published = {"r": 0.9, "alpha": 6.0, "s": 0.6, "beta": 12.0, "purchase:season": 0.7}
         >>> model = hw.clv.DynamicParetoNBD.from_params(published, period="7d")
         """
-        return cls._given({"params": params, "means": means, "references": references, "period": period})
+        return cls._from_options(
+            {"params": params, "means": means, "references": references, "period": period}
+        )
 
     def fit(
         self,
@@ -649,7 +651,7 @@ class DynamicGammaGamma(_Dynamic):
             As in `DynamicParetoNBD.from_params`.
         """
         given = {"params": params, "means": means, "references": references, "rate": rate, "period": period}
-        return cls._given(given)
+        return cls._from_options(given)
 
     def fit(
         self,

@@ -270,7 +270,7 @@ mod tests {
 
     /// Differences of order h⁴ of values and gradients.
     fn differences<const N: usize>(law: MetLaw<N>, at: &[f64]) -> Result<()> {
-        let lives = |survivors: &[f64], x: [f64; 2]| -> Result<Vec<((Life, f64), [f64; 2])>> {
+        let lives = |survivors: &[f64], x: [f64; 2]| -> Result<Vec<_>> {
             Ok(LifeTable::from_survivors(survivors, 0)?.lives().into_iter().map(|life| (life, x)).collect())
         };
         let all = [
