@@ -90,12 +90,12 @@ fn simulate([alpha, beta, c]: [f64; 3], [gamma, delta]: [f64; 2], customers: usi
     out
 }
 
-fn rows(covariates: Option<ContractCovariates>) -> Option<ContractOptions> {
-    Some(ContractOptions { data: ContractData::Customers, covariates, ..Default::default() })
+fn rows(covariates: Option<ContractCovariates>) -> ContractOptions {
+    ContractOptions { data: ContractData::Customers, covariates, ..Default::default() }
 }
 
 fn both() -> Option<ContractOptions> {
-    rows(Some(ContractCovariates::new(["x"], ["x"])))
+    Some(rows(Some(ContractCovariates::new(["x"], ["x"]))))
 }
 
 fn asked(prior: Prior, draws: usize) -> PosteriorOptions {
@@ -126,7 +126,7 @@ fn two_groups_are_two_posteriors() -> Result<()> {
     assert!(f64s(&table, "ess_bulk").iter().all(|n| *n > 400.0), "{table:?}");
     let (mean, _) = customers.spread();
     for x in [0.0, 1.0] {
-        let options = PosteriorOptions { contract: rows(None), ..asked(Prior::Flat, 1000) };
+        let options = PosteriorOptions { contract: Some(rows(None)), ..asked(Prior::Flat, 1000) };
         let (alone, _) = sample_posterior("ShiftedBetaGeo", &customers.only(x).frame(), &options, &run)?;
         for i in 0..2 {
             let own = summed(together.draws().map(|d| d[i].ln() - d[2 + i] * (x - mean)));
@@ -141,7 +141,7 @@ fn two_groups_are_two_posteriors() -> Result<()> {
 #[test]
 fn of_few_customers_a_grid_agrees() -> Result<()> {
     let customers = simulate([1.0, 4.0, 1.0], [0.6, 0.0], 60, 2);
-    let on_alpha = rows(Some(ContractCovariates::new(["x"], [])));
+    let on_alpha = Some(rows(Some(ContractCovariates::new(["x"], []))));
     let options = PosteriorOptions { contract: on_alpha, ..asked(Prior::Weak, 4000) };
     let (drawn, _) = sample_posterior("ShiftedBetaGeo", &customers.frame(), &options, &Run::new())?;
     let (mean, scale) = customers.spread();
@@ -271,7 +271,7 @@ fn without_coefficients_to_speak_of_the_draws_are_those_without_covariates() -> 
     // A prior that holds coefficients at 0: the posterior is that of the plain model.
     let customers = two_groups();
     let held = PosteriorOptions { coefficient_sd: Some(1e-4), ..asked(Prior::Weak, 2000) };
-    let plain = PosteriorOptions { contract: rows(None), ..asked(Prior::Weak, 2000) };
+    let plain = PosteriorOptions { contract: Some(rows(None)), ..asked(Prior::Weak, 2000) };
     for kind in KINDS {
         let (held, _) = laplace(kind, &customers.frame(), &held, &Run::new())?;
         let (plain, _) = laplace(kind, &customers.frame(), &plain, &Run::new())?;
@@ -330,7 +330,7 @@ fn the_check_sees_what_covariates_explain() -> Result<()> {
     let run = Run::new();
     let share = |posterior: &Posterior| -> Result<f64> {
         let options = PosteriorCheckOptions {
-            contract: rows(None),
+            contract: Some(rows(None)),
             weight: Some("weight".into()),
             ..Default::default()
         };
@@ -340,7 +340,7 @@ fn the_check_sees_what_covariates_explain() -> Result<()> {
         Ok(f64s(&table, "p")[row.unwrap()])
     };
     let (told, _) = laplace("ShiftedBetaGeo", &frame, &asked(Prior::Weak, 200), &run)?;
-    let plain = PosteriorOptions { contract: rows(None), ..asked(Prior::Weak, 200) };
+    let plain = PosteriorOptions { contract: Some(rows(None)), ..asked(Prior::Weak, 200) };
     let (plain, _) = laplace("ShiftedBetaGeo", &frame, &plain, &run)?;
     let (told, plain) = (share(&told)?, share(&plain)?);
     assert!((0.1..0.9).contains(&told), "{told}");
@@ -387,7 +387,7 @@ fn what_is_wrong_is_named() -> Result<()> {
         posterior.report(name, Some(frame), json, &run).map(drop)
     };
     refused(ask(&posterior, "survival", &frame, r#"{"at": {"x": 1, "y": 2}}"#), "at");
-    let plain = PosteriorOptions { contract: rows(None), ..asked(Prior::Weak, 50) };
+    let plain = PosteriorOptions { contract: Some(rows(None)), ..asked(Prior::Weak, 50) };
     let (plain, _) = laplace("ShiftedBetaGeo", &frame, &plain, &run)?;
     refused(ask(&plain, "survival", &frame, r#"{"at": {"x": 1}}"#), "at");
     refused(ask(&posterior, "check", &frame, "{}"), "covariates");
