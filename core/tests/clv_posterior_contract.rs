@@ -94,12 +94,18 @@ fn rows(covariates: Option<ContractCovariates>) -> ContractOptions {
     ContractOptions { data: ContractData::Customers, covariates, ..Default::default() }
 }
 
-fn both() -> Option<ContractOptions> {
-    Some(rows(Some(ContractCovariates::new(["x"], ["x"]))))
+fn both() -> ContractOptions {
+    rows(Some(ContractCovariates::new(["x"], ["x"])))
 }
 
 fn asked(prior: Prior, draws: usize) -> PosteriorOptions {
-    PosteriorOptions { prior, draws, contract: both(), weight: Some("weight".into()), ..Default::default() }
+    PosteriorOptions {
+        prior,
+        draws,
+        contract: Some(both()),
+        weight: Some("weight".into()),
+        ..Default::default()
+    }
 }
 
 fn summed(values: impl Iterator<Item = f64>) -> (f64, f64) {
@@ -186,7 +192,7 @@ fn of_many_customers_all_methods_agree_with_the_fit() -> Result<()> {
         let effects = fit.model().effects().unwrap();
         let (drawn, _) = sample_posterior(kind, &frame, &asked(Prior::Flat, 500), &run)?;
         let (normal, _) = laplace(kind, &frame, &asked(Prior::Flat, 1000), &run)?;
-        let refitting = BootstrapOptions { contract: both(), replicates: 400, ..Default::default() };
+        let refitting = BootstrapOptions { contract: Some(both()), replicates: 400, ..Default::default() };
         let (refits, _) = bootstrap(kind, &frame, &refitting, &run)?;
         assert_eq!((drawn.divergences(), refits.failed()), (0, 0), "{kind}");
         let table = drawn.table(&SummaryOptions::default())?;
@@ -297,7 +303,7 @@ fn neither_the_order_of_rows_nor_threads_nor_a_file_change_anything() -> Result<
     }
     let options = PosteriorOptions { tune: 60, chains: 2, ..asked(Prior::Weak, 30) };
     let refits = BootstrapOptions {
-        contract: both(),
+        contract: Some(both()),
         weight: Some("weight".into()),
         replicates: 20,
         ..Default::default()
@@ -398,7 +404,11 @@ fn what_is_wrong_is_named() -> Result<()> {
     assert!(matches!(found, Err(Error::Column { ref column, .. }) if column == "x"), "{found:?}");
     let hierarchy = headwater::clv::posterior::HierarchyOptions {
         group: "plan".into(),
-        sampling: PosteriorOptions { contract: both(), weight: Some("weight".into()), ..Default::default() },
+        sampling: PosteriorOptions {
+            contract: Some(both()),
+            weight: Some("weight".into()),
+            ..Default::default()
+        },
         ..Default::default()
     };
     let found = headwater::clv::posterior::sample_hierarchy("ShiftedBetaGeo", &frame, &hierarchy, &run);
