@@ -16,6 +16,8 @@ pub(super) const LARGE: usize = 3_000;
 const LANES: usize = 4;
 /// Relative error that a solution may have.
 const TOLERANCE: f64 = 1e-12;
+/// The same where a chain is too large to be eliminated instead.
+const AFFORDED: f64 = 1e-11;
 
 /// Conversions (or their probability), and value.
 pub(super) type Pair = [f64; 2];
@@ -357,6 +359,7 @@ impl Solver {
             return Ok(gain.iter().zip(&loss).map(|(g, l)| g - l).collect());
         }
         let mut error = f64::INFINITY;
+        let mut nearly = None;
         if let Some(visits) = &self.visits {
             let steps = from(begin, visits);
             let scale = r.iter().fold(0.0_f64, |a, b| a.max(*b));
@@ -367,10 +370,14 @@ impl Solver {
             if error <= accepted(TOLERANCE, steps) * answer || answer == 0.0 {
                 return Ok(x);
             }
+            nearly = (error <= accepted(AFFORDED, steps) * answer).then_some(x);
         }
         if system.len() <= LARGE {
             let eliminated: Elimination = system.factor(removed, run)?;
             return Ok(eliminated.solve(r));
+        }
+        if let Some(x) = nearly {
+            return Ok(x);
         }
         Err(Error::NotConverged {
             model: "markov",
