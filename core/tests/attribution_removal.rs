@@ -7,14 +7,16 @@ use headwater::attribution::{
     AttributeOptions, Fitted, JointOptions, Markov, MarkovModel, Model, Negative, Removal, Split, attribute,
     touch_credits,
 };
-use headwater::column::{Columns, Table};
-use headwater::journey::{Journeys, PathOptions, Refunds, Repeats};
+use headwater::column::Table;
+use headwater::journey::{Journeys, Repeats};
 use headwater::model::{from_bytes, to_bytes};
 use headwater::run::{Monitor, Run};
 use headwater::{Error, Result};
 use proptest::prelude::*;
 
 mod support;
+
+use support::paths::journeys;
 
 const TOY: [(&str, f64, f64, f64); 5] = [
     ("A > B > C", 10.0, 20.0, 1000.0),
@@ -23,21 +25,6 @@ const TOY: [(&str, f64, f64, f64); 5] = [
     ("C", 4.0, 36.0, 200.0),
     ("A > A > C", 3.0, 17.0, 330.0),
 ];
-
-fn journeys<S: AsRef<str>>(rows: &[(S, f64, f64, f64)]) -> Result<Journeys> {
-    let frame = Columns::new()
-        .with("path", rows.iter().map(|r| r.0.as_ref().to_owned()).collect::<Vec<_>>())
-        .with("conversions", rows.iter().map(|r| r.1).collect::<Vec<_>>())
-        .with("nulls", rows.iter().map(|r| r.2).collect::<Vec<_>>())
-        .with("value", rows.iter().map(|r| r.3).collect::<Vec<_>>());
-    let options = PathOptions {
-        value: Some("value".into()),
-        nulls: Some("nulls".into()),
-        refunds: Refunds::Keep,
-        ..PathOptions::default()
-    };
-    Journeys::from_paths(&frame, &options, &Run::new())
-}
 
 fn removed(order: usize, removal: Removal) -> Markov {
     Markov { order, removal, repeats: Repeats::Keep, ..Markov::default() }
@@ -602,93 +589,5 @@ fn transitions_with_and_without_loops_are_channelattributions() {
                 assert!(close(f, row[2].parse().unwrap(), 1e-14), "{row:?} {f}");
             }
         }
-    }
-}
-
-/// 20 channels, paths of 10,000 touches: 8,000 states, left once in 10,000 steps.
-#[test]
-fn paths_of_ten_thousand_touches_at_order_three() {
-    let mut state = 3_u64;
-    let mut draw = |of: u64| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) % of
-    };
-    let rows: Vec<(String, f64, f64, f64)> = (0..30)
-        .map(|i| {
-            let path: Vec<String> = (0..10_000).map(|_| format!("c{:02}", draw(20))).collect();
-            (path.join(" > "), f64::from(i % 3), f64::from(i % 2) + 1.0, f64::from(i % 3) * 7.5)
-        })
-        .collect();
-    let j = journeys(&rows).unwrap();
-    let model = fit(&Markov { order: 3, ..Markov::default() }, &j);
-    let whole = j.total_conversions() / (j.total_conversions() + j.total_nulls());
-    assert!(close(model.conversion_probability(), whole, 1e-10));
-    // Everyone meets every channel within some tens of steps.
-    assert!(model.removal_effects().iter().all(|e| *e > 0.99 && *e <= 1.0));
-}
-
-/// Effects of a large chain against eliminating it without each channel, and
-/// the same of walks that go round for hundreds of touches.
-#[test]
-fn large_chains_are_those_of_elimination() {
-    use headwater::math::solve::AbsorbingChain;
-    let mut state = 11_u64;
-    let mut draw = |of: u64| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) % of
-    };
-    for (journeys_, longest) in [(3_000, 9), (60, 900)] {
-        let rows: Vec<(String, f64, f64, f64)> = (0..journeys_)
-            .map(|_| {
-                let path: Vec<String> =
-                    (0..=draw(longest)).map(|_| format!("c{:02}", draw(18) * draw(18) / 17)).collect();
-                let c = draw(3) as f64;
-                (path.join(" > "), c, draw(4) as f64 + 1.0, c * (draw(9) as f64 - 2.0))
-            })
-            .collect();
-        let j = journeys(&rows).unwrap();
-        let model = fit(&Markov { order: 2, ..Markov::default() }, &j);
-        let table = model.transitions();
-        let mut places: BTreeMap<String, usize> = BTreeMap::new();
-        for row in 0..table.rows() {
-            let next = places.len();
-            places.entry(table.text("from", row).unwrap().into_owned()).or_insert(next);
-        }
-        let n = places.len();
-        assert!(n > 250, "{n} states");
-        let (mut edges, mut conversions, mut leave) = (Vec::new(), vec![0.0; n], vec![0.0; n]);
-        for row in 0..table.rows() {
-            let from = places[table.text("from", row).unwrap().as_ref()];
-            let count = table.f64s("count").unwrap()[row];
-            match table.text("to", row).unwrap().as_ref() {
-                "(conversion)" => {
-                    conversions[from] = count;
-                    leave[from] += count;
-                }
-                "(null)" => leave[from] += count,
-                to => edges.push((from as u32, places[to] as u32, count)),
-            }
-        }
-        edges.sort_by_key(|e| (e.0, e.1));
-        let chain = AbsorbingChain::new(edges, leave).unwrap();
-        let start = places["(start)"];
-        let whole = chain.factor(None, &Run::new()).unwrap().solve(&conversions)[start];
-        let channels = &model.states(&Run::new()).unwrap()[1].1;
-        for (c, label) in model.channels().iter().enumerate() {
-            let mut gone = vec![false; n];
-            places.iter().for_each(|(name, at)| gone[*at] = name.split(" > ").any(|part| part == label));
-            let left = chain.factor(Some(&gone), &Run::new()).unwrap();
-            let exact = 1.0 - left.solve(&conversions)[start] / whole;
-            assert!((model.removal_effects()[c] - exact).abs() < 1e-11, "{label}");
-            assert_eq!(channels.f64s("conversion_share").unwrap()[c], model.removal_effects()[c]);
-            // Who does not come there ends without.
-            let mut ends: Vec<f64> = vec![0.0; n];
-            for row in (0..table.rows()).filter(|r| table.text("to", *r).unwrap().starts_with('(')) {
-                ends[places[table.text("from", row).unwrap().as_ref()]] += table.f64s("count").unwrap()[row];
-            }
-            let met = 1.0 - left.solve(&ends)[start];
-            assert!((channels.f64s("probability").unwrap()[c] - met).abs() < 1e-11, "{label}");
-        }
-        assert_eq!(fit(&Markov { order: 2, ..Markov::default() }, &j), model);
     }
 }

@@ -152,7 +152,8 @@ impl AbsorbingChain {
     ///
     /// Returns `x` and ε, for which `|x − x*| ≤ ε · visits` holds in every
     /// state: for an M-matrix `|A x − r| ≤ ε D = ε A·visits` implies it.
-    /// Stops when ε is below `tolerance` or stops falling.
+    /// Stops when ε is below `tolerance` times the largest reward of a visit,
+    /// max r / D, or stops falling.
     pub fn sweep(
         &self,
         removed: Option<&[bool]>,
@@ -162,6 +163,8 @@ impl AbsorbingChain {
     ) -> Result<(Vec<f64>, f64)> {
         let mut x = vec![0.0; self.len()];
         let entering = self.entering(removed);
+        let kept = (0..self.len()).filter(|i| removed.is_none_or(|m| !m[*i]));
+        let tolerance = tolerance * kept.map(|i| r[i] / self.out[i]).fold(0.0, f64::max);
         let (mut best, mut stale) = (f64::INFINITY, 0);
         for round in 0..MAX_SWEEPS {
             run.check()?;

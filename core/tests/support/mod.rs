@@ -21,6 +21,7 @@
 
 pub mod draws;
 pub mod grid;
+pub mod paths;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -161,9 +161,12 @@ impl<'a> FirstVisits<'a> {
         for sweep in 0..SWEEPS {
             run.check()?;
             // As much leaves these states as comes to them: without this factor walks
-            // that go round a thousand times would take a thousand sweeps.
-            let factor: [f64; L] =
-                std::array::from_fn(|l| if leaving[l] > 0.0 { entered[l] / leaving[l] } else { 1.0 });
+            // that go round a thousand times would take a thousand sweeps. One that differs
+            // from 1 by rounding alone would keep every state in motion.
+            let factor: [f64; L] = std::array::from_fn(|l| {
+                let factor = entered[l] / leaving[l];
+                if leaving[l] > 0.0 && (factor - 1.0).abs() > WANTED { factor } else { 1.0 }
+            });
             let mut residual = [0.0; L];
             leaving = [0.0; L];
             let (mut entering, mut within, mut again) = (entering.walk(), within.walk(), again.walk());

@@ -242,8 +242,8 @@ impl Markov {
     ///
     /// Order 1 takes one elimination for all channels, higher orders one
     /// sparse solve for each channel over what can follow on it, verified to
-    /// 12 digits (11 where a chain is too large to be eliminated), or where walks take
-    /// thousands of steps to what rounding leaves of so many ([`Error::NotConverged`] otherwise).
+    /// 12 digits, or where walks take thousands of steps to what rounding
+    /// leaves of so many ([`Error::NotConverged`] otherwise).
     /// [`Error::Option`] for an order that does not fit so many channels.
     pub fn fit(&self, journeys: &Journeys, run: &Run) -> Result<MarkovModel> {
         self.check()?;

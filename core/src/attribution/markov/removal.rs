@@ -16,8 +16,6 @@ pub(super) const LARGE: usize = 3_000;
 const LANES: usize = 4;
 /// Relative error that a solution may have.
 const TOLERANCE: f64 = 1e-12;
-/// The same where a chain is too large to be eliminated instead.
-const AFFORDED: f64 = 1e-11;
 
 /// Conversions (or their probability), and value.
 pub(super) type Pair = [f64; 2];
@@ -359,25 +357,19 @@ impl Solver {
             return Ok(gain.iter().zip(&loss).map(|(g, l)| g - l).collect());
         }
         let mut error = f64::INFINITY;
-        let mut nearly = None;
         if let Some(visits) = &self.visits {
             let steps = from(begin, visits);
-            let scale = r.iter().fold(0.0_f64, |a, b| a.max(*b));
-            // The sweeps' own unit: ε times expected visits, against the answer. Below this, rounding is all there is.
-            let (x, epsilon) = system.sweep(removed, r, scale * 2e-16, run)?;
+            // Below this, rounding is all there is.
+            let (x, epsilon) = system.sweep(removed, r, 2e-16, run)?;
             let answer = from(begin, &x);
             error = epsilon * steps;
             if error <= accepted(TOLERANCE, steps) * answer || answer == 0.0 {
                 return Ok(x);
             }
-            nearly = (error <= accepted(AFFORDED, steps) * answer).then_some(x);
         }
         if system.len() <= LARGE {
             let eliminated: Elimination = system.factor(removed, run)?;
             return Ok(eliminated.solve(r));
-        }
-        if let Some(x) = nearly {
-            return Ok(x);
         }
         Err(Error::NotConverged {
             model: "markov",
