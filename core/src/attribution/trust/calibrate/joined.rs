@@ -6,10 +6,11 @@
 //!
 //! ```text
 //! estimate_c ~ N(added_c, se_c² + τ² max(|estimate_c|, se_c)²)      test_c ~ N(added_c, test_se_c²)
-//! τ ~ half-normal(0.2)
+//! τ ~ exponential, one in twenty above 0.25
 //! ```
 //!
-//! τ is integrated on a grid. A channel that was left out has its test alone, or nothing.
+//! (the prior of Simpson et al. 2017, which penalises what is not simple by how far it is from it). τ is integrated
+//! on a grid. A channel that was left out has its test alone, or nothing.
 
 use super::Base;
 use super::factors::{Calibrated, Source, gaussian, pool_by_touches};
@@ -20,7 +21,8 @@ use crate::math::{exact_sum, exp, ln};
 use crate::run::{Run, split_mix, unit_open};
 
 const TAU: [f64; 12] = [0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0];
-const PRIOR: f64 = 0.2;
+/// ln 20 / 0.25.
+const RATE: f64 = 11.982_929_094_215_963;
 
 /// What is claimed of a channel: values and standard errors.
 #[derive(Clone, Copy, Debug, Default)]
@@ -63,7 +65,7 @@ fn weights(claims: &[Claim]) -> Vec<f64> {
         })
         .sum()
     };
-    let logs: Vec<f64> = TAU.iter().map(|t| likelihood(*t) - 0.5 * (t / PRIOR) * (t / PRIOR)).collect();
+    let logs: Vec<f64> = TAU.iter().map(|t| likelihood(*t) - RATE * t).collect();
     let top = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let width = |i: usize| {
         let (low, high) = (TAU[i.saturating_sub(1)], TAU[(i + 1).min(TAU.len() - 1)]);
@@ -173,7 +175,7 @@ mod tests {
         let contradict = mean(&[claim((100.0, 2.0), (160.0, 2.0)), claim((50.0, 1.0), (20.0, 1.0))]);
         let silent = mean(&[]);
         assert!(
-            agree < 0.08 && (silent - 0.16).abs() < 0.02 && contradict > 0.3,
+            agree < 0.08 && (silent - 0.083).abs() < 0.005 && contradict > 0.3,
             "{agree} {silent} {contradict}"
         );
     }

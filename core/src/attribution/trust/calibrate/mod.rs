@@ -174,7 +174,7 @@ const SAMPLES: usize = 4_000;
 ///
 /// The estimate of [`self_controlled`](super::self_controlled) is, with `Shrink`, joined with tests
 /// of the same channels by the errors of both: estimates are off beyond their errors by a
-/// part τ ~ half-normal(0.2) that the tested channels tell of. A channel left out there has
+/// part τ ~ exponential(12) that the tested channels tell of. A channel left out there has
 /// its test alone, or nothing: its source is `unknown`, and its interval missing.
 ///
 /// | table | columns |

@@ -8,6 +8,7 @@ use super::shapes::{Shapes, doubt, shapes};
 use super::sums::{Ask, Sums, Touched};
 use crate::attribution::trust::lives::{Life, excluded, lives};
 use crate::journey::Journeys;
+use crate::math::normal_quantile;
 use crate::run::Run;
 use crate::{Error, Result};
 
@@ -18,7 +19,7 @@ pub(in crate::attribution::trust) struct Channel {
     /// Conversions until the end of observation, and the standard error; none where nothing tells. With those
     /// that it brought together with another channel.
     pub(in crate::attribution::trust) incremental: Option<[f64; 2]>,
-    /// Of those what its own touches did.
+    /// Of those what its own touches did; the standard error is of what they were to be expected to do.
     own: [f64; 2],
     pub(super) half_life: f64,
     pub(super) wear: f64,
@@ -61,6 +62,8 @@ pub(in crate::attribution::trust) struct Controlled {
 /// convert, what their estimating equations leave over is next to nothing and tells of no error at all; no
 /// number is known better than to one conversion.
 const ONE: f64 = 1.0;
+/// The probability with which conversions were caused that are taken to be.
+const SURE: f64 = 0.95;
 /// Customers whose sums are made by one thread in one go.
 const CHUNK: usize = 128;
 /// Chunks whose sums are held at once.
@@ -101,21 +104,23 @@ pub(in crate::attribution::trust) fn estimate(
     }
     let fitted = Fitted::new(&deck, &all, &shapes, pairs, &touches, run)?;
     let doubt = doubt(&deck, &lives, &shapes, &fitted.pairs, run)?;
+    let at_once = at_once(&lives);
     let spread: f64 = doubt.iter().map(|d| d[1]).sum();
     let channels: Vec<Channel> = (0..labels.len())
         .map(|c| {
             let place = open.iter().position(|o| *o == c).filter(|f| fitted.blend.used[*f]);
             let (h, s) = shapes.chosen[c];
             let decay = std::f64::consts::LN_2 / shapes.half_lives[h];
-            let with_doubt = |f: usize, target: usize| {
+            let with_doubt = |f: usize, target: usize, counted: f64| {
                 let [x, variance] = fitted.told(target);
+                let variance = beyond_chance(x, variance, counted);
                 [x + doubt[f][0], (variance + doubt[f][1] + ONE).sqrt()]
             };
             Channel {
                 touches: touches[c],
                 excluded: excluded[c],
-                incremental: place.map(|f| with_doubt(f, f)),
-                own: place.map_or([0.0; 2], |f| with_doubt(f, fitted.direct(f))),
+                incremental: place.map(|f| with_doubt(f, f, at_once)),
+                own: place.map_or([0.0; 2], |f| with_doubt(f, fitted.direct(f), 0.0)),
                 half_life: shapes.half_lives[h],
                 wear: shapes.wear[s],
                 whole: place.map_or(1.0, |f| fitted.unseen(f, decay)),
@@ -126,9 +131,26 @@ pub(in crate::attribution::trust) fn estimate(
     let shared: f64 = primed.iter().map(|p| p.conversions[0]).sum();
     let known: Vec<f64> = open.iter().filter_map(|c| channels[*c].incremental).map(|x| x[0]).collect();
     let sum: f64 = known.iter().sum();
-    let error = (fitted.blend.together + spread + ONE * known.len() as f64).sqrt();
+    let together = beyond_chance(sum - shared, fitted.blend.together, at_once);
+    let error = (together + spread + ONE * known.len() as f64).sqrt();
     let baseline = [journeys.total_conversions() - sum + shared, error];
     Ok(Controlled { channels, primed, shared, baseline })
+}
+
+/// The variance of an estimate about what was added, of that about what was to be expected. Which of the
+/// conversions that touches might cause they did cause is chance that moves estimate and truth alike, and its
+/// variance is that of a count: `at_once` for each. Only of so many as were surely caused, since an estimate
+/// that chance made large would else be taken for a sure one.
+fn beyond_chance(x: f64, variance: f64, at_once: f64) -> f64 {
+    let sure = x - normal_quantile(SURE) * variance.sqrt();
+    (variance - at_once * sure.max(0.0)).max(0.0)
+}
+
+/// How many conversions come at once, as they weigh in the variance of a count.
+fn at_once(lives: &[Life]) -> f64 {
+    let each = || lives.iter().flat_map(|l| &l.conversions).map(|c| c.1);
+    let all: f64 = each().sum();
+    if all > 0.0 { each().map(|n| n * n).sum::<f64>() / all } else { 0.0 }
 }
 
 /// Sizes of effects, the shapes being known.
@@ -297,4 +319,20 @@ fn over<S: Send>(
         run.advance(held.len() as u64)?;
     }
     Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_chance_of_a_count_is_in_estimate_and_truth_alike() {
+        // By hand: 100 less 1.645 standard errors of 20, so 67.1 were surely caused.
+        assert!((beyond_chance(100.0, 400.0, 1.0) - (400.0 - 67.1029)).abs() < 1e-3);
+        assert!((beyond_chance(100.0, 400.0, 2.0) - (400.0 - 134.2059)).abs() < 1e-3);
+        // Chance alone, less than nothing, and no more than there is.
+        assert_eq!(beyond_chance(30.0, 400.0, 1.0), 400.0);
+        assert_eq!(beyond_chance(-100.0, 400.0, 1.0), 400.0);
+        assert_eq!(beyond_chance(100.0, 50.0, 1.0), 0.0);
+    }
 }

@@ -28,7 +28,9 @@
 //! 1995.) Half-lives and wear are those that explain most (greatest vᵀA⁻¹v), under
 //! weak priors; what a channel added is the mean over its half-lives, each as likely as
 //! it is. Standard errors are robust with customers as clusters, hold the spread over
-//! half-lives, and take wear as known. A channel that people touch *because* they are about
+//! half-lives, and take wear as known. They are of what a channel did add, not of what was
+//! to be expected of it: which of the conversions that it might cause it did cause moves
+//! estimate and truth alike, so the variance of that count is taken off, as far as it is sure. A channel that people touch *because* they are about
 //! to buy still looks as if it caused the purchase: no comparison within a
 //! customer can tell, an experiment can.
 
