@@ -22,6 +22,8 @@
 pub mod draws;
 pub mod grid;
 pub mod paths;
+pub mod tables;
+pub mod world;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

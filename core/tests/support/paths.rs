@@ -20,3 +20,16 @@ pub fn journeys<S: AsRef<str>>(rows: &[(S, f64, f64, f64)]) -> Result<Journeys> 
     };
     Journeys::from_paths(&frame, &options, &Run::new())
 }
+
+pub const TOY: [(&str, f64, f64, f64); 5] = [
+    ("A > B > C", 10.0, 20.0, 1000.0),
+    ("A > B", 5.0, 45.0, 400.0),
+    ("B > C", 8.0, 32.0, 960.0),
+    ("C", 4.0, 36.0, 200.0),
+    ("A > A > C", 3.0, 17.0, 330.0),
+];
+
+/// As [`journeys`], of rows that are known to be good.
+pub fn paths(rows: &[(&str, f64, f64, f64)]) -> Journeys {
+    journeys(rows).unwrap()
+}
