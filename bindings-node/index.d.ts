@@ -1263,7 +1263,7 @@ export interface SelfControlledOptions {
  * standard_error, low, high, share, note. `extras.profile` has the effect by age, `extras.priming` the pairs of
  * channels that were found to work through each other: primer, channel, window (days), factor, conversions,
  * standard_error, low, high. What a channel added is what would be lost without it: what primed touches did more
- * stands with both.
+ * stands with both. Errors and bounds are of what was added, not of what was to be expected.
  * When a customer was touched, given how often, is taken as chance; leave out
  * channels that people touch because they are about to buy. Journeys that lack
  * touches (`open` of `exclude` or `decided`, `between`) are refused.

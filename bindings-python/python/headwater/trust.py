@@ -291,7 +291,8 @@ def self_controlled(
         channel, touches, per_touch, per_touch_se, half_life (days), wear, conversions, standard_error, low,
         high, share, note; the last row is ``(baseline)``. What a channel added is what would be lost without
         it: what primed touches did more stands with both channels, so that conversions add up to all there
-        are when those of "priming" are taken off once.
+        are when those of "priming" are taken off once. Errors and bounds are of what was added, not of what
+        was to be expected.
     """
     options = {
         "exclude": _call.listed("exclude", exclude),

@@ -162,7 +162,8 @@ const HASTY: f64 = 0.5;
 /// about the other channels too: `exclude` them, and find out about them by an
 /// experiment ([`calibrate`](super::calibrate) joins the two). Channels that
 /// touch customers only (newsletters) are recognised, and dealt from the first conversion
-/// on. Negative estimates are left as they are.
+/// on. Negative estimates are left as they are. Standard errors and bounds are of what was added, not of
+/// what was to be expected: chance in who is moved is in the estimate and in the truth alike.
 ///
 /// Errors: [`Error::Option`] for options that cannot be and for journeys that lack
 /// touches (`open` of `exclude` or `decided`, a part of other journeys),
