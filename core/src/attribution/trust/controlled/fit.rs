@@ -149,8 +149,8 @@ fn beyond_chance(x: f64, variance: f64, at_once: f64) -> f64 {
 /// How many conversions come at once, as they weigh in the variance of a count.
 fn at_once(lives: &[Life]) -> f64 {
     let each = || lives.iter().flat_map(|l| &l.conversions).map(|c| c.1);
-    let all: f64 = each().sum();
-    if all > 0.0 { each().map(|n| n * n).sum::<f64>() / all } else { 0.0 }
+    let (all, squares): (f64, f64) = (each().sum(), each().map(|n| n * n).sum());
+    if all > 0.0 && squares.is_finite() { squares / all } else { 0.0 }
 }
 
 /// Sizes of effects, the shapes being known.
