@@ -1,12 +1,5 @@
 //! Calibration to lift tests, and what is told of calibrated credits.
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::needless_range_loop,
-    clippy::disallowed_methods,
-    clippy::cloned_ref_to_slice_refs
-)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::needless_range_loop)]
 
 use std::collections::BTreeMap;
 

@@ -1,12 +1,5 @@
 //! Models set side by side, and one period against another.
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::needless_range_loop,
-    clippy::disallowed_methods,
-    clippy::cloned_ref_to_slice_refs
-)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
 
 use std::collections::BTreeMap;
 

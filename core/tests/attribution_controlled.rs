@@ -1,12 +1,5 @@
 //! What touches added: customers compared with themselves.
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::needless_range_loop,
-    clippy::disallowed_methods,
-    clippy::cloned_ref_to_slice_refs
-)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
 
 use headwater::attribution::{
     CalibrateOptions, Model, SelfControlledOptions, attribute, calibrate, self_controlled,

@@ -1,12 +1,5 @@
 //! What needs each touch of each customer once: estimates of what touches added, and choosing.
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::needless_range_loop,
-    clippy::disallowed_methods,
-    clippy::cloned_ref_to_slice_refs
-)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 use headwater::attribution::{
     CalibrateOptions, ChooseOptions, ChooseRule, SelfControlledOptions, calibrate, choose_half_life,

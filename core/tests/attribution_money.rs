@@ -1,12 +1,5 @@
 //! Spend beside credit.
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::needless_range_loop,
-    clippy::disallowed_methods,
-    clippy::cloned_ref_to_slice_refs
-)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 use headwater::Run;
 use headwater::attribution::{Markov, Model, MoneyOptions, MoneyPeriod, money};

@@ -1,12 +1,5 @@
 //! How far to trust credits: bootstrap and differences, weights, lifetime value, reports.
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::needless_range_loop,
-    clippy::disallowed_methods,
-    clippy::cloned_ref_to_slice_refs
-)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::cloned_ref_to_slice_refs, clippy::needless_range_loop)]
 
 use std::collections::BTreeMap;
 
