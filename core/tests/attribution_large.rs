@@ -10,6 +10,7 @@ use headwater::run::Run;
 
 mod support;
 
+use support::draws::Draws;
 use support::paths::journeys;
 
 fn fit(markov: &Markov, journeys: &Journeys) -> MarkovModel {
@@ -22,11 +23,8 @@ fn close(a: f64, b: f64, relative: f64) -> bool {
 
 /// Whole numbers below the one given.
 fn draws(seed: u64) -> impl FnMut(u64) -> u64 {
-    let mut state = seed;
-    move |of| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) % of
-    }
+    let mut draws = Draws::new(seed);
+    move |of| (draws.uniform() * of as f64) as u64
 }
 
 /// The chain that a model tells in its table of transitions.
@@ -146,7 +144,7 @@ fn chains_too_large_to_eliminate_are_solved() {
     let mut draw = draws(7);
     let mut paths: BTreeMap<String, [f64; 2]> = BTreeMap::new();
     for _ in 0..150_000 {
-        // Early channels are met more often, so states differ in weight by a thousand.
+        // The first channel is met eight times as often as the last, so states differ in weight by hundreds.
         let mut path = vec![format!("c{:02}", draw(1_000).pow(2) * 15 / 1_000_000)];
         while draw(10) < 8 {
             path.push(format!("c{:02}", draw(1_000).pow(2) * 15 / 1_000_000));
