@@ -26,6 +26,7 @@ export const {
   TimeDecay,
   TimeToEvent,
   attribute,
+  attributeLevels,
   bootstrap,
   calibrate,
   chooseHalfLife,

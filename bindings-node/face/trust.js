@@ -40,7 +40,20 @@ const calibration = ({ calibration }) =>
 const spendColumn = ({ amount }) => ({ amount: undefined, spend: amount })
 
 /** `drift(old, new, models, options)`. */
-const drift = (old, now, models, options) => ask(now, 'drift', { ...options, models: list(models) }, old)
+function drift(old, now, models, given) {
+  const { liftTests, ...options } = given ?? {}
+  return ask(now, 'drift', { ...options, ...calibration(options), models: list(models) }, old, undefined, liftTests)
+}
+
+/** `attributeLevels(journeys, models, options)`: functions are asked of the journeys of both levels. */
+async function attributeLevels(journeys, models, given) {
+  const { separator, channels, ...options } = given ?? {}
+  const call = { ...options, levels: { separator, channels }, models: list(models) }
+  const asked = options.ownChannels !== false && call.models.some((model) => typeof model === 'function')
+  const { signal, threads } = options
+  const above = asked ? await journeys.rollUp({ separator, channels, signal, threads }) : undefined
+  return ask(journeys, 'attribute_levels', call, above)
+}
 
 /** Weights of each touch, or a function from a path to those of its touches. */
 async function creditsByWeights(journeys, weights, options) {
@@ -68,6 +81,7 @@ function weigh(touches, weights) {
 
 module.exports = {
   attribute,
+  attributeLevels,
   bootstrap,
   calibrate: report('calibrate', { frame: 'liftTests', option: controlled }),
   chooseHalfLife: plain('choose_half_life'),

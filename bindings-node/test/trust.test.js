@@ -45,6 +45,7 @@ test('reports of models and credits of segments have intervals', async () => {
   assert.ok(mixed.extras.customers.column('conversions_high'))
   assert.ok(mixed.column('conversions_standard_error'))
   assert.ok(mixed.extras.effects.column('share_high'))
+  assert.ok(mixed.extras.shrinkage.column('variance_ratio_low'))
 })
 
 test('every report names models that know no weights', async () => {
@@ -75,6 +76,17 @@ test('campaigns have the cost of their touches, and a separator that no channel 
   close(credit.column('cost'), [1, 2, 0.5])
   const down = await hw.drillDown(credit, { separator: '|' })
   assert.deepEqual(down.column('conversions_low'), credit.column('conversions_low'))
+  const levels = (model, options) => hw.attributeLevels(fine, model, { separator: '|', bootstrap: 20, ...options })
+  const both = await levels('linear')
+  assert.deepEqual(both.column('conversions'), down.column('conversions'))
+  assert.ok(both.column('share_of_channel_high') && both.column('cpa_low'))
+  const even = (path) => path.map(() => 1)
+  const organic = { channels: { google: ['google / cpc | brand'] } }
+  const [byHand, linear] = [await levels(even, organic), await levels('linear', organic)]
+  assert.deepEqual(byHand.column('conversions_high'), linear.column('conversions_high'))
+  assert.deepEqual(linear.column('channel'), ['google', 'google / cpc', 'mail'])
+  close((await levels(even, { ownChannels: false })).column('conversions'), both.column('conversions'))
+  await assert.rejects(levels('linear', { ownChanels: true }), { code: 'HW_OPTION' })
   await assert.rejects(hw.Journeys.fromEvents(touches, { value: 'cost' }), { code: 'HW_OPTION', message: /value/ })
 })
 
@@ -174,6 +186,22 @@ test('experiments, money, differences and drift', async () => {
     trueCredit: 'brought',
   })
   assert.ok(compared.extras.errors)
+})
+
+test('each period is calibrated by its own lift tests', async () => {
+  const touches = { customer: ['ann', 'bob', 'bob', 'cat'], time: ['2024-01-04', '2024-01-02', '2024-01-09', '2024-01-03'], channel: ['b', 'a', 'c', 'b'] }
+  const conversions = { customer: ['ann', 'bob', 'cat'], time: ['2024-01-05', '2024-01-10', '2024-01-08'] }
+  const all = await hw.Journeys.fromEvents(touches, { conversions })
+  const [old, now] = [await all.between('2023-12-01', '2024-01-07'), await all.between('2024-01-07', '2024-02-01')]
+  const liftTests = { channel: ['b', 'b'], effect: [0.5, 0.4], standard_error: [0.1, 0.2], start: ['2024-01-01', '2024-01-07'], end: ['2024-01-06', '2024-01-11'] }
+  const options = { metric: 'conversions', bootstrap: 20, liftTests, calibration: { untested: 'none' } }
+  const moved = await hw.drift(old, now, 'last', options)
+  const row = moved.toRows().find(({ model, channel }) => model === 'calibrated(last)' && channel === 'b')
+  close([row.old, row.new], [0.5, 0.4])
+  const apart = await hw.difference(now, 'last', { other: old, ...options })
+  assert.deepEqual(apart.column('low'), moved.column('low'))
+  const one = Object.fromEntries(Object.entries(liftTests).map(([name, values]) => [name, values.slice(1)]))
+  await assert.rejects(hw.drift(old, now, 'last', { ...options, liftTests: one }), { code: 'HW_NOT_ENOUGH_DATA' })
 })
 
 test('lifetime value, windows, and what touches add', async () => {

@@ -119,6 +119,7 @@ def test_segments_have_intervals(events):
     assert {"conversions_standard_error", "value_low"} <= set(found.columns)
     assert "share_high" in report["effects"].columns
     assert "weight_low" in report["segments"].columns
+    assert {"shrinkage", "shrinkage_low", "variance_ratio_high"} <= set(report["shrinkage"].columns)
     assert {"conversions_low", "value_high"} <= set(report["customers"].columns)
 
 
@@ -289,6 +290,24 @@ def test_campaigns_have_costs_bounds_and_a_separator():
     assert down["conversions_low"].to_list() == credit["conversions_low"].to_list()
     shared = hw.channels.drill_down(credit, hw.attribute(journeys, "linear"), separator="|")
     assert "conversions_low" not in shared.columns
+    both = hw.attribute_levels(fine, "linear", separator="|", bootstrap=20)
+    assert both["conversions"].to_list() == shared["conversions"].to_list()
+    assert both["cpa_low"].to_list()[:2] == credit["cpa_low"].to_list()[:2]
+    assert {"share_of_channel_standard_error", "value_low", "roas_high"} <= set(both.columns)
+    summed = hw.attribute_levels(fine, hw.Markov(), separator="|", own_channels=False)
+    assert summed["conversions"].sum() == pytest.approx(3.0)
+
+    def even(touches):
+        return [1.0] * len(touches)
+
+    by_hand = hw.attribute_levels(fine, even, channels={"google": ["google / organic"]}, separator="|", bootstrap=20)
+    linear = hw.attribute_levels(
+        fine, "linear", channels={"google": ["google / organic"]}, separator="|", bootstrap=20
+    )
+    assert by_hand["conversions_high"].to_list() == linear["conversions_high"].to_list()
+    assert "google" in linear["channel"].to_list()
+    with pytest.raises(hw.OptionError, match="separator"):
+        hw.attribute_levels(fine, "linear", separator="")
 
 
 def test_calibration_and_what_is_beside_it(paths):
@@ -315,6 +334,33 @@ def test_a_period_without_conversions_has_no_shares(events):
         hw.drift(events, empty, "linear", bootstrap=5)
     with pytest.raises(hw.NotEnoughDataError, match="the other journeys have no conversion"):
         hw.difference(events, "linear", other=empty, bootstrap=5)
+
+
+def test_each_period_is_calibrated_by_its_own_tests(events):
+    old, new = events.between("2023-12-01", "2024-01-07"), events.between("2024-01-07", "2024-02-01")
+    tests = pl.DataFrame(
+        {
+            "canal": ["b", "b"],
+            "effect": [0.5, 0.4],
+            "standard_error": [0.1, 0.2],
+            "start": ["2024-01-01", "2024-01-07"],
+            "end": ["2024-01-06", "2024-01-11"],
+        }
+    )
+    how = {"channel": "canal", "untested": "none"}
+    found = hw.drift(old, new, "last", metric="conversions", bootstrap=20, lift_tests=tests, calibration=how)
+    row = found["drift"].filter((pl.col("model") == "calibrated(last)") & (pl.col("channel") == "b"))
+    assert [row["old"].item(), row["new"].item()] == pytest.approx([0.5, 0.4])
+    apart = hw.difference(
+        new, "last", other=old, metric="conversions", bootstrap=20, lift_tests=tests, calibration=how
+    )
+    assert apart["low"].to_list() == found["drift"]["low"].to_list()
+    with pytest.raises(hw.NotEnoughDataError, match="no lift test ran in the period from 2024-01-0"):
+        hw.drift(old, new, "last", bootstrap=20, lift_tests=tests[:1], calibration=how)
+    with pytest.raises(hw.ColumnError, match="tests of two periods"):
+        hw.difference(new, "last", other=old, lift_tests=tests.drop("end"), calibration=how)
+    with pytest.raises(hw.OptionError, match="calibration"):
+        hw.drift(old, new, "last", bootstrap=20, calibration=how)
 
 
 def test_money(paths):

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use headwater::attribution::{
-    CalibrateOptions, CompareOptions, DifferenceMetric, DifferenceOptions, Interval, LiftMetric, Markov,
-    Model, MoneyOptions, MoneyPeriod, SelfControlledOptions, Untested, calibrate, compare, difference, money,
-    touch_credits,
+    CalibrateOptions, CompareOptions, DifferenceMetric, DifferenceOptions, DriftOptions, Interval,
+    LiftMetric, Markov, Model, MoneyOptions, MoneyPeriod, SelfControlledOptions, Untested, calibrate,
+    compare, difference, drift, money, touch_credits,
 };
 use headwater::column::{Columns, DAY, Data};
 use headwater::journey::EventOptions;
@@ -311,8 +311,94 @@ fn calibrated_credits_differ_from_the_models_by_known_amounts() {
     let table = difference(&j, None, Some(&spend), Some(&tests), &costs, &run).unwrap();
     let c = cell(known, &[("channel", "C")], "calibrated");
     assert!((cell(&table, &[("channel", "C")], "other_credit") - 50.0 / c).abs() < 1e-12);
-    assert!(difference(&j, Some(&j), None, Some(&tests), &given, &run).is_err());
+    let untold = difference(&j, Some(&j), None, Some(&tests), &given, &run).unwrap_err();
+    assert!(untold.to_string().contains("lift_tests") && untold.to_string().contains("paths"), "{untold}");
     assert!(difference(&j, None, None, None, &given, &run).is_err());
+}
+
+/// Tests of channel, first and last day, effect and standard error.
+fn dated(rows: &[(&str, i64, i64, f64, f64)]) -> Columns {
+    let days = |day: fn(&(&str, i64, i64, f64, f64)) -> i64| {
+        Data::times(rows.iter().map(|r| day(r) * DAY).collect())
+    };
+    tests_frame(&rows.iter().map(|r| (r.0, r.3, r.4)).collect::<Vec<_>>())
+        .with("start", days(|r| r.1))
+        .with("end", days(|r| r.2))
+}
+
+/// Two periods are calibrated each by its own tests, whose errors are independent.
+#[test]
+fn two_periods_have_tests_of_their_own() {
+    let j = world(1_500, 80.0, 0.3, 2.0, 5).journeys(&EventOptions::default());
+    let [old, new] = [(0, 40), (40, 80)].map(|(from, to)| j.between(from * DAY, to * DAY).unwrap());
+    let tests = [
+        ("a", 5, 35, 200.0, 20.0),
+        ("a", 45, 75, 100.0, 30.0),
+        ("b", 38, 70, 10.0, 5.0),
+        ("b", 0, 41, 20.0, 10.0),
+    ];
+    let all = dated(&tests);
+    let run = Run::new().seed(7);
+    let calibration = CalibrateOptions { untested: Untested::None, ..CalibrateOptions::default() };
+    let given = DifferenceOptions {
+        models: vec![Model::Linear],
+        metric: DifferenceMetric::Conversions,
+        bootstrap: 4_000,
+        interval: Interval::Normal,
+        confidence: 0.682_689_492_137_086,
+        calibration: calibration.clone(),
+        ..DifferenceOptions::default()
+    };
+    let table = difference(&new, Some(&old), None, Some(&all), &given, &run).unwrap();
+    let alone = CalibrateOptions { models: given.models.clone(), bootstrap: 4_000, ..calibration.clone() };
+    let of_period = |j: &_, rows: &[usize]| {
+        let mine = dated(&rows.iter().map(|r| tests[*r]).collect::<Vec<_>>());
+        calibrate(j, &mine, &alone, &run).unwrap().swap_remove(0).1
+    };
+    let (there, here) = (of_period(&old, &[0, 3]), of_period(&new, &[1, 2]));
+    for channel in ["a", "b"] {
+        let key = [("model", "calibrated(linear)"), ("channel", channel)];
+        let of = |column: &str| cell(&table, &key, column);
+        assert_eq!(of("credit"), cell(&here, &key[1..], "calibrated"), "{channel}");
+        assert_eq!(of("other_credit"), cell(&there, &key[1..], "calibrated"), "{channel}");
+        let error = |table: &_| cell(table, &key[1..], "standard_error");
+        let wanted = error(&here).hypot(error(&there));
+        let found = (of("high") - of("low")) / 2.0;
+        assert!((found / wanted - 1.0).abs() < 0.1, "{channel}: {found} {wanted}");
+    }
+    // What changed in truth is told by the tests alone: 200 in the first 30 days, 100 in the second.
+    assert!(cell(&table, &[("model", "calibrated(linear)"), ("channel", "a")], "p") < 0.05);
+    let watch = DriftOptions {
+        models: given.models.clone(),
+        metric: given.metric,
+        bootstrap: 4_000,
+        interval: given.interval,
+        confidence: given.confidence,
+        calibration,
+        ..DriftOptions::default()
+    };
+    let found = drift(&new, &old, Some(&all), &watch, &run).unwrap().swap_remove(0).1;
+    for (old, new) in [
+        ("credit", "new"),
+        ("other_credit", "old"),
+        ("difference", "change"),
+        ("low", "low"),
+        ("high", "high"),
+    ] {
+        assert_eq!(table.f64s(old), found.f64s(new), "{new}");
+    }
+    let refused = |tests: &Columns, what: &str| {
+        let error = difference(&new, Some(&old), None, Some(tests), &given, &run).unwrap_err().to_string();
+        assert!(error.contains(what), "{error}");
+        assert_eq!(drift(&new, &old, Some(tests), &watch, &run).unwrap_err().to_string(), error);
+    };
+    refused(&tests_frame(&[("a", 200.0, 20.0)]), "start");
+    refused(&dated(&tests[..1]), "1970-02-10");
+    refused(&dated(&[tests[1], tests[2]]), "1970-01-01");
+    refused(&dated(&[tests[0], tests[1], ("a", 200, 230, 1.0, 1.0)]), "none of it lies");
+    refused(&dated(&[tests[0], tests[1], ("c", 5, 35, 1.0, 1.0)]), "no journey touches");
+    let none = drift(&new, &old, None, &watch, &run).unwrap_err();
+    assert!(none.to_string().contains("calibration"), "{none}");
 }
 
 #[test]

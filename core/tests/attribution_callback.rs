@@ -106,7 +106,7 @@ fn a_function_is_the_same_rule_as_data_wherever_models_are_taken() -> Result<()>
         let options = DifferenceOptions { models: one.clone(), bootstrap, ..Default::default() };
         out.push(difference(&now, Some(&then), None, None, &options, &run)?);
         let options = DriftOptions { models: one.clone(), bootstrap, ..Default::default() };
-        out.extend(drift(&now, &then, &options, &run)?.into_iter().map(|t| t.1));
+        out.extend(drift(&now, &then, None, &options, &run)?.into_iter().map(|t| t.1));
         let options = MoneyOptions { models: one, bootstrap, ..Default::default() };
         let spend = Columns::new().with("channel", vec!["search"]).with("spend", vec![100.0]);
         out.extend(money(&now, Some(&spend), None, &options, &run)?);

@@ -126,10 +126,10 @@ fn drift_is_told_from_noise() {
     let of =
         |effect: f64, seed: u64| world(1_500, 60.0, effect, 2.0, seed).journeys(&EventOptions::default());
     let calm: BTreeMap<_, _> =
-        drift(&of(0.1, 2), &of(0.1, 1), &given, &Run::new()).unwrap().into_iter().collect();
+        drift(&of(0.1, 2), &of(0.1, 1), None, &given, &Run::new()).unwrap().into_iter().collect();
     assert_eq!(calm["alerts"].rows(), 0, "{:?}", calm["alerts"]);
     let stir: BTreeMap<_, _> =
-        drift(&of(0.6, 2), &of(0.1, 1), &given, &Run::new()).unwrap().into_iter().collect();
+        drift(&of(0.6, 2), &of(0.1, 1), None, &given, &Run::new()).unwrap().into_iter().collect();
     let alerts = &stir["alerts"];
     assert!(alerts.rows() >= 2, "{alerts:?}");
     assert!(floats(alerts, "severity").is_sorted_by(|a, b| a >= b));
@@ -157,12 +157,12 @@ fn a_side_without_conversions_has_no_shares_to_compare() {
         let error = found.map(|_: Tables| ()).unwrap_err();
         assert!(matches!(error, Error::NotEnoughData { .. }) && error.to_string().contains(side), "{error}");
     };
-    refused(drift(&unsold, &j, &given, &Run::new()), "the new");
-    refused(drift(&j, &unsold, &given, &Run::new()), "the old");
+    refused(drift(&unsold, &j, None, &given, &Run::new()), "the new");
+    refused(drift(&j, &unsold, None, &given, &Run::new()), "the old");
     let counts = DriftOptions { metric: DifferenceMetric::Conversions, ..given };
-    let found: BTreeMap<_, _> = drift(&unsold, &j, &counts, &Run::new()).unwrap().into_iter().collect();
+    let found: BTreeMap<_, _> = drift(&unsold, &j, None, &counts, &Run::new()).unwrap().into_iter().collect();
     assert!(floats(&found["drift"], "new").iter().all(|x| *x == 0.0));
-    refused(drift(&none, &j, &counts, &Run::new()), "the new");
+    refused(drift(&none, &j, None, &counts, &Run::new()), "the new");
     let asked =
         DifferenceOptions { models: vec![Model::Linear], bootstrap: 20, ..DifferenceOptions::default() };
     for (a, b) in [(&j, &unsold), (&unsold, &j)] {

@@ -281,11 +281,55 @@ fn a_segment_has_the_intervals_of_its_own_journeys() {
     assert!(met > 30, "{met}");
     // What is estimated of the segments themselves: all weight is their own, in every sample.
     assert_eq!(numbers(found.segments(), "weight_standard_error"), [0.0, 0.0]);
+    assert_eq!(found.shrinkage_table().f64s("shrinkage"), Some(&[0.0][..]));
     assert!(numbers(found.segments(), "conversions_standard_error").iter().all(|x| *x > 0.0));
     let plain = SegmentedOptions { shrinkage: Some(0.0), ..SegmentedOptions::default() };
     let plain = segmented(&journeys, Some(&frame), &plain, &run).unwrap();
     assert_eq!(plain.credits().f64s("conversions"), found.credits().f64s("conversions"));
     assert!(plain.credits().get("conversions_low").is_none());
+}
+
+/// k is as unsure as the weights that follow from it.
+#[test]
+fn shrinkage_has_an_interval() {
+    let run = Run::new().seed(9);
+    let of = |segment: fn(usize) -> usize, shrinkage: Option<f64>, bootstrap: usize| {
+        let journeys = events(400, 1, |i| i);
+        let frame = Columns::new()
+            .with("customer", (0..400).map(|c| format!("c{c}")).collect::<Vec<_>>())
+            .with("segment", (0..400).map(|c| ["u", "v", "w"][segment(c)]).collect::<Vec<_>>());
+        let options = SegmentedOptions { shrinkage, bootstrap, ..SegmentedOptions::default() };
+        segmented(&journeys, Some(&frame), &options, &run).unwrap()
+    };
+    let given = of(|c| c % 3, Some(4.0), 20);
+    for (name, wanted) in [
+        ("variance_ratio", 0.25),
+        ("variance_ratio_standard_error", 0.0),
+        ("shrinkage", 4.0),
+        ("shrinkage_low", 4.0),
+        ("shrinkage_high", 4.0),
+    ] {
+        assert_eq!(given.shrinkage_table().f64s(name), Some(&[wanted][..]), "{name}");
+    }
+    // The journeys' length is c % 5: those of one touch have other channels than long ones, as models see them.
+    let found = of(|c| c % 5 / 2, None, 300);
+    let table = found.shrinkage_table();
+    let at = |name: &str| numbers(table, name)[0];
+    assert!(at("variance_ratio_low") <= at("variance_ratio_high"));
+    assert!(at("variance_ratio_standard_error") > 0.0);
+    let k = found.shrinkage();
+    for s in 0..3 {
+        let [n, w] = ["conversions", "weight"].map(|name| numbers(found.segments(), name)[s]);
+        let wanted = if k.is_finite() { n / (n + k) } else { 0.0 };
+        assert!((w - wanted).abs() < 1e-12, "{n} {k} {w}");
+    }
+    if at("variance_ratio_low") > 0.0 {
+        assert!((at("shrinkage_high") - 1.0 / at("variance_ratio_low")).abs() < 1e-9);
+    } else {
+        assert_eq!(table.get("shrinkage_high").and_then(|c| c.valid.clone()), Some(vec![false]));
+    }
+    assert!((at("shrinkage_low") - 1.0 / at("variance_ratio_high")).abs() < 1e-9);
+    assert!(of(|c| c % 3, None, 0).shrinkage_table().get("shrinkage_low").is_none());
 }
 
 #[test]

@@ -255,7 +255,7 @@ fn differences_of_returns_have_intervals() {
     assert_eq!(floats(&table, "difference")[0], 1.0 - 4.0);
     assert_eq!(table.get("low").unwrap().valid, Some(vec![false, true]));
     let watch = DriftOptions { models: last.models.clone(), metric: last.metric, ..DriftOptions::default() };
-    assert!(matches!(drift(&rare, &rare, &watch, &run), Err(Error::Option { .. })));
+    assert!(matches!(drift(&rare, &rare, None, &watch, &run), Err(Error::Option { .. })));
 }
 
 #[test]

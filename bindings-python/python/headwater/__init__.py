@@ -26,6 +26,7 @@ from ._learned import (
     segmented,
     validate,
 )
+from ._levels import attribute_levels
 from ._models import load
 from .attribution import (
     AttributionModel,
@@ -114,6 +115,7 @@ __all__ = [
     "TimeToEvent",
     "Touch",
     "attribute",
+    "attribute_levels",
     "bootstrap",
     "choose_order",
     "build_info",

@@ -13,6 +13,7 @@ from ._learned import (
     segmented,
     validate,
 )
+from ._levels import attribute_levels
 from ._models import load
 from .attribution import (
     AttributionModel,
@@ -101,6 +102,7 @@ __all__ = [
     "TimeToEvent",
     "Touch",
     "attribute",
+    "attribute_levels",
     "bootstrap",
     "choose_order",
     "build_info",

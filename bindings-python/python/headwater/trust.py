@@ -119,7 +119,8 @@ def difference(
     on_invalid, time_unit
         As in `Journeys.from_events`, of ``spend``.
     lift_tests, calibration
-        As in `money`: each model is there as ``calibrated(model)`` too; not together with ``other``.
+        As in `money`: each model is there as ``calibrated(model)`` too. With ``other`` each period is
+        calibrated by the tests of which more ran in it, by their start and end.
     seed : int, default 0
     threads, progress
         As in `headwater.attribute`.
@@ -179,7 +180,7 @@ def calibrate(
     A channel's factor is what a test measured over what the model credits to it
     in the same period. What is left of all conversions is ``(baseline)``.
 
-    `money`, `compare` and `difference` take ``lift_tests`` too: calibrated models beside the others.
+    `money`, `compare`, `difference` and `drift` take ``lift_tests`` too: calibrated models beside the others.
 
     Parameters
     ----------
@@ -554,6 +555,8 @@ def drift(
     interval: _Interval = "percentile",
     false_alarms: float = 0.05,
     least: float = 0.0,
+    lift_tests: Any = None,
+    calibration: Mapping[str, Any] | None = None,
     seed: int = 0,
     threads: int | None = None,
     progress: _call.Progress = None,
@@ -572,6 +575,8 @@ def drift(
         The accepted share of false alarms among the alerts.
     least : float, default 0
         The least change that is an alert.
+    lift_tests, calibration
+        As in `difference`: each model is there as ``calibrated(model)`` too, by the tests of each period.
     seed, threads, progress
         As in `headwater.attribute`.
 
@@ -582,6 +587,7 @@ def drift(
         channels, transitions and paths), "alerts" (severity, kind, model, channel, message). Where touches
         weigh differently also "ignored_weights": the models that know no weights of touches.
     """
+    tests, how = _tests(lift_tests, calibration)
     options = {
         "models": _call.models(models),
         "metric": metric,
@@ -590,9 +596,10 @@ def drift(
         "interval": interval,
         "false_alarms": false_alarms,
         "least": least,
+        "calibration": how,
     }
     found = _call.journeys(new, "new")._attribution(
-        "drift", options, other=old, seed=seed, threads=threads, progress=progress
+        "drift", options, other=old, lift_tests=tests, seed=seed, threads=threads, progress=progress
     )
     _weights.heed(found, remedy=False)
     return found

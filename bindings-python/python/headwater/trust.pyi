@@ -156,6 +156,8 @@ def drift(
     interval: _Interval = "percentile",
     false_alarms: float = 0.05,
     least: float = 0.0,
+    lift_tests: Any = None,
+    calibration: Mapping[str, Any] | None = None,
     seed: int = 0,
     threads: int | None = None,
     progress: _call.Progress = None,

@@ -8,10 +8,10 @@ use serde::de::DeserializeOwned;
 use super::callback::{Asked, Callback};
 use super::{
     AttributeOptions, BootstrapOptions, CalibrateOptions, CompareOptions, DifferenceOptions, DriftOptions,
-    Interval, Model, MoneyOptions, OrderOptions, ReportBootstrapOptions, SegmentedOptions, ValidateOptions,
-    attribute, bootstrap, bootstrap_report, calibrate, choose_half_life, choose_lookback, choose_order,
-    compare, credits_by_weights, difference, drift, ignored_weights, money, segmented, self_controlled,
-    touch_credits, validate, validation_tables,
+    Interval, LevelOptions, Model, MoneyOptions, OrderOptions, ReportBootstrapOptions, SegmentedOptions,
+    ValidateOptions, attribute, attribute_levels, bootstrap, bootstrap_report, calibrate, choose_half_life,
+    choose_lookback, choose_order, compare, credits_by_weights, difference, drift, ignored_weights, money,
+    segmented, self_controlled, touch_credits, validate, validation_tables,
 };
 use crate::column::{Columns, Intake, OnInvalid, Sign, Tables};
 use crate::journey::{JourneyReport, Journeys, LifetimeMode, LifetimeOptions, MissingLifetime};
@@ -24,7 +24,8 @@ use crate::{Error, Result};
 pub struct Given<'a> {
     /// The journeys.
     pub journeys: &'a Journeys,
-    /// Those that they are compared with, such as another period's.
+    /// Those that they are compared with, such as another period's; for
+    /// `attribute_levels` the same rolled up, where rules of one's own are among the models.
     pub other: Option<&'a Journeys>,
     /// A frame that goes with them, such as spend or a truth.
     pub frame: Option<&'a Columns>,
@@ -49,7 +50,15 @@ macro_rules! modelled {
         })*
     };
 }
-modelled!(AttributeOptions, CalibrateOptions, CompareOptions, DifferenceOptions, DriftOptions, MoneyOptions);
+modelled!(
+    AttributeOptions,
+    CalibrateOptions,
+    CompareOptions,
+    DifferenceOptions,
+    DriftOptions,
+    LevelOptions,
+    MoneyOptions
+);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -186,6 +195,9 @@ impl<'a> Given<'a> {
         let Self { journeys, other, frame, lift_tests, .. } = *self;
         match name {
             "attribute" => credits(journeys, &self.read(options, run)?, run),
+            "attribute_levels" => {
+                Ok(vec![("levels", attribute_levels(journeys, &self.read(options, run)?, run)?)])
+            }
             "callback_touches" => {
                 none(options)?;
                 Ok(vec![("callback_touches", Asked::of(&self.all(), run)?.table())])
@@ -222,7 +234,7 @@ impl<'a> Given<'a> {
             "drift" => {
                 let other = other
                     .ok_or_else(|| Error::option("other", "drift needs the journeys of the old period"))?;
-                drift(journeys, other, &self.read(options, run)?, run)
+                drift(journeys, other, lift_tests, &self.read(options, run)?, run)
             }
             "calibrate" => {
                 calibrate(journeys, need(frame, "lift_tests", "lift tests")?, &self.read(options, run)?, run)
@@ -282,6 +294,7 @@ fn models(name: &str, options: &str) -> Result<Vec<Model>> {
     Ok(match name {
         "attribute" => parse::<AttributeOptions>(options)?.models,
         "attribute_lifetime" => parse::<ByWorth>(options)?.attribute.models,
+        "attribute_levels" => parse::<LevelOptions>(options)?.models,
         "bootstrap" => vec![parse::<BootstrapOptions>(options)?.model],
         "calibrate" => parse::<CalibrateOptions>(options)?.models,
         "compare" => parse::<CompareOptions>(options)?.models,

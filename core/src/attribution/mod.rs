@@ -44,6 +44,7 @@ mod custom;
 mod door;
 mod fitted;
 mod learned;
+mod levels;
 mod markov;
 mod model;
 mod order;
@@ -63,6 +64,7 @@ pub use learned::{
     LogisticModel, Method, PathCounterfactual, PathCounterfactualModel, PathTransform, Scope, Segmented,
     SegmentedOptions, ShaoLi, ShaoLiModel, TimeToEvent, TimeToEventModel, segmented,
 };
+pub use levels::{LevelOptions, attribute_levels};
 pub use markov::{JointOptions, Markov, MarkovModel, Removal, Split};
 pub use model::{AttributeOptions, Model};
 pub use order::{Criterion, OrderOptions, choose_order};
@@ -323,6 +325,26 @@ impl Attribution {
             }
         }
         rows
+    }
+
+    /// The credits of one sample, without cost.
+    fn of_sample(&self, draws: &Draws, replicate: usize) -> Self {
+        let lost = self.channels.len();
+        let pair = |model: usize, channel: usize| {
+            draws.row(model, channel).each_ref().map(|draws| draws.get(replicate).copied().unwrap_or(0.0))
+        };
+        let credits = (0..self.models.len()).map(|m| (0..lost).map(|c| pair(m, c)).collect()).collect();
+        Self {
+            models: self.models.clone(),
+            channels: self.channels.clone(),
+            credits,
+            unattributed: self.unattributed.map(|_| pair(0, lost)),
+            has_value: self.has_value,
+            cost: None,
+            fitted: Vec::new(),
+            ignored_weights: Table::new(),
+            draws: None,
+        }
     }
 
     /// Removal effects of the Markov models: model, channel, removal_effect,

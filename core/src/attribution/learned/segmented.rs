@@ -75,6 +75,7 @@ const ESTIMATES: Estimates = &[
     ("value", ZERO),
     ("journeys", ZERO),
     ("weight", UNKNOWN),
+    ("variance_ratio", ZERO),
     ("share_own", UNKNOWN),
     ("share_whole", UNKNOWN),
     ("share", UNKNOWN),
@@ -141,13 +142,13 @@ fn noise(model: &Model, journeys: &Journeys, run: &Run) -> Result<Option<f64>> {
     Ok(Some((journeys.total_conversions() - unattributed) * distance / 4.0))
 }
 
-/// k by the method of moments, infinite where segments do not differ.
+/// τ² / σ² by the method of moments, 0 where segments do not differ.
 fn moments(segments: &[Segment]) -> f64 {
     let known: Vec<&Segment> = segments.iter().filter(|s| s.own.is_some() && s.conversions > 0.0).collect();
     let n = sum(known.iter().map(|s| s.conversions));
     let channels = known.first().map_or(0, |s| s.own_shares.len());
     if known.len() < 2 || n <= 0.0 {
-        return f64::INFINITY;
+        return 0.0;
     }
     let mean: Vec<f64> =
         (0..channels).map(|c| sum(known.iter().map(|s| s.conversions * s.own_shares[c])) / n).collect();
@@ -162,7 +163,7 @@ fn moments(segments: &[Segment]) -> f64 {
     let q = sum(known.iter().map(|s| s.conversions * distance(s))) / variance;
     let spread = n - sum(known.iter().map(|s| s.conversions * s.conversions)) / n;
     let ratio = (q - (known.len() as f64 - 1.0)) / spread;
-    if variance > 0.0 && ratio > 0.0 { 1.0 / ratio } else { f64::INFINITY }
+    if variance > 0.0 && ratio > 0.0 { ratio } else { 0.0 }
 }
 
 /// Fits a model to each segment of customers and to all, and splits each
@@ -229,12 +230,25 @@ pub fn segmented(
         })?;
         let (samples, by_customer): (Vec<_>, Vec<_>) = samples.into_iter().unzip();
         tables = numbers.with_intervals(&samples, &spread, run)?;
+        if let Some((_, table)) = tables.iter_mut().find(|(name, _)| *name == "shrinkage") {
+            *table = with_bounds_of_shrinkage(std::mem::take(table));
+        }
         credits = by_customer;
     }
     if let Some(found) = customers {
         tables.push(("customers", mixture.customers(found, &marked, &credits, &spread)));
     }
     Ok(Segmented { shrinkage: mixture.shrinkage, tables })
+}
+
+/// The bounds of k, from those of 1 / k; missing where it has no end.
+fn with_bounds_of_shrinkage(table: Table) -> Table {
+    let inverse = |name: &str| -> Vec<Option<f64>> {
+        let of = |ratio: Option<f64>| ratio.filter(|ratio| *ratio > 0.0).map(|ratio| 1.0 / ratio);
+        table.optional(name).into_iter().map(of).collect()
+    };
+    let (low, high) = (inverse("variance_ratio_high"), inverse("variance_ratio_low"));
+    table.with_optional("shrinkage_low", low).with_optional("shrinkage_high", high)
 }
 
 impl Mixture {
@@ -270,7 +284,7 @@ impl Mixture {
                 own,
             });
         }
-        let k = options.shrinkage.unwrap_or_else(|| moments(&found));
+        let k = options.shrinkage.unwrap_or_else(|| 1.0 / moments(&found));
         for segment in &mut found {
             let n = segment.conversions;
             segment.weight =
@@ -290,7 +304,19 @@ impl Mixture {
     }
 
     fn tables(&self) -> Tables {
-        vec![("credits", self.credits()), ("segments", self.segments()), ("effects", self.effects())]
+        vec![
+            ("credits", self.credits()),
+            ("segments", self.segments()),
+            ("effects", self.effects()),
+            ("shrinkage", self.shrinkage()),
+        ]
+    }
+
+    fn shrinkage(&self) -> Table {
+        let finite = |x: f64| Some(x).filter(|x| x.is_finite());
+        Table::new()
+            .with_optional("variance_ratio", [finite(1.0 / self.shrinkage)])
+            .with_optional("shrinkage", [finite(self.shrinkage)])
     }
 
     fn credits(&self) -> Table {
@@ -504,7 +530,16 @@ impl Segmented {
     /// these sums differ from those of [`Segmented::credits`] as those of
     /// [`touch_credits`](crate::attribution::touch_credits) do.
     pub fn customers(&self) -> Option<&Table> {
-        self.tables.get(3).map(|(_, table)| table)
+        self.tables.get(4).map(|(_, table)| table)
+    }
+
+    /// How much segments differ, in one row: variance_ratio (τ² / σ²; 0 where
+    /// they differ by no more than chance) and shrinkage (k, its inverse:
+    /// missing where it is infinite). With a bootstrap the ratio is followed by
+    /// its `_standard_error`, `_low` and `_high`, and the row ends with
+    /// shrinkage_low and shrinkage_high, missing where they are infinite.
+    pub fn shrinkage_table(&self) -> &Table {
+        self.table(3)
     }
 
     fn table(&self, at: usize) -> &Table {

@@ -7,7 +7,7 @@ use super::refit::redraw;
 use super::resample::{Sample, Unit, Weigh, sums};
 use crate::attribution::rules::{Kernel, Scratch, Shares};
 use crate::attribution::{Fitted, Markov, Model};
-use crate::journey::{Chain, Journeys};
+use crate::journey::{Chain, Hierarchy, Journeys};
 use crate::run::Run;
 use crate::{Error, Result};
 
@@ -90,8 +90,27 @@ impl Draws {
         period: u64,
         run: &Run,
     ) -> Result<Self> {
-        let sample = Sample::new(journeys, period, run)?;
-        let channels = journeys.channel_count();
+        Self::of_sample(&Sample::new(journeys, period, run)?, models, replicates, run)
+    }
+
+    /// The same of both levels, whose samples are of the same customers.
+    pub(in crate::attribution) fn of_levels(
+        fine: &Journeys,
+        levels: &Hierarchy,
+        models: &[Model],
+        replicates: usize,
+        run: &Run,
+    ) -> Result<[Self; 2]> {
+        let fine = Sample::new(fine, 0, run)?;
+        let channels = fine.rolled_up(levels)?;
+        Ok([
+            Self::of_sample(&fine, models, replicates, run)?,
+            Self::of_sample(&channels, models, replicates, run)?,
+        ])
+    }
+
+    fn of_sample(sample: &Sample<'_>, models: &[Model], replicates: usize, run: &Run) -> Result<Self> {
+        let channels = sample.journeys.channel_count();
         let layout = Layout::new(&sample.journeys, models, run)?;
         let scratch = || Scratch::new(channels);
         let emit = |unit: &Unit, scratch: &mut Scratch, out: &mut Vec<(u32, f64)>| {
@@ -99,8 +118,7 @@ impl Draws {
                 layout.emit(&sample.journeys, j, sample.counts(unit, j), scratch, out);
             }
         };
-        let found =
-            sums(&sample, layout.columns as usize, 0..replicates, Weigh::Poisson, scratch, emit, run)?;
+        let found = sums(sample, layout.columns as usize, 0..replicates, Weigh::Poisson, scratch, emit, run)?;
         let column = |at: u32| &found[at as usize * replicates..][..replicates];
         let measure = |at: u32| [column(at).to_vec(), column(at + 1).to_vec()];
         let (unattributed, attributed) = (measure(0), measure(2));
@@ -126,7 +144,7 @@ impl Draws {
                     (by_channel(credits, channels), Some(by_channel(solved.iter().cloned(), channels)))
                 }
                 Columns::Refit => {
-                    let found = redraw(&sample, replicates, run, |drawn, run| {
+                    let found = redraw(sample, replicates, run, |drawn, run| {
                         let fitted = Fitted::fit(model, drawn, run)?;
                         let effects = match &fitted {
                             Fitted::Markov(chain) => Some(chain.effect_pairs()),

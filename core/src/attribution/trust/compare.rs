@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::bootstrap::{Draws, Measure, Spread};
-use super::calibrate::{CalibrateOptions, lifted};
+use super::calibrate::{CalibrateOptions, Period, lifted};
 use super::difference::shares;
 use super::interval::{Interval, quantile};
 use super::numbers::{Absent, Numbers, Told};
@@ -113,7 +113,7 @@ pub fn compare(
     let mut calibrated = Vec::new();
     if let Some(tests) = lift_tests {
         let how = options.calibration.within(&options.models, options.bootstrap, options.confidence)?;
-        for found in lifted(journeys, tests, &how, run)? {
+        for found in lifted(journeys, tests, &how, Period::default(), run)? {
             names.push(found.name);
             credits.push(found.credits[..labels.len()].iter().map(|c| c[0]).collect());
             calibrated.push(found.samples.into_iter().map(|[conversions, _]| conversions).collect());

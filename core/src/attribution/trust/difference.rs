@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::bootstrap::{Draws, Measure, Spread};
-use super::calibrate::{CalibrateOptions, lifted};
+use super::calibrate::{CalibrateOptions, Period, lifted};
 use super::interval::{Interval, p_value};
 use super::money::{MoneyOptions, spent};
 use crate::attribution::{AttributeOptions, Model, attribute};
@@ -144,15 +144,15 @@ impl Side {
     }
 
     /// Adds the same models calibrated by lift tests, whose samples go with those of the credits.
-    fn calibrate(
+    pub(super) fn calibrate(
         &mut self,
         journeys: &Journeys,
         tests: &Columns,
-        options: &DifferenceOptions,
+        how: &CalibrateOptions,
+        period: Period,
         run: &Run,
     ) -> Result<()> {
-        let how = options.calibration.within(&options.models, options.bootstrap, options.confidence)?;
-        for found in lifted(journeys, tests, &how, run)? {
+        for found in lifted(journeys, tests, how, period, run)? {
             self.draws.push(&found.samples);
             self.models.push(found.name);
             self.credits.push(found.credits);
@@ -209,6 +209,24 @@ pub(super) fn has_shares(journeys: &Journeys, which: &str, metric: DifferenceMet
     Err(Error::not_enough_data(format!(
         "{which} journeys have no {what}, so there are no shares to compare: take the metric `conversions`"
     )))
+}
+
+/// What two periods are to each other where lift tests tell of both.
+pub(super) fn periods(here: &Journeys, there: &Journeys) -> Result<[Period; 2]> {
+    if !(here.has_times() && there.has_times()) {
+        let reason = "are of one period or the other by their times, and journeys from paths have none: leave them out";
+        return Err(Error::option("lift_tests", reason));
+    }
+    let other = |journeys: &Journeys| Some(journeys.observed().unwrap_or_default());
+    Ok([Period { number: 0, other: other(there) }, Period { number: 1, other: other(here) }])
+}
+
+/// An error for calibration without tests.
+pub(super) fn check_tested(lift_tests: Option<&Columns>, calibration: &CalibrateOptions) -> Result<()> {
+    if lift_tests.is_none() && *calibration != CalibrateOptions::default() {
+        return Err(Error::option("calibration", "goes with a frame `lift_tests`"));
+    }
+    Ok(())
 }
 
 /// A difference with its interval.
@@ -304,7 +322,9 @@ fn known(side: &Side, spend: &Spend, model: usize, label: &str, metric: Differen
 ///
 /// With `lift_tests` each model is there as `calibrated(model)` too (see [`calibrate`](super::calibrate)):
 /// a sample of it is one of the tests' errors and of the journeys that the models' are of. In the row of
-/// conversions without a touch it has what no channel brought.
+/// conversions without a touch it has what no channel brought. Of two periods each is calibrated by the
+/// tests of which more ran in it than in the other (by their columns of start and end); the errors of
+/// their tests are independent.
 ///
 /// Errors: [`Error::Option`] without samples, models, or what the metric needs.
 pub fn difference(
@@ -327,23 +347,26 @@ pub fn difference(
     if spend.is_some() && !options.metric.needs_spend() {
         return Err(Error::option("spend", "goes with the metrics `roas` and `cpa`: leave it out"));
     }
-    if lift_tests.is_some() && other.is_some() {
-        let reason = "tests are of one period: compare models of it, or leave the tests out";
-        return Err(Error::option("lift_tests", reason));
-    }
-    if lift_tests.is_none() && options.calibration != CalibrateOptions::default() {
-        return Err(Error::option("calibration", "goes with a frame `lift_tests`"));
-    }
+    check_tested(lift_tests, &options.calibration)?;
     has_shares(journeys, "these", options.metric)?;
     other.map_or(Ok(()), |other| has_shares(other, "the other", options.metric))?;
     let money_here = spend_of(journeys, spend, options, run)?;
     let money_there = other.map(|other| spend_of(other, spend, options, run)).transpose()?;
+    let sides = |other| lift_tests.map(|_| periods(journeys, other)).transpose();
+    let [period, period_there] = other.map(sides).transpose()?.flatten().unwrap_or_default();
+    let how = options.calibration.within(&options.models, options.bootstrap, options.confidence)?;
     let mut here = Side::new(journeys, &options.models, options.bootstrap, 0, run)?;
     if let Some(tests) = lift_tests {
-        here.calibrate(journeys, tests, options, run)?;
+        here.calibrate(journeys, tests, &how, period, run)?;
     }
     let there = match other {
-        Some(other) => Some(Side::new(other, &options.models, options.bootstrap, 1, run)?),
+        Some(other) => {
+            let mut there = Side::new(other, &options.models, options.bootstrap, 1, run)?;
+            if let Some(tests) = lift_tests {
+                there.calibrate(other, tests, &how, period_there, run)?;
+            }
+            Some(there)
+        }
         None if here.models.len() < 2 => {
             return Err(Error::option("models", "name two or more, or give the journeys of another period"));
         }

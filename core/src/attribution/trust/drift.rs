@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::bootstrap::Spread;
+use super::calibrate::CalibrateOptions;
 use super::compare::total_variation;
-use super::difference::{Change, DifferenceMetric, Side, has_shares, labels, shares};
+use super::difference::{Change, DifferenceMetric, Side, check_tested, has_shares, labels, periods, shares};
 use super::interval::{Interval, adjusted};
 use super::resample::{Sample, Unit, Weigh, sums};
 use crate::attribution::Model;
-use crate::column::{Table, Tables, Text, Values};
+use crate::column::{Columns, Table, Tables, Text, Values};
 use crate::journey::{Journeys, UNATTRIBUTED};
 use crate::math::{exact_sum, log2};
 use crate::run::{Run, split_mix};
@@ -35,6 +36,8 @@ pub struct DriftOptions {
     pub false_alarms: f64,
     /// The least change that is an alert, in the metric's unit. Default 0.
     pub least: f64,
+    /// As in [`MoneyOptions::calibration`](super::MoneyOptions::calibration).
+    pub calibration: CalibrateOptions,
 }
 
 impl Default for DriftOptions {
@@ -47,6 +50,7 @@ impl Default for DriftOptions {
             interval: Interval::default(),
             false_alarms: 0.05,
             least: 0.0,
+            calibration: CalibrateOptions::default(),
         }
     }
 }
@@ -70,7 +74,16 @@ const MOST: usize = 2_000;
 /// compared by the Jensen–Shannon divergence: its p-value comes from (at most
 /// 200) deals of all customers between the two periods. Beyond
 /// 2,000 paths or transitions the rarest count as one.
-pub fn drift(new: &Journeys, old: &Journeys, options: &DriftOptions, run: &Run) -> Result<Tables> {
+///
+/// With `lift_tests` of both periods each model is there as `calibrated(model)`
+/// too, as in [`difference`](super::difference).
+pub fn drift(
+    new: &Journeys,
+    old: &Journeys,
+    lift_tests: Option<&Columns>,
+    options: &DriftOptions,
+    run: &Run,
+) -> Result<Tables> {
     let spread =
         Spread { replicates: options.bootstrap, confidence: options.confidence, interval: options.interval };
     spread.check()?;
@@ -88,6 +101,7 @@ pub fn drift(new: &Journeys, old: &Journeys, options: &DriftOptions, run: &Run) 
     if options.metric.needs_value() && !(new.has_value && old.has_value) {
         return Err(Error::option("metric", "these journeys know no value"));
     }
+    check_tested(lift_tests, &options.calibration)?;
     for (side, which) in [(old, "the old"), (new, "the new")] {
         if side.is_empty() {
             return Err(Error::not_enough_data(format!(
@@ -96,8 +110,14 @@ pub fn drift(new: &Journeys, old: &Journeys, options: &DriftOptions, run: &Run) 
         }
         has_shares(side, which, options.metric)?;
     }
-    let now = Side::new(new, &options.models, options.bootstrap, 0, run)?;
-    let then = Side::new(old, &options.models, options.bootstrap, 1, run)?;
+    let mut now = Side::new(new, &options.models, options.bootstrap, 0, run)?;
+    let mut then = Side::new(old, &options.models, options.bootstrap, 1, run)?;
+    if let Some(tests) = lift_tests {
+        let how = options.calibration.within(&options.models, options.bootstrap, options.confidence)?;
+        let [here, there] = periods(new, old)?;
+        now.calibrate(new, tests, &how, here, run)?;
+        then.calibrate(old, tests, &how, there, run)?;
+    }
     let labels = labels(&now, &then);
     let mut rows = Vec::new();
     for (m, name) in now.models.iter().enumerate() {

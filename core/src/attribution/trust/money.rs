@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::bootstrap::{Draws, Spread};
-use super::calibrate::{CalibrateOptions, lifted};
+use super::calibrate::{CalibrateOptions, Period, lifted};
 use super::grouped::{GroupedDraws, by_group, lost_by_group};
 use super::interval::Interval;
 use crate::attribution::{BASELINE, Fitted, Model, model};
@@ -262,7 +262,7 @@ pub fn money(
     if let Some(tests) = lift_tests {
         let how = options.calibration.within(&options.models, options.bootstrap, options.confidence)?;
         let spend_of = |label: &String| spent.get(&(0, label.clone())).copied();
-        for found in lifted(journeys, tests, &how, run)? {
+        for found in lifted(journeys, tests, &how, Period::default(), run)? {
             let model = names.len();
             for (c, [conversions, value]) in found.credits.iter().enumerate() {
                 let (channel, of) = match labels.get(c) {

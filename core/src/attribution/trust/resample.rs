@@ -14,8 +14,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 
-use crate::journey::Journeys;
 use crate::journey::pick::text_key;
+use crate::journey::{Hierarchy, Journeys};
 use crate::math::exp;
 use crate::run::{Run, split_mix, unit_open};
 use crate::{Error, Result};
@@ -82,6 +82,11 @@ impl<'a> Sample<'a> {
         };
         units.sort_by_key(|u| (u.key, u.part, u.journeys.start));
         Ok(Self { journeys: held, units })
+    }
+
+    /// The same units on the level of channels.
+    pub(super) fn rolled_up(&self, levels: &Hierarchy) -> Result<Sample<'static>> {
+        Ok(Sample { journeys: Cow::Owned(self.journeys.roll_up(levels)?), units: self.units.clone() })
     }
 
     /// Conversions, nulls and value of a journey for a weight of 1.

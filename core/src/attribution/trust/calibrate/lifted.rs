@@ -1,10 +1,10 @@
 //! Calibrated credits, as other tables take them beside the models'.
 
 use super::factors::Calibrated;
-use super::{Base, CalibrateOptions, LiftMetric, calibrated, no_test, read};
+use super::{Base, CalibrateOptions, LiftMetric, Period, calibrated, no_test, read};
 use crate::attribution::Model;
 use crate::attribution::trust::interval::shortest;
-use crate::column::Columns;
+use crate::column::{Columns, written};
 use crate::journey::Journeys;
 use crate::math::exact_sum;
 use crate::run::Run;
@@ -69,15 +69,27 @@ pub(in crate::attribution::trust) fn lifted(
     journeys: &Journeys,
     tests: &Columns,
     options: &CalibrateOptions,
+    period: Period,
     run: &Run,
 ) -> Result<Vec<Lifted>> {
+    if period.other.is_some() {
+        let undated = [&options.start, &options.end].into_iter().find(|name| !tests.has(name));
+        if let Some(name) = undated {
+            let reason = "is not there: tests of two periods say from when to when they ran";
+            return Err(Error::column(name.as_str(), reason));
+        }
+    }
     let by = |metric: LiftMetric| {
         let mut options = CalibrateOptions { metric, ..options.clone() };
-        let (tests, _) = read(journeys, tests, &options, run)?;
+        let (tests, _) = read(journeys, tests, &options, period.other, run)?;
         if metric == LiftMetric::Value {
             options.self_controlled = None;
         }
-        if tests.is_empty() { Ok(None) } else { calibrated(journeys, &tests, &options, run).map(Some) }
+        if tests.is_empty() {
+            Ok(None)
+        } else {
+            calibrated(journeys, &tests, &options, period, run).map(Some)
+        }
     };
     let conversions = by(LiftMetric::Conversions)?;
     if conversions.is_none() && options.self_controlled.is_some() {
@@ -88,7 +100,15 @@ pub(in crate::attribution::trust) fn lifted(
     let said = tests.has(&options.metric_column);
     let value = if journeys.has_value() && said { by(LiftMetric::Value)? } else { None };
     let totals = [journeys.total_conversions(), journeys.total_value()];
-    let main = conversions.as_ref().or(value.as_ref()).ok_or_else(no_test)?;
+    let none = || match journeys.observed().filter(|_| period.other.is_some()) {
+        Some((from, to)) => Error::not_enough_data(format!(
+            "no lift test ran in the period from {} to {}: calibrated credits of two periods need one in each",
+            written(from),
+            written(to)
+        )),
+        None => no_test(),
+    };
+    let main = conversions.as_ref().or(value.as_ref()).ok_or_else(none)?;
     let k = usize::from(conversions.is_none());
     let models = main.0.iter().zip(&main.1).enumerate();
     Ok(models

@@ -146,6 +146,23 @@ struct Base {
     shared: f64,
 }
 
+/// Which of two periods is calibrated, whose tests stand in one frame.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Period {
+    /// Its number in the draws.
+    pub(super) number: u64,
+    /// What the journeys of the other one cover.
+    pub(super) other: Option<(i64, i64)>,
+}
+
+impl Period {
+    /// The samples of the tests: those of the other period are others.
+    fn dice(self, run: &Run) -> Run {
+        let seed = run.seed_value();
+        run.clone().seed(if self.number == 0 { seed } else { split_mix(seed ^ self.number) })
+    }
+}
+
 /// How many standard errors an effect may lie beyond all that there is.
 const BEYOND: f64 = 4.0;
 /// Least samples of the factors; those of the journeys are used in turn.
@@ -204,11 +221,11 @@ pub fn calibrate(
     if options.metric == LiftMetric::Value && options.self_controlled.is_some() {
         return Err(Error::option("self_controlled", "estimates conversions, not value"));
     }
-    let (tests, unused) = read(journeys, tests, options, run)?;
+    let (tests, unused) = read(journeys, tests, options, None, run)?;
     if tests.is_empty() {
         return Err(no_test());
     }
-    let (bases, report) = calibrated(journeys, &tests, options, run)?;
+    let (bases, report) = calibrated(journeys, &tests, options, Period::default(), run)?;
     Ok(report::tables(journeys, &tests, &bases, &report, unused, options))
 }
 
@@ -221,30 +238,34 @@ fn calibrated(
     journeys: &Journeys,
     tests: &[Test],
     options: &CalibrateOptions,
+    period: Period,
     run: &Run,
 ) -> Result<(Vec<Base>, Vec<Calibrated>)> {
+    let dice = period.dice(run);
     let mut bases = Vec::new();
     if !options.models.is_empty() || options.self_controlled.is_none() {
-        bases.extend(credited(journeys, tests, options, run)?);
+        bases.extend(credited(journeys, tests, options, period.number, run)?);
     }
     let mut report: Vec<Calibrated> =
-        bases.iter().map(|b| Calibrated::new(journeys, tests, b, options, run)).collect();
+        bases.iter().map(|b| Calibrated::new(journeys, tests, b, options, &dice)).collect();
     if let Some(how) = &options.self_controlled {
         let found = controlled::estimate(journeys, how, run)?;
-        let base = compared(journeys, tests, &found, options, run);
+        let base = compared(journeys, tests, &found, options, &dice);
         report.push(match options.untested {
-            Untested::Shrink => joined::joined(journeys, tests, &base, &found, options, run),
-            _ => Calibrated::new(journeys, tests, &base, options, run),
+            Untested::Shrink => joined::joined(journeys, tests, &base, &found, options, &dice),
+            _ => Calibrated::new(journeys, tests, &base, options, &dice),
         });
         bases.push(base);
     }
     Ok((bases, report))
 }
 
+/// The tests, but for those that ran in the period of `other` journeys, and how many are not used.
 fn read(
     journeys: &Journeys,
     frame: &Columns,
     options: &CalibrateOptions,
+    other: Option<(i64, i64)>,
     run: &Run,
 ) -> Result<(Vec<Test>, usize)> {
     let mut intake = Intake::new(frame, options.on_invalid, run);
@@ -265,12 +286,19 @@ fn read(
     }
     let labels = journeys.channel_labels();
     let place = |row: usize| channel.get(row).and_then(|l| labels.iter().position(|k| *k == *l));
+    // Of two periods a test is of that in which more of it ran.
+    let mine = |row: usize| match (&period, other, journeys.observed()) {
+        (Some((start, end)), Some(other), Some(seen)) => {
+            overlap((start[row], end[row]), seen) >= overlap((start[row], end[row]), other)
+        }
+        _ => true,
+    };
     let rows = 0..frame.rows();
     let known = |row: &usize| channel.get(*row).is_some();
     intake.reject(
         &options.channel,
         "no journey touches this channel",
-        rows.clone().filter(|r| known(r) && place(*r).is_none()).collect::<Vec<_>>(),
+        rows.clone().filter(|r| known(r) && mine(*r) && place(*r).is_none()).collect::<Vec<_>>(),
     );
     intake.reject(
         &options.standard_error,
@@ -289,7 +317,7 @@ fn read(
             Some(_) => None,
         }
     };
-    let used = |row: usize| metric.is_none() || wanted(row) == Some(options.metric);
+    let used = |row: usize| mine(row) && (metric.is_none() || wanted(row) == Some(options.metric));
     if let (Some((start, end)), Some(seen)) = (&period, journeys.observed()) {
         let share = |r: usize| overlap((start[r], end[r]), seen);
         let stretch = |(from, to): (i64, i64)| format!("{} to {}", written(from), written(to));
@@ -360,12 +388,18 @@ fn overlap((start, end): (i64, i64), (from, to): (i64, i64)) -> f64 {
 }
 
 /// What the models credit.
-fn credited(journeys: &Journeys, tests: &[Test], options: &CalibrateOptions, run: &Run) -> Result<Vec<Base>> {
+fn credited(
+    journeys: &Journeys,
+    tests: &[Test],
+    options: &CalibrateOptions,
+    period: u64,
+    run: &Run,
+) -> Result<Vec<Base>> {
     let names = model::labels(&options.models)?;
     let k = usize::from(options.metric == LiftMetric::Value);
     let draws = match options.bootstrap {
         0 => None,
-        n => Some(Draws::new(journeys, &options.models, n, 0, run)?),
+        n => Some(Draws::new(journeys, &options.models, n, period, run)?),
     };
     let channels = journeys.channel_count();
     let rate = rate_of(journeys, options.metric);
