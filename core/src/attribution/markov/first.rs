@@ -9,13 +9,18 @@
 //!   z_j = Σ_{i ∈ S} W_ij + Σ_{i ∉ S} z_i W_ij / D_i,
 //!
 //! which concerns only what can follow on S. First visits to S are then
-//! y_s = start_s + Σ_{i ∉ S} (D_i − z_i) W_is / D_i, and what they are worth is
-//! Σ y_s b_s. A residual of the equations at j moves that sum by at most
-//! |residual_j| · max b: the bound that an answer is accepted by. After a sweep
-//! that takes new values as they come, the residuals together are at most
-//! Σ |change of z_i| · (share of i's moves that lead back in the order): known
-//! without another pass over the transitions.
+//! y_s = D_s − Σ_{i ∈ S} W_is − Σ_{i ∉ S} z_i W_is / D_i, as a state is come to
+//! as often as it is left, and what they are worth is Σ y_s b_s. A residual of
+//! the equations at j moves that sum by at most |residual_j| · max b: the bound
+//! that an answer is accepted by. After a sweep that takes new values as they
+//! come, the residuals together are at most Σ |change of z_i| · (share of i's
+//! moves that lead back in the order): known without another pass over the
+//! transitions.
+//!
+//! All of this holds of any chain, so also of this one as it is seen at those of
+//! its states that can follow on S and cannot be left out for nothing.
 
+use super::flows::Flows;
 use crate::Result;
 use crate::journey::Chain;
 use crate::run::Run;
@@ -32,35 +37,18 @@ const ACCEPTED: f64 = 1e-12;
 /// Relative error from which an answer is formed after each sweep.
 const NEAR: f64 = 1e-8;
 
-/// A chain with its transitions by where they lead, states in an order in
-/// which few lead back (reverse postorder), so that a sweep goes far.
-pub(super) struct FirstVisits<'a> {
-    chain: &'a Chain,
+/// A chain, its states in an order in which few lead back (reverse postorder), so that a sweep goes far.
+pub(super) struct FirstVisits {
     /// The place of each state in the order; everything below goes by places.
     place: Vec<u32>,
-    /// Transitions out of each place.
-    ahead: Vec<usize>,
-    to: Vec<u32>,
-    count: Vec<f64>,
-    /// Transitions into each place: from, share of what leaves there; those from places before it come first,
-    /// up to `turn`.
-    back: Vec<usize>,
-    turn: Vec<usize>,
-    from: Vec<u32>,
-    share: Vec<f64>,
-    /// The share of what leaves each place that goes back in the order.
-    backward: Vec<f64>,
-    start: Vec<f64>,
-    /// What ends at each place.
-    ends: Vec<f64>,
-    /// D.
-    visits: Vec<f64>,
+    flows: Flows,
+    starts: f64,
     /// Relative error that is accepted: rounding grows with the length of walks.
     accepted: f64,
 }
 
-impl<'a> FirstVisits<'a> {
-    pub(super) fn new(chain: &'a Chain) -> Self {
+impl FirstVisits {
+    pub(super) fn new(chain: &Chain) -> Self {
         let n = chain.len();
         let place = places(chain);
         let put = |of: &dyn Fn(usize) -> f64| {
@@ -68,87 +56,53 @@ impl<'a> FirstVisits<'a> {
             place.iter().enumerate().for_each(|(s, p)| out[*p as usize] = of(s));
             out
         };
-        let start = put(&|s| chain.start[s]);
         let ends = put(&|s| chain.conversions[s] + chain.nulls[s]);
-        // Staying only delays.
-        let moves = || chain.edges.iter().filter(|(i, j, _)| i != j);
-        let mut visits = ends.clone();
-        for (i, _, w) in moves() {
-            visits[place[*i as usize] as usize] += w;
-        }
-        let edges = || moves().map(|(i, j, w)| (place[*i as usize], place[*j as usize], *w));
-        let (ahead, to, count) = grouped(n, edges());
-        let into = || edges().map(|(i, j, w)| (j, i, w / visits[i as usize]));
-        let ahead_first = into().filter(|(j, i, _)| i < j).chain(into().filter(|(j, i, _)| i > j));
-        let (back, from, share) = grouped(n, ahead_first);
-        let turn = (0..n)
-            .map(|j| back[j] + from[back[j]..back[j + 1]].partition_point(|i| (*i as usize) < j))
-            .collect();
-        let mut backward = vec![0.0; n];
-        for (i, _, w) in edges().filter(|(i, j, _)| j < i) {
-            backward[i as usize] += w / visits[i as usize];
-        }
-        let steps = visits.iter().sum::<f64>() / start.iter().sum::<f64>();
-        let accepted = accepted(ACCEPTED, steps);
-        Self {
-            chain,
-            place,
-            ahead,
-            to,
-            count,
-            back,
-            turn,
-            from,
-            share,
-            backward,
-            start,
-            ends,
-            visits,
-            accepted,
-        }
-    }
-
-    fn leading(&self, at: usize) -> impl Iterator<Item = (usize, f64)> + '_ {
-        let range = self.ahead[at]..self.ahead[at + 1];
-        self.to[range.clone()].iter().map(|j| *j as usize).zip(self.count[range].iter().copied())
-    }
-
-    fn coming(&self, at: usize) -> impl Iterator<Item = (usize, f64)> + '_ {
-        self.transitions(self.back[at]..self.back[at + 1])
-    }
-
-    fn transitions(&self, range: std::ops::Range<usize>) -> impl Iterator<Item = (usize, f64)> + '_ {
-        self.from[range.clone()].iter().map(|i| *i as usize).zip(self.share[range].iter().copied())
+        let moves = chain.edges.iter().filter(|(i, j, _)| i != j);
+        let edges = moves.map(|(i, j, w)| (place[*i as usize], place[*j as usize], *w));
+        let flows = Flows::new(edges, ends);
+        let starts: f64 = chain.start.iter().sum();
+        let accepted = accepted(ACCEPTED, flows.visits.iter().sum::<f64>() / starts);
+        Self { place, flows, starts, accepted }
     }
 
     /// Per journey what the first visits to some states are worth, by each of
     /// the worths, for L cuts (the states that are `gone`) in step: what comes
     /// to a state is read once for all of them. `None` where sweeps do not come
-    /// to 12 digits. The answer for a cut does not depend on the others.
+    /// to 12 digits.
     pub(super) fn worth<const K: usize, const L: usize>(
         &self,
         gone: [&[bool]; L],
         worths: [&[f64]; K],
         run: &Run,
     ) -> Result<[Option<[f64; K]>; L]> {
-        let n = self.chain.len();
+        let states = self.place.len();
+        let mut keep = vec![false; states];
+        for s in (0..states).filter(|s| gone.iter().any(|gone| gone[*s])) {
+            keep[self.place[s] as usize] = true;
+        }
+        let (flows, place) = self.flows.seen_at(&keep);
+        let flows = &flows;
+        let n = flows.len();
         let mut inside = vec![[false; L]; n];
         let members: [Vec<Member<K>>; L] = std::array::from_fn(|l| {
-            let states = (0..n).filter(|s| gone[l][*s]);
-            states.map(|s| (self.place[s] as usize, worths.map(|worth| worth[s]))).collect()
+            let states = (0..states).filter(|s| gone[l][*s]);
+            let at = |s: usize| place[self.place[s] as usize] as usize;
+            states.map(|s| (at(s), worths.map(|worth| worth[s]))).collect()
         });
         for (l, members) in members.iter().enumerate() {
             members.iter().for_each(|(at, _)| inside[*at][l] = true);
         }
-        let follow = self.following(&inside);
+        // What nothing leads to stays 0.
+        let follow: Vec<u32> = (0..n as u32)
+            .filter(|s| flows.coming(*s as usize).next().is_some() && inside[*s as usize] != [true; L])
+            .collect();
         // 0 inside S, here and in z, so that nothing from there is counted twice.
-        let entering = Marks::new(&members, |at| self.leading(at), |j, l| !inside[j][l]);
-        let again = Marks::new(&members, |at| self.coming(at), |i, l| !inside[i][l]);
+        let entering = Marks::new(&members, |at| flows.leading(at), |j, l| !inside[j][l]);
+        let again = Marks::new(&members, |at| flows.coming(at), |i, l| !inside[i][l]);
         let within = Marks::new(&members, |at| std::iter::once((at, 0.0)), |_, _| true);
         let top: [[f64; K]; L] = std::array::from_fn(|l| {
             std::array::from_fn(|k| members[l].iter().fold(0.0, |a: f64, (_, worth)| a.max(worth[k].abs())))
         });
-        let starts: f64 = self.start.iter().sum();
         let entered: [f64; L] = entering.total();
         // A state's lanes side by side in one line of the cache: half the time goes into reading them.
         let mut room = vec![0.0; n * L + LINE];
@@ -172,12 +126,12 @@ impl<'a> FirstVisits<'a> {
             let (mut entering, mut within, mut again) = (entering.walk(), within.walk(), again.walk());
             for j in &follow {
                 let j = *j as usize;
-                let of = |range| lanes(self.transitions(range).map(|(i, share)| z[i].map(|z| share * z)));
-                let (new, old) = (of(self.back[j]..self.turn[j]), of(self.turn[j]..self.back[j + 1]));
+                let [new, old] =
+                    flows.by_turn(j).map(|of| lanes(of.map(|(i, share)| z[i].map(|z| share * z))));
                 let mut next: [f64; L] = std::array::from_fn(|l| new[l] + factor[l] * old[l]);
                 entering.at(j, |l, w| next[l] += w);
                 within.at(j, |l, _| next[l] = 0.0);
-                let (ends, backward) = (self.ends[j] / self.visits[j], self.backward[j]);
+                let (ends, backward) = (flows.ending[j], flows.backward[j]);
                 for l in 0..L {
                     residual[l] += (next[l] - factor[l] * z[j][l]).abs() * backward;
                     leaving[l] += next[l] * ends;
@@ -197,13 +151,13 @@ impl<'a> FirstVisits<'a> {
                 };
                 // The sums are only looked at again where they may be the answer.
                 if sweep == 0 || off(&sizes[l]) <= NEAR {
-                    (sums[l], sizes[l]) = self.first(&inside, l, &members[l], z);
+                    (sums[l], sizes[l]) = first(flows, &inside, l, &members[l], z);
                 }
                 let error = off(&sizes[l]);
                 stale[l] = if error < 0.5 * best[l] { 0 } else { stale[l] + 1 };
                 best[l] = best[l].min(error);
                 if error <= WANTED || (stale[l] > STALE && error <= self.accepted) {
-                    found[l] = Some(sums[l].map(|sum| sum / starts));
+                    found[l] = Some(sums[l].map(|sum| sum / self.starts));
                     open[l] = false;
                 } else if stale[l] > HOPELESS {
                     open[l] = false;
@@ -215,42 +169,27 @@ impl<'a> FirstVisits<'a> {
         }
         Ok(found)
     }
+}
 
-    /// What can follow on S of any cut, and is not in S of all of them, in order.
-    fn following<const L: usize>(&self, inside: &[[bool; L]]) -> Vec<u32> {
-        let n = inside.len();
-        let mut seen = vec![false; n];
-        let mut queue: Vec<usize> = (0..n).filter(|s| inside[*s] != [false; L]).collect();
-        while let Some(at) = queue.pop() {
-            for (next, _) in self.leading(at) {
-                if !std::mem::replace(&mut seen[next], true) {
-                    queue.push(next);
-                }
-            }
+/// Σ y_s worth_s, and the same of sizes, of one cut.
+fn first<const K: usize, const L: usize>(
+    flows: &Flows,
+    inside: &[[bool; L]],
+    l: usize,
+    members: &[Member<K>],
+    z: &[[f64; L]],
+) -> ([f64; K], [f64; K]) {
+    let (mut sums, mut sizes) = ([0.0; K], [0.0; K]);
+    for (s, worth) in members {
+        let been = |i: usize| if inside[i][l] { flows.visits[i] } else { z[i][l] };
+        let again = flows.coming(*s).map(|(i, share)| share * been(i)).sum::<f64>();
+        let y = (flows.visits[*s] - again).max(0.0);
+        for k in 0..K {
+            sums[k] += y * worth[k];
+            sizes[k] += y * worth[k].abs();
         }
-        (0..n).filter(|s| seen[*s] && inside[*s] != [true; L]).map(|s| s as u32).collect()
     }
-
-    /// Σ y_s worth_s, and the same of sizes, of one cut.
-    fn first<const K: usize, const L: usize>(
-        &self,
-        inside: &[[bool; L]],
-        l: usize,
-        members: &[Member<K>],
-        z: &[[f64; L]],
-    ) -> ([f64; K], [f64; K]) {
-        let (mut sums, mut sizes) = ([0.0; K], [0.0; K]);
-        for (s, worth) in members {
-            let coming = self.coming(*s).filter(|(i, _)| !inside[*i][l]);
-            let y: f64 = self.start[*s]
-                + coming.map(|(i, share)| (self.visits[i] - z[i][l]).max(0.0) * share).sum::<f64>();
-            for k in 0..K {
-                sums[k] += y * worth[k];
-                sizes[k] += y * worth[k].abs();
-            }
-        }
-        (sums, sizes)
-    }
+    (sums, sizes)
 }
 
 /// A place in S, and what coming there is worth.
@@ -315,28 +254,6 @@ fn lanes<const L: usize>(of: impl Iterator<Item = [f64; L]>) -> [f64; L] {
 /// steps, what rounding leaves of so many.
 pub(super) fn accepted(digits: f64, steps: f64) -> f64 {
     digits.max(8.0 * f64::EPSILON * steps)
-}
-
-/// Edges (at, other, weight) grouped by `at`.
-fn grouped(
-    n: usize,
-    edges: impl Iterator<Item = (u32, u32, f64)> + Clone,
-) -> (Vec<usize>, Vec<u32>, Vec<f64>) {
-    let mut ends = vec![0; n + 1];
-    for (at, ..) in edges.clone() {
-        ends[at as usize + 1] += 1;
-    }
-    for s in 0..n {
-        ends[s + 1] += ends[s];
-    }
-    let mut next = ends.clone();
-    let (mut other, mut weight) = (vec![0; ends[n]], vec![0.0; ends[n]]);
-    for (at, to, w) in edges {
-        let here = next[at as usize];
-        (other[here], weight[here]) = (to, w);
-        next[at as usize] += 1;
-    }
-    (ends, other, weight)
 }
 
 /// The place of each state in reverse postorder of a depth-first walk.

@@ -23,6 +23,7 @@
 //! | `states` | what being at a state means |
 
 mod first;
+mod flows;
 mod joint;
 mod removal;
 mod states;

@@ -12,7 +12,7 @@ use crate::{Error, Result};
 const SMALL: usize = 160;
 /// States up to which elimination is affordable at all (memory 8 n² bytes).
 pub(super) const LARGE: usize = 3_000;
-/// Channels that are taken out in step: a line of the cache holds this many numbers.
+/// Channels that are taken out in step: half a line of the cache holds their numbers of a state.
 const LANES: usize = 4;
 /// Relative error that a solution may have.
 const TOLERANCE: f64 = 1e-12;
@@ -58,7 +58,7 @@ pub(super) struct Walks<'a> {
     system: AbsorbingChain,
     solver: Solver,
     /// For chains too large to eliminate in no time.
-    first: Option<FirstVisits<'a>>,
+    first: Option<FirstVisits>,
     begin: Vec<f64>,
     starts: f64,
     /// What a walk is worth from each state: probability of converting, expected value.
@@ -153,7 +153,7 @@ impl<'a> Walks<'a> {
     }
 
     /// What is lost with each channel, [`LANES`] of them at a time.
-    fn in_step(&self, first: &FirstVisits<'_>, channels: usize, run: &Run) -> Result<Vec<Option<Pair>>> {
+    fn in_step(&self, first: &FirstVisits, channels: usize, run: &Run) -> Result<Vec<Option<Pair>>> {
         let worth = [&self.worth[0][..], &self.worth[1][..]];
         let groups = run.map_items(channels.div_ceil(LANES), |group| {
             let gone: [Vec<bool>; LANES] = std::array::from_fn(|l| {
