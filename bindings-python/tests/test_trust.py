@@ -300,7 +300,9 @@ def test_campaigns_have_costs_bounds_and_a_separator():
     def even(touches):
         return [1.0] * len(touches)
 
-    by_hand = hw.attribute_levels(fine, even, channels={"google": ["google / organic"]}, separator="|", bootstrap=20)
+    by_hand = hw.attribute_levels(
+        fine, even, channels={"google": ["google / organic"]}, separator="|", bootstrap=20
+    )
     linear = hw.attribute_levels(
         fine, "linear", channels={"google": ["google / organic"]}, separator="|", bootstrap=20
     )

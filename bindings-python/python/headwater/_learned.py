@@ -452,9 +452,9 @@ def segmented(
         Quantiles of the samples; those mirrored at the estimate; or standard errors either way.
     report : dict, optional
         Is given the frames "segments" (segment, journeys, conversions, own_model, weight), "effects"
-        (shares and effects by the own model, by that of all, and shrunk), "shrinkage" (variance_ratio, 0 where
-        segments differ by no more than chance; shrinkage, its inverse, missing where it is infinite; with a
-        bootstrap shrinkage_low and shrinkage_high), and "customers" if wanted.
+        (shares and effects by the own model, by that of all, and shrunk), "shrinkage" (variance_ratio, 0
+        where segments differ by no more than chance; shrinkage, its inverse, missing where it is infinite;
+        with a bootstrap shrinkage_low and shrinkage_high), and "customers" if wanted.
     seed : int, default 0
     threads : int, optional
         How many threads to use; all by default. Does not change the result.

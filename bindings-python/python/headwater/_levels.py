@@ -34,8 +34,8 @@ def attribute_levels(
 ) -> Any:
     """Credits by channel and campaign, with intervals on both.
 
-    `headwater.channels.drill_down` of the credits of these journeys and of the same rolled up, and the same in
-    every sample.
+    `headwater.channels.drill_down` of the credits of these journeys and of the same rolled up, and the same
+    in every sample.
 
     Parameters
     ----------
@@ -66,8 +66,8 @@ def attribute_levels(
     frame
         model, channel, campaign (missing for a channel without campaigns), conversions, value,
         share_of_channel; with cost known also cost, roas, cpa. With a bootstrap conversions, value and
-        share_of_channel are followed by their ``_standard_error``, ``_low`` and ``_high``, roas and cpa by the
-        last two.
+        share_of_channel are followed by their ``_standard_error``, ``_low`` and ``_high``, roas and cpa by
+        the last two.
 
     Examples
     --------

@@ -40,7 +40,8 @@ impl Flows {
             .map(|j| (back[j] + from[back[j]..back[j + 1]].partition_point(|i| (*i as usize) < j)) as u32)
             .collect();
         let back = back.into_iter().map(|at| at as u32).collect();
-        let ending = ends.iter().zip(&visits).map(|(ends, all)| ends / all).collect();
+        let ending = |(ends, all): (&f64, &f64)| if *all > 0.0 { ends / all } else { 0.0 };
+        let ending = ends.iter().zip(&visits).map(ending).collect();
         let mut backward = vec![0.0; n];
         for (i, _, w) in edges.filter(|(i, j, _)| j < i) {
             backward[i as usize] += w / visits[i as usize];
