@@ -706,6 +706,27 @@ export declare function drillDown(
   options?: { channelCredits?: FrameInput } & HierarchyOptions & RunOptions,
 ): Promise<Frame>
 
+/** Options of `attributeLevels`. */
+export interface LevelOptions extends HierarchyOptions, BootstrapOptions {
+  /**
+   * Whether channels have the credits of journeys that are rolled up (the default), their campaigns sharing them
+   * out; else they have what their campaigns have. To rules it is the same.
+   */
+  ownChannels?: boolean
+}
+
+/**
+ * Credits by channel and campaign, with intervals on both: what `drillDown` gives for these journeys (whose
+ * channels are labels such as `search / brand`) and the same rolled up, and the same in every sample. With a
+ * bootstrap conversions, value and share_of_channel are followed by their `_standard_error`, `_low` and `_high`,
+ * roas and cpa by the last two.
+ */
+export declare function attributeLevels(
+  journeys: Journeys,
+  models: AttributionModels,
+  options?: LevelOptions & RunOptions,
+): Promise<Frame>
+
 /** What a condition of a channel rule looks at. */
 export type ChannelField =
   | 'source'
@@ -1225,7 +1246,10 @@ export declare function difference(
   options?: {
     other?: Journeys
     metric?: CreditMetric | 'roas' | 'cpa'
-    /** As in `money`: each model is there as `calibrated(model)` too; not together with `other`. */
+    /**
+     * As in `money`: each model is there as `calibrated(model)` too. With `other` each period is calibrated by the
+     * tests of which more ran in it, by their start and end.
+     */
     liftTests?: FrameInput
     /** Options of `calibrate` for them. */
     calibration?: CalibrationOptions
@@ -1320,7 +1344,7 @@ export declare function calibrate(
   options: CalibrateOptions & RunOptions,
 ): Promise<Frame>
 
-/** How `money`, `compare` and `difference` read lift tests, and what they do with channels without one. */
+/** How `money`, `compare`, `difference` and `drift` read lift tests, and what they do with channels without one. */
 export type CalibrationOptions = Omit<CalibrateOptions, 'liftTests' | 'metric' | 'bootstrap' | 'confidence'>
 
 /** Options of `money`. */
@@ -1424,6 +1448,10 @@ export declare function drift(
     falseAlarms?: number
     /** The least change that is an alert. Default 0. */
     least?: number
+    /** As in `difference`: each model is there as `calibrated(model)` too, by the tests of each period. */
+    liftTests?: FrameInput
+    /** Options of `calibrate` for them. */
+    calibration?: CalibrationOptions
   } & BootstrapOptions & RunOptions,
 ): Promise<Frame>
 
@@ -1686,8 +1714,9 @@ export declare function validate(
 
 /**
  * Attribution by a model for each segment of customers, shrunk to the model of
- * all: segment, channel, conversions, value. `extras` has `segments`, `effects`
- * and, where wanted, `customers`. With a bootstrap each number is followed by its
+ * all: segment, channel, conversions, value. `extras` has `segments`, `effects`, `shrinkage` (variance_ratio, 0 where
+ * segments differ by no more than chance; shrinkage, its inverse, missing where it is infinite; with a bootstrap
+ * shrinkage_low and shrinkage_high) and, where wanted, `customers`. With a bootstrap each number is followed by its
  * `_standard_error`, `_low` and `_high`; those of `customers` are of their journeys as they are, by the samples' models.
  */
 export declare function segmented(
