@@ -109,11 +109,11 @@ pub fn attribute_levels(journeys: &Journeys, options: &LevelOptions, run: &Run) 
     })?;
     let found = numbers.with_intervals(&samples, &spread, run)?;
     let table = found.into_iter().map(|(_, table)| table).next().unwrap_or_default();
-    Ok(if cost { with_bounds_of_money(table) } else { table })
+    Ok(if cost { with_bounds_of_money(&table) } else { table })
 }
 
 /// The bounds of what is earned and paid for one unit, from those of value and conversions.
-fn with_bounds_of_money(table: Table) -> Table {
+fn with_bounds_of_money(table: &Table) -> Table {
     let [cost, low, high, least, most] =
         ["cost", "value_low", "value_high", "conversions_low", "conversions_high"]
             .map(|name| table.optional(name));
