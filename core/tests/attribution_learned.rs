@@ -1362,7 +1362,10 @@ fn segments_that_differ_keep_their_own_model() {
     assert!(matches!(segmented(&j, Some(&segments), &rule, &run), Err(Error::Option { .. })));
     let given = Given { journeys: &j, other: None, frame: Some(&segments), lift_tests: None, rules: None };
     let tables = given.report("segmented", r#"{"model": "shao_li"}"#, &run).unwrap();
-    assert_eq!(tables.iter().map(|t| t.0).collect::<Vec<_>>(), ["credits", "segments", "effects"]);
+    assert_eq!(
+        tables.iter().map(|t| t.0).collect::<Vec<_>>(),
+        ["credits", "segments", "effects", "shrinkage"]
+    );
     assert!(Given::from(&j).report("segmented", "{}", &run).is_err());
 }
 
