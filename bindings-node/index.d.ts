@@ -1135,7 +1135,7 @@ export interface OrderOptions {
 
 /**
  * Compares Markov chains of the orders 1 to `maxOrder`: order, states, parameters, log_likelihood, aic, bic,
- * held_out_log_likelihood, auc, pauc, chosen.
+ * held_out_log_likelihood, held_out_se (of its distance to the highest), auc, pauc, chosen.
  */
 export declare function chooseOrder(journeys: Journeys, options?: OrderOptions & RunOptions): Promise<Frame>
 /** Samples of customers that are drawn again for intervals. */

@@ -72,6 +72,10 @@ fn the_rule_of_channelattribution() {
     assert!(of("log_likelihood").windows(2).all(|w| w[1] >= w[0]));
     let held_out = of("held_out_log_likelihood");
     assert!(held_out.iter().zip(of("log_likelihood")).all(|(h, l)| *h < l));
+    let top = held_out.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    for (h, se) in held_out.iter().zip(of("held_out_se")) {
+        assert!(if *h == top { se == 0.0 } else { se > 0.0 }, "{h} {se}");
+    }
     // Rows in another order, and in halves, change no bit.
     let mut turned: Vec<_> = rows.iter().rev().map(|r| (r.0.clone(), r.1, r.2)).collect();
     let (p, c, n) = turned[0].clone();
@@ -106,6 +110,46 @@ fn likelihood_by_hand() {
     assert!((table.f64s("bic").unwrap()[0] - (5. * steps.ln() - 2. * one)).abs() < 1e-12);
     let missing = table.get("held_out_log_likelihood").unwrap().valid.as_ref().unwrap();
     assert_eq!(missing, &[false; 3]);
+}
+
+/// Errors are as wide as distances scatter over samples of one chain.
+#[test]
+fn distances_held_out_scatter_as_is_told() {
+    let mut state = 9_u64;
+    let mut draw = |n: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % n
+    };
+    let (mut gaps, mut told) = (Vec::new(), 0.0);
+    for _ in 0..200 {
+        let rows: Vec<(String, f64, f64)> = (0..300)
+            .map(|_| {
+                let mut path = vec![["a", "b", "c"][draw(3) as usize]];
+                while draw(4) > 0 {
+                    // b follows a more often than c does: order 1 says all there is.
+                    path.push(if path.last() == Some(&"a") && draw(2) > 0 {
+                        "b"
+                    } else {
+                        ["a", "b", "c"][draw(3) as usize]
+                    });
+                }
+                let sold = f64::from(u8::from(draw(3) == 0));
+                (path.join(" > "), sold, 1.0 - sold)
+            })
+            .collect();
+        let table = choose(&journeys(&rows), 3, Criterion::HeldOut, 10);
+        let of = |name: &str| table.f64s(name).unwrap().to_vec();
+        assert_eq!(of("held_out_se")[chosen(&table) - 1], 0.0);
+        if chosen(&table) == 1 {
+            gaps.push(of("held_out_log_likelihood")[0] - of("held_out_log_likelihood")[2]);
+            told += of("held_out_se")[2].powi(2);
+        }
+    }
+    let n = gaps.len() as f64;
+    let mean = gaps.iter().sum::<f64>() / n;
+    let deviation = (gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
+    let told = (told / n).sqrt();
+    assert!(n > 100.0 && (0.6..1.6).contains(&(told / deviation)), "{n} {told} {deviation}");
 }
 
 /// Journeys of a chain that remembers two touches: c follows the same two of a, b as often.

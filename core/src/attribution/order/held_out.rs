@@ -6,7 +6,7 @@ use foldhash::fast::FixedState;
 use rand::Rng;
 
 use crate::journey::Journeys;
-use crate::math::{ExactSum, ln};
+use crate::math::{ExactSum, ln, sum};
 use crate::run::{CHUNK, Run};
 use crate::{Error, Result};
 
@@ -21,13 +21,29 @@ struct Part {
     nulls: f64,
 }
 
+/// A log-likelihood, and its part in each fold.
+pub(super) struct HeldOut {
+    pub(super) total: f64,
+    folds: Vec<f64>,
+}
+
+impl HeldOut {
+    /// The standard error of the distance to another one of the same folds, as these scatter.
+    pub(super) fn error_to(&self, other: &Self) -> f64 {
+        let gaps: Vec<f64> = self.folds.iter().zip(&other.folds).map(|(a, b)| a - b).collect();
+        let n = gaps.len() as f64;
+        let mean = sum(gaps.iter().copied()) / n;
+        (sum(gaps.iter().map(|gap| (gap - mean) * (gap - mean))) * n / (n - 1.0)).sqrt()
+    }
+}
+
 /// Σ weight · ln P of each order from 1 up, each fold predicted by the others.
 pub(super) fn log_likelihoods(
     journeys: &Journeys,
     max_order: usize,
     folds: usize,
     run: &Run,
-) -> Result<Vec<f64>> {
+) -> Result<Vec<HeldOut>> {
     let parts = deal(journeys, folds, run)?;
     let mut windows = Windows::new(journeys.channel_count(), max_order);
     run.stage("count windows", parts.len() as u64)?;
@@ -39,12 +55,12 @@ pub(super) fn log_likelihoods(
     }
     run.stage("predict folds", (folds * parts.len()) as u64)?;
     let found = run.map_items(folds, |fold| windows.predict(journeys, &parts, fold as u32, run))?;
-    let sum = |k: usize| {
-        let mut sum = ExactSum::new();
-        found.iter().for_each(|f| sum.merge(&f[k]));
-        sum.value()
+    let of = |k: usize| {
+        let mut total = ExactSum::new();
+        found.iter().for_each(|f| total.merge(&f[k]));
+        HeldOut { total: total.value(), folds: found.iter().map(|f| f[k].value()).collect() }
     };
-    Ok((0..max_order).map(sum).collect())
+    Ok((0..max_order).map(of).collect())
 }
 
 fn deal(journeys: &Journeys, folds: usize, run: &Run) -> Result<Vec<Part>> {

@@ -63,7 +63,8 @@ impl Default for OrderOptions {
 }
 
 /// Compares the orders 1 to `max_order`: order, states, parameters,
-/// log_likelihood, aic, bic, held_out_log_likelihood (missing without folds),
+/// log_likelihood, aic, bic, held_out_log_likelihood, held_out_se (of its
+/// distance to the highest, as the folds scatter; both missing without folds),
 /// auc, pauc (missing where nothing or everything converts, or where more
 /// states are possible than there are journeys), chosen.
 ///
@@ -104,10 +105,14 @@ pub fn choose_order(journeys: &Journeys, options: &OrderOptions, run: &Run) -> R
         let chain = Chain::count(journeys, order, Repeats::Keep, run)?;
         rows.push(Row::of(&chain, weight.value(), steps.value()));
     }
-    let held_out = match folds {
-        0 => vec![None; max_order],
-        _ => held_out::log_likelihoods(journeys, max_order, folds, run)?.into_iter().map(Some).collect(),
+    let by_fold = match folds {
+        0 => Vec::new(),
+        _ => held_out::log_likelihoods(journeys, max_order, folds, run)?,
     };
+    let held_out: Vec<Option<f64>> = (0..max_order).map(|k| by_fold.get(k).map(|f| f.total)).collect();
+    // Of equal ones the lowest order.
+    let first = by_fold.iter().rev().max_by(|a, b| a.total.total_cmp(&b.total));
+    let errors = (0..max_order).map(|k| Some(by_fold.get(k)?.error_to(first?)));
     let best = best(&rows, &held_out, criterion)?;
     let ints = |of: fn(&Row) -> i64| Values::I64(rows.iter().map(of).collect());
     let floats = |of: fn(&Row) -> f64| Values::F64(rows.iter().map(of).collect());
@@ -119,6 +124,7 @@ pub fn choose_order(journeys: &Journeys, options: &OrderOptions, run: &Run) -> R
         .with("aic", floats(|r| r.aic))
         .with("bic", floats(|r| r.bic))
         .with_optional("held_out_log_likelihood", held_out)
+        .with_optional("held_out_se", errors)
         .with_optional("auc", rows.iter().map(|r| r.auc.map(|a| a[0])))
         .with_optional("pauc", rows.iter().map(|r| r.auc.map(|a| a[1])))
         .with("chosen", Values::Bool((0..max_order).map(|k| k == best).collect())))
