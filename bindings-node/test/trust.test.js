@@ -193,7 +193,7 @@ test('each period is calibrated by its own lift tests', async () => {
   const conversions = { customer: ['ann', 'bob', 'cat'], time: ['2024-01-05', '2024-01-10', '2024-01-08'] }
   const all = await hw.Journeys.fromEvents(touches, { conversions })
   const [old, now] = [await all.between('2023-12-01', '2024-01-07'), await all.between('2024-01-07', '2024-02-01')]
-  const liftTests = { channel: ['b', 'b'], effect: [0.5, 0.4], standard_error: [0.1, 0.2], start: ['2024-01-01', '2024-01-07'], end: ['2024-01-06', '2024-01-11'] }
+  const liftTests = { channel: ['b', 'b'], effect: [0.5, 0.4], standard_error: [0.1, 0.2], start: ['2024-01-04', '2024-01-07'], end: ['2024-01-06', '2024-01-11'] }
   const options = { metric: 'conversions', bootstrap: 20, liftTests, calibration: { untested: 'none' } }
   const moved = await hw.drift(old, now, 'last', options)
   const row = moved.toRows().find(({ model, channel }) => model === 'calibrated(last)' && channel === 'b')
