@@ -355,8 +355,9 @@ mod tests {
             }
         }
         let found = log_likelihoods(&journeys, orders, folds, &run)?;
-        for (found, exact) in found.iter().zip(&exact) {
-            assert!((found - exact).abs() < 1e-12 * exact.abs(), "{found} {exact}");
+        for (HeldOut { total, folds }, exact) in found.iter().zip(&exact) {
+            assert!((total - exact).abs() < 1e-12 * exact.abs(), "{total} {exact}");
+            assert!((sum(folds.iter().copied()) - exact).abs() < 1e-12 * exact.abs(), "{folds:?} {exact}");
         }
         Ok(())
     }
